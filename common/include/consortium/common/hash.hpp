@@ -1,0 +1,27 @@
+#pragma once
+#include "consortium/common/bytes.hpp"
+#include "consortium/common/secret.hpp"
+#include <initializer_list>
+
+namespace consortium
+{
+
+using digest256 = byte_array<32>;
+using digest512 = byte_array<64>;
+using byte_parts = std::initializer_list<byte_view>;
+
+/// FIPS 180-4, by OpenSSL (uses the CPU's SHA instructions). Parts are hashed as if joined. Thread-safe.
+digest256 sha256(byte_parts parts);
+digest512 sha512(byte_parts parts);
+
+/// RFC 2104. Parts are hashed as if joined.
+digest256 hmac_sha256(byte_view key, byte_parts parts);
+digest512 hmac_sha512(byte_view key, byte_parts parts);
+
+/// KDF(key, label…) of docs/log-format.md: HMAC-SHA256(key, label ‖ …), for keys that are already uniform.
+key256 derive_key(const key256& key, byte_parts labels);
+
+/// CRC-32C (Castagnoli, RFC 3720 appendix B.4).
+std::uint32_t crc32c(byte_view data) noexcept;
+
+} // namespace consortium

@@ -1,0 +1,68 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+
+/// Every bound of the system, in one place. Defaults; the relay's flags change those marked (flag).
+namespace consortium::limits
+{
+using namespace std::chrono_literals;
+
+// What one request may hold (protocol decision 11).
+inline constexpr std::size_t http_body_bytes_max = 16u << 20;
+inline constexpr std::size_t http_header_bytes_max = 16u << 10;
+inline constexpr std::size_t frame_bytes_max = 16u << 20;
+inline constexpr std::size_t message_bytes_max = 8u << 20;
+inline constexpr std::size_t state_bytes_max = 1u << 20;
+inline constexpr std::size_t name_bytes_max = 256; ///< tag, localId, machine id
+inline constexpr std::size_t sealed_name_bytes_max = 1024;
+inline constexpr std::size_t data_key_bytes_max = 1024; ///< a wrapped key, base64
+inline constexpr std::size_t messages_per_post_max = 500;
+inline constexpr std::size_t list_count_max = 150;
+inline constexpr std::size_t page_count_max = 500;
+
+// RPC.
+inline constexpr std::size_t rpc_method_bytes_max = 512;
+inline constexpr std::size_t rpc_methods_per_socket_max = 256;
+inline constexpr std::size_t rpc_calls_per_socket_max = 64;
+inline constexpr auto rpc_timeout = 30s;     // (flag)
+inline constexpr auto rpc_target_grace = 5s; ///< how long a call waits for its target to come back
+
+// Connections.
+inline constexpr std::size_t sockets_per_account_max = 10'000;
+inline constexpr std::size_t socket_queue_bytes_max = 1u << 20; ///< above it a socket reads from the log instead
+inline constexpr auto ping_interval = 15s;                      // (flag)
+inline constexpr auto ping_timeout = 45s;                       // (flag)
+inline constexpr auto connect_timeout = 20s;                    // (flag)
+
+// Login and pairing.
+inline constexpr auto challenge_lifetime = 60s;
+inline constexpr std::size_t challenges_max = 100'000;
+inline constexpr auto pairing_lifetime = 10min;
+inline constexpr auto pairing_redelivery = 60s;
+inline constexpr std::size_t pairings_pending_max = 10'000;
+inline constexpr auto clock_skew_max = 10min; ///< heartbeats and RPC older than this are ignored
+
+// Presence.
+inline constexpr auto session_timeout = 60s; // (flag)
+inline constexpr auto machine_timeout = 60s;
+inline constexpr auto activity_interval = 10s; ///< between two unchanged activity ephemerals
+
+// Catch-up.
+inline constexpr std::size_t catch_up_revisions_max = 100'000;
+inline constexpr std::size_t catch_up_batch = 256;
+inline constexpr std::size_t caught_up_every = 1000; ///< revisions outside a client's scope
+
+// The log's queue and batches (docs/architecture.md, "The log").
+inline constexpr std::size_t batch_records_max = 512;
+inline constexpr std::size_t batch_bytes_max = 1u << 20;
+inline constexpr std::size_t queue_records_max = 4096;
+inline constexpr std::size_t queue_bytes_max = 8u << 20;
+inline constexpr std::size_t record_body_bytes_max = message_bytes_max + (1u << 16);
+inline constexpr std::size_t disk_free_floor_bytes = 64u << 20; // (flag)
+
+static_assert(message_bytes_max < frame_bytes_max);
+static_assert(state_bytes_max < message_bytes_max);
+static_assert(batch_records_max <= queue_records_max);
+static_assert(messages_per_post_max <= batch_records_max);
+
+} // namespace consortium::limits

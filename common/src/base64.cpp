@@ -1,0 +1,116 @@
+#include "consortium/common/base64.hpp"
+#include <sodium.h>
+
+namespace consortium
+{
+namespace
+{
+
+std::string encode(byte_view data, int variant)
+{
+    std::string out(sodium_base64_encoded_len(data.size(), variant), '\0');
+    sodium_bin2base64(out.data(), out.size(), data.data(), data.size(), variant);
+    out.pop_back(); // libsodium's terminating zero
+    return out;
+}
+
+result<bytes> decode(std::string_view text, int variant)
+{
+    bytes out(text.size() / 4 * 3 + 3);
+    std::size_t size = 0;
+    const char* end = nullptr;
+    // libsodium refuses wrong padding and non-zero trailing bits, so each byte string has one text.
+    if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &size, &end, variant) != 0 ||
+        end != text.data() + text.size())
+        return fail(errc::bad_request, "not valid base64");
+    out.resize(size);
+    return out;
+}
+
+constexpr std::string_view base32_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+} // namespace
+
+std::string base64_encode(byte_view data)
+{
+    return encode(data, sodium_base64_VARIANT_ORIGINAL);
+}
+result<bytes> base64_decode(std::string_view text)
+{
+    return decode(text, sodium_base64_VARIANT_ORIGINAL);
+}
+std::string base64url_encode(byte_view data)
+{
+    return encode(data, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+result<bytes> base64url_decode(std::string_view text)
+{
+    return decode(text, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+std::string hex_encode(byte_view data)
+{
+    std::string out(data.size() * 2 + 1, '\0');
+    sodium_bin2hex(out.data(), out.size(), data.data(), data.size());
+    out.pop_back();
+    return out;
+}
+
+result<bytes> hex_decode(std::string_view text)
+{
+    bytes out(text.size() / 2);
+    std::size_t size = 0;
+    const char* end = nullptr;
+    if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdef") != std::string_view::npos ||
+        sodium_hex2bin(out.data(), out.size(), text.data(), text.size(), nullptr, &size, &end) != 0)
+        return fail(errc::bad_request, "not valid lower-case hex");
+    return out;
+}
+
+std::string base32_encode(byte_view data)
+{
+    std::string out;
+    out.reserve((data.size() * 8 + 4) / 5);
+    std::uint32_t held = 0;
+    int bits = 0;
+    for (const auto byte : data)
+    {
+        held = (held << 8) | byte;
+        bits += 8;
+        while (bits >= 5)
+        {
+            bits -= 5;
+            out.push_back(base32_alphabet[(held >> bits) & 31]);
+        }
+    }
+    if (bits > 0)
+        out.push_back(base32_alphabet[(held << (5 - bits)) & 31]);
+    return out;
+}
+
+result<bytes> base32_decode(std::string_view text)
+{
+    bytes out;
+    out.reserve(text.size() * 5 / 8);
+    std::uint32_t held = 0;
+    int bits = 0;
+    for (const char letter : text)
+    {
+        const auto value = base32_alphabet.find(letter);
+        if (value == std::string_view::npos)
+            return fail(errc::bad_request, "not valid base32");
+        held = (held << 5) | static_cast<std::uint32_t>(value);
+        bits += 5;
+        if (bits >= 8)
+        {
+            bits -= 8;
+            out.push_back(static_cast<std::uint8_t>(held >> bits));
+        }
+        held &= (1u << bits) - 1;
+    }
+    if (bits >= 5 || held != 0)
+        return fail(errc::bad_request, "not valid base32");
+    return out;
+}
+
+} // namespace consortium

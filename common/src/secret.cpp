@@ -1,0 +1,21 @@
+#include "consortium/common/secret.hpp"
+#include "consortium/common/error.hpp"
+#include <sodium.h>
+
+namespace consortium
+{
+
+void init_crypto()
+{
+    CONSORTIUM_ASSERT(sodium_init() >= 0);
+}
+void wipe(std::span<std::uint8_t> memory) noexcept
+{
+    sodium_memzero(memory.data(), memory.size());
+}
+void fill_random(std::span<std::uint8_t> out)
+{
+    randombytes_buf(out.data(), out.size());
+}
+
+} // namespace consortium
