@@ -1,0 +1,59 @@
+/// Chromium with a fresh profile.
+
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { freshDirectory } from './places.ts';
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export class Browser {
+  readonly context: BrowserContext;
+  /** What pages wrote to their console, and what they failed at. */
+  readonly complaints: string[] = [];
+  readonly #remove: () => void;
+
+  private constructor(context: BrowserContext, remove: () => void) {
+    this.context = context;
+    this.#remove = remove;
+    context.setDefaultTimeout(15_000);
+  }
+
+  /** CONSORTIUM_CHROMIUM names another program than /usr/bin/chromium. */
+  static async start({ width = 1280, height = 900 } = {}): Promise<Browser> {
+    const place = freshDirectory('browser');
+    const context = await chromium.launchPersistentContext(join(place.path, 'profile'), {
+      executablePath: process.env['CONSORTIUM_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: flags,
+      headless: true,
+      viewport: { width, height },
+    });
+    return new Browser(context, place.remove);
+  }
+
+  async page(url: string): Promise<Page> {
+    const page = await this.context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.complaints.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack ?? error.message}`));
+    await page.goto(url);
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+    this.#remove();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

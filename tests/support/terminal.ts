@@ -1,0 +1,80 @@
+/// A terminal with a program in it: tmux, with a server of its own.
+
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freshDirectory } from './places.ts';
+import { waitFor } from './wait.ts';
+
+const execute = promisify(execFile);
+
+export class Terminal {
+  readonly #place = freshDirectory('terminal');
+  readonly #socket = join(this.#place.path, 'tmux');
+
+  /** Runs `command` with exactly this environment, 120 columns by 60 rows. */
+  static async start(command: string[], { env, cwd }: { env: Record<string, string>; cwd: string }): Promise<Terminal> {
+    const terminal = new Terminal();
+    const settings = join(terminal.#place.path, 'settings');
+    writeFileSync(settings, 'set -g remain-on-exit on\nset -g status off\nset -g history-limit 20000\nset -g escape-time 0\n');
+    const clean = Object.entries({ TERM: 'screen-256color', ...env }).map(([name, value]) => `${name}=${value}`);
+    await terminal.#tmux('-f', settings, 'new-session', '-d', '-x', '120', '-y', '60', '-c', cwd, 'env', '-i', ...clean, ...command);
+    return terminal;
+  }
+
+  async #tmux(...args: string[]): Promise<string> {
+    const { stdout } = await execute('tmux', ['-S', this.#socket, ...args], {
+      env: { PATH: '/usr/bin:/bin', HOME: this.#place.path, LANG: 'C.UTF-8', TMUX_TMPDIR: this.#place.path },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return stdout;
+  }
+
+  /** All that has been printed, wrapped lines joined. */
+  screen(): Promise<string> {
+    return this.#tmux('capture-pane', '-p', '-J', '-S', '-');
+  }
+
+  /** Types text as it is. */
+  async type(text: string): Promise<void> {
+    await this.#tmux('send-keys', '-l', '--', text);
+  }
+
+  /** Presses keys by their tmux names: Enter, C-c, Escape ... */
+  async press(...keys: string[]): Promise<void> {
+    await this.#tmux('send-keys', ...keys);
+  }
+
+  /** Waits for text on the screen. */
+  async shows(pattern: RegExp, ms = 20_000): Promise<RegExpExecArray> {
+    let screen = '';
+    return waitFor(`${pattern} in the terminal`, async () => {
+      screen = await this.screen();
+      return pattern.exec(screen);
+    }, { ms, every: 50, last: () => screen.trimEnd() });
+  }
+
+  /** Process id of the program. */
+  async pid(): Promise<number> {
+    return Number(await this.#tmux('display-message', '-p', '#{pane_pid}'));
+  }
+
+  /** The program's exit status once it has ended. */
+  async ended(ms = 20_000): Promise<number> {
+    const status = await waitFor('the program in the terminal to end', async () => {
+      const [dead, code] = (await this.#tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}')).trim().split(' ');
+      return dead === '1' && code ? [Number(code)] : undefined;
+    }, { ms, every: 50 });
+    return status[0]!;
+  }
+
+  async close(): Promise<void> {
+    await this.#tmux('kill-server').catch(() => {});
+    this.#place.remove();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
