@@ -1,0 +1,51 @@
+// Keys of an account and of a device. Ed25519 and X25519 by @noble/curves.
+import { ed25519, x25519 } from "@noble/curves/ed25519.js";
+import { type Bytes, owned, randomBytes } from "./bytes.ts";
+import { sha512 } from "./hash.ts";
+import { deriveKey } from "./keytree.ts";
+
+export interface KeyPair {
+  readonly publicKey: Bytes;
+  readonly secretKey: Bytes;
+}
+
+export interface AccountKeys {
+  /** 32 random bytes: the seed of everything, what people write down. */
+  readonly secret: Bytes;
+  /** Ed25519, the login key. */
+  readonly publicKey: Bytes;
+  /** X25519, to which data keys are wrapped. */
+  readonly content: KeyPair;
+}
+
+export async function accountFromSecret(secret: Uint8Array): Promise<AccountKeys> {
+  if (secret.length !== 32) throw new RangeError("An account secret has 32 bytes.");
+  const contentSeed = await deriveKey(secret, "Happy EnCoder", ["content"]);
+  const contentSecret = (await sha512(contentSeed)).slice(0, 32);
+  return {
+    secret: owned(secret),
+    publicKey: owned(ed25519.getPublicKey(secret)),
+    content: boxKeyPair(contentSecret),
+  };
+}
+
+export function boxKeyPair(secretKey: Uint8Array = randomBytes(32)): KeyPair {
+  return { publicKey: owned(x25519.getPublicKey(secretKey)), secretKey: owned(secretKey) };
+}
+
+/** An Ed25519 pair; the secret key is its 32-byte seed. */
+export function signKeyPair(seed: Uint8Array = randomBytes(32)): KeyPair {
+  return { publicKey: owned(ed25519.getPublicKey(seed)), secretKey: owned(seed) };
+}
+
+export function sign(message: Uint8Array, seed: Uint8Array): Bytes {
+  return owned(ed25519.sign(message, seed));
+}
+
+export function verifySignature(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
+  try {
+    return ed25519.verify(signature, message, publicKey);
+  } catch {
+    return false;
+  }
+}

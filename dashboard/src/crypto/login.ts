@@ -1,0 +1,65 @@
+// Login by challenge (definitions 4).
+import { type AccountKeys, type KeyPair, sign } from "./account.ts";
+import { concat, fromBase64, fromUtf8, toBase64 } from "./bytes.ts";
+import { CryptoError } from "./errors.ts";
+
+/** The body of POST /v1/auth. */
+export interface LoginBody {
+  publicKey: string;
+  challenge: string;
+  signature: string;
+  device?: { publicKey: string; kind: "browser" | "agent"; sealedName: string };
+  deviceSignature?: string;
+}
+
+/**
+ * Refuses a challenge that is not for this origin and key: signing it would log somebody else in elsewhere.
+ * Throws bad-format, wrong-origin, wrong-identity, expired.
+ */
+export function checkChallenge(challenge: Uint8Array, origin: string, publicKey: Uint8Array, now: number): void {
+  const lines = fromUtf8(challenge).split("\n");
+  if (lines.length !== 5 || lines[0] !== "consortium-login-1") {
+    throw new CryptoError("bad-format", "The relay asked to sign something that is not a login.");
+  }
+  if (lines[1] !== origin) throw new CryptoError("wrong-origin", `The relay asked to sign a login for ${lines[1]}, not for ${origin}.`);
+  if (lines[2] !== toBase64(publicKey)) throw new CryptoError("wrong-identity", "The relay asked to sign a login for another identity.");
+  const expires = lines[3] ?? "";
+  if (!/^[0-9]{1,16}$/.test(expires)) throw new CryptoError("bad-format", "The login challenge has no valid time.");
+  // The clocks of the two sides may differ; only a challenge that is long past is worth refusing here.
+  if (Number(expires) < now - 24 * 60 * 60 * 1000) throw new CryptoError("expired", "The login challenge is out of date. Check this device's clock.");
+  if (fromBase64(lines[4] ?? "").length !== 32) throw new CryptoError("bad-format", "The login challenge is not complete.");
+}
+
+export function loginBody(
+  challenge: Uint8Array,
+  account: AccountKeys,
+  device?: { keys: KeyPair; kind: "browser" | "agent"; sealedName: string },
+): LoginBody {
+  if (device === undefined) {
+    return { publicKey: toBase64(account.publicKey), challenge: toBase64(challenge), signature: toBase64(sign(challenge, account.secret)) };
+  }
+  const signed = concat(challenge, device.keys.publicKey);
+  return {
+    publicKey: toBase64(account.publicKey),
+    challenge: toBase64(challenge),
+    signature: toBase64(sign(signed, account.secret)),
+    device: { publicKey: toBase64(device.keys.publicKey), kind: device.kind, sealedName: device.sealedName },
+    deviceSignature: toBase64(sign(signed, device.keys.secretKey)),
+  };
+}
+
+/** `sub` and `jti` of a token. The relay checks the signature; we only need to know who it says we are. */
+export function readToken(token: string): { accountId: string; deviceId: string | null } {
+  const payload = token.split(".")[1];
+  if (token.split(".").length !== 3 || payload === undefined) throw new CryptoError("bad-format", "The relay's token is not a JWT.");
+  let claims: unknown;
+  try {
+    const standard = payload.replaceAll("-", "+").replaceAll("_", "/");
+    claims = JSON.parse(atob(standard + "=".repeat((4 - (standard.length % 4)) % 4)));
+  } catch {
+    throw new CryptoError("bad-format", "The relay's token cannot be read.");
+  }
+  const { sub, jti } = claims as { sub?: unknown; jti?: unknown };
+  if (typeof sub !== "string" || sub === "") throw new CryptoError("bad-format", "The relay's token names no account.");
+  return { accountId: sub, deviceId: typeof jti === "string" ? jti : null };
+}

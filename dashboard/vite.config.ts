@@ -1,0 +1,17 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: "es2023",
+    // The Content-Security-Policy allows no inline anything: no preload polyfill, no inlined assets.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    sourcemap: false,
+  },
+  test: {
+    include: ["tests/**/*.test.{ts,tsx}"],
+    testTimeout: 15_000,
+  },
+});
