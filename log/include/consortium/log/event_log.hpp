@@ -1,0 +1,149 @@
+#pragma once
+#include "consortium/common/clock.hpp"
+#include "consortium/common/hash.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/common/secret.hpp"
+#include "consortium/common/sign.hpp"
+#include "consortium/log/domain.hpp"
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace consortium::log
+{
+
+/// The log and the views at one moment. Thread-safe; cheap to make; hold it no longer than a request.
+class snapshot : public view_reader
+{
+public:
+    virtual lsn head() const = 0;
+    /// errc::not_found above the head; errc::corrupt names the lsn. A shredded event is no error.
+    virtual result<event> read(lsn number) const = 0;
+    /// Up to `count_max` events from `first` on, in order; empty: caught up.
+    virtual result<std::vector<event>> read(lsn first, std::size_t count_max) const = 0;
+};
+
+/// How one command ended: its committed events (durable), or why there are none.
+struct outcome
+{
+    std::shared_ptr<command> wanted;
+    result<std::vector<std::shared_ptr<const event>>> committed;
+};
+
+/// Gets every outcome, in log order, on the sequencer's thread. Must not block.
+class commit_sink
+{
+public:
+    virtual ~commit_sink() = default;
+    /// One call for each durable batch. Refused commands come in the same call, in the order of submission.
+    virtual void on_commit(std::span<const outcome> batch) = 0;
+    /// The queue went above its high mark (true) or fell to half of it (false): stop or resume reading from sockets.
+    virtual void on_pressure(bool high) = 0;
+    /// Writing failed and nothing in memory may be believed: the process must end. Called at most once.
+    virtual void on_failure(const error& why) = 0;
+};
+
+/// Keys of the relay that live in the log's key ring; all survive rotation of the master secret.
+struct relay_keys
+{
+    key256 token_seed;      ///< Ed25519 seed that signs access tokens
+    key256 challenge;       ///< authenticates login challenges
+    key256 checkpoint_seed; ///< Ed25519 seed that signs log checkpoints
+};
+
+struct counts
+{
+    lsn head;
+    std::uint64_t repaired_records = 0; ///< of an unacknowledged tail that were dropped at opening
+    std::chrono::milliseconds opening{};
+};
+
+/// The append-only log of everything that ever happened, and the views folded from it.
+/// Thread-safety: every member from any thread. Durability: a command completes once its events are on disk and the
+/// head witness behind them (docs/log-format.md).
+class event_log
+{
+public:
+    virtual ~event_log() = default;
+
+    /// Queues a command; commands of one thread are decided in the order they were submitted. Its outcome reaches the
+    /// sink exactly once. errc::overloaded (carries when to retry), errc::unavailable (disk below its floor),
+    /// errc::closed: refused, the sink will not hear of it.
+    virtual result<void> submit(std::shared_ptr<command> wanted) = 0;
+
+    virtual std::unique_ptr<snapshot> read() const = 0;
+    virtual log_id id() const = 0;
+    virtual const relay_keys& keys() const = 0;
+    virtual counts opened() const = 0;
+
+    /// Refuses new commands, completes those that wait, syncs and stops. Idempotent.
+    virtual void close() = 0;
+};
+
+struct log_options
+{
+    std::filesystem::path directory;
+    /// Default: `directory`/witness.
+    std::filesystem::path witness;
+    /// CONSORTIUM_MASTER_SECRET; at least 32 characters, one trailing newline is dropped.
+    std::string master_secret;
+    /// Makes a new log where the directory is empty or missing; otherwise errc::not_found.
+    bool create = true;
+    std::size_t queue_records_max = limits::queue_records_max;
+    std::size_t queue_bytes_max = limits::queue_bytes_max;
+    std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
+};
+
+/// Follows the opening procedure of docs/log-format.md and starts the sequencer. `rules`, `sink` and `clock` must
+/// outlive the log. Errors name the path and the next step: errc::locked, errc::wrong_secret, errc::log_truncated
+/// (names the missing lsns), errc::corrupt, errc::newer_version, errc::io.
+result<std::unique_ptr<event_log>>
+open_log(const log_options& options, const domain& rules, commit_sink& sink, const clock_source& clock);
+
+/// Read access for tools while no relay runs: changes nothing in the directory. Errors as open_log.
+class log_reader
+{
+public:
+    virtual ~log_reader() = default;
+    virtual std::unique_ptr<snapshot> read() const = 0;
+    virtual log_id id() const = 0;
+
+    struct finding
+    {
+        lsn number; ///< 0: not about one record
+        std::string what;
+    };
+    struct report
+    {
+        std::uint64_t records = 0;
+        std::uint64_t shredded = 0;
+        std::uint64_t bytes = 0;
+        lsn witness;
+        digest256 root{};
+        std::vector<finding> findings; ///< the first 1000
+    };
+    /// Opens every record and checks contiguity, commitments, revisions, the tree against its stored frontier and the
+    /// witness. `threads`: how many may open records at once.
+    virtual result<report> verify(std::size_t threads) const = 0;
+};
+result<std::unique_ptr<log_reader>> open_log_reader(const log_options& options, const domain& rules);
+
+/// Views outside the live log: where `replay` rebuilds them. Rows are sealed with the same view key, so equal rows have
+/// equal keys. The directory must not exist; it is removed by the destructor.
+class scratch_views
+{
+public:
+    virtual ~scratch_views() = default;
+    /// Rows as folded so far; commit() after every some thousand events keeps memory bounded.
+    virtual view_writer& rows() = 0;
+    virtual void commit() = 0;
+};
+result<std::unique_ptr<scratch_views>>
+open_scratch_views(const std::filesystem::path& directory, const log_reader& source, const domain& rules);
+
+/// SHA-256 over all rows of a table in key order: key length u32be ‖ key ‖ value length u32be ‖ value, in clear.
+digest256 table_digest(const view_reader& rows, table_id table);
+
+} // namespace consortium::log

@@ -1,0 +1,290 @@
+#pragma once
+#include "consortium/log/domain.hpp"
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// Everything that may be written, decided against the view rows. Inputs are set before submit(); the fields under
+/// "Answer" may be read once the outcome has arrived.
+namespace consortium::projections
+{
+
+/// Who asks, as its token says.
+struct principal
+{
+    account_id account;
+    device_id device;
+    log::device_kind kind = log::device_kind::browser;
+};
+
+/// The value that an update with an expected version was held against: what the answer of a mismatch needs.
+struct versioned_value
+{
+    revision version;
+    /// The event that holds the value; 0: never written.
+    lsn where;
+};
+
+/// Makes the account of a public key if it is new, and its device. errc::revoked: the device key was revoked.
+class login final : public log::command
+{
+public:
+    byte_array<32> public_key{};
+    bytes device_key; ///< empty: the account's unnamed device
+    log::device_kind kind = log::device_kind::unnamed;
+    std::string sealed_name;
+    account_id new_account; ///< used if the account is new
+    device_id new_device;   ///< used if the device is new
+
+    // Answer
+    account_id found_account;
+    device_id found_device;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Adds the requesting agent's device and stores the answer. A second approval of the same request by anybody changes
+/// nothing. errc::forbidden: agents cannot approve. errc::revoked: that device key was revoked in this account.
+class approve_pairing final : public log::command
+{
+public:
+    principal who;
+    byte_array<32> request_key{};
+    bytes device_key;
+    log::device_kind kind = log::device_kind::agent;
+    std::string sealed_name;
+    std::string response;
+    device_id new_device;
+
+    // Answer
+    bool first = false; ///< false: it had been approved before
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// errc::not_found, errc::forbidden for agents. Revoking twice is no error.
+class revoke_device final : public log::command
+{
+public:
+    principal who;
+    device_id device;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+class rename_device final : public log::command
+{
+public:
+    principal who;
+    device_id device;
+    std::string sealed_name;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Creates a session, or finds the one with this tag and reopens it if it had ended.
+class create_session final : public log::command
+{
+public:
+    principal who;
+    session_id new_session;
+    std::string tag;
+    std::string metadata;
+    std::optional<std::string> data_key;
+
+    // Answer
+    session_id session;
+    bool created = false;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Appends messages in the given order; a localId seen before in the session (or before in the request) returns the
+/// first message instead, whatever its content. errc::not_found, errc::forbidden (an agent in another's session).
+class append_messages final : public log::command
+{
+public:
+    struct item
+    {
+        std::string content;
+        std::optional<std::string> local_id;
+        message_id new_id;
+    };
+    principal who;
+    session_id session;
+    std::vector<item> items;
+
+    // Answer, one for each item
+    struct receipt
+    {
+        std::uint64_t seq = 0;
+        /// Index into the outcome's events; empty: stored before, at `where`.
+        std::optional<std::size_t> event;
+        lsn where;
+    };
+    std::vector<receipt> receipts;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// errc::version_mismatch unless `expected` is the current version (0 and, from clients, -1: never written); `current`
+/// then holds what is. On success the new version is the revision of the one event.
+class change_session_metadata final : public log::command
+{
+public:
+    principal who;
+    session_id session;
+    revision expected;
+    std::string metadata;
+
+    // Answer
+    versioned_value current;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+class change_agent_state final : public log::command
+{
+public:
+    principal who;
+    session_id session;
+    revision expected;
+    std::optional<std::string> state;
+
+    // Answer
+    versioned_value current;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Ends or resumes; nothing happens if it is so already.
+class set_session_active final : public log::command
+{
+public:
+    principal who;
+    session_id session;
+    bool active = false;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Destroys the session's key in the same commit.
+class delete_session final : public log::command
+{
+public:
+    principal who;
+    session_id session;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Registers a machine, or finds the account's machine with this id, untouched.
+class register_machine final : public log::command
+{
+public:
+    principal who;
+    machine_row_id new_machine;
+    std::string machine_id;
+    std::string metadata;
+    std::optional<std::string> daemon_state;
+    std::optional<std::string> data_key;
+
+    // Answer
+    machine_row_id machine;
+    bool created = false;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+class change_machine_metadata final : public log::command
+{
+public:
+    principal who;
+    std::string machine_id;
+    revision expected;
+    std::string metadata;
+
+    // Answer
+    versioned_value current;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Also brings the machine online.
+class change_daemon_state final : public log::command
+{
+public:
+    principal who;
+    std::string machine_id;
+    revision expected;
+    std::string state;
+
+    // Answer
+    versioned_value current;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+class set_machine_online final : public log::command
+{
+public:
+    principal who;
+    std::string machine_id;
+    bool online = false;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Destroys the machine's key; its sessions stay.
+class remove_machine final : public log::command
+{
+public:
+    principal who;
+    std::string machine_id;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Destroys every key of the account.
+class delete_account final : public log::command
+{
+public:
+    principal who;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+} // namespace consortium::projections

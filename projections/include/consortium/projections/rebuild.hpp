@@ -1,0 +1,29 @@
+#pragma once
+#include "consortium/log/event_log.hpp"
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace consortium::projections
+{
+
+/// One view table, rebuilt and held against the live one.
+struct table_comparison
+{
+    std::string table;
+    digest256 live{};
+    digest256 rebuilt{};
+    bool equal() const noexcept { return live == rebuilt; }
+};
+
+struct rebuild_report
+{
+    std::uint64_t events = 0;
+    std::vector<table_comparison> tables;
+};
+
+/// Folds the whole log, with the functions that folded it while it was written, into views under `scratch` (which must
+/// not exist and is removed afterwards) and compares every table with the live one.
+result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, const std::filesystem::path& scratch);
+
+} // namespace consortium::projections

@@ -1,0 +1,138 @@
+#pragma once
+#include "consortium/log/event_log.hpp"
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The queries behind the /v1 API. Each takes one snapshot, so what it returns and the revision that travels with it
+/// belong together. Errors: errc::not_found for the unknown and for what belongs to another account (never told
+/// apart); errc::corrupt, errc::io from the log.
+namespace consortium::projections
+{
+
+/// The rules the log calls: decide lives in commands.hpp, fold and the tables here. Stateless; lives for ever.
+const log::domain& rules();
+
+struct account_view
+{
+    account_id id;
+    byte_array<32> public_key{};
+    revision last;
+    unix_millis created_at = 0;
+};
+result<account_view> find_account(const log::snapshot& at, account_id account);
+
+struct device_view
+{
+    device_id id;
+    account_id account;
+    bytes public_key;
+    log::device_kind kind{};
+    std::string sealed_name;
+    unix_millis created_at = 0;
+    std::optional<unix_millis> revoked_at;
+};
+result<device_view> find_device(const log::snapshot& at, account_id account, device_id device);
+/// Oldest first.
+result<std::vector<device_view>> list_devices(const log::snapshot& at, account_id account);
+
+struct pairing_view
+{
+    account_id account;
+    device_id device;
+    std::string response;
+    unix_millis approved_at = 0;
+};
+/// errc::not_found until it was approved.
+result<pairing_view> find_pairing(const log::snapshot& at, const byte_array<32>& request_key);
+
+struct session_view
+{
+    session_id id;
+    device_id creator;
+    std::uint64_t seq = 0;
+    unix_millis created_at = 0;
+    unix_millis updated_at = 0;
+    bool active = false;
+    unix_millis active_at = 0;
+    std::string metadata;
+    revision metadata_version;
+    std::optional<std::string> agent_state;
+    revision agent_state_version;
+    std::optional<std::string> data_key;
+};
+result<session_view> find_session(const log::snapshot& at, account_id account, session_id session);
+/// By updated_at, then id, newest first.
+result<std::vector<session_view>> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max);
+
+/// What authorising and routing need of a session: no payload is read.
+struct session_brief
+{
+    device_id creator;
+    bool active = false;
+    unix_millis active_at = 0;
+    std::uint64_t seq = 0;
+};
+result<session_brief> find_session_brief(const log::snapshot& at, account_id account, session_id session);
+
+struct message_view
+{
+    message_id id;
+    std::uint64_t seq = 0;
+    revision rev;
+    std::optional<std::string> local_id;
+    std::string content;
+    unix_millis created_at = 0;
+};
+struct message_page
+{
+    std::vector<message_view> messages;
+    bool has_more = false;
+};
+/// seq > after, ascending.
+result<message_page> messages_after(
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max);
+/// seq < before, descending.
+result<message_page> messages_before(
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max);
+
+struct machine_view
+{
+    machine_row_id row;
+    std::string id;
+    device_id creator;
+    std::string metadata;
+    revision metadata_version;
+    std::optional<std::string> daemon_state;
+    revision daemon_state_version;
+    std::optional<std::string> data_key;
+    bool active = false;
+    unix_millis active_at = 0;
+    unix_millis created_at = 0;
+    unix_millis updated_at = 0;
+};
+result<machine_view> find_machine(const log::snapshot& at, account_id account, std::string_view machine_id);
+/// By active_at, newest first.
+result<std::vector<machine_view>> list_machines(const log::snapshot& at, account_id account);
+
+/// Sessions and machines that are active, of all accounts: what presence starts from after a restart.
+struct active_thing
+{
+    account_id account;
+    session_id session;     ///< nil for a machine
+    std::string machine_id; ///< empty for a session
+    unix_millis active_at = 0;
+};
+result<std::vector<active_thing>> list_active(const log::snapshot& at);
+
+revision last_revision(const log::snapshot& at, account_id account);
+
+/// The account's events with revision > `since`, in order; empty: caught up.
+result<std::vector<log::event>>
+changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max);
+
+/// The value of a field that was changed by the event at `where` (metadata, agent state, daemon state of a session or
+/// machine, also by its creation). Empty: where.value is 0 or the field was set to null.
+result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where);
+
+} // namespace consortium::projections
