@@ -1,0 +1,96 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/net/http.hpp"
+#include "consortium/net/websocket.hpp"
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace consortium::net
+{
+namespace asio = boost::asio;
+
+/// What the program does with requests. Called on the connection's thread; several threads at once.
+class http_handler
+{
+public:
+    virtual ~http_handler() = default;
+
+    /// Answers one request. The next one of the same connection is read after the answer went out. An exception is
+    /// reported through `refuse(500)`.
+    virtual asio::awaitable<http_response> handle(http_request request, connection_info from) = 0;
+
+    /// A request to become a WebSocket. Without an answer the upgrade is done and upgraded() called.
+    virtual std::optional<http_response> refuse_upgrade(const http_request& request, const connection_info& from) = 0;
+    /// Takes the WebSocket over. The connection counts as open until the object is destroyed.
+    virtual asio::awaitable<void>
+    upgraded(http_request request, connection_info from, std::unique_ptr<websocket> connection) = 0;
+
+    /// The answer to what cannot become a request: 400 (malformed), 413 (body), 431 (header), 500 (exception), 408.
+    /// `detail` is for people. The connection closes after it (not after a 500).
+    virtual http_response refuse(unsigned status, std::string_view detail) = 0;
+};
+
+struct http_server_options
+{
+    std::string address = "127.0.0.1"; ///< numeric
+    std::uint16_t port = 0;            ///< 0: any free one, see http_server::port()
+    std::size_t threads = 1;
+    std::string certificate_file; ///< PEM chain; with key_file: TLS
+    std::string key_file;         ///< PEM
+
+    std::size_t connections_max = 16'000; ///< above it a new connection is closed at once
+    std::size_t header_bytes_max = limits::http_header_bytes_max;
+    std::size_t body_bytes_max = limits::http_body_bytes_max;
+    std::size_t frame_bytes_max = limits::frame_bytes_max;
+    std::chrono::milliseconds header_timeout{
+        10'000}; ///< from the first byte (or the connection) to the end of the header
+    std::chrono::milliseconds idle_timeout{75'000};  ///< between two requests
+    std::chrono::milliseconds body_timeout{20'000};  ///< without any byte of the body
+    std::chrono::milliseconds write_timeout{60'000}; ///< without any byte being taken
+};
+
+/// Listener and network threads. Each thread has its own io_context; a connection never changes thread.
+class http_server
+{
+public:
+    /// Binds and listens; nothing is accepted before start(). Errors: errc::io (address in use, no such address;
+    /// one line that says which), errc::bad_request (certificate or key unreadable or not matching).
+    static result<std::unique_ptr<http_server>> listen(http_server_options options);
+
+    http_server(const http_server&) = delete;
+    http_server& operator=(const http_server&) = delete;
+    virtual ~http_server() = default; ///< stops at once, joins the threads
+
+    virtual std::uint16_t port() const noexcept = 0;
+
+    /// Runs the threads. `handler` must outlive the server.
+    virtual void start(http_handler& handler) = 0;
+
+    /// Before start() too: what runs on the threads besides connections.
+    virtual std::size_t thread_count() const noexcept = 0;
+    virtual void post(std::size_t thread, std::move_only_function<void()> task) = 0;
+    virtual asio::any_io_executor executor(std::size_t thread) const = 0;
+    /// The calling thread's index, when it is one of this server's.
+    virtual std::optional<std::size_t> current_thread() const noexcept = 0;
+
+    /// Connections open now. Thread-safe.
+    virtual std::size_t connection_count() const noexcept = 0;
+
+    /// Stops accepting, ends idle connections, lets requests under way be answered (`Connection: close`), waits until
+    /// no connection is open or `limit` has passed, then closes the rest. WebSockets are for the handler to close. The
+    /// threads run on. Blocking; not from a network thread. True when nothing had to be cut.
+    virtual bool drain(std::chrono::milliseconds limit) = 0;
+    /// Stops and joins the threads. Pending coroutines are destroyed. Not from a network thread.
+    virtual void stop() = 0;
+
+protected:
+    http_server() = default;
+};
+
+} // namespace consortium::net

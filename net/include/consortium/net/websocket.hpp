@@ -1,0 +1,65 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include "consortium/net/frame.hpp"
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace consortium::net
+{
+namespace asio = boost::asio;
+
+/// RFC 6455 section 7.4.1.
+enum class close_code : std::uint16_t
+{
+    normal = 1000,
+    going_away = 1001,
+    protocol_error = 1002,
+    unsupported_data = 1003,
+    invalid_utf8 = 1007,
+    policy_violation = 1008,
+    too_big = 1009,
+    internal_error = 1011,
+};
+
+/// One end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one above the
+/// bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
+/// Thread-safety: everything on the connection's executor.
+class websocket
+{
+public:
+    virtual ~websocket() = default;
+
+    /// All messages that have arrived, at least one, in order; waits for the first. The views hold until the next
+    /// read(). Not calling it is how to stop reading: the peer is then held back by TCP. Errors: errc::closed (the peer
+    /// closed, or close() was called here; `detail` says how), errc::bad_request (the peer broke the protocol and is
+    /// being closed), errc::too_large, errc::io.
+    virtual asio::awaitable<result<std::span<const std::string_view>>> read() = 0;
+
+    /// Queues one text message; nothing goes out before flush(). Ignored after close().
+    virtual void send(std::string_view payload) = 0;
+    virtual void send(shared_frame frame) = 0;
+    /// Starts one gathered write of all that is queued (when one is under way: right after it).
+    virtual void flush() = 0;
+    /// Bytes queued here and not yet taken by the operating system.
+    virtual std::size_t queued_bytes() const noexcept = 0;
+
+    /// Sends what is queued and a close frame, waits shortly for the peer's, closes the connection. Reads end with
+    /// errc::closed.
+    virtual void close(close_code code, std::string_view reason = {}) = 0;
+    /// Closes the connection at once, unsent bytes are lost.
+    virtual void abort() = 0;
+    virtual bool is_open() const noexcept = 0;
+
+    virtual asio::any_io_executor executor() const = 0;
+};
+
+/// The same WebSocket used from another executor: calls are posted to its own. For the rare case that a session lives
+/// on another network thread than its connection.
+std::unique_ptr<websocket> use_from(asio::any_io_executor home, std::unique_ptr<websocket> connection);
+
+} // namespace consortium::net
