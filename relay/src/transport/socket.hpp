@@ -1,0 +1,135 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include "consortium/net/frame.hpp"
+#include <any>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+/// What the relay's rules see of the transport: connected Socket.IO sockets of the namespace `/`, whatever carries
+/// them.
+namespace consortium::relay
+{
+namespace asio = boost::asio;
+
+class socket;
+
+/// `42["name",arg]` encoded once, for any number of sockets.
+net::shared_frame encode_event(std::string_view name, const boost::json::value& arg);
+
+/// The body of every error answer: `{result:"error", message, code, retry}`.
+boost::json::object error_ack(const error& reason);
+
+/// The right to answer one event, once. An ack that was asked for and is dropped unanswered answers an errc::internal,
+/// so that no client waits for ever. Move only. May be used and dropped on any thread; on a closed socket nothing
+/// happens.
+class ack
+{
+public:
+    ack() = default; ///< nobody asked
+    ack(std::weak_ptr<socket> to, std::uint64_t id) : to_(std::move(to)), id_(id), wanted_(true) {}
+    ack(ack&& other) noexcept;
+    ack& operator=(ack&& other) noexcept;
+    ~ack();
+
+    /// Whether the client asked for an answer that was not given yet.
+    bool wanted() const noexcept { return wanted_; }
+    /// Answers with one value: `43<id>[value]`. The second call does nothing. Goes out with the socket's next flush.
+    void operator()(const boost::json::value& value);
+    /// Answers error_ack(reason).
+    void operator()(const error& reason);
+
+private:
+    std::weak_ptr<socket> to_;
+    std::uint64_t id_ = 0;
+    bool wanted_ = false;
+};
+
+/// One connected client. Everything but the const identity is used on the socket's own thread only.
+///
+/// Output is queued, and written by flush(); flush once after all that belongs together. What is queued while the
+/// transport delivers events is flushed after the last event that arrived with them. Something queued and never flushed
+/// goes out at the end of the thread's current turn.
+class socket : public std::enable_shared_from_this<socket>
+{
+public:
+    using answer_callback = std::move_only_function<void(result<boost::json::array>)>;
+
+    socket(const socket&) = delete;
+    socket& operator=(const socket&) = delete;
+    virtual ~socket() = default;
+
+    /// The Socket.IO sid. Thread-safe, like the three after it.
+    virtual const std::string& id() const noexcept = 0;
+    virtual std::size_t thread() const noexcept = 0;
+    virtual const std::string& remote_address() const noexcept = 0;
+    virtual asio::any_io_executor executor() const = 0;
+    std::weak_ptr<socket> weak() { return weak_from_this(); }
+
+    /// False from the moment the connection is gone or given up; then all output is ignored.
+    virtual bool is_open() const noexcept = 0;
+
+    /// Queues an event. Before `40{sid}` has been sent (inside on_connect) it is kept and sent after it.
+    virtual void emit(net::shared_frame encoded) = 0;
+    virtual void emit(std::string_view name, const boost::json::value& arg) = 0;
+    /// Queues an event that the client shall acknowledge. `answered` is called exactly once on this thread: with the
+    /// ack's arguments, or errc::timeout, or errc::closed, or errc::overloaded at once when too many wait.
+    virtual void emit_with_ack(
+        std::string_view name, const boost::json::value& arg, std::chrono::milliseconds timeout,
+        answer_callback answered) = 0;
+    virtual void flush() = 0;
+    /// Bytes queued and not yet taken by the operating system (or, when polling, by the client).
+    virtual std::size_t queued_bytes() const noexcept = 0;
+
+    /// Backpressure: no more events are delivered, TCP holds the client back, heartbeat deadlines stand still. Counted:
+    /// reading goes on when every pause was resumed.
+    virtual void pause_reading() = 0;
+    virtual void resume_reading() = 0;
+
+    /// Drops the connection without a Socket.IO goodbye: clients dial again by themselves. For shutdown, overload and
+    /// internal errors. Queued output is still tried.
+    virtual void close_transport(std::string_view reason) = 0;
+    /// Sends `41`: clients do not dial again. For what is final (a revoked device).
+    virtual void disconnect() = 0;
+
+    /// The rules' own data of this socket.
+    std::any user_data;
+
+protected:
+    socket() = default;
+    friend class ack;
+    /// From any thread.
+    virtual void answer(std::uint64_t id, boost::json::array args) = 0;
+};
+
+/// Implemented by the rules. Called on the socket's thread.
+class socket_handler
+{
+public:
+    virtual ~socket_handler() = default;
+
+    /// A client asks to connect; `auth` is the object it sent (empty when none). An error refuses it for good:
+    /// `44{"message": detail, "data": {code, retry}}`; to make it dial again instead, call close_transport() and return
+    /// an error. Events that arrive meanwhile wait.
+    virtual asio::awaitable<result<void>> on_connect(socket& client, boost::json::object auth) = 0;
+    /// After `40{sid}` was queued and before the first event is delivered. Not called when the connection broke
+    /// meanwhile.
+    virtual void on_connected(socket& client) = 0;
+    /// One event, strictly in the order of arrival. Must not block; what takes time is spawned, and holds
+    /// `client.weak()`.
+    virtual void on_event(socket& client, std::string_view name, boost::json::array args, ack reply) = 0;
+    /// All events that arrived together have been delivered: the place to submit what they gathered.
+    virtual void on_events_delivered(socket& client) = 0;
+    /// Exactly once for each socket whose on_connect succeeded.
+    virtual void on_disconnect(socket& client, std::string_view reason) = 0;
+};
+
+} // namespace consortium::relay
