@@ -10,7 +10,9 @@
 namespace consortium::projections
 {
 
-/// Who asks, as its token says.
+/// Who asks, as its token says. An agent reaches only the sessions and machines it created: of others in its account it
+/// hears errc::forbidden, of all else errc::not_found. Commands that create, delete, approve or revoke also answer
+/// errc::revoked when the device has been revoked meanwhile.
 struct principal
 {
     account_id account;
@@ -26,7 +28,9 @@ struct versioned_value
     lsn where;
 };
 
-/// Makes the account of a public key if it is new, and its device. errc::revoked: the device key was revoked.
+/// Makes the account of a public key if it is new, and its device; a device key that is known is the same device and
+/// keeps its kind and name. errc::revoked: the device key was revoked in this account (a revoked unnamed device is
+/// replaced by a new one). errc::forbidden: the account is new and `may_register` is false.
 class login final : public log::command
 {
 public:
@@ -36,10 +40,12 @@ public:
     std::string sealed_name;
     account_id new_account; ///< used if the account is new
     device_id new_device;   ///< used if the device is new
+    bool may_register = true;
 
     // Answer
     account_id found_account;
     device_id found_device;
+    log::device_kind found_kind{};
 
     account_id account() const override;
     std::size_t size() const override;
@@ -47,7 +53,8 @@ public:
 };
 
 /// Adds the requesting agent's device and stores the answer. A second approval of the same request by anybody changes
-/// nothing. errc::forbidden: agents cannot approve. errc::revoked: that device key was revoked in this account.
+/// nothing. A device key that is known is the same device, under its new name. errc::forbidden: agents cannot approve.
+/// errc::revoked: that device key was revoked in this account. errc::conflict: it belongs to a device of another kind.
 class approve_pairing final : public log::command
 {
 public:
@@ -91,7 +98,8 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Creates a session, or finds the one with this tag and reopens it if it had ended.
+/// Creates a session, or finds the one with this tag and reopens it if it had ended. errc::forbidden: the tag belongs to
+/// a session that this agent did not create.
 class create_session final : public log::command
 {
 public:
@@ -174,7 +182,8 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Ends or resumes; nothing happens if it is so already.
+/// Ends or resumes; nothing happens if it is so already. Also what the relay says by itself after a timeout, with the
+/// account's id and no device.
 class set_session_active final : public log::command
 {
 public:
@@ -235,7 +244,7 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Also brings the machine online.
+/// Also brings the machine online, in the same event.
 class change_daemon_state final : public log::command
 {
 public:

@@ -131,8 +131,14 @@ revision last_revision(const log::snapshot& at, account_id account);
 result<std::vector<log::event>>
 changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max);
 
-/// The value of a field that was changed by the event at `where` (metadata, agent state, daemon state of a session or
-/// machine, also by its creation). Empty: where.value is 0 or the field was set to null.
-result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where);
+/// A registration of a machine may hold both.
+enum class field
+{
+    metadata,
+    state, ///< a session's agent state or a machine's daemon state
+};
+/// The value that the event at `where` gave to a field of a session or machine (its creation too). Empty: `where` is 0
+/// or the field was set to null. errc::not_found: deleted since.
+result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where, field which);
 
 } // namespace consortium::projections
