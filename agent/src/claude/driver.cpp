@@ -1,0 +1,455 @@
+#include "claude/driver.hpp"
+#include "json_access.hpp"
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <csignal>
+#include <utility>
+
+namespace consortium::agent::claude
+{
+namespace
+{
+
+constexpr std::size_t line_bytes_max = 256u << 20; // only a broken child writes longer ones
+constexpr std::size_t errors_bytes_max = 16u << 10;
+constexpr std::size_t json_depth_max = 512;
+
+json::value parse_line(std::string_view text, boost::system::error_code& problem)
+{
+    json::parse_options options;
+    options.max_depth = json_depth_max;
+    return json::parse(json::string_view(text.data(), text.size()), problem, {}, options);
+}
+
+std::string trimmed(std::string_view text)
+{
+    const auto first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos)
+        return {};
+    return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+} // namespace
+
+bool chooses_session(const std::vector<std::string>& user_arguments)
+{
+    constexpr std::array names{"--resume", "-r", "--continue", "-c", "--session-id", "--from-pr"};
+    return std::ranges::any_of(
+        user_arguments,
+        [&](const std::string& argument)
+        {
+            return std::ranges::any_of(
+                names, [&](std::string_view name)
+                { return argument == name || argument.starts_with(std::string(name) + "="); });
+        });
+}
+
+std::vector<std::string> remote_arguments(
+    const std::vector<std::string>& user_arguments, const std::optional<std::string>& resume,
+    const std::optional<std::string>& new_session_id)
+{
+    std::vector<std::string> out{
+        "-p",
+        "--input-format",
+        "stream-json",
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--permission-prompt-tool",
+        "stdio"};
+    if (resume)
+        out.insert(out.end(), {"--resume", *resume});
+    else if (new_session_id)
+        out.insert(out.end(), {"--session-id", *new_session_id});
+    out.insert(out.end(), user_arguments.begin(), user_arguments.end());
+    return out;
+}
+
+driver::driver(asio::any_io_executor executor, driver_events& events)
+    : executor_(std::move(executor)),
+      events_(&events),
+      outgoing_changed_(executor_, asio::steady_timer::time_point::max()),
+      readers_done_(executor_, asio::steady_timer::time_point::max())
+{
+}
+
+std::shared_ptr<driver> driver::make(asio::any_io_executor executor, driver_events& events)
+{
+    return std::shared_ptr<driver>(new driver(std::move(executor), events));
+}
+
+asio::awaitable<result<json::object>> driver::start(driver_options options)
+{
+    options_ = std::move(options);
+    auto child = child_process::spawn(executor_, options_.child);
+    if (!child)
+        co_return std::unexpected(child.error());
+    child_ = std::move(*child);
+    readers_ = 2;
+    asio::co_spawn(executor_, read_output(shared_from_this()), asio::detached);
+    asio::co_spawn(executor_, read_errors(shared_from_this()), asio::detached);
+    asio::co_spawn(executor_, write_input(shared_from_this()), asio::detached);
+
+    const auto usual = std::exchange(options_.control_timeout, options_.start_timeout);
+    auto ready = co_await control("initialize");
+    options_.control_timeout = usual;
+    if (ready)
+    {
+        if (const auto mode = text_at(*ready, "current_permission_mode"); !mode.empty() && events_ != nullptr)
+            events_->on_mode(mode);
+        co_return ready;
+    }
+    if (ready.error() == errc::closed)
+    {
+        const auto exit = co_await ended();
+        const auto words = last_words();
+        co_return fail(errc::closed, "Claude Code ended with " + exit.text() + (words.empty() ? "." : ":\n" + words));
+    }
+    if (ready.error() == errc::timeout)
+        co_return fail(errc::timeout, "Claude Code was started but does not answer.");
+    co_return ready;
+}
+
+void driver::write(const json::object& line)
+{
+    if (input_closing_)
+        return;
+    // Whole lines only: half a line, or one that is not JSON, ends the child.
+    outgoing_.push_back(json::serialize(line) + "\n");
+    outgoing_changed_.cancel();
+}
+
+asio::awaitable<void> driver::write_input(std::shared_ptr<driver> self)
+{
+    boost::system::error_code problem;
+    for (;;)
+    {
+        while (self->outgoing_.empty() && !self->input_closing_)
+            co_await self->outgoing_changed_.async_wait(asio::redirect_error(asio::use_awaitable, problem));
+        if (self->outgoing_.empty())
+            break;
+        const auto line = std::move(self->outgoing_.front());
+        self->outgoing_.pop_front();
+        co_await asio::async_write(
+            self->child_->input(), asio::buffer(line), asio::redirect_error(asio::use_awaitable, problem));
+        if (problem)
+            break; // it has ended; read_output() notices too
+    }
+    self->input_closing_ = true;
+    self->child_->input().close(problem);
+}
+
+void driver::close_input()
+{
+    input_closing_ = true;
+    outgoing_changed_.cancel();
+}
+
+void driver::signal(int number) noexcept
+{
+    if (child_)
+        child_->signal(number);
+}
+
+asio::awaitable<void> driver::read_output(std::shared_ptr<driver> self)
+{
+    for (;;)
+    {
+        boost::system::error_code problem;
+        const auto room = self->lines_.prepare();
+        const auto size = co_await self->child_->output().async_read_some(
+            asio::buffer(room.data(), room.size()), asio::redirect_error(asio::use_awaitable, problem));
+        if (problem)
+            break;
+        self->lines_.commit(size);
+        while (const auto line = self->lines_.next())
+            self->on_line(*line);
+        if (self->partial_.pending() && self->events_ != nullptr)
+            self->events_->on_partial();
+        if (self->lines_.held() > line_bytes_max)
+        {
+            self->signal(SIGKILL);
+            break;
+        }
+    }
+    --self->readers_;
+    self->readers_done_.cancel();
+    self->close_input();
+    self->fail_waiting();
+}
+
+asio::awaitable<void> driver::read_errors(std::shared_ptr<driver> self)
+{
+    std::array<char, 4096> room{};
+    for (;;)
+    {
+        boost::system::error_code problem;
+        const auto size = co_await self->child_->errors().async_read_some(
+            asio::buffer(room), asio::redirect_error(asio::use_awaitable, problem));
+        if (problem)
+            break;
+        self->errors_.append(room.data(), size);
+        if (self->errors_.size() > errors_bytes_max)
+            self->errors_.erase(0, self->errors_.size() - errors_bytes_max);
+    }
+    --self->readers_;
+    self->readers_done_.cancel();
+}
+
+asio::awaitable<child_exit> driver::ended()
+{
+    const auto self = shared_from_this();
+    const auto exit = co_await child_->wait();
+    // A grandchild may hold the pipes open for longer than the child lives: what comes then is not waited for.
+    constexpr auto patience = std::chrono::seconds(2);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (readers_ > 0 && std::chrono::steady_clock::now() < deadline)
+    {
+        boost::system::error_code problem;
+        readers_done_.expires_at(deadline);
+        co_await readers_done_.async_wait(asio::redirect_error(asio::use_awaitable, problem));
+    }
+    boost::system::error_code ignored;
+    child_->output().cancel(ignored);
+    child_->errors().cancel(ignored);
+    close_input();
+    set_busy(false);
+    co_return exit;
+}
+
+std::string driver::last_words() const
+{
+    auto words = trimmed(errors_);
+    if (words.empty())
+        words = failure_;
+    return words;
+}
+
+void driver::prompt(const std::string& uuid, const json::value& content)
+{
+    note_prompt(uuid, "sent");
+    write({{"type", "user"}, {"uuid", uuid}, {"message", json::object{{"role", "user"}, {"content", content}}}});
+}
+
+void driver::answer(const std::string& request_id, json::object response)
+{
+    write(
+        {{"type", "control_response"},
+         {"response",
+          json::object{{"subtype", "success"}, {"request_id", request_id}, {"response", std::move(response)}}}});
+}
+
+asio::awaitable<result<json::object>> driver::control(std::string subtype, json::object fields)
+{
+    const auto self = shared_from_this();
+    if (!child_ || input_closing_)
+        co_return fail(errc::closed, "Claude Code is not running.");
+    const auto id = "consortium-" + std::to_string(next_request_++);
+    fields["subtype"] = subtype;
+    const auto mine = std::make_shared<waiting>(executor_);
+    mine->arrived.expires_after(options_.control_timeout);
+    waiting_.emplace(id, mine);
+    write({{"type", "control_request"}, {"request_id", id}, {"request", std::move(fields)}});
+
+    boost::system::error_code problem;
+    if (!mine->outcome)
+        co_await mine->arrived.async_wait(asio::redirect_error(asio::use_awaitable, problem));
+    waiting_.erase(id);
+    if (!mine->outcome)
+        co_return fail(errc::timeout, "Claude Code does not answer to `" + subtype + "`.");
+    co_return std::move(*mine->outcome);
+}
+
+asio::awaitable<result<void>> driver::interrupt()
+{
+    const auto self = shared_from_this();
+    std::vector<std::string> queued;
+    for (const auto& [uuid, state] : prompts_)
+    {
+        if (state == "sent" || state == "queued")
+            queued.push_back(uuid);
+    }
+    // Older versions do not know this request and say so; the interrupt itself is what counts.
+    for (const auto& uuid : queued)
+        (void)co_await control("cancel_async_message", {{"message_uuid", uuid}});
+    const auto done = co_await control("interrupt");
+    if (!done)
+        co_return std::unexpected(done.error());
+    co_return result<void>();
+}
+
+void driver::fail_waiting()
+{
+    for (auto& [id, each] : waiting_)
+    {
+        if (!each->outcome)
+            each->outcome = fail(errc::closed, "Claude Code has ended.");
+        each->arrived.cancel();
+    }
+}
+
+void driver::set_busy(bool busy)
+{
+    if (busy_ == busy)
+        return;
+    busy_ = busy;
+    if (events_ != nullptr)
+        events_->on_busy(busy);
+}
+
+void driver::note_prompt(const std::string& uuid, const std::string& state)
+{
+    constexpr std::size_t prompts_max = 1024;
+    if (state == "completed" || state == "cancelled")
+        prompts_.erase(uuid);
+    else
+    {
+        prompts_[uuid] = state;
+        if (prompts_.size() > prompts_max)
+            prompts_.erase(prompts_.begin());
+    }
+}
+
+void driver::on_line(std::string_view text)
+{
+    boost::system::error_code problem;
+    auto value = parse_line(text, problem);
+    auto* line = problem ? nullptr : value.if_object();
+    if (line == nullptr || events_ == nullptr)
+        return; // not for us: a warning of a tool, or something newer than we are
+    const auto type = text_at(*line, "type");
+    // Lines of a subagent are part of the conversation but not of its main thread.
+    const bool main_thread = text_at(*line, "parent_tool_use_id").empty();
+
+    if (type == "stream_event")
+    {
+        if (const auto* event = object_at(*line, "event"); event != nullptr && main_thread)
+            partial_.on_event(*event);
+    }
+    else if (type == "assistant")
+    {
+        std::string block;
+        if (const auto* message = object_at(*line, "message"); message != nullptr && main_thread)
+            block = partial_.finish_block(text_at(*message, "id"));
+        events_->on_line(std::move(*line), block);
+    }
+    else if (type == "user")
+    {
+        if (!flag_at(*line, "isReplay"))
+            events_->on_line(std::move(*line), {});
+    }
+    else if (type == "result")
+    {
+        if (const auto* errors = array_at(*line, "errors"); errors != nullptr && !errors->empty())
+        {
+            if (errors->front().is_string())
+                failure_ = std::string(errors->front().get_string());
+        }
+        partial_.reset();
+        events_->on_line(std::move(*line), {});
+        if (!has_state_events_)
+            set_busy(false);
+    }
+    else if (type == "system")
+        on_system(*line);
+    else if (type == "control_request")
+        on_control_request(*line);
+    else if (type == "control_response")
+        on_control_response(*line);
+    else if (type == "control_cancel_request")
+        events_->on_question_void(text_at(*line, "request_id"));
+    else if (type == "command_lifecycle")
+    {
+        const auto uuid = text_at(*line, "command_uuid");
+        const auto state = text_at(*line, "state");
+        note_prompt(uuid, state);
+        events_->on_prompt_state(uuid, state);
+    }
+}
+
+void driver::on_system(json::object& line)
+{
+    const auto subtype = text_at(line, "subtype");
+    if (subtype == "session_state_changed")
+    {
+        has_state_events_ = true;
+        set_busy(text_at(line, "state") == "running");
+        return;
+    }
+    if (subtype == "status")
+    {
+        if (const auto mode = text_at(line, "permissionMode"); !mode.empty())
+            events_->on_mode(mode);
+        return;
+    }
+    if (subtype == "session_title_changed")
+    {
+        if (const auto title = text_at(line, "title"); !title.empty())
+            events_->on_title(title);
+        return;
+    }
+    if (subtype == "init")
+    {
+        if (!has_state_events_)
+            set_busy(true);
+        if (const auto id = text_at(line, "session_id"); !id.empty() && id != session_id_)
+        {
+            session_id_ = id;
+            events_->on_session_id(id);
+        }
+        if (const auto model = text_at(line, "model"); !model.empty())
+            events_->on_model(model);
+        if (const auto mode = text_at(line, "permissionMode"); !mode.empty())
+            events_->on_mode(mode);
+    }
+    constexpr std::array relayed{"init",         "compact_boundary", "api_retry",         "informational",
+                                 "task_started", "task_updated",     "task_notification", "model_refusal_no_fallback"};
+    if (std::ranges::find(relayed, subtype) != relayed.end())
+        events_->on_line(std::move(line), {});
+}
+
+void driver::on_control_request(const json::object& line)
+{
+    const auto id = text_at(line, "request_id");
+    const auto* request = object_at(line, "request");
+    if (request != nullptr && text_at(*request, "subtype") == "can_use_tool")
+    {
+        if (auto asked = parse_permission_request(id, *request))
+            return events_->on_question(std::move(*asked));
+    }
+    // An unanswered request would hold the turn up for ever.
+    write(
+        {{"type", "control_response"},
+         {"response",
+          json::object{
+              {"subtype", "error"}, {"request_id", id}, {"error", "Consortium does not know this request."}}}});
+}
+
+void driver::on_control_response(const json::object& line)
+{
+    const auto* response = object_at(line, "response");
+    if (response == nullptr)
+        return;
+    const auto found = waiting_.find(text_at(*response, "request_id"));
+    if (found == waiting_.end() || found->second->outcome)
+        return;
+    if (text_at(*response, "subtype") == "success")
+    {
+        const auto* body = object_at(*response, "response");
+        found->second->outcome = body != nullptr ? *body : json::object();
+    }
+    else
+        found->second->outcome = fail(errc::bad_request, text_at(*response, "error"));
+    found->second->arrived.cancel();
+}
+
+} // namespace consortium::agent::claude

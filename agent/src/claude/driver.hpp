@@ -1,0 +1,125 @@
+#pragma once
+#include "child_process.hpp"
+#include "claude/line_buffer.hpp"
+#include "claude/partial_text.hpp"
+#include "claude/permission.hpp"
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json/value.hpp>
+#include <deque>
+#include <map>
+
+/// Claude Code in remote mode: one long-lived child that speaks stream-json (docs/claude-code.md 3 to 7).
+namespace consortium::agent::claude
+{
+
+struct driver_options
+{
+    child_options child;
+    std::chrono::milliseconds start_timeout{60'000};
+    std::chrono::milliseconds control_timeout{30'000};
+};
+
+/// The command line of remote mode; `user_arguments` go to Claude unchanged.
+std::vector<std::string> remote_arguments(
+    const std::vector<std::string>& user_arguments, const std::optional<std::string>& resume,
+    const std::optional<std::string>& new_session_id);
+/// Whether the user chose a conversation himself (--resume, --continue, --session-id …).
+bool chooses_session(const std::vector<std::string>& user_arguments);
+
+/// What Claude says. Called on the driver's executor, never inside a call to the driver.
+class driver_events
+{
+public:
+    virtual ~driver_events() = default;
+    /// A finished line of the conversation; `block` names the block of an assistant line.
+    virtual void on_line(json::object line, const std::string& block) = 0;
+    /// There is new partial text to take().
+    virtual void on_partial() = 0;
+    virtual void on_question(permission_request asked) = 0;
+    /// A question is void: nobody must answer it any more.
+    virtual void on_question_void(const std::string& request_id) = 0;
+    virtual void on_busy(bool busy) = 0;
+    /// queued, started, completed, cancelled
+    virtual void on_prompt_state(const std::string& uuid, const std::string& state) = 0;
+    virtual void on_session_id(const std::string& id) = 0;
+    virtual void on_mode(const std::string& mode) = 0;
+    virtual void on_model(const std::string& model) = 0;
+    virtual void on_title(const std::string& title) = 0;
+};
+
+/// Not thread-safe: everything on the executor it was made with.
+class driver : public std::enable_shared_from_this<driver>
+{
+public:
+    /// `events` must outlive the driver or call detach().
+    static std::shared_ptr<driver> make(asio::any_io_executor executor, driver_events& events);
+
+    /// Starts the child and waits until it answers. Errors: errc::not_found (no such program), errc::closed (it ended;
+    /// `detail` has its own words), errc::timeout.
+    asio::awaitable<result<json::object>> start(driver_options options);
+
+    /// Hands a prompt over. Claude does not run a uuid again that it has seen in this conversation.
+    void prompt(const std::string& uuid, const json::value& content);
+    void answer(const std::string& request_id, json::object response);
+    /// Errors: errc::bad_request (Claude refused, in its words), errc::closed, errc::timeout.
+    asio::awaitable<result<json::object>> control(std::string subtype, json::object fields = {});
+    /// Stops the running turn; what was queued is cancelled first, so that stop means stop.
+    asio::awaitable<result<void>> interrupt();
+
+    /// Completes when the child has ended and all it said was handed on.
+    asio::awaitable<child_exit> ended();
+    /// The end of what it wrote to stderr, for people.
+    std::string last_words() const;
+
+    /// Ends it: asks by closing its input; the caller may become louder with signal().
+    void close_input();
+    void signal(int number) noexcept;
+    void detach() noexcept { events_ = nullptr; }
+
+    std::vector<partial_text> take_partial() { return partial_.take(); }
+    bool busy() const noexcept { return busy_; }
+    pid_t pid() const noexcept { return child_ ? child_->pid() : 0; }
+
+private:
+    struct waiting
+    {
+        explicit waiting(const asio::any_io_executor& executor) : arrived(executor) {}
+        asio::steady_timer arrived;
+        std::optional<result<json::object>> outcome;
+    };
+
+    driver(asio::any_io_executor executor, driver_events& events);
+    static asio::awaitable<void> read_output(std::shared_ptr<driver> self);
+    static asio::awaitable<void> read_errors(std::shared_ptr<driver> self);
+    static asio::awaitable<void> write_input(std::shared_ptr<driver> self);
+    void write(const json::object& line);
+    void on_line(std::string_view text);
+    void on_system(json::object& line);
+    void on_control_request(const json::object& line);
+    void on_control_response(const json::object& line);
+    void set_busy(bool busy);
+    void note_prompt(const std::string& uuid, const std::string& state);
+    void fail_waiting();
+
+    asio::any_io_executor executor_;
+    driver_events* events_;
+    driver_options options_;
+    std::unique_ptr<child_process> child_;
+    line_buffer lines_;
+    partial_tracker partial_;
+    std::deque<std::string> outgoing_;
+    asio::steady_timer outgoing_changed_;
+    asio::steady_timer readers_done_;
+    int readers_ = 0;
+    bool input_closing_ = false;
+    std::map<std::string, std::shared_ptr<waiting>> waiting_;
+    std::map<std::string, std::string> prompts_; ///< uuid to state, of those not finished
+    std::string errors_;
+    std::string failure_; ///< of a `result` line before the end, e.g. an unknown conversation
+    std::uint64_t next_request_ = 1;
+    bool busy_ = false;
+    bool has_state_events_ = false;
+    std::string session_id_;
+};
+
+} // namespace consortium::agent::claude

@@ -1,0 +1,20 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace consortium::agent::claude
+{
+
+using variable_reader = std::function<const char*(const char*)>;
+
+/// The `claude` program: CONSORTIUM_CLAUDE, then PATH, then where its installers put it below HOME.
+/// errc::not_found says where was looked and how to install it.
+result<std::filesystem::path> locate(const variable_reader& variable);
+
+/// The environment for a `claude` that we start: the user's, without what belongs to a session around us.
+std::vector<std::string> child_environment(char** environment);
+
+} // namespace consortium::agent::claude

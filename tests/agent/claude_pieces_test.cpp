@@ -1,0 +1,175 @@
+#include "claude/driver.hpp"
+#include "claude/line_buffer.hpp"
+#include "claude/locate.hpp"
+#include "claude/partial_text.hpp"
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+#include <rapidcheck/gtest.h>
+
+using namespace consortium;
+using namespace consortium::agent::claude;
+namespace json = boost::json;
+
+RC_GTEST_PROP(claude_line_buffer, gives_the_same_lines_however_they_arrive, ())
+{
+    const auto lines =
+        *rc::gen::container<std::vector<std::string>>(rc::gen::container<std::string>(rc::gen::inRange('a', 'z')));
+    std::string all;
+    for (const auto& each : lines)
+        all += each + "\n";
+    all += "half";
+
+    line_buffer buffer;
+    std::vector<std::string> got;
+    std::size_t at = 0;
+    while (at < all.size())
+    {
+        const auto size = std::min(all.size() - at, *rc::gen::inRange<std::size_t>(1, 20));
+        const auto room = buffer.prepare(size);
+        std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(at), size, room.begin());
+        buffer.commit(size);
+        at += size;
+        while (const auto line = buffer.next())
+            got.emplace_back(*line);
+    }
+    RC_ASSERT(got == lines);
+    RC_ASSERT(buffer.held() == 4u);
+}
+
+TEST(claude_partial_text, counts_as_javascript_does)
+{
+    EXPECT_EQ(utf16_units(""), 0u);
+    EXPECT_EQ(utf16_units("abc"), 3u);
+    EXPECT_EQ(utf16_units("äö"), 2u);
+    EXPECT_EQ(utf16_units("€"), 1u);
+    EXPECT_EQ(utf16_units("😀"), 2u);
+}
+
+TEST(claude_partial_text, follows_the_blocks_of_a_message)
+{
+    partial_tracker tracker;
+    const auto event = [&](const char* text) { tracker.on_event(json::parse(text).as_object()); };
+    event(R"({"type":"message_start","message":{"id":"m"}})");
+    event(R"({"type":"content_block_start","index":0,"content_block":{"type":"thinking"}})");
+    event(R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm😀"}})");
+    event(R"({"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"x"}})");
+    event(R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"so"}})");
+    auto pieces = tracker.take();
+    ASSERT_EQ(pieces.size(), 1u);
+    EXPECT_EQ(pieces[0].block, "m:0");
+    EXPECT_EQ(pieces[0].text, "hm😀so");
+    EXPECT_EQ(pieces[0].kind, "thinking");
+    EXPECT_EQ(pieces[0].offset, 0u);
+
+    event(R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"!"}})");
+    pieces = tracker.take();
+    ASSERT_EQ(pieces.size(), 1u);
+    EXPECT_EQ(pieces[0].offset, 6u);
+
+    EXPECT_EQ(tracker.finish_block("m"), "m:0");
+    event(R"({"type":"content_block_stop","index":0})");
+    event(R"({"type":"content_block_start","index":1,"content_block":{"type":"text"}})");
+    event(R"({"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Yes"}})");
+    EXPECT_TRUE(tracker.pending());
+    EXPECT_EQ(tracker.finish_block("m"), "m:1");
+    EXPECT_FALSE(tracker.pending()) << "the finished line has what was not sent";
+}
+
+TEST(claude_partial_text, counts_lines_of_a_message_that_was_not_streamed)
+{
+    partial_tracker tracker;
+    EXPECT_EQ(tracker.finish_block("x"), "x:0");
+    EXPECT_EQ(tracker.finish_block("x"), "x:1");
+    EXPECT_EQ(tracker.finish_block("y"), "y:0");
+}
+
+class claude_locate : public ::testing::Test
+{
+protected:
+    void SetUp() override
+    {
+        std::string pattern = (std::filesystem::temp_directory_path() / "consortium-locate-XXXXXX").string();
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        home = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(home); }
+    std::filesystem::path program(const std::filesystem::path& below)
+    {
+        const auto path = home / below;
+        std::filesystem::create_directories(path.parent_path());
+        std::ofstream(path) << "#!/bin/sh\n";
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+        return path;
+    }
+    result<std::filesystem::path> find()
+    {
+        return locate(
+            [this](const char* name) -> const char*
+            {
+                const auto found = variables.find(name);
+                return found == variables.end() ? nullptr : found->second.c_str();
+            });
+    }
+    std::filesystem::path home;
+    std::map<std::string, std::string> variables;
+};
+
+TEST_F(claude_locate, prefers_the_named_one_then_path_then_home)
+{
+    const auto local = program(".claude/local/claude");
+    const auto path = program("bin/claude");
+    const auto named = program("other/my-claude");
+    variables["HOME"] = home;
+    EXPECT_EQ(find().value(), local);
+    EXPECT_EQ((program(".local/bin/claude"), find().value()), home / ".local/bin/claude");
+    variables["PATH"] = "/nonexistent::" + (home / "bin").string();
+    EXPECT_EQ(find().value(), path);
+    variables["CONSORTIUM_CLAUDE"] = named;
+    EXPECT_EQ(find().value(), named);
+}
+
+TEST_F(claude_locate, says_how_to_install_it_when_it_is_missing)
+{
+    variables["HOME"] = home;
+    const auto none = find();
+    ASSERT_EQ(none.error(), errc::not_found);
+    EXPECT_NE(none.error().detail.find("npm install -g @anthropic-ai/claude-code"), std::string::npos);
+    variables["CONSORTIUM_CLAUDE"] = home / "none";
+    EXPECT_EQ(find().error(), errc::not_found);
+}
+
+TEST(claude_environment, leaves_out_what_belongs_to_a_session_around_us)
+{
+    std::vector<std::string> given{
+        "PATH=/bin",
+        "CLAUDECODE=1",
+        "CLAUDE_CODE_ENTRYPOINT=cli",
+        "CLAUDE_CODE_SESSION_ID=x",
+        "ANTHROPIC_API_KEY=k",
+        "CLAUDE_CODE_USE_BEDROCK=1",
+        "CLAUDE_CODE_SSE_PORT=1"};
+    std::vector<char*> pointers;
+    for (auto& each : given)
+        pointers.push_back(each.data());
+    pointers.push_back(nullptr);
+    const std::vector<std::string> wanted{
+        "PATH=/bin", "ANTHROPIC_API_KEY=k", "CLAUDE_CODE_USE_BEDROCK=1", "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1"};
+    EXPECT_EQ(child_environment(pointers.data()), wanted);
+}
+
+TEST(claude_arguments, are_the_users_after_ours)
+{
+    const auto fresh = remote_arguments({"--model", "opus"}, std::nullopt, "id");
+    EXPECT_EQ(
+        std::vector<std::string>(fresh.end() - 4, fresh.end()),
+        (std::vector<std::string>{"--session-id", "id", "--model", "opus"}));
+    const auto resumed = remote_arguments({}, "old", "id");
+    EXPECT_EQ(
+        std::vector<std::string>(resumed.end() - 2, resumed.end()), (std::vector<std::string>{"--resume", "old"}));
+    EXPECT_TRUE(chooses_session({"-c"}));
+    EXPECT_TRUE(chooses_session({"--resume=abc"}));
+    EXPECT_FALSE(chooses_session({"--model", "opus"}));
+}

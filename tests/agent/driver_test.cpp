@@ -1,0 +1,258 @@
+#include "agent/run.hpp"
+#include "claude/driver.hpp"
+#include "claude/locate.hpp"
+#include <boost/json.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+
+using namespace consortium;
+using namespace consortium::agent;
+using namespace consortium::agent::claude;
+using namespace consortium::agent::testing;
+namespace json = boost::json;
+
+namespace
+{
+
+struct heard : driver_events
+{
+    std::vector<std::pair<json::object, std::string>> lines;
+    std::vector<permission_request> questions;
+    std::vector<std::string> voided;
+    std::vector<bool> busy;
+    std::vector<std::pair<std::string, std::string>> prompts;
+    std::string session_id;
+    std::string mode;
+    std::string model;
+    int partials = 0;
+
+    void on_line(json::object line, const std::string& block) override { lines.emplace_back(std::move(line), block); }
+    void on_partial() override { ++partials; }
+    void on_question(permission_request asked) override { questions.push_back(std::move(asked)); }
+    void on_question_void(const std::string& id) override { voided.push_back(id); }
+    void on_busy(bool value) override { busy.push_back(value); }
+    void on_prompt_state(const std::string& uuid, const std::string& state) override
+    {
+        prompts.emplace_back(uuid, state);
+    }
+    void on_session_id(const std::string& id) override { session_id = id; }
+    void on_mode(const std::string& value) override { mode = value; }
+    void on_model(const std::string& value) override { model = value; }
+    void on_title(const std::string&) override {}
+};
+
+constexpr auto initialized =
+    "expect \"subtype\":\"initialize\"\n"
+    R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"current_permission_mode":"default"}}})"
+    "\n";
+
+class claude_driver : public ::testing::Test
+{
+protected:
+    void SetUp() override
+    {
+        std::string pattern = (std::filesystem::temp_directory_path() / "consortium-driver-XXXXXX").string();
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        directory = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(directory); }
+
+    result<json::object> start(const std::string& script)
+    {
+        std::ofstream(directory / "script") << script;
+        driver_options options;
+        options.child = {FAKE_CLAUDE, {"-p"}, {"FAKE_CLAUDE_SCRIPT=" + (directory / "script").string()}, directory};
+        return run(io, claude->start(std::move(options)));
+    }
+    child_exit finish()
+    {
+        claude->close_input();
+        return run(io, claude->ended());
+    }
+
+    std::filesystem::path directory;
+    boost::asio::io_context io;
+    heard events;
+    std::shared_ptr<driver> claude = driver::make(io.get_executor(), events);
+};
+
+} // namespace
+
+TEST_F(claude_driver, starts_when_the_child_answers_and_ends_with_its_input)
+{
+    ASSERT_TRUE(start(std::string(initialized) + "end\nexit 0\n"));
+    EXPECT_EQ(events.mode, "default");
+    EXPECT_GT(claude->pid(), 0);
+    EXPECT_TRUE(finish().good());
+}
+
+TEST_F(claude_driver, tells_in_the_childs_words_why_it_did_not_start)
+{
+    const auto failed = start("error Error: Session ID is already in use.\nexit 1\n");
+    ASSERT_EQ(failed.error(), errc::closed);
+    EXPECT_EQ(failed.error().detail, "Claude Code ended with status 1:\nError: Session ID is already in use.");
+}
+
+TEST_F(claude_driver, tells_what_a_last_result_said)
+{
+    const auto failed =
+        start(R"(send {"type":"result","is_error":true,"errors":["No conversation found with session ID: x"]})"
+              "\nexit 1\n");
+    ASSERT_EQ(failed.error(), errc::closed);
+    EXPECT_NE(failed.error().detail.find("No conversation found"), std::string::npos);
+}
+
+TEST_F(claude_driver, a_missing_program_is_said_so)
+{
+    driver_options options;
+    options.child = {directory / "none", {}, {}, directory};
+    EXPECT_EQ(run(io, claude->start(std::move(options))).error(), errc::not_found);
+}
+
+TEST_F(claude_driver, hands_on_a_whole_turn)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        "expect \"uuid\":\"u1\"\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"$UUID","state":"started"})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+        "\n"
+        R"(send {"type":"system","subtype":"init","session_id":"s1","model":"opus","permissionMode":"plan"})"
+        "\n"
+        R"(send {"type":"system","subtype":"thinking_tokens","tokens":5})"
+        "\n"
+        R"(send {"type":"stream_event","event":{"type":"message_start","message":{"id":"m1"}},"parent_tool_use_id":null})"
+        "\n"
+        R"(send {"type":"stream_event","event":{"type":"content_block_start","index":0,"content_block":{"type":"text"}},"parent_tool_use_id":null})"
+        "\n"
+        R"(send {"type":"stream_event","event":{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}},"parent_tool_use_id":null})"
+        "\n"
+        R"(send {"type":"stream_event","event":{"type":"content_block_start","index":0},"parent_tool_use_id":"toolu_other"})"
+        "\n"
+        "expect \"subtype\":\"get_status\"\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID"}})"
+        "\n"
+        R"(send {"type":"assistant","message":{"id":"m1","content":[{"type":"text","text":"Hello"}]},"parent_tool_use_id":null})"
+        "\n"
+        R"(send {"type":"user","isReplay":true,"message":{"content":"not again"}})"
+        "\n"
+        R"(send {"type":"something_new","x":1})"
+        "\n"
+        "send not json at all\n"
+        R"(send {"type":"result","subtype":"success","is_error":false})"
+        "\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"u1","state":"completed"})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+        "\n"
+        "end\nexit 0\n"));
+    claude->prompt("u1", "hello");
+    ASSERT_TRUE(run_until(io, [&] { return events.partials > 0; }));
+    const auto partial = claude->take_partial();
+    ASSERT_EQ(partial.size(), 1u);
+    EXPECT_EQ(partial[0].block, "m1:0");
+    EXPECT_EQ(partial[0].text, "Hel");
+    ASSERT_TRUE(run(io, claude->control("get_status")));
+    ASSERT_TRUE(run_until(io, [&] { return events.busy.size() == 2; }));
+    EXPECT_EQ(events.busy, (std::vector<bool>{true, false}));
+    ASSERT_EQ(events.lines.size(), 3u);
+    EXPECT_EQ(events.lines[0].first.at("subtype"), "init");
+    EXPECT_EQ(events.lines[1].second, "m1:0");
+    EXPECT_EQ(events.lines[2].first.at("type"), "result");
+    EXPECT_EQ(events.session_id, "s1");
+    EXPECT_EQ(events.model, "opus");
+    EXPECT_EQ(events.mode, "plan");
+    EXPECT_EQ(
+        events.prompts, (std::vector<std::pair<std::string, std::string>>{{"u1", "started"}, {"u1", "completed"}}));
+    EXPECT_TRUE(finish().good());
+}
+
+TEST_F(claude_driver, asks_and_answers_permissions_and_drops_void_ones)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"x"},"tool_use_id":"t1"}})"
+        "\n"
+        R"(send {"type":"control_request","request_id":"q2","request":{"subtype":"something_new"}})"
+        "\n"
+        "expect \"subtype\":\"error\"\n"
+        R"(send {"type":"control_cancel_request","request_id":"q9"})"
+        "\n"
+        "expect \"behavior\":\"allow\"\n"
+        "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return !events.voided.empty(); }));
+    ASSERT_EQ(events.questions.size(), 1u);
+    EXPECT_EQ(events.questions[0].id(), "t1");
+    EXPECT_EQ(events.voided, std::vector<std::string>{"q9"});
+    claude->answer("q1", {{"behavior", "allow"}});
+    EXPECT_TRUE(finish().good());
+}
+
+TEST_F(claude_driver, stop_cancels_what_is_queued_first)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        "expect \"uuid\":\"u1\"\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"u1","state":"started"})"
+        "\n"
+        "expect \"uuid\":\"u2\"\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"u2","state":"queued"})"
+        "\n"
+        "expect \"message_uuid\":\"u2\"\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"cancelled":true}}})"
+        "\n"
+        "expect \"subtype\":\"interrupt\"\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"still_queued":[]}}})"
+        "\n"
+        "end\nexit 1\n"));
+    claude->prompt("u1", "first");
+    claude->prompt("u2", "second");
+    ASSERT_TRUE(run_until(io, [&] { return events.prompts.size() == 2; }));
+    EXPECT_TRUE(run(io, claude->interrupt()));
+    EXPECT_EQ(finish().code, 1);
+}
+
+TEST_F(claude_driver, a_refused_request_comes_back_in_claudes_words)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) + "expect set_permission_mode\n" +
+        R"(send {"type":"control_response","response":{"subtype":"error","request_id":"$REQUEST_ID","error":"no such mode"}})"
+        "\nend\nexit 0\n"));
+    const auto refused = run(io, claude->control("set_permission_mode", {{"mode", "x"}}));
+    ASSERT_EQ(refused.error(), errc::bad_request);
+    EXPECT_EQ(refused.error().detail, "no such mode");
+    EXPECT_TRUE(finish().good());
+}
+
+TEST_F(claude_driver, lines_may_be_long)
+{
+    ASSERT_TRUE(start(std::string(initialized) + "large 3000000\nend\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return !events.lines.empty(); }));
+    EXPECT_EQ(events.lines[0].first.at("message").at("content").at(0).at("text").as_string().size(), 3'000'000u);
+    EXPECT_TRUE(finish().good());
+}
+
+TEST_F(claude_driver, whoever_waits_is_told_when_the_child_dies)
+{
+    ASSERT_TRUE(start(std::string(initialized) + "expect never_answered\nerror it broke\nexit 3\n"));
+    EXPECT_EQ(run(io, claude->control("never_answered")).error(), errc::closed);
+    const auto exit = run(io, claude->ended());
+    EXPECT_EQ(exit.code, 3);
+    EXPECT_EQ(exit.text(), "status 3");
+    EXPECT_EQ(claude->last_words(), "it broke");
+}
+
+TEST_F(claude_driver, a_killed_child_is_reported_as_such)
+{
+    ASSERT_TRUE(start(std::string(initialized) + "end\nexit 0\n"));
+    const auto known = identify_process(claude->pid());
+    ASSERT_TRUE(known);
+    EXPECT_TRUE(is_running(*known));
+    claude->signal(SIGKILL);
+    const auto exit = run(io, claude->ended());
+    EXPECT_EQ(exit.signal, SIGKILL);
+    EXPECT_FALSE(is_running(*known));
+}
