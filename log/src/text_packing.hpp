@@ -1,0 +1,17 @@
+#pragma once
+#include "consortium/common/bytes.hpp"
+#include <string>
+#include <string_view>
+
+namespace consortium::log
+{
+
+/// Writes the bytes of a non-empty text in canonical padded base64 (RFC 4648 section 4) to `out`, which must have room
+/// for text.size() / 4 * 3. Returns their number; 0 when `text` is anything else, and then it is kept as it is.
+/// Canonical: unpack() returns exactly `text`. Runs for every message, so it uses tables; the texts are ciphertext,
+/// which timing may reveal.
+std::size_t pack(std::string_view text, std::uint8_t* out) noexcept;
+
+std::string unpack(byte_view packed);
+
+} // namespace consortium::log

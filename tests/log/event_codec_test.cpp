@@ -1,0 +1,114 @@
+#include "event_codec.hpp"
+#include "event_generated.h"
+#include "log/random_events.hpp"
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+bytes encoded(const event_body& body)
+{
+    return to_bytes(body_encoder().encode(body));
+}
+
+RC_GTEST_PROP(event_codec, every_body_is_read_as_it_was_written, ())
+{
+    const auto [type, body] = testing::random_body();
+    const auto data = encoded(body);
+    RC_ASSERT(data.size() <= body_size_estimate(body));
+    const auto read = decode_body(type, data);
+    RC_ASSERT(read.has_value());
+    RC_ASSERT(*read == body);
+}
+
+RC_GTEST_PROP(event_codec, every_truncation_is_refused, ())
+{
+    const auto [type, body] = testing::random_body();
+    const auto data = encoded(body);
+    for (std::size_t size = data.empty() ? 1 : 0; size < data.size(); ++size)
+    {
+        // A FlatBuffer does not know its own length: what is cut may have been padding. It never reads as another body.
+        const auto read = decode_body(type, byte_view(data).first(size));
+        RC_ASSERT(!read || *read == body);
+    }
+}
+
+RC_GTEST_PROP(event_codec, flipped_bits_never_crash, ())
+{
+    const auto [type, body] = testing::random_body();
+    auto data = encoded(body);
+    for (std::size_t i = 0; i < data.size(); ++i)
+    {
+        data[i] ^= static_cast<std::uint8_t>(1u << (i % 8));
+        const auto read = decode_body(type, data);
+        if (!read)
+            RC_ASSERT(read.error().code == errc::corrupt || read.error().code == errc::newer_version);
+        data[i] ^= static_cast<std::uint8_t>(1u << (i % 8));
+    }
+}
+
+TEST(event_codec, every_type_has_one_kind_of_body)
+{
+    for (std::uint16_t number = 0; number < 64; ++number)
+    {
+        const auto type = static_cast<event_type>(number);
+        int fitting = 0;
+        fitting += body_fits(type, no_body{}) + body_fits(type, account_created{}) + body_fits(type, device_added{}) +
+                   body_fits(type, device_renamed{}) + body_fits(type, pairing_approved{}) +
+                   body_fits(type, session_created{}) + body_fits(type, message_appended{}) +
+                   body_fits(type, session_metadata_changed{}) + body_fits(type, agent_state_changed{}) +
+                   body_fits(type, machine_registered{}) + body_fits(type, machine_metadata_changed{}) +
+                   body_fits(type, daemon_state_changed{});
+        EXPECT_EQ(fitting, is_known(type) ? 1 : 0) << number;
+        EXPECT_EQ(is_known(type), number >= 1 && number <= 19) << number;
+    }
+}
+
+TEST(event_codec, an_unknown_event_type_is_of_a_newer_version)
+{
+    EXPECT_EQ(decode_body(static_cast<event_type>(20), {}).error(), errc::newer_version);
+    EXPECT_EQ(decode_body(static_cast<event_type>(0), {}).error(), errc::newer_version);
+}
+
+TEST(event_codec, an_unknown_union_member_is_of_a_newer_version)
+{
+    flatbuffers::FlatBufferBuilder builder;
+    const auto table = fb::CreateNoBody(builder).Union();
+    builder.Finish(fb::CreateEvent(builder, static_cast<fb::Body>(200), table));
+    EXPECT_EQ(
+        decode_body(event_type::message_appended, {builder.GetBufferPointer(), builder.GetSize()}).error(),
+        errc::newer_version);
+}
+
+TEST(event_codec, a_body_of_another_type_is_refused)
+{
+    const auto data = encoded(device_renamed{.sealed_name = "x"});
+    EXPECT_EQ(decode_body(event_type::message_appended, data).error(), errc::corrupt);
+    EXPECT_EQ(decode_body(event_type::session_ended, data).error(), errc::corrupt);
+    EXPECT_EQ(decode_body(event_type::message_appended, {}).error(), errc::corrupt);
+}
+
+TEST(event_codec, a_short_id_is_refused)
+{
+    flatbuffers::FlatBufferBuilder builder;
+    const byte_array<15> id{};
+    const auto at = builder.CreateVector(id.data(), id.size());
+    const auto data = builder.CreateVector(id.data(), id.size());
+    builder.Finish(fb::CreateEvent(
+        builder, fb::Body::MessageAppended, fb::CreateMessageAppended(builder, at, 0, data, false).Union()));
+    EXPECT_EQ(
+        decode_body(event_type::message_appended, {builder.GetBufferPointer(), builder.GetSize()}).error(),
+        errc::corrupt);
+}
+
+TEST(event_codec, base64_is_stored_as_bytes)
+{
+    const std::string text(4000, 'A');
+    EXPECT_LT(encoded(message_appended{.id = {}, .local_id = {}, .content = text}).size(), 3100u);
+}
+
+} // namespace
+} // namespace consortium::log
