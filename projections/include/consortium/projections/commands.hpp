@@ -98,8 +98,8 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Creates a session, or finds the one with this tag and reopens it if it had ended. errc::forbidden: the tag belongs to
-/// a session that this agent did not create.
+/// Creates a session, or finds the one with this tag and reopens it if it had ended. errc::forbidden: the tag belongs
+/// to a session that this agent did not create.
 class create_session final : public log::command
 {
 public:

@@ -1,0 +1,473 @@
+#include "families.hpp"
+#include <algorithm>
+
+/// Accounts, their devices and pairings.
+namespace consortium::projections
+{
+namespace
+{
+
+key_id account_key_id(account_id account)
+{
+    return account.as<key_id>();
+}
+
+log::draft device_draft(account_id account, device_id device, bytes public_key, log::device_kind kind, std::string name)
+{
+    return {
+        .type = log::event_type::device_added,
+        .stream = device.as<stream_id>(),
+        .key = account_key_id(account),
+        .destroys = {},
+        .body = log::device_added{std::move(public_key), kind, std::move(name)}};
+}
+
+log::draft rename_draft(account_id account, device_id device, std::string name)
+{
+    return {
+        .type = log::event_type::device_renamed,
+        .stream = device.as<stream_id>(),
+        .key = account_key_id(account),
+        .destroys = {},
+        .body = log::device_renamed{std::move(name)}};
+}
+
+struct known_device
+{
+    device_id id;
+    device_row row;
+};
+std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key)
+{
+    const auto index = get_row<device_key_row>(rows, device_index_key(rows, account, public_key));
+    if (!index)
+        return std::nullopt;
+    const auto row = get_row<device_row>(rows, device_row_key(rows, account, index->device));
+    if (!row)
+        corrupt_row(table::device_key, "names a device that does not exist");
+    return known_device{index->device, *row};
+}
+
+/// errc::not_found, errc::forbidden for agents.
+result<device_row> reach_device(const log::view_reader& rows, const principal& who, device_id device)
+{
+    if (auto known = check_device(rows, who); !known)
+        return std::unexpected(known.error());
+    auto row = get_row<device_row>(rows, device_row_key(rows, who.account, device));
+    if (!row)
+        return fail(errc::not_found, "no device with this id");
+    if (who.kind == log::device_kind::agent)
+        return fail(errc::forbidden, "an agent cannot change devices");
+    return *row;
+}
+
+void erase_account(const log::event& happened, log::view_writer& rows)
+{
+    const auto account = happened.header.account;
+    const auto prefix = account_part(rows, account);
+    std::vector<session_row> sessions;
+    scan_rows<session_row>(
+        rows, prefix,
+        [&](byte_view, const session_row& row)
+        {
+            sessions.push_back(row);
+            return true;
+        });
+    for (const auto& session : sessions)
+        erase_session(rows, account, session);
+    std::vector<pairing_of_row> pairings;
+    scan_rows<pairing_of_row>(
+        rows, prefix,
+        [&](byte_view, const pairing_of_row& row)
+        {
+            pairings.push_back(row);
+            return true;
+        });
+    for (const auto& pairing : pairings)
+        erase_row<pairing_row>(rows, row_key(pairing.index));
+    const auto row = get_row_of<account_row>(happened, rows, row_key(prefix));
+    erase_row<account_key_row>(rows, row_key(row.index));
+    for (const auto whole :
+         {table::account_head, table::account, table::revision, table::device, table::device_key, table::pairing_of,
+          table::machine, table::machine_key, table::active})
+        erase_prefix(rows, whole, prefix);
+}
+
+device_view view_of(account_id account, const device_row& row, const log::event& added, std::string sealed_name)
+{
+    const auto& body = *added.as<log::device_added>();
+    device_view out{
+        .id = row.id,
+        .account = account,
+        .public_key = body.public_key,
+        .kind = body.kind,
+        .sealed_name = std::move(sealed_name),
+        .created_at = added.header.time,
+        .revoked_at = {}};
+    if (row.revoked)
+        out.revoked_at = row.revoked_at;
+    return out;
+}
+
+result<device_view> read_device(const log::snapshot& at, account_id account, const device_row& row)
+{
+    const auto added = read_event_of<log::device_added>(at, row.added);
+    if (!added)
+        return std::unexpected(added.error());
+    if (row.named == row.added)
+        return view_of(account, row, *added, added->as<log::device_added>()->sealed_name);
+    const auto named = read_event_of<log::device_renamed>(at, row.named);
+    if (!named)
+        return std::unexpected(named.error());
+    return view_of(account, row, *added, named->as<log::device_renamed>()->sealed_name);
+}
+
+} // namespace
+
+result<void> check_device(const log::view_reader& rows, const principal& who)
+{
+    const auto row = get_row<device_row>(rows, device_row_key(rows, who.account, who.device));
+    if (!row)
+        return fail(errc::unauthorized, "the account or the device does not exist any more");
+    if (row->revoked)
+        return fail(errc::revoked, "this device was revoked");
+    return {};
+}
+
+account_id login::account() const
+{
+    return {};
+}
+
+std::size_t login::size() const
+{
+    return sizeof(*this) + device_key.size() + sealed_name.size();
+}
+
+result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (device_key.empty() != (kind == log::device_kind::unnamed) || (!device_key.empty() && device_key.size() != 32))
+        return fail(errc::bad_request, "a device has a kind and a key of 32 bytes, or neither");
+
+    log::decision out;
+    const auto known = get_row<account_key_row>(rows, account_index_key(rows, public_key));
+    if (!known)
+    {
+        if (!may_register)
+            return fail(errc::forbidden, "no account has this key, and new ones need an invitation");
+        found_account = new_account;
+        out.drafts.push_back(
+            {.type = log::event_type::account_created,
+             .stream = new_account.as<stream_id>(),
+             .key = account_key_id(new_account),
+             .creates_key = true,
+             .destroys = {},
+             .body = log::account_created{public_key}});
+    }
+    else
+        found_account = known->account;
+    out.account = found_account;
+
+    if (const auto device = device_of_key(rows, found_account, device_key))
+    {
+        if (!device->row.revoked)
+        {
+            found_device = device->id;
+            found_kind = device->row.kind;
+            return out;
+        }
+        // Clients without a device key cannot make another one: revoking ends the tokens they hold.
+        if (kind != log::device_kind::unnamed)
+            return fail(errc::revoked, "this device was revoked");
+    }
+    found_device = new_device;
+    found_kind = kind;
+    out.drafts.push_back(device_draft(found_account, new_device, device_key, kind, sealed_name));
+    return out;
+}
+
+account_id approve_pairing::account() const
+{
+    return who.account;
+}
+
+std::size_t approve_pairing::size() const
+{
+    return sizeof(*this) + device_key.size() + sealed_name.size() + response.size();
+}
+
+result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix_millis)
+{
+    first = false;
+    if (auto known = check_device(rows, who); !known)
+        return std::unexpected(known.error());
+    if (who.kind == log::device_kind::agent)
+        return fail(errc::forbidden, "an agent cannot approve a pairing");
+    if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (auto fits = check_text("response", response.size(), 1, limits::state_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (device_key.empty() != (kind == log::device_kind::unnamed) || (!device_key.empty() && device_key.size() != 32))
+        return fail(errc::bad_request, "a device has a kind and a key of 32 bytes, or neither");
+
+    log::decision out{.account = who.account, .drafts = {}};
+    if (get_row<pairing_row>(rows, pairing_row_key(rows, request_key)))
+        return out;
+
+    auto device = new_device;
+    const auto known = device_of_key(rows, who.account, device_key);
+    if (known && known->row.revoked && kind != log::device_kind::unnamed)
+        return fail(errc::revoked, "that device was revoked");
+    // A request that names the key of one of the account's browsers must not get that browser's token.
+    if (known && known->row.kind != kind)
+        return fail(errc::conflict, "that key belongs to a device of another kind");
+    if (known && !known->row.revoked)
+    {
+        device = known->id;
+        if (!sealed_name.empty())
+            out.drafts.push_back(rename_draft(who.account, device, sealed_name));
+    }
+    else
+        out.drafts.push_back(device_draft(who.account, device, device_key, kind, sealed_name));
+    out.drafts.push_back(
+        {.type = log::event_type::pairing_approved,
+         .stream = device.as<stream_id>(),
+         .key = account_key_id(who.account),
+         .destroys = {},
+         .body = log::pairing_approved{request_key, device, who.device, response}});
+    first = true;
+    return out;
+}
+
+account_id revoke_device::account() const
+{
+    return who.account;
+}
+
+std::size_t revoke_device::size() const
+{
+    return sizeof(*this);
+}
+
+result<log::decision> revoke_device::decide(const log::view_reader& rows, unix_millis)
+{
+    const auto row = reach_device(rows, who, device);
+    if (!row)
+        return std::unexpected(row.error());
+    log::decision out{.account = who.account, .drafts = {}};
+    if (!row->revoked)
+        out.drafts.push_back(
+            {.type = log::event_type::device_revoked,
+             .stream = device.as<stream_id>(),
+             .key = account_key_id(who.account),
+             .destroys = {},
+             .body = log::no_body{}});
+    return out;
+}
+
+account_id rename_device::account() const
+{
+    return who.account;
+}
+
+std::size_t rename_device::size() const
+{
+    return sizeof(*this) + sealed_name.size();
+}
+
+result<log::decision> rename_device::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto fits = check_text("sealedName", sealed_name.size(), 1, limits::sealed_name_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    const auto row = reach_device(rows, who, device);
+    if (!row)
+        return std::unexpected(row.error());
+    if (row->revoked)
+        return fail(errc::revoked, "that device was revoked");
+    return log::decision{.account = who.account, .drafts = {rename_draft(who.account, device, sealed_name)}};
+}
+
+account_id delete_account::account() const
+{
+    return who.account;
+}
+
+std::size_t delete_account::size() const
+{
+    return sizeof(*this);
+}
+
+result<log::decision> delete_account::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto known = check_device(rows, who); !known)
+        return std::unexpected(known.error());
+    if (who.kind == log::device_kind::agent)
+        return fail(errc::forbidden, "an agent cannot delete the account");
+
+    log::draft deleted{
+        .type = log::event_type::account_deleted,
+        .stream = who.account.as<stream_id>(),
+        .key = account_key_id(who.account),
+        .destroys = {},
+        .body = log::no_body{}};
+    const auto prefix = account_part(rows, who.account);
+    scan_rows<session_row>(
+        rows, prefix,
+        [&](byte_view, const session_row& row)
+        {
+            deleted.destroys.push_back(row.id.as<key_id>());
+            return true;
+        });
+    scan_rows<machine_row>(
+        rows, prefix,
+        [&](byte_view, const machine_row& row)
+        {
+            deleted.destroys.push_back(row.id.as<key_id>());
+            return true;
+        });
+    deleted.destroys.push_back(account_key_id(who.account));
+    log::decision out{.account = who.account, .drafts = {}};
+    out.drafts.push_back(std::move(deleted));
+    return out;
+}
+
+void fold_account(const log::event& happened, log::view_writer& rows)
+{
+    const auto& header = happened.header;
+    const auto device = header.stream.as<device_id>();
+    switch (header.type)
+    {
+    case log::event_type::account_created:
+    {
+        account_row row{.created = happened.number};
+        if (const auto* body = happened.as<log::account_created>())
+        {
+            const auto index = account_index_key(rows, body->public_key);
+            row.index = to_array<16>(index);
+            put_row(rows, index, account_key_row{header.account});
+        }
+        return put_row(rows, account_row_key(rows, header.account), row);
+    }
+    case log::event_type::device_added:
+    {
+        device_row row{.id = device, .added = happened.number, .named = happened.number};
+        if (const auto* body = happened.as<log::device_added>())
+        {
+            row.kind = body->kind;
+            put_row(rows, device_index_key(rows, header.account, body->public_key), device_key_row{device});
+        }
+        return put_row(rows, device_row_key(rows, header.account, device), row);
+    }
+    case log::event_type::device_renamed:
+    {
+        const auto key = device_row_key(rows, header.account, device);
+        auto row = get_row_of<device_row>(happened, rows, key);
+        row.named = happened.number;
+        return put_row(rows, key, row);
+    }
+    case log::event_type::device_revoked:
+    {
+        const auto key = device_row_key(rows, header.account, device);
+        auto row = get_row_of<device_row>(happened, rows, key);
+        row.revoked = true;
+        row.revoked_at = header.time;
+        return put_row(rows, key, row);
+    }
+    case log::event_type::pairing_approved:
+        if (const auto* body = happened.as<log::pairing_approved>())
+        {
+            const auto index = pairing_row_key(rows, body->request_key);
+            put_row(rows, index, pairing_row{happened.number});
+            put_row(
+                rows, row_key(account_part(rows, header.account), header.rev.value),
+                pairing_of_row{to_array<16>(index)});
+        }
+        return;
+    case log::event_type::account_deleted:
+        return erase_account(happened, rows);
+    default:
+        corrupt_event(happened, "is no event of an account");
+    }
+}
+
+result<account_view> find_account(const log::snapshot& at, account_id account)
+{
+    return guarded(
+        [&]() -> result<account_view>
+        {
+            const auto row = get_row<account_row>(at, account_row_key(at, account));
+            if (!row)
+                return fail(errc::not_found, "no such account");
+            const auto created = read_event_of<log::account_created>(at, row->created);
+            if (!created)
+                return std::unexpected(created.error());
+            return account_view{
+                .id = account,
+                .public_key = created->as<log::account_created>()->public_key,
+                .last = last_revision(at, account),
+                .created_at = created->header.time};
+        });
+}
+
+result<device_view> find_device(const log::snapshot& at, account_id account, device_id device)
+{
+    return guarded(
+        [&]() -> result<device_view>
+        {
+            const auto row = get_row<device_row>(at, device_row_key(at, account, device));
+            if (!row)
+                return fail(errc::not_found, "no device with this id");
+            return read_device(at, account, *row);
+        });
+}
+
+result<std::vector<device_view>> list_devices(const log::snapshot& at, account_id account)
+{
+    return guarded(
+        [&]() -> result<std::vector<device_view>>
+        {
+            std::vector<device_row> rows;
+            scan_rows<device_row>(
+                at, account_part(at, account),
+                [&](byte_view, const device_row& row)
+                {
+                    rows.push_back(row);
+                    return true;
+                });
+            std::ranges::sort(rows, {}, &device_row::added);
+            std::vector<device_view> out;
+            out.reserve(rows.size());
+            for (const auto& row : rows)
+            {
+                auto device = read_device(at, account, row);
+                if (!device)
+                    return std::unexpected(device.error());
+                out.push_back(std::move(*device));
+            }
+            return out;
+        });
+}
+
+result<pairing_view> find_pairing(const log::snapshot& at, const byte_array<32>& request_key)
+{
+    return guarded(
+        [&]() -> result<pairing_view>
+        {
+            const auto row = get_row<pairing_row>(at, pairing_row_key(at, request_key));
+            if (!row)
+                return fail(errc::not_found, "no approved pairing has this key");
+            const auto approved = read_event_of<log::pairing_approved>(at, row->approved);
+            if (!approved)
+                return std::unexpected(approved.error());
+            const auto& body = *approved->as<log::pairing_approved>();
+            return pairing_view{
+                .account = approved->header.account,
+                .device = body.device,
+                .response = body.response,
+                .approved_at = approved->header.time};
+        });
+}
+
+} // namespace consortium::projections

@@ -1,0 +1,198 @@
+#include "families.hpp"
+
+namespace consortium::projections
+{
+namespace
+{
+
+class domain_rules final : public log::domain
+{
+public:
+    std::span<const std::string_view> tables() const override { return table_names(); }
+
+    revision last_revision(const log::view_reader& rows, account_id account) const override
+    {
+        const auto head = get_row<head_row>(rows, account_row_key(rows, account));
+        return head ? head->last : revision{};
+    }
+
+    void fold(const log::event& happened, log::view_writer& rows) const override
+    {
+        const auto& header = happened.header;
+        const auto account = account_part(rows, header.account);
+        put_row(rows, row_key(account), head_row{header.rev});
+        put_row(rows, row_key(account, header.rev.value), revision_row{happened.number});
+
+        using enum log::event_type;
+        switch (header.type)
+        {
+        case message_appended:
+            return fold_message(happened, rows);
+        case session_created:
+        case session_metadata_changed:
+        case agent_state_changed:
+        case session_ended:
+        case session_resumed:
+        case session_deleted:
+            return fold_session(happened, rows);
+        case machine_registered:
+        case machine_metadata_changed:
+        case daemon_state_changed:
+        case machine_online:
+        case machine_offline:
+        case machine_removed:
+            return fold_machine(happened, rows);
+        case account_created:
+        case device_added:
+        case device_renamed:
+        case device_revoked:
+        case pairing_approved:
+        case account_deleted:
+            return fold_account(happened, rows);
+        }
+        throw log::log_failure(
+            {errc::newer_version,
+             "record " + std::to_string(happened.number.value) + " is of type " +
+                 std::to_string(static_cast<unsigned>(header.type)) + ", which this version does not know",
+             std::nullopt});
+    }
+};
+
+} // namespace
+
+const log::domain& rules()
+{
+    static const domain_rules only;
+    return only;
+}
+
+result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max)
+{
+    if (size < size_min)
+        return fail(errc::bad_request, std::string(what) + " is empty");
+    if (size > size_max)
+        return fail(
+            errc::too_large,
+            std::string(what) + " has " + std::to_string(size) + " bytes; the limit is " + std::to_string(size_max));
+    return {};
+}
+
+result<log::event> read_event(const log::snapshot& at, lsn number)
+{
+    auto found = at.read(number);
+    if (found && found->shredded())
+        return fail(errc::not_found, "deleted");
+    return found;
+}
+
+revision last_revision(const log::snapshot& at, account_id account)
+{
+    return rules().last_revision(at, account);
+}
+
+result<std::vector<log::event>>
+changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max)
+{
+    return guarded(
+        [&]() -> result<std::vector<log::event>>
+        {
+            std::vector<lsn> numbers;
+            const auto prefix = account_part(at, account);
+            if (count_max > 0)
+                at.scan(
+                    static_cast<log::table_id>(table::revision), prefix, row_key(prefix, since.next().value),
+                    [&](byte_view, byte_view value)
+                    {
+                        numbers.push_back(parse_row<revision_row>(value).number);
+                        return numbers.size() < count_max;
+                    });
+            std::vector<log::event> events;
+            events.reserve(numbers.size());
+            for (const auto number : numbers)
+            {
+                auto found = at.read(number);
+                if (!found)
+                    return std::unexpected(found.error());
+                events.push_back(std::move(*found));
+            }
+            return events;
+        });
+}
+
+result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where, field which)
+{
+    return guarded(
+        [&]() -> result<std::optional<std::string>>
+        {
+            if (where.value == 0)
+                return std::nullopt;
+            const auto found = read_event(at, where);
+            if (!found)
+                return std::unexpected(found.error());
+            if (which == field::metadata)
+            {
+                if (const auto* body = found->as<log::session_metadata_changed>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::session_created>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::machine_metadata_changed>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::machine_registered>())
+                    return body->metadata;
+            }
+            else
+            {
+                if (const auto* body = found->as<log::agent_state_changed>())
+                    return body->state;
+                if (const auto* body = found->as<log::daemon_state_changed>())
+                    return body->state;
+                if (const auto* body = found->as<log::machine_registered>())
+                    return body->daemon_state;
+            }
+            return fail(errc::corrupt, "record " + std::to_string(where.value) + " does not hold that field");
+        });
+}
+
+result<std::vector<active_thing>> list_active(const log::snapshot& at)
+{
+    return guarded(
+        [&]() -> result<std::vector<active_thing>>
+        {
+            std::vector<active_thing> found;
+            std::optional<error> failed;
+            scan_rows<active_row>(
+                at, {},
+                [&](byte_view key, const active_row& row)
+                {
+                    active_thing thing{.account = row.account, .session = {}, .machine_id = {}};
+                    if (!row.is_machine)
+                    {
+                        thing.session = session_id{row.id};
+                        const auto hot = get_row<session_hot_row>(at, key);
+                        if (!hot)
+                            corrupt_row(table::active, "names a session that does not exist");
+                        thing.active_at = hot->active_at;
+                        found.push_back(std::move(thing));
+                        return true;
+                    }
+                    const auto machine = get_row<machine_row>(at, key);
+                    if (!machine)
+                        corrupt_row(table::active, "names a machine that does not exist");
+                    const auto registered = read_event_of<log::machine_registered>(at, machine->registered);
+                    if (registered)
+                    {
+                        thing.machine_id = registered->as<log::machine_registered>()->machine_id;
+                        thing.active_at = machine->active_at;
+                        found.push_back(std::move(thing));
+                    }
+                    else if (registered.error() != errc::not_found)
+                        failed = registered.error();
+                    return !failed.has_value();
+                });
+            if (failed)
+                return std::unexpected(*failed);
+            return found;
+        });
+}
+
+} // namespace consortium::projections

@@ -1,0 +1,51 @@
+#pragma once
+#include "consortium/projections/views.hpp"
+#include "rows.hpp"
+
+/// What the files of one family each offer to domain.cpp and to one another.
+namespace consortium::projections
+{
+
+// Fold: each takes the events of its family only.
+void fold_account(const log::event& happened, log::view_writer& rows);
+void fold_session(const log::event& happened, log::view_writer& rows);
+void fold_message(const log::event& happened, log::view_writer& rows);
+void fold_machine(const log::event& happened, log::view_writer& rows);
+
+/// Every row of the session: messages, local ids, tag, activity.
+void erase_session(log::view_writer& rows, account_id account, const session_row& session);
+void erase_machine(log::view_writer& rows, account_id account, const machine_row& machine);
+
+/// errc::not_found for an unknown or foreign session, errc::forbidden for an agent in a session of another device.
+result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, session_id session);
+/// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.
+result<void> check_device(const log::view_reader& rows, const principal& who);
+result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
+
+/// The events of a query: errc::not_found when it was shredded since (the snapshot is older than the deletion).
+result<log::event> read_event(const log::snapshot& at, lsn number);
+/// The same; errc::corrupt if its body is not a `Body`.
+template <class Body>
+result<log::event> read_event_of(const log::snapshot& at, lsn number)
+{
+    auto found = read_event(at, number);
+    if (found && found->template as<Body>() == nullptr)
+        return fail(errc::corrupt, "record " + std::to_string(number.value) + " is not what its view row says");
+    return found;
+}
+
+/// Runs a query; a log_failure becomes its error.
+template <class Query>
+auto guarded(Query&& query) -> decltype(query())
+{
+    try
+    {
+        return query();
+    }
+    catch (const log::log_failure& failure)
+    {
+        return std::unexpected(failure.reason);
+    }
+}
+
+} // namespace consortium::projections

@@ -1,0 +1,170 @@
+#include "families.hpp"
+#include <algorithm>
+#include <map>
+
+namespace consortium::projections
+{
+namespace
+{
+
+enum class direction
+{
+    up,
+    down
+};
+
+result<message_view> read_message(const log::snapshot& at, lsn number)
+{
+    auto found = read_event_of<log::message_appended>(at, number);
+    if (!found)
+        return std::unexpected(found.error());
+    auto& body = std::get<log::message_appended>(*found->body);
+    return message_view{
+        .id = body.id,
+        .seq = found->header.seq,
+        .rev = found->header.rev,
+        .local_id = std::move(body.local_id),
+        .content = std::move(body.content),
+        .created_at = found->header.time};
+}
+
+/// Up to `count_max` messages from seq `from` on, in either direction. No `from`: there can be none.
+result<message_page> read_page(
+    const log::snapshot& at, account_id account, session_id session, std::optional<std::uint64_t> from,
+    std::size_t count_max, direction way)
+{
+    if (auto reached = find_session_brief(at, account, session); !reached)
+        return std::unexpected(reached.error());
+    if (!from)
+        return message_page{};
+    std::vector<lsn> numbers;
+    message_page page;
+    const auto collect = [&](byte_view, byte_view value)
+    {
+        page.has_more = numbers.size() == count_max;
+        if (!page.has_more)
+            numbers.push_back(parse_row<message_row>(value).number);
+        return !page.has_more;
+    };
+    const auto prefix = session_part(at, account, session);
+    const row_key start(prefix, *from);
+    const auto where = static_cast<log::table_id>(table::message);
+    if (way == direction::up)
+        at.scan(where, prefix, start, collect);
+    else
+        at.scan_down(where, prefix, start, collect);
+    page.messages.reserve(numbers.size());
+    for (const auto number : numbers)
+    {
+        auto message = read_message(at, number);
+        if (!message)
+            return std::unexpected(message.error());
+        page.messages.push_back(std::move(*message));
+    }
+    return page;
+}
+
+} // namespace
+
+account_id append_messages::account() const
+{
+    return who.account;
+}
+
+std::size_t append_messages::size() const
+{
+    std::size_t total = sizeof(*this);
+    for (const auto& one : items)
+        total += sizeof(one) + one.content.size() + (one.local_id ? one.local_id->size() : 0);
+    return total;
+}
+
+result<log::decision> append_messages::decide(const log::view_reader& rows, unix_millis)
+{
+    receipts.clear();
+    if (items.size() > limits::messages_per_post_max)
+        return fail(
+            errc::too_large, std::to_string(items.size()) + " messages at once; the limit is " +
+                                 std::to_string(limits::messages_per_post_max));
+    for (const auto& one : items)
+    {
+        if (auto fits = check_text("message", one.content.size(), 1, limits::message_bytes_max); !fits)
+            return std::unexpected(fits.error());
+        if (auto fits = check_text("localId", one.local_id ? one.local_id->size() : 1, 1, limits::name_bytes_max);
+            !fits)
+            return std::unexpected(fits.error());
+    }
+    const auto hot = reach_session(rows, who, session);
+    if (!hot)
+        return std::unexpected(hot.error());
+
+    const auto part = session_part(rows, who.account, session);
+    log::decision out{.account = who.account, .drafts = {}};
+    out.drafts.reserve(items.size());
+    receipts.reserve(items.size());
+    std::map<std::string_view, std::size_t> seen; // in this request: index into receipts
+    auto seq = hot->seq;
+    for (const auto& one : items)
+    {
+        if (one.local_id)
+        {
+            const auto [before, is_new] = seen.try_emplace(*one.local_id, receipts.size());
+            if (!is_new)
+            {
+                receipts.push_back(receipts[before->second]);
+                continue;
+            }
+            const row_key local_key(part, local_id_part(rows, session, *one.local_id));
+            if (const auto stored = get_row<local_id_row>(rows, local_key))
+            {
+                const auto message = get_row<message_row>(rows, row_key(part, stored->seq));
+                if (!message)
+                    corrupt_row(table::local_id, "names a message that does not exist");
+                receipts.push_back({.seq = stored->seq, .event = {}, .where = message->number});
+                continue;
+            }
+        }
+        receipts.push_back({.seq = ++seq, .event = out.drafts.size(), .where = {}});
+        out.drafts.push_back(
+            {.type = log::event_type::message_appended,
+             .stream = session.as<stream_id>(),
+             .seq = seq,
+             .key = session.as<key_id>(),
+             .destroys = {},
+             .body = log::message_appended{one.new_id, one.local_id, one.content}});
+    }
+    return out;
+}
+
+void fold_message(const log::event& happened, log::view_writer& rows)
+{
+    const auto& header = happened.header;
+    const auto session = header.stream.as<session_id>();
+    const auto part = session_part(rows, header.account, session);
+    const row_key key(account_part(rows, header.account), part);
+    auto hot = get_row_of<session_hot_row>(happened, rows, key);
+    if (header.seq != hot.seq + 1)
+        corrupt_event(happened, "has seq " + std::to_string(header.seq) + " after " + std::to_string(hot.seq));
+    hot.seq = header.seq;
+    hot.updated_at = std::max(hot.updated_at, header.time);
+    put_row(rows, key, hot);
+    put_row(rows, row_key(part, header.seq), message_row{happened.number});
+    if (const auto* body = happened.as<log::message_appended>(); body != nullptr && body->local_id)
+        put_row(rows, row_key(part, local_id_part(rows, session, *body->local_id)), local_id_row{header.seq});
+}
+
+result<message_page> messages_after(
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max)
+{
+    const auto from = after == UINT64_MAX ? std::nullopt : std::optional(after + 1);
+    return guarded([&] { return read_page(at, account, session, from, count_max, direction::up); });
+}
+
+result<message_page> messages_before(
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max)
+{
+    const auto from = before == 0 ? std::nullopt : std::optional(before - 1);
+    return guarded([&] { return read_page(at, account, session, from, count_max, direction::down); });
+}
+
+} // namespace consortium::projections

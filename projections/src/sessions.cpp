@@ -1,0 +1,369 @@
+#include "families.hpp"
+#include <algorithm>
+
+namespace consortium::projections
+{
+namespace
+{
+
+log::draft session_draft(log::event_type type, session_id session, log::event_body body)
+{
+    return {
+        .type = type,
+        .stream = session.as<stream_id>(),
+        .key = session.as<key_id>(),
+        .destroys = {},
+        .body = std::move(body)};
+}
+
+/// errc::version_mismatch unless the field `which` is at `expected`; `current` gets what is.
+result<void> check_version(
+    const log::view_reader& rows, const principal& who, session_id session, revision expected,
+    versioned_value session_row::* which, versioned_value& current)
+{
+    if (auto reached = reach_session(rows, who, session); !reached)
+        return std::unexpected(reached.error());
+    const auto row = get_row<session_row>(rows, session_row_key(rows, who.account, session));
+    if (!row)
+        corrupt_row(table::session_hot, "is of a session that does not exist");
+    current = (*row).*which;
+    if (current.version != expected)
+        return fail(
+            errc::version_mismatch, "expected version " + std::to_string(expected.value) + "; the current one is " +
+                                        std::to_string(current.version.value));
+    return {};
+}
+
+void set_active(
+    const log::event& happened, log::view_writer& rows, const row_key& key, session_hot_row& row, bool active)
+{
+    row.active = active;
+    row.active_at = happened.header.time;
+    if (active)
+        put_row(rows, key, active_row{happened.header.account, /*is_machine=*/false, happened.header.stream.value});
+    else
+        erase_row<active_row>(rows, key);
+}
+
+result<session_view> read_session(const log::snapshot& at, const session_row& row, const session_hot_row& hot)
+{
+    const auto created = read_event_of<log::session_created>(at, row.created);
+    if (!created)
+        return std::unexpected(created.error());
+    const auto& body = *created->as<log::session_created>();
+    session_view out{
+        .id = row.id,
+        .creator = hot.creator,
+        .seq = hot.seq,
+        .created_at = created->header.time,
+        .updated_at = hot.updated_at,
+        .active = hot.active,
+        .active_at = hot.active_at,
+        .metadata = body.metadata,
+        .metadata_version = row.metadata.version,
+        .agent_state = {},
+        .agent_state_version = row.agent_state.version,
+        .data_key = body.data_key};
+    if (row.metadata.where != row.created)
+    {
+        auto metadata = value_at(at, row.metadata.where, field::metadata);
+        if (!metadata)
+            return std::unexpected(metadata.error());
+        out.metadata = metadata->value_or("");
+    }
+    auto state = value_at(at, row.agent_state.where, field::state);
+    if (!state)
+        return std::unexpected(state.error());
+    out.agent_state = std::move(*state);
+    return out;
+}
+
+} // namespace
+
+result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, session_id session)
+{
+    auto hot = get_row<session_hot_row>(rows, session_row_key(rows, who.account, session));
+    if (!hot)
+        return fail(errc::not_found, "no session with this id");
+    if (who.kind == log::device_kind::agent && hot->creator != who.device)
+        return fail(errc::forbidden, "an agent reaches only the sessions it created");
+    return *hot;
+}
+
+account_id create_session::account() const
+{
+    return who.account;
+}
+
+std::size_t create_session::size() const
+{
+    return sizeof(*this) + tag.size() + metadata.size() + (data_key ? data_key->size() : 0);
+}
+
+result<log::decision> create_session::decide(const log::view_reader& rows, unix_millis)
+{
+    created = false;
+    if (auto fits = check_text("tag", tag.size(), 1, limits::name_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (auto fits = check_text("metadata", metadata.size(), 0, limits::state_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (auto fits = check_text("dataEncryptionKey", data_key ? data_key->size() : 0, 0, limits::data_key_bytes_max);
+        !fits)
+        return std::unexpected(fits.error());
+    if (auto known = check_device(rows, who); !known)
+        return std::unexpected(known.error());
+
+    log::decision out{.account = who.account, .drafts = {}};
+    const row_key tag_key(account_part(rows, who.account), tag_part(rows, who.account, tag));
+    if (const auto known = get_row<session_tag_row>(rows, tag_key))
+    {
+        const auto hot = reach_session(rows, who, known->session);
+        if (!hot)
+            return std::unexpected(hot.error());
+        session = known->session;
+        if (!hot->active)
+            out.drafts.push_back(session_draft(log::event_type::session_resumed, session, log::no_body{}));
+        return out;
+    }
+    session = new_session;
+    created = true;
+    out.drafts.push_back(session_draft(
+        log::event_type::session_created, session, log::session_created{who.device, tag, metadata, data_key}));
+    out.drafts.back().creates_key = true;
+    return out;
+}
+
+account_id change_session_metadata::account() const
+{
+    return who.account;
+}
+
+std::size_t change_session_metadata::size() const
+{
+    return sizeof(*this) + metadata.size();
+}
+
+result<log::decision> change_session_metadata::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto fits = check_text("metadata", metadata.size(), 0, limits::state_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (auto good = check_version(rows, who, session, expected, &session_row::metadata, current); !good)
+        return std::unexpected(good.error());
+    return log::decision{
+        .account = who.account,
+        .drafts = {session_draft(
+            log::event_type::session_metadata_changed, session, log::session_metadata_changed{metadata})}};
+}
+
+account_id change_agent_state::account() const
+{
+    return who.account;
+}
+
+std::size_t change_agent_state::size() const
+{
+    return sizeof(*this) + (state ? state->size() : 0);
+}
+
+result<log::decision> change_agent_state::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto fits = check_text("agentState", state ? state->size() : 0, 0, limits::state_bytes_max); !fits)
+        return std::unexpected(fits.error());
+    if (auto good = check_version(rows, who, session, expected, &session_row::agent_state, current); !good)
+        return std::unexpected(good.error());
+    return log::decision{
+        .account = who.account,
+        .drafts = {session_draft(log::event_type::agent_state_changed, session, log::agent_state_changed{state})}};
+}
+
+account_id set_session_active::account() const
+{
+    return who.account;
+}
+
+std::size_t set_session_active::size() const
+{
+    return sizeof(*this);
+}
+
+result<log::decision> set_session_active::decide(const log::view_reader& rows, unix_millis)
+{
+    const auto hot = reach_session(rows, who, session);
+    if (!hot)
+        return std::unexpected(hot.error());
+    log::decision out{.account = who.account, .drafts = {}};
+    if (hot->active != active)
+        out.drafts.push_back(session_draft(
+            active ? log::event_type::session_resumed : log::event_type::session_ended, session, log::no_body{}));
+    return out;
+}
+
+account_id delete_session::account() const
+{
+    return who.account;
+}
+
+std::size_t delete_session::size() const
+{
+    return sizeof(*this);
+}
+
+result<log::decision> delete_session::decide(const log::view_reader& rows, unix_millis)
+{
+    if (auto known = check_device(rows, who); !known)
+        return std::unexpected(known.error());
+    if (auto reached = reach_session(rows, who, session); !reached)
+        return std::unexpected(reached.error());
+    auto deleted = session_draft(log::event_type::session_deleted, session, log::no_body{});
+    deleted.key = who.account.as<key_id>();
+    deleted.destroys.push_back(session.as<key_id>());
+    return log::decision{.account = who.account, .drafts = {std::move(deleted)}};
+}
+
+void erase_session(log::view_writer& rows, account_id account, const session_row& session)
+{
+    const auto prefix = account_part(rows, account);
+    const auto part = session_part(rows, account, session.id);
+    erase_prefix(rows, table::message, part);
+    erase_prefix(rows, table::local_id, part);
+    if (session.has_tag)
+        erase_row<session_tag_row>(rows, row_key(prefix, session.tag));
+    const row_key key(prefix, part);
+    erase_row<active_row>(rows, key);
+    erase_row<session_hot_row>(rows, key);
+    erase_row<session_row>(rows, key);
+}
+
+void fold_session(const log::event& happened, log::view_writer& rows)
+{
+    const auto& header = happened.header;
+    const auto account = account_part(rows, header.account);
+    const auto session = header.stream.as<session_id>();
+    const row_key key(account, session_part(rows, header.account, session));
+
+    if (header.type == log::event_type::session_created)
+    {
+        session_row row{
+            .id = session,
+            .created = happened.number,
+            .metadata = {header.rev, happened.number},
+            .agent_state = {},
+            .has_tag = false};
+        session_hot_row hot{.seq = 0, .updated_at = header.time, .active = false, .active_at = 0, .creator = {}};
+        if (const auto* body = happened.as<log::session_created>())
+        {
+            hot.creator = body->creator;
+            row.has_tag = true;
+            row.tag = tag_part(rows, header.account, body->tag);
+            put_row(rows, row_key(account, row.tag), session_tag_row{session});
+        }
+        set_active(happened, rows, key, hot, /*active=*/true);
+        put_row(rows, key, row);
+        return put_row(rows, key, hot);
+    }
+    if (header.type == log::event_type::session_deleted)
+        return erase_session(rows, header.account, get_row_of<session_row>(happened, rows, key));
+
+    auto hot = get_row_of<session_hot_row>(happened, rows, key);
+    // A clock that stepped back must not move a session down the list.
+    hot.updated_at = std::max(hot.updated_at, header.time);
+    switch (header.type)
+    {
+    case log::event_type::session_metadata_changed:
+    case log::event_type::agent_state_changed:
+    {
+        auto row = get_row_of<session_row>(happened, rows, key);
+        auto& value = header.type == log::event_type::agent_state_changed ? row.agent_state : row.metadata;
+        value = {header.rev, happened.number};
+        put_row(rows, key, row);
+        break;
+    }
+    case log::event_type::session_ended:
+        set_active(happened, rows, key, hot, /*active=*/false);
+        break;
+    case log::event_type::session_resumed:
+        set_active(happened, rows, key, hot, /*active=*/true);
+        break;
+    default:
+        corrupt_event(happened, "is no event of a session");
+    }
+    put_row(rows, key, hot);
+}
+
+result<session_view> find_session(const log::snapshot& at, account_id account, session_id session)
+{
+    return guarded(
+        [&]() -> result<session_view>
+        {
+            const auto key = session_row_key(at, account, session);
+            const auto row = get_row<session_row>(at, key);
+            const auto hot = get_row<session_hot_row>(at, key);
+            if (!row || !hot)
+                return fail(errc::not_found, "no session with this id");
+            return read_session(at, *row, *hot);
+        });
+}
+
+result<std::vector<session_view>> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max)
+{
+    return guarded(
+        [&]() -> result<std::vector<session_view>>
+        {
+            struct candidate
+            {
+                bytes key;
+                session_hot_row hot;
+                session_row row;
+            };
+            std::vector<candidate> found;
+            scan_rows<session_hot_row>(
+                at, account_part(at, account),
+                [&](byte_view key, const session_hot_row& hot)
+                {
+                    found.push_back({to_bytes(key), hot, {}});
+                    return true;
+                });
+            // One cheap row each decides who comes in question: the newest, and whoever is as new as the last of them.
+            std::ranges::sort(found, std::greater{}, [](const candidate& one) { return one.hot.updated_at; });
+            auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(count_max, found.size()));
+            while (end != found.begin() && end != found.end() && end->hot.updated_at == (end - 1)->hot.updated_at)
+                ++end;
+            found.erase(end, found.end());
+            for (auto& one : found)
+            {
+                const auto row = get_row<session_row>(at, one.key);
+                if (!row)
+                    corrupt_row(table::session_hot, "is of a session that does not exist");
+                one.row = *row;
+            }
+            std::ranges::sort(
+                found, std::greater{}, [](const candidate& one) { return std::pair(one.hot.updated_at, one.row.id); });
+            std::vector<session_view> out;
+            for (const auto& one : found)
+            {
+                if (out.size() == count_max)
+                    break;
+                auto session = read_session(at, one.row, one.hot);
+                if (session)
+                    out.push_back(std::move(*session));
+                else if (session.error() != errc::not_found)
+                    return std::unexpected(session.error());
+            }
+            return out;
+        });
+}
+
+result<session_brief> find_session_brief(const log::snapshot& at, account_id account, session_id session)
+{
+    return guarded(
+        [&]() -> result<session_brief>
+        {
+            const auto hot = get_row<session_hot_row>(at, session_row_key(at, account, session));
+            if (!hot)
+                return fail(errc::not_found, "no session with this id");
+            return session_brief{
+                .creator = hot->creator, .active = hot->active, .active_at = hot->active_at, .seq = hot->seq};
+        });
+}
+
+} // namespace consortium::projections
