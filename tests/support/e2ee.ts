@@ -1,16 +1,16 @@
 /// The two ends of a session, made of the dashboard's own cryptography: what only someone with the keys can do.
 
 import {
-  accountFromSecret, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
+  accountFromSecret, answerPlaintext, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
   openMetadata, parseEnvelope, parsePairingLink, readAnswer, requestMac, sealBundle, SenderChain, newSenderId,
-  sealMetadata, sealName, sealRequestName, signKeyPair, toBase64, unwrapDataKey, utf8, verifyRequest, wrapDataKey, bundleId,
+  sealBox, sealMetadata, sealName, sealRequestName, sealUnbound, signKeyPair, toBase64, unwrapDataKey, utf8, verifyRequest, wrapDataKey, bundleId,
   type AccountKeys, type BundleKind, type Envelope, type KeyPair, type PairingLink,
 } from '../../dashboard/src/crypto/index.ts';
 import { randomBytes } from 'node:crypto';
 import { Client, Login, newDevice, request, SigningKey, type Device, type SocketOptions } from './client.ts';
 import { waitFor } from './wait.ts';
 
-export { accountFromSecret, bundleId, fromBase64, openBundle, parseEnvelope, parsePairingLink, sealBundle, toBase64, utf8 };
+export { accountFromSecret, bundleId, fromBase64, newSenderId, openBundle, parseEnvelope, parsePairingLink, sealBundle, SenderChain, toBase64, utf8 };
 export type { AccountKeys, Envelope };
 
 // ------------------------------------------------------------------------------------------------------ pairing
@@ -227,3 +227,26 @@ export async function sealedSession(keys: AccountKeys, metadata: unknown): Promi
   const sealed = await sealMetadata(utf8(JSON.stringify(metadata)), key, 'session');
   return { key, fields: { metadata: sealed, dataEncryptionKey: wrapDataKey(key, keys.content.publicKey) } };
 }
+
+// --------------------------------------------------------------------------------------------- what a liar can make
+
+/** An answer to a request that its maker has no right to. */
+export async function sealAnswer(linkText: string, person: Person, lie: { secret?: string; contentKeyOf?: Person }): Promise<string> {
+  const link = parsePairingLink(linkText);
+  const secret = lie.secret === undefined ? link.secret : new Uint8Array(randomBytes(32));
+  const status = (await pairingStatus(person.login.url, toBase64(link.publicKey))).body;
+  const device = status.device ? fromBase64(status.device.publicKey) : new Uint8Array(32);
+  const plaintext = await answerPlaintext({ ...link, secret }, device, {
+    publicKey: person.keys.publicKey,
+    contentPublicKey: (lie.contentKeyOf ?? person).keys.content.publicKey,
+    devicePublicKey: new Uint8Array(person.device.key.publicKey),
+    accountId: person.login.accountId,
+  });
+  // Whoever does not hold the link's secret can change the fields, but not the seal over them.
+  if (lie.contentKeyOf) plaintext[plaintext.length - 1]! ^= 1;
+  return toBase64(sealBox(plaintext, link.publicKey));
+}
+
+export const sealToken = (linkText: string, token: string): string => toBase64(sealBox(utf8(token), parsePairingLink(linkText).publicKey));
+
+export const sealUnboundText = (text: string, key: Uint8Array): Promise<string> => sealUnbound(utf8(text), key);
