@@ -98,7 +98,7 @@ changes(const log::snapshot& at, account_id account, revision since, std::size_t
         {
             std::vector<lsn> numbers;
             const auto prefix = account_part(at, account);
-            if (count_max > 0)
+            if (count_max > 0 && since.value != UINT64_MAX)
                 at.scan(
                     static_cast<log::table_id>(table::revision), prefix, row_key(prefix, since.next().value),
                     [&](byte_view, byte_view value)

@@ -198,8 +198,8 @@ struct session_row
     static constexpr auto where = table::session;
     session_id id;
     lsn created;
-    versioned_value metadata;
-    versioned_value agent_state;
+    versioned_value metadata{};
+    versioned_value agent_state{};
     bool has_tag = false; ///< false when the body was shredded
     byte_array<16> tag{};
     static void fields(auto& row, auto& codec)
@@ -222,7 +222,7 @@ struct session_hot_row
     bool active = false;
     unix_millis active_at = 0;
     /// Here, so that an agent's message needs one row only.
-    device_id creator;
+    device_id creator{};
     static void fields(auto& row, auto& codec)
     {
         codec(row.seq);
@@ -254,10 +254,10 @@ struct machine_row
 {
     static constexpr auto where = table::machine;
     machine_row_id id;
-    device_id creator;
+    device_id creator{};
     lsn registered;
-    versioned_value metadata;
-    versioned_value daemon_state;
+    versioned_value metadata{};
+    versioned_value daemon_state{};
     bool active = false;
     unix_millis active_at = 0;
     unix_millis updated_at = 0;

@@ -1,0 +1,476 @@
+#include "projections/memory_log.hpp"
+#include <algorithm>
+#include <array>
+#include <rapidcheck/gtest.h>
+
+using namespace consortium;
+using namespace consortium::projections;
+using namespace consortium::projections::testing;
+
+namespace
+{
+
+/// One step of a random history. The numbers choose among few things, so that steps meet.
+struct step
+{
+    std::uint8_t what;
+    std::uint8_t who;
+    std::uint8_t which;
+    std::uint8_t detail;
+};
+
+void showValue(const step& one, std::ostream& out)
+{
+    out << "{" << int(one.what) << "," << int(one.who) << "," << int(one.which) << "," << int(one.detail) << "}";
+}
+
+rc::Gen<std::vector<step>> histories()
+{
+    const auto number = [](int bound)
+    { return rc::gen::resize(100, rc::gen::inRange<std::uint8_t>(0, static_cast<std::uint8_t>(bound))); };
+    return rc::gen::scale(
+        5,
+        rc::gen::container<std::vector<step>>(rc::gen::construct<step>(number(40), number(8), number(6), number(8))));
+}
+
+/// Three accounts, each with browsers and agents; everything the commands can do, valid or not.
+class random_history
+{
+public:
+    memory_log log;
+    std::size_t accepted = 0;
+
+    void run(const std::vector<step>& steps)
+    {
+        for (const auto& one : steps)
+        {
+            log.now += one.detail % 3 == 0 ? 0 : one.detail * 7 - 11;
+            play(one);
+        }
+    }
+
+private:
+    principal& actor(const step& one)
+    {
+        auto& who = actors_.at(one.who % actors_.size());
+        if (who.account.is_nil())
+            sign_in(one.who % actors_.size());
+        return who;
+    }
+
+    void sign_in(std::size_t which)
+    {
+        login wanted;
+        wanted.public_key = key_of(static_cast<std::uint8_t>(which % 3));
+        wanted.kind = std::array{
+            log::device_kind::browser, log::device_kind::agent,
+            log::device_kind::unnamed}[which % 3 == 2 ? 2 : which % 2];
+        if (wanted.kind != log::device_kind::unnamed)
+            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + which)));
+        wanted.new_account = new_id<account_id>();
+        wanted.new_device = new_id<device_id>();
+        if (submit(wanted))
+            actors_[which] = {wanted.found_account, wanted.found_device, wanted.found_kind};
+    }
+
+    session_id session(const step& one) const
+    {
+        return sessions_.empty() ? session_id{} : sessions_[one.which % sessions_.size()];
+    }
+
+    static std::string machine(const step& one) { return "machine " + std::to_string(one.which % 2); }
+
+    bool submit(log::command& wanted)
+    {
+        const auto done = log.submit(wanted);
+        accepted += done ? 1 : 0;
+        return done.has_value();
+    }
+
+    void play(const step& one)
+    {
+        const auto& who = actor(one);
+        const auto text = [&](std::string_view kind) { return std::string(kind) + std::to_string(one.which); };
+        switch (one.what)
+        {
+        case 0:
+            return sign_in(one.who % actors_.size());
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+        {
+            create_session wanted;
+            wanted.who = who;
+            wanted.new_session = new_id<session_id>();
+            wanted.tag = text("tag");
+            wanted.metadata = "metadata";
+            if (submit(wanted))
+                sessions_.push_back(wanted.session);
+            return;
+        }
+        case 5:
+        case 6:
+        {
+            change_session_metadata wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
+            wanted.expected = now && one.detail != 0 ? now->metadata_version : revision{one.detail};
+            wanted.metadata = text("metadata");
+            submit(wanted);
+            return;
+        }
+        case 7:
+        case 8:
+        {
+            change_agent_state wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
+            wanted.expected = now ? now->agent_state_version : revision{};
+            if (one.detail != 0)
+                wanted.state = text("state");
+            submit(wanted);
+            return;
+        }
+        case 9:
+        case 10:
+        {
+            set_session_active wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            wanted.active = one.detail % 2 == 0;
+            submit(wanted);
+            return;
+        }
+        case 11:
+        case 12:
+        {
+            delete_session wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            submit(wanted);
+            return;
+        }
+        case 13:
+        case 14:
+        {
+            register_machine wanted;
+            wanted.who = who;
+            wanted.new_machine = new_id<machine_row_id>();
+            wanted.machine_id = machine(one);
+            wanted.metadata = "metadata";
+            if (one.detail % 2 == 0)
+                wanted.daemon_state = "state";
+            submit(wanted);
+            return;
+        }
+        case 15:
+        {
+            change_machine_metadata wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
+            wanted.expected = now ? now->metadata_version : revision{};
+            wanted.metadata = "changed";
+            submit(wanted);
+            return;
+        }
+        case 16:
+        {
+            change_daemon_state wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
+            wanted.expected = now ? now->daemon_state_version : revision{};
+            wanted.state = "changed";
+            submit(wanted);
+            return;
+        }
+        case 17:
+        case 23:
+        case 24:
+        {
+            set_machine_online wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            wanted.online = one.detail % 2 == 0;
+            submit(wanted);
+            return;
+        }
+        case 18:
+        {
+            remove_machine wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            submit(wanted);
+            return;
+        }
+        case 19:
+        {
+            approve_pairing wanted;
+            wanted.who = who;
+            wanted.request_key = key_of(one.which);
+            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + one.detail)));
+            wanted.sealed_name = "paired";
+            wanted.response = "answer";
+            wanted.new_device = new_id<device_id>();
+            submit(wanted);
+            return;
+        }
+        case 20:
+        {
+            revoke_device wanted;
+            wanted.who = who;
+            wanted.device = actors_[one.detail % actors_.size()].device;
+            submit(wanted);
+            return;
+        }
+        case 21:
+        {
+            rename_device wanted;
+            wanted.who = who;
+            wanted.device = actors_[one.detail % actors_.size()].device;
+            wanted.sealed_name = text("name");
+            submit(wanted);
+            return;
+        }
+        case 22:
+        {
+            if (one.detail > 2)
+                return;
+            delete_account wanted;
+            wanted.who = who;
+            if (submit(wanted))
+                for (auto& other : actors_)
+                    if (other.account == wanted.who.account)
+                        other = {};
+            return;
+        }
+        default:
+        {
+            append_messages wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            for (int i = 0; i <= one.detail; ++i)
+                wanted.items.push_back(
+                    {"content", i % 2 == 0 ? std::optional(text("local") + std::to_string(i)) : std::nullopt,
+                     new_id<message_id>()});
+            submit(wanted);
+        }
+        }
+    }
+
+    std::array<principal, 8> actors_{};
+    std::vector<session_id> sessions_;
+};
+
+random_history lived_through()
+{
+    random_history history;
+    history.run(*histories());
+    RC_TAG(history.log.head().value < 10 ? "short" : "long");
+    return history;
+}
+
+} // namespace
+
+// Goal: what is in the batch counts as if it had been committed, and only the order of events matters.
+RC_GTEST_PROP(history, any_split_into_batches_gives_the_same_views, ())
+{
+    auto history = lived_through();
+    memory_views replayed;
+    for (lsn next{1}; next <= history.log.head(); next = next.next())
+    {
+        rules().fold(history.log.read(next), replayed);
+        if (*rc::gen::inRange(0, 3) == 0)
+            replayed.commit();
+    }
+    RC_ASSERT(replayed.tables() == history.log.views.tables());
+}
+
+// The properties below are only as good as the histories: every type of event must occur in them.
+TEST(history, random_histories_hold_every_type_of_event)
+{
+    std::set<log::event_type> seen;
+    ASSERT_TRUE(rc::check(
+        "collect",
+        [&]
+        {
+            const auto history = lived_through();
+            for (lsn next{1}; next <= history.log.head(); next = next.next())
+                seen.insert(history.log.read(next).header.type);
+        }));
+    for (unsigned type = 1; log::is_known(static_cast<log::event_type>(type)); ++type)
+        EXPECT_TRUE(seen.contains(static_cast<log::event_type>(type))) << log::name(static_cast<log::event_type>(type));
+}
+
+// Goal: replaying what is left of a log with deletions gives the views that living through it gave. Method: as above,
+// but the history ends with deletions and the log has lost the bodies of whatever was deleted on the way.
+RC_GTEST_PROP(history, replay_without_the_deleted_bodies_gives_the_same_views, ())
+{
+    auto history = lived_through();
+    memory_views replayed;
+    std::size_t shredded = 0;
+    for (lsn next{1}; next <= history.log.head(); next = next.next())
+    {
+        const auto happened = history.log.read(next);
+        shredded += happened.shredded() ? 1 : 0;
+        rules().fold(happened, replayed);
+    }
+    RC_CLASSIFY(shredded > 0, "with shredded bodies");
+    RC_ASSERT(replayed.tables() == history.log.views.tables());
+}
+
+RC_GTEST_PROP(history, revisions_are_contiguous_in_an_account_and_seqs_in_a_session, ())
+{
+    auto history = lived_through();
+    std::map<account_id, std::uint64_t> revisions;
+    std::map<stream_id, std::uint64_t> seqs;
+    for (lsn next{1}; next <= history.log.head(); next = next.next())
+    {
+        const auto header = history.log.read(next).header;
+        RC_ASSERT(header.rev.value == ++revisions[header.account]);
+        if (header.type == log::event_type::message_appended)
+            RC_ASSERT(header.seq == ++seqs[header.stream]);
+        else
+            RC_ASSERT(header.seq == 0u);
+    }
+    const memory_snapshot at(history.log);
+    for (const auto& [account, last] : revisions)
+        if (find_account(at, account))
+        {
+            RC_ASSERT(last_revision(at, account).value == last);
+            RC_ASSERT(changes(at, account, revision{}, SIZE_MAX)->size() == last);
+        }
+}
+
+// Goal: a session's messages are what was appended to it, each localId once.
+RC_GTEST_PROP(history, every_local_id_is_stored_once, ())
+{
+    auto history = lived_through();
+    const memory_snapshot at(history.log);
+    std::set<account_id> accounts;
+    for (lsn next{1}; next <= history.log.head(); next = next.next())
+        accounts.insert(history.log.read(next).header.account);
+    for (const auto account : accounts)
+        for (const auto& session : list_sessions(at, account, SIZE_MAX).value())
+        {
+            const auto page = messages_after(at, account, session.id, 0, SIZE_MAX).value();
+            RC_ASSERT(page.messages.size() == session.seq);
+            std::set<std::string> seen;
+            for (const auto& message : page.messages)
+                if (message.local_id)
+                    RC_ASSERT(seen.insert(*message.local_id).second);
+        }
+}
+
+// Goal: optimistic locking loses nothing. Method: several writers, each at its own pace, read the value and append
+// their name to it with the version they read; whoever is refused takes the current value from the refusal and tries
+// again.
+RC_GTEST_PROP(history, concurrent_writers_have_one_winner_for_each_version_and_lose_no_update, ())
+{
+    random_history history;
+    auto& log = history.log;
+    login owner;
+    owner.public_key = key_of(1);
+    owner.new_account = new_id<account_id>();
+    owner.new_device = new_id<device_id>();
+    RC_ASSERT(log.submit(owner).has_value());
+    const principal who{owner.found_account, owner.found_device, owner.found_kind};
+    create_session created;
+    created.who = who;
+    created.new_session = new_id<session_id>();
+    created.tag = "tag";
+    RC_ASSERT(log.submit(created).has_value());
+
+    struct writer
+    {
+        revision version;
+        std::string value;
+        std::size_t won = 0;
+    };
+    const memory_snapshot at(log);
+    std::vector<writer> writers(*rc::gen::inRange<std::size_t>(2, 5));
+    std::set<revision> versions;
+    std::size_t wins = 0;
+    for (const auto turn : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::arbitrary<std::uint8_t>()))
+    {
+        auto& one = writers[turn % writers.size()];
+        change_agent_state wanted;
+        wanted.who = who;
+        wanted.session = created.session;
+        wanted.expected = one.version;
+        wanted.state = one.value + static_cast<char>('a' + turn % writers.size());
+        if (const auto done = log.submit(wanted))
+        {
+            RC_ASSERT(done->size() == 1u);
+            one.version = done->at(0).header.rev;
+            one.value = *wanted.state;
+            RC_ASSERT(versions.insert(one.version).second);
+            ++one.won;
+            ++wins;
+        }
+        else
+        {
+            RC_ASSERT(done.error() == errc::version_mismatch);
+            RC_ASSERT(wanted.current.version > one.version);
+            one.version = wanted.current.version;
+            one.value = value_at(at, wanted.current.where, field::state)->value_or("");
+        }
+    }
+    const auto end = find_session(at, who.account, created.session)->agent_state.value_or("");
+    RC_ASSERT(end.size() == wins);
+    for (std::size_t i = 0; i < writers.size(); ++i)
+        RC_ASSERT(static_cast<std::size_t>(std::ranges::count(end, static_cast<char>('a' + i))) == writers[i].won);
+}
+
+// Goal: a record that no history of ours can hold stops the fold instead of giving wrong views.
+TEST(history, an_impossible_event_is_refused)
+{
+    memory_views views;
+    log::event happened;
+    happened.number = {1};
+    happened.header.type = log::event_type::message_appended;
+    happened.header.rev = {1};
+    happened.header.seq = 1;
+    EXPECT_THROW(rules().fold(happened, views), log::log_failure);
+    happened.header.type = log::event_type::session_deleted;
+    EXPECT_THROW(rules().fold(happened, views), log::log_failure);
+    happened.header.type = static_cast<log::event_type>(999);
+    try
+    {
+        rules().fold(happened, views);
+        FAIL();
+    }
+    catch (const log::log_failure& failure)
+    {
+        EXPECT_EQ(failure.reason, errc::newer_version);
+    }
+}
+
+TEST(history, a_gap_in_a_session_is_refused)
+{
+    random_history history;
+    login owner;
+    owner.public_key = key_of(1);
+    owner.new_account = new_id<account_id>();
+    owner.new_device = new_id<device_id>();
+    ASSERT_TRUE(history.log.submit(owner));
+    create_session created;
+    created.who = {owner.found_account, owner.found_device, owner.found_kind};
+    created.new_session = new_id<session_id>();
+    created.tag = "tag";
+    ASSERT_TRUE(history.log.submit(created));
+    log::event gap{
+        .number = {9},
+        .header =
+            {.type = log::event_type::message_appended,
+             .account = owner.found_account,
+             .stream = created.session.as<stream_id>(),
+             .rev = {4},
+             .seq = 2},
+        .body = {}};
+    EXPECT_THROW(rules().fold(gap, history.log.views), log::log_failure);
+}
