@@ -361,6 +361,10 @@ describe("envelopes and chains (definitions 6)", () => {
     const { joints } = checker.prepend(links.slice(1, 3));
     expect([...joints.values()]).toEqual([{ kind: "gap", missing: 1, expected: 4, got: 5 }]);
     expect([...checker.beginning().values()]).toEqual([{ kind: "gap", missing: 1, expected: 1, got: 2 }]);
+    // With the beginning known, a sender that is new must begin with 1 as well.
+    const [other, follows] = (await chain(2)) as [c.Link, c.Link];
+    expect(checker.append(follows)?.kind).toBe("gap");
+    expect(checker.append({ ...other, from: "f".repeat(32) })).toBeUndefined();
   });
 
   it("refuses envelopes that are none", async () => {

@@ -27,13 +27,14 @@ interface Seen {
  */
 export class ChainChecker {
   #senders = new Map<string, Seen>();
+  #complete = false;
 
   /** Takes the next message. `undefined` means it follows; a problem is reported once, then the chain goes on from here. */
   append(link: Link): ChainProblem | undefined {
     const seen = this.#senders.get(link.from);
     if (seen === undefined) {
       this.#senders.set(link.from, { first: link, last: link, ids: new Set([link.id]) });
-      return undefined;
+      return this.#complete ? beginsWithOne(link) : undefined;
     }
     if (seen.ids.has(link.id)) return { kind: "repeated" };
     seen.ids.add(link.id);
@@ -65,11 +66,13 @@ export class ChainChecker {
     return { page: problems, joints };
   }
 
-  /** To be called once the first message of the session is loaded: every chain must begin with 1. */
+  /** To be called once the first message of the session is loaded: from then on every chain must begin with 1. */
   beginning(): Map<string, ChainProblem> {
+    this.#complete = true;
     const problems = new Map<string, ChainProblem>();
     for (const { first } of this.#senders.values()) {
-      if (first.n !== 1) problems.set(first.id, { kind: "gap", missing: first.n - 1, expected: 1, got: first.n });
+      const problem = beginsWithOne(first);
+      if (problem !== undefined) problems.set(first.id, problem);
     }
     return problems;
   }
@@ -78,6 +81,10 @@ export class ChainChecker {
   last(from: string): Link | undefined {
     return this.#senders.get(from)?.last;
   }
+}
+
+function beginsWithOne(first: Link): ChainProblem | undefined {
+  return first.n === 1 ? undefined : { kind: "gap", missing: first.n - 1, expected: 1, got: first.n };
 }
 
 function between(before: Link, after: Link): ChainProblem | undefined {

@@ -1,0 +1,134 @@
+// The relay's REST surface. Every failure is an ApiError with the relay's stable code.
+import type { LoginBody } from "../crypto/index.ts";
+import type { PairingStatus, Position, WireDevice, WireMachine, WireMessage, WireSession } from "./types.ts";
+
+export class ApiError extends Error {
+  /** HTTP status; 0 when the relay could not be reached. */
+  readonly status: number;
+  readonly code: string;
+  /** Milliseconds after which trying again makes sense; false: it does not. */
+  readonly retry: false | number;
+
+  constructor(status: number, code: string, message: string, retry: false | number) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+    this.retry = retry;
+  }
+
+  get unreachable(): boolean {
+    return this.status === 0;
+  }
+}
+
+interface Answer<T> {
+  body: T;
+  position: Position | null;
+}
+
+const timeoutMs = 30_000;
+
+export class Api {
+  readonly origin: string;
+  token: string | null = null;
+  #fetch: typeof fetch;
+
+  constructor(origin: string, fetcher: typeof fetch = (...args) => globalThis.fetch(...args)) {
+    this.origin = origin;
+    this.#fetch = fetcher;
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+    const headers: Record<string, string> = { "X-Consortium-Client": "web/0.1.0" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (this.token !== null) headers["Authorization"] = `Bearer ${this.token}`;
+    let response: Response;
+    let text: string;
+    try {
+      response = await this.#fetch(this.origin + path, {
+        method,
+        headers,
+        cache: "no-store",
+        credentials: "omit",
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await response.text();
+    } catch {
+      throw new ApiError(0, "unreachable", `Could not reach ${this.origin}.`, 2_000);
+    }
+    let value: unknown = null;
+    try {
+      value = text === "" ? null : JSON.parse(text);
+    } catch {
+      throw new ApiError(response.status, "bad-answer", "What answered is not the relay.", 5_000);
+    }
+    if (!response.ok) {
+      const { error, code, retry } = (value ?? {}) as { error?: unknown; code?: unknown; retry?: unknown };
+      throw new ApiError(
+        response.status,
+        typeof code === "string" ? code : response.status === 401 ? "unauthorized" : response.status === 404 ? "not-found" : "error",
+        typeof error === "string" ? error : `The relay answered ${response.status}.`,
+        typeof retry === "number" ? retry : response.status >= 500 ? 5_000 : false,
+      );
+    }
+    return { body: value as T, position: positionOf(response, value) };
+  }
+
+  async challenge(publicKey: string): Promise<string> {
+    const { body } = await this.#call<{ challenge: string }>("POST", "/v1/auth/challenge", { publicKey, origin: this.origin });
+    return body.challenge;
+  }
+
+  async login(login: LoginBody): Promise<{ token: string; accountId?: string; deviceId?: string }> {
+    return (await this.#call<{ token: string; accountId?: string; deviceId?: string }>("POST", "/v1/auth", login)).body;
+  }
+
+  async sessions(): Promise<{ sessions: WireSession[]; position: Position | null }> {
+    const { body, position } = await this.#call<{ sessions: WireSession[] }>("GET", "/v1/sessions");
+    return { sessions: body.sessions, position };
+  }
+
+  async machines(): Promise<{ machines: WireMachine[]; position: Position | null }> {
+    const { body, position } = await this.#call<WireMachine[]>("GET", "/v1/machines");
+    return { machines: body, position };
+  }
+
+  async messages(sid: string, page: { after: number } | { before: number }, limit: number): Promise<{ messages: WireMessage[]; hasMore: boolean }> {
+    const query = "after" in page ? `after_seq=${page.after}` : `before_seq=${page.before}`;
+    return (await this.#call<{ messages: WireMessage[]; hasMore: boolean }>("GET", `/v3/sessions/${encodeURIComponent(sid)}/messages?${query}&limit=${limit}`)).body;
+  }
+
+  async archiveSession(sid: string): Promise<void> {
+    await this.#call("POST", `/v1/sessions/${encodeURIComponent(sid)}/archive`, {});
+  }
+
+  async deleteSession(sid: string): Promise<void> {
+    await this.#call("DELETE", `/v1/sessions/${encodeURIComponent(sid)}`);
+  }
+
+  async devices(): Promise<WireDevice[]> {
+    return (await this.#call<{ devices: WireDevice[] }>("GET", "/v1/devices")).body.devices;
+  }
+
+  async revokeDevice(id: string): Promise<void> {
+    await this.#call("DELETE", `/v1/devices/${encodeURIComponent(id)}`);
+  }
+
+  async pairingStatus(publicKey: string): Promise<PairingStatus> {
+    return (await this.#call<PairingStatus>("GET", `/v1/auth/request/status?publicKey=${encodeURIComponent(publicKey)}`)).body;
+  }
+
+  async approvePairing(body: { publicKey: string; response: string; sealedName: string }): Promise<void> {
+    await this.#call("POST", "/v1/auth/response", body);
+  }
+}
+
+function positionOf(response: Response, value: unknown): Position | null {
+  const { log, revision } = (value ?? {}) as { log?: unknown; revision?: unknown };
+  if (typeof log === "string" && typeof revision === "number") return { log, revision };
+  const header = response.headers.get("X-Consortium-Log");
+  const number = Number(response.headers.get("X-Consortium-Revision") ?? Number.NaN);
+  return header !== null && Number.isSafeInteger(number) ? { log: header, revision: number } : null;
+}

@@ -1,0 +1,105 @@
+// What travels between relay and dashboard (wire contract A, B). Values of sealed fields are opaque here.
+
+export interface WireSession {
+  id: string;
+  seq: number;
+  createdAt: number;
+  updatedAt: number;
+  active: boolean;
+  activeAt: number;
+  metadata: string;
+  metadataVersion: number;
+  agentState: string | null;
+  agentStateVersion: number;
+  dataEncryptionKey: string | null;
+}
+
+export interface WireMessage {
+  id: string;
+  seq: number;
+  revision: number;
+  content: { t: "encrypted"; c: string };
+  localId: string | null;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface WireMachine {
+  id: string;
+  metadata: string;
+  metadataVersion: number;
+  daemonState: string | null;
+  daemonStateVersion: number;
+  dataEncryptionKey: string | null;
+  active: boolean;
+  activeAt: number;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface WireDevice {
+  id: string;
+  publicKey: string;
+  kind: "agent" | "browser";
+  sealedName: string;
+  createdAt: number;
+  revokedAt: number | null;
+}
+
+/** A place in the account's stream: the log's id and a revision of it. */
+export interface Position {
+  log: string;
+  revision: number;
+}
+
+export interface Versioned {
+  value: string | null;
+  version: number;
+}
+
+export type UpdateBody =
+  | { t: "new-message"; sid: string; message: WireMessage }
+  | ({ t: "new-session" } & WireSession)
+  | { t: "update-session"; id: string; metadata?: Versioned; agentState?: Versioned }
+  | { t: "delete-session"; sid: string }
+  | { t: "session-activity"; id: string; active: boolean; activeAt: number }
+  | ({ t: "new-machine"; machineId: string } & Omit<WireMachine, "id">)
+  | { t: "update-machine"; machineId: string; metadata?: Versioned; daemonState?: Versioned; active?: boolean; activeAt?: number }
+  | { t: "delete-machine"; machineId: string }
+  | { t: "machine-activity"; id: string; active: boolean; activeAt: number }
+  | { t: "device"; id: string; kind: "agent" | "browser"; sealedName: string; state: "added" | "renamed" | "revoked" }
+  | { t: "none" }
+  | { t: "shredded"; from: number };
+
+export interface Update {
+  id: string;
+  seq: number;
+  body: UpdateBody | { t: string };
+  createdAt: number;
+}
+
+export type Ephemeral =
+  | { type: "activity"; id: string; active: boolean; activeAt: number; thinking: boolean }
+  | { type: "machine-activity"; id: string; active: boolean; activeAt: number }
+  | { type: "stream"; sid: string; c: string }
+  | { type: string };
+
+export type MessageAck =
+  | { result: "success"; id: string; seq: number; localId: string | null; createdAt: number; revision: number }
+  | ErrorAck;
+
+export interface ErrorAck {
+  result: "error";
+  message: string;
+  code: string;
+  retry: false | number;
+}
+
+export type RpcAnswer = { ok: true; result: string } | { ok: false; error: string; code?: string; retry?: false | number };
+
+export interface PairingStatus {
+  status: "not_found" | "pending" | "authorized";
+  sealed?: boolean;
+  device?: { publicKey: string; kind: "agent" | "browser"; sealedName: string };
+  mac?: string;
+}

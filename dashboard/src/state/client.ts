@@ -1,0 +1,742 @@
+// The dashboard's state: who is signed in, what the relay holds, and the live connection that keeps it current.
+// No React here. Everything that changes is a Signal.
+import { Api, ApiError } from "../api/http.ts";
+import { RelaySocket } from "../api/socket.ts";
+import type { Ephemeral, Position, Update, UpdateBody, Versioned, WireDevice, WireMachine, WireSession } from "../api/types.ts";
+import {
+  type AccountKeys,
+  accountFromSecret,
+  approveRequest,
+  type Bytes,
+  bundleId,
+  checkChallenge,
+  type Comparison,
+  CryptoError,
+  fromBase64,
+  fromUtf8,
+  loginBody,
+  openBundle,
+  openMetadata,
+  openName,
+  parsePairingLink,
+  randomBytes,
+  readToken,
+  sealBundle,
+  sealName,
+  signKeyPair,
+  unwrapDataKey,
+  utf8,
+  type VerifiedRequest,
+  verifyRequest,
+} from "../crypto/index.ts";
+import type { Database } from "./database.ts";
+import { Outbox } from "./outbox.ts";
+import { type Remembered, SessionModel, type SessionSummary } from "./session.ts";
+import { coalesced, Signal } from "./signal.ts";
+import { record, string } from "./transcript.ts";
+import { type Identity, type Sealed, Vault } from "./vault.ts";
+
+export type Phase = "starting" | "signed-out" | "ready" | "revoked";
+
+export interface Connection {
+  readonly state: "connecting" | "catching-up" | "live" | "reconnecting" | "offline" | "refused";
+  /** Since when it is so. */
+  readonly since: number;
+  /** Updates received in this catch-up. */
+  readonly received: number;
+  readonly message: string | null;
+}
+
+export interface Machine {
+  readonly id: string;
+  readonly host: string | null;
+  readonly active: boolean;
+  readonly activeAt: number;
+}
+
+export interface Device {
+  readonly id: string;
+  readonly kind: "agent" | "browser";
+  /** Null when the name does not open. */
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly revokedAt: number | null;
+  readonly isThis: boolean;
+}
+
+export interface Lists {
+  readonly loaded: boolean;
+  readonly sessions: readonly SessionSummary[];
+  readonly machines: readonly Machine[];
+  /** How many sessions wait for an answer. */
+  readonly waiting: number;
+}
+
+export class RpcError extends Error {}
+
+export interface ClientDeps {
+  readonly origin: string;
+  readonly database: Database;
+  readonly deviceName: string;
+  readonly fetch?: typeof fetch;
+  readonly now?: () => number;
+  readonly locks?: LockManager | undefined;
+  readonly isOnline?: () => boolean;
+}
+
+export type PairingCheck =
+  | { readonly state: "pending"; readonly request: VerifiedRequest }
+  | { readonly state: "not-found" | "answered" | "unsealed" | "wrong-mac" | "other-relay"; readonly relay?: string };
+
+export class Client {
+  readonly phase = new Signal<Phase>("starting");
+  readonly connection: Signal<Connection>;
+  readonly lists = new Signal<Lists>({ loaded: false, sessions: [], machines: [], waiting: 0 });
+  /** Highest revision the relay acknowledged or sent. */
+  readonly revision = new Signal<number>(0);
+  readonly queued = new Signal<number>(0);
+  /** Something about the relay that the person must know. */
+  readonly alarm = new Signal<string | null>(null);
+  readonly identity = new Signal<Identity | null>(null);
+  readonly devicesChanged = new Signal<number>(0);
+
+  readonly api: Api;
+  #deps: ClientDeps;
+  #now: () => number;
+  #vault: Vault | null = null;
+  #keys: AccountKeys | null = null;
+  #accountId: string | null = null;
+  #socket: RelaySocket | null = null;
+  #connected = false;
+  #cursor: Position | null = null;
+  #remembered: Position | null = null;
+  #log: string | null = null;
+  #sessions = new Map<string, SessionModel>();
+  #deleted = new Set<string>();
+  #machines = new Map<string, Machine>();
+  #machineKeys = new Map<string, Bytes>();
+  #outbox: Outbox | null = null;
+  #queue: Promise<void> = Promise.resolve();
+  #generation = 0;
+  #relogin: Promise<void> | null = null;
+  #refetching = false;
+  #retryTimer: ReturnType<typeof setTimeout> | null = null;
+  #publishLists: () => void;
+  #savePosition: () => void;
+
+  constructor(deps: ClientDeps) {
+    this.#deps = deps;
+    this.#now = deps.now ?? Date.now;
+    this.api = new Api(deps.origin, deps.fetch);
+    this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
+    this.#publishLists = coalesced(() => this.#setLists(), 20);
+    this.#savePosition = coalesced(() => void this.#writePosition(), 1_000);
+  }
+
+  get accountId(): string | null {
+    return this.#accountId;
+  }
+
+  // --- Identity ---------------------------------------------------------------------------------------------
+
+  /** Reads what this browser keeps and, if it is signed in, connects. */
+  async start(): Promise<void> {
+    this.#vault = await Vault.open(this.#deps.database);
+    let identity: Identity | null = null;
+    try {
+      identity = await this.#vault.load();
+    } catch {
+      identity = null; // The sealing key is gone: whatever lies there cannot be opened any more.
+    }
+    if (identity === null) {
+      this.phase.set("signed-out");
+      return;
+    }
+    this.#keys = await accountFromSecret(identity.secret);
+    this.identity.set(identity);
+    if (identity.login === null) {
+      this.phase.set("signed-out");
+      return;
+    }
+    await this.#enter(identity);
+  }
+
+  /** Signs in with an account secret; the first sign-in of a secret creates its account. Throws ApiError, CryptoError. */
+  async signIn(secret: Bytes, keyConfirmed: boolean): Promise<void> {
+    this.#vault ??= await Vault.open(this.#deps.database);
+    const known = this.identity.get();
+    const same = known !== null && known.secret.every((byte, i) => byte === secret[i]) && this.phase.get() !== "revoked";
+    const deviceSeed = same ? known.deviceSeed : randomBytes(32);
+    const keys = await accountFromSecret(secret);
+    const login = await this.#login(keys, deviceSeed);
+    const identity: Identity = { secret, deviceSeed, deviceName: this.#deps.deviceName, login, keyConfirmed };
+    await this.#vault.save(identity);
+    this.#keys = keys;
+    this.identity.set(identity);
+    await this.#enter(identity);
+  }
+
+  async #login(keys: AccountKeys, deviceSeed: Bytes): Promise<NonNullable<Identity["login"]>> {
+    const challenge = fromBase64(await this.api.challenge(btoa(String.fromCharCode(...keys.publicKey))));
+    checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
+    const body = loginBody(challenge, keys, {
+      keys: signKeyPair(deviceSeed),
+      kind: "browser",
+      sealedName: sealName(utf8(this.#deps.deviceName), keys.content.publicKey),
+    });
+    const { token } = await this.api.login(body);
+    return { token, ...readToken(token) };
+  }
+
+  async confirmKey(): Promise<void> {
+    const identity = this.identity.get();
+    if (identity === null || this.#vault === null) return;
+    const confirmed = { ...identity, keyConfirmed: true };
+    await this.#vault.save(confirmed);
+    this.identity.set(confirmed);
+  }
+
+  /** Forgets everything this browser keeps. */
+  async signOut(): Promise<void> {
+    this.#leave();
+    await this.#deps.database.clear();
+    this.#vault = null;
+    this.identity.set(null);
+    this.phase.set("signed-out");
+  }
+
+  stop(): void {
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#generation += 1;
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#socket?.close();
+    this.#socket = null;
+    this.#connected = false;
+    this.#outbox?.close();
+    this.#outbox = null;
+    this.#sessions.clear();
+    this.#machines.clear();
+    this.#cursor = null;
+    this.#remembered = null;
+    this.#log = null;
+    this.api.token = null;
+    this.alarm.set(null);
+    this.revision.set(0);
+    this.queued.set(0);
+    this.lists.set({ loaded: false, sessions: [], machines: [], waiting: 0 });
+  }
+
+  async #enter(identity: Identity): Promise<void> {
+    this.#leave();
+    const generation = this.#generation;
+    const login = identity.login as NonNullable<Identity["login"]>;
+    this.#accountId = login.accountId;
+    this.api.token = login.token;
+    this.#remembered = (await this.#deps.database.get<Position>("notes", `position:${login.accountId}`)) ?? null;
+    this.revision.set(this.#remembered?.revision ?? 0);
+    this.#outbox = new Outbox({
+      database: this.#deps.database,
+      vault: this.#vault as Vault,
+      accountId: login.accountId,
+      now: this.#now,
+      locks: this.#deps.locks,
+      key: (sid) => this.#sessions.get(sid)?.key ?? null,
+      connected: () => this.#connected,
+      send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
+      stored: (sid, message) => {
+        this.revision.set(Math.max(this.revision.get(), message.revision));
+        void this.#sessions.get(sid)?.stored(message);
+      },
+      changed: (sid) => {
+        this.queued.set(this.#outbox?.count ?? 0);
+        this.#sessions.get(sid)?.pendingChanged();
+      },
+    });
+    await this.#outbox.load();
+    this.queued.set(this.#outbox.count);
+    this.#setConnection("connecting");
+    this.phase.set("ready");
+    await this.#loadAndConnect(generation);
+  }
+
+  // --- Lists and connection -----------------------------------------------------------------------------------
+
+  /** The lists first, then the stream from where they end. Tries again until it works or the relay says no. */
+  async #loadAndConnect(generation: number): Promise<void> {
+    if (generation !== this.#generation) return;
+    try {
+      await this.#loadLists();
+      if (generation !== this.#generation) return;
+      this.#openSocket(generation);
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 401) return this.#tokenRefused(generation);
+      const wait = error.retry === false ? 10_000 : Math.min(Math.max(error.retry, 1_000), 30_000);
+      this.#setConnection("offline", error.message);
+      this.#retryTimer = setTimeout(() => void this.#loadAndConnect(generation), wait);
+    }
+  }
+
+  async #loadLists(): Promise<void> {
+    const { sessions, position } = await this.api.sessions();
+    const machines = await this.api.machines();
+    const at = lower(position, machines.position);
+    if (position !== null) {
+      // Another log: its numbers are not those of the old one, nothing can be compared.
+      if (this.#log !== null && this.#log !== position.log) this.#sessions.clear();
+      this.#log = position.log;
+      this.#checkHistory(position);
+    }
+    const listed = new Set(sessions.map((session) => session.id));
+    // What a complete list does not name is gone.
+    if (sessions.length < 150) for (const id of this.#sessions.keys()) if (!listed.has(id)) this.#sessions.delete(id);
+    for (const wire of sessions) await this.#addSession(wire, position?.revision ?? Number.POSITIVE_INFINITY, false);
+    this.#machines.clear();
+    for (const wire of machines.machines) await this.#addMachine(wire);
+    this.#cursor = at;
+    if (position !== null) this.#advance(position.revision);
+    this.#setLists(true);
+  }
+
+  /** A log never gets shorter. If this browser has seen more than the relay now has, the person must know. */
+  #checkHistory(position: Position): void {
+    const seen = this.#remembered;
+    if (seen === null || seen.log !== position.log) {
+      if (seen !== null) this.revision.set(0);
+      this.#remembered = position;
+      this.#savePosition();
+      return;
+    }
+    if (position.revision < seen.revision) {
+      this.alarm.set(
+        `The relay's history went back: this browser has seen #${seen.revision.toLocaleString("en")}, the relay now ends at #${position.revision.toLocaleString("en")}. What you wrote is kept here.`,
+      );
+    }
+  }
+
+  async #writePosition(): Promise<void> {
+    const position = this.#remembered;
+    if (position === null || this.#accountId === null || this.phase.get() !== "ready") return;
+    await this.#deps.database.update<Position>("notes", `position:${this.#accountId}`, (stored) =>
+      stored !== undefined && stored.log === position.log && stored.revision > position.revision ? stored : position,
+    );
+  }
+
+  #advance(revision: number): void {
+    if (revision > this.revision.get()) this.revision.set(revision);
+    const log = this.#cursor?.log;
+    if (log === undefined) return;
+    if (this.#remembered === null || this.#remembered.log !== log || this.#remembered.revision < revision) {
+      this.#remembered = { log, revision };
+      this.#savePosition();
+    }
+  }
+
+  #openSocket(generation: number): void {
+    this.#socket?.close();
+    const current = (work: () => void) => {
+      if (generation === this.#generation) work();
+    };
+    this.#socket = new RelaySocket(
+      { origin: this.api.origin, auth: () => ({ token: this.api.token ?? "", since: this.#cursor }) },
+      {
+        connected: () =>
+          current(() => {
+            this.#connected = true;
+            this.#setConnection("catching-up");
+            void this.#outbox?.load().then(() => this.#outbox?.kick());
+          }),
+        disconnected: (reason) =>
+          current(() => {
+            this.#lost("reconnecting");
+            // The relay itself said good-bye: it does not want this token any more.
+            if (reason === "io server disconnect") void this.#tokenRefused(generation);
+          }),
+        failed: (message, refused) =>
+          current(() => {
+            if (refused) void this.#tokenRefused(generation, message);
+            else this.#lost("offline");
+          }),
+        update: (update) => current(() => this.#enqueue(() => this.#applyUpdate(update))),
+        ephemeral: (ephemeral) => current(() => this.#enqueue(() => this.#applyEphemeral(ephemeral))),
+        caughtUp: (position) =>
+          current(() =>
+            this.#enqueue(async () => {
+              this.#cursor = position;
+              this.#advance(position.revision);
+              if (this.#connected) this.#setConnection("live");
+              this.#loadPreviews(generation);
+              for (const session of this.#sessions.values()) if (session.conversation.get().state === "failed") void session.open();
+            }),
+          ),
+        resync: (reason) => current(() => this.#resync(generation, reason)),
+      },
+    );
+  }
+
+  #lost(state: "reconnecting" | "offline"): void {
+    this.#connected = false;
+    this.#setConnection(this.#deps.isOnline?.() === false ? "offline" : state);
+    for (const session of this.#sessions.values()) session.disconnected();
+  }
+
+  #setConnection(state: Connection["state"], message: string | null = null): void {
+    const now = this.connection.get();
+    if (now.state === state && now.message === message && state !== "catching-up") return;
+    this.connection.set({ state, since: now.state === state ? now.since : this.#now(), received: 0, message });
+  }
+
+  /** The stream cannot go on from where we are: the lists anew. */
+  #resync(generation: number, reason: string): void {
+    if (/ahead/.test(reason)) {
+      this.alarm.set("The relay's history is shorter than what this browser has seen. What you wrote is kept here.");
+    }
+    this.#socket?.close();
+    this.#socket = null;
+    this.#connected = false;
+    this.#setConnection("catching-up");
+    this.#enqueue(async () => {
+      await this.#loadAndConnect(generation);
+      await Promise.all([...this.#sessions.values()].map((session) => session.reload()));
+    });
+  }
+
+  /** Signs in again with the keys this browser has; a revoked device stays out. */
+  async #tokenRefused(generation: number, message = "The relay does not accept this browser's sign-in any more."): Promise<void> {
+    if (generation !== this.#generation || this.#relogin !== null) return;
+    this.#connected = false;
+    const identity = this.identity.get();
+    if (identity === null || this.#keys === null || this.#vault === null) return;
+    this.#relogin = (async () => {
+      try {
+        const login = await this.#login(this.#keys as AccountKeys, identity.deviceSeed);
+        if (generation !== this.#generation) return;
+        const renewed = { ...identity, login };
+        await (this.#vault as Vault).save(renewed);
+        this.identity.set(renewed);
+        if (login.accountId !== this.#accountId) return void (await this.#enter(renewed));
+        this.api.token = login.token;
+        await this.#loadAndConnect(generation);
+      } catch (error) {
+        if (generation !== this.#generation) return;
+        if (error instanceof ApiError && error.code === "revoked") {
+          this.#leave();
+          this.phase.set("revoked");
+          return;
+        }
+        const refused = error instanceof CryptoError || (error instanceof ApiError && !error.unreachable && error.status < 500 && error.status !== 429);
+        this.#setConnection(refused ? "refused" : "offline", error instanceof Error ? error.message : message);
+        this.#retryTimer = setTimeout(() => void this.#loadAndConnect(generation), refused ? 30_000 : 3_000);
+      }
+    })();
+    await this.#relogin;
+    this.#relogin = null;
+  }
+
+  /** Dials at once. */
+  tryNow(): void {
+    if (this.phase.get() !== "ready" || this.#connected) return;
+    if (this.#socket !== null) {
+      this.#setConnection("reconnecting");
+      this.#socket.dial();
+      return;
+    }
+    if (this.#retryTimer !== null) {
+      clearTimeout(this.#retryTimer);
+      this.#retryTimer = null;
+      this.#setConnection("reconnecting");
+      void this.#loadAndConnect(this.#generation);
+    }
+  }
+
+  /** Everything that changes state runs one after the other, in the order it arrived. */
+  #enqueue(work: () => Promise<void>): void {
+    const generation = this.#generation;
+    this.#queue = this.#queue
+      .then(() => (generation === this.#generation ? work() : undefined))
+      .catch((error: unknown) => {
+        console.error("An update could not be applied.", error instanceof Error ? error.message : "");
+      });
+  }
+
+  // --- Updates ------------------------------------------------------------------------------------------------
+
+  async #applyUpdate(update: Update): Promise<void> {
+    try {
+      await this.#applyBody(update.body as UpdateBody, update.seq);
+    } finally {
+      if (this.#cursor !== null && update.seq > this.#cursor.revision) this.#cursor = { log: this.#cursor.log, revision: update.seq };
+      this.#advance(update.seq);
+      const connection = this.connection.get();
+      if (connection.state === "catching-up") this.connection.set({ ...connection, received: connection.received + 1 });
+    }
+  }
+
+  async #applyBody(body: UpdateBody, revision: number): Promise<void> {
+    switch (body.t) {
+      case "new-message":
+        return this.#withSession(body.sid, (session) => session.receive(body.message));
+      case "new-session":
+        return this.#addSession(body, revision, true);
+      case "update-session":
+        return this.#withSession(body.id, async (session) => {
+          const fields: [("metadata" | "agentState"), Versioned | undefined][] = [["metadata", body.metadata], ["agentState", body.agentState]];
+          for (const [field, value] of fields) if (value !== undefined) await session.applyUpdate(field, value.value, value.version);
+        });
+      case "delete-session":
+        this.#deleted.add(body.sid);
+        this.#sessions.delete(body.sid);
+        await this.#outbox?.forget(body.sid);
+        await this.#deps.database.delete("notes", `session:${body.sid}`);
+        await this.#deps.database.delete("notes", `draft:${body.sid}`);
+        this.#publishLists();
+        return;
+      case "session-activity":
+        return this.#withSession(body.id, async (session) => session.activity(body.active, body.activeAt));
+      case "new-machine":
+        return this.#addMachine({ ...body, id: body.machineId });
+      case "update-machine": {
+        const machine = this.#machines.get(body.machineId);
+        if (machine === undefined) return;
+        const host = body.metadata?.value == null ? machine.host : await this.#machineHost(body.machineId, body.metadata.value);
+        this.#machines.set(machine.id, { ...machine, host, active: body.active ?? machine.active, activeAt: body.activeAt ?? machine.activeAt });
+        this.#publishLists();
+        return;
+      }
+      case "delete-machine":
+        this.#machines.delete(body.machineId);
+        this.#publishLists();
+        return;
+      case "machine-activity":
+        this.#machineActivity(body.id, body.active, body.activeAt);
+        return;
+      case "device":
+        this.devicesChanged.set(this.devicesChanged.get() + 1);
+        return;
+      default:
+        return; // none, shredded, and types of a newer relay
+    }
+  }
+
+  async #withSession(sid: string, work: (session: SessionModel) => Promise<void>): Promise<void> {
+    const session = this.#sessions.get(sid);
+    if (session !== undefined) return work(session);
+    if (this.#deleted.has(sid) || this.#refetching) return;
+    // A session beyond the list's end came to life: the list has it now.
+    this.#refetching = true;
+    try {
+      const { sessions, position } = await this.api.sessions();
+      for (const wire of sessions) if (!this.#deleted.has(wire.id)) await this.#addSession(wire, position?.revision ?? 0, false);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    } finally {
+      this.#refetching = false;
+    }
+  }
+
+  async #addSession(wire: WireSession, revision: number, isNew: boolean): Promise<void> {
+    if (this.#deleted.has(wire.id)) return;
+    let session = this.#sessions.get(wire.id);
+    if (session === undefined) {
+      session = new SessionModel(wire, {
+        accountId: this.#accountId as string,
+        contentSecretKey: (this.#keys as AccountKeys).content.secretKey,
+        now: this.#now,
+        fetchMessages: (sid, page, limit) => this.api.messages(sid, page, limit),
+        pending: (sid) => this.#outbox?.rows(sid) ?? [],
+        remembered: async (sid) => {
+          const memory = await this.#deps.database.get<Remembered & { log: string | null }>("notes", `session:${sid}`);
+          return memory?.log === this.#log ? memory : undefined;
+        },
+        remember: (sid, memory) => {
+          if (this.#deleted.has(sid)) return;
+          void this.#deps.database.put("notes", `session:${sid}`, { ...memory, log: this.#log }).catch(() => undefined);
+        },
+        changed: () => this.#publishLists(),
+      });
+      this.#sessions.set(wire.id, session);
+    }
+    await session.applyWire(wire, revision, isNew);
+    this.#publishLists();
+    this.#outbox?.kick();
+  }
+
+  async #addMachine(wire: WireMachine): Promise<void> {
+    if (wire.dataEncryptionKey !== null && this.#keys !== null) {
+      try {
+        this.#machineKeys.set(wire.id, unwrapDataKey(wire.dataEncryptionKey, this.#keys.content.secretKey));
+      } catch (error) {
+        if (!(error instanceof CryptoError)) throw error;
+      }
+    }
+    this.#machines.set(wire.id, { id: wire.id, host: await this.#machineHost(wire.id, wire.metadata), active: wire.active, activeAt: wire.activeAt });
+    this.#publishLists();
+  }
+
+  async #machineHost(id: string, metadata: string): Promise<string | null> {
+    const key = this.#machineKeys.get(id);
+    if (key === undefined) return null;
+    try {
+      return string(record(JSON.parse(fromUtf8(await openMetadata(metadata, key, "machine"))))["host"]);
+    } catch {
+      return null;
+    }
+  }
+
+  #machineActivity(id: string, active: boolean, activeAt: number): void {
+    const machine = this.#machines.get(id);
+    if (machine === undefined) return;
+    this.#machines.set(id, { ...machine, active, activeAt });
+    this.#publishLists();
+  }
+
+  async #applyEphemeral(ephemeral: Ephemeral): Promise<void> {
+    if (ephemeral.type === "activity" && "thinking" in ephemeral) {
+      this.#sessions.get(ephemeral.id)?.activity(ephemeral.active, ephemeral.activeAt, ephemeral.thinking);
+    } else if (ephemeral.type === "machine-activity" && "active" in ephemeral) {
+      this.#machineActivity(ephemeral.id, ephemeral.active, ephemeral.activeAt);
+    } else if (ephemeral.type === "stream" && "c" in ephemeral) {
+      await this.#sessions.get(ephemeral.sid)?.stream(ephemeral.c);
+    }
+  }
+
+  #setLists(loaded = this.lists.get().loaded): void {
+    const sessions = [...this.#sessions.values()].map((session) => session.summary.get()).sort((a, b) => b.at - a.at);
+    this.lists.set({ loaded, sessions, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
+  }
+
+  /** Second lines for the newest sessions, one after the other, without hurry. */
+  #loadPreviews(generation: number): void {
+    const newest = this.lists.get().sessions.slice(0, 30).map((summary) => summary.id);
+    void (async () => {
+      for (const id of newest) {
+        if (generation !== this.#generation || !this.#connected) return;
+        await this.#sessions.get(id)?.loadPreview();
+      }
+    })().catch(() => undefined);
+  }
+
+  // --- What a person does -------------------------------------------------------------------------------------
+
+  session(id: string): SessionModel | undefined {
+    return this.#sessions.get(id);
+  }
+
+  async sendPrompt(sid: string, text: string, meta: { permissionMode?: string; model?: string } = {}): Promise<void> {
+    await this.#outbox?.add(sid, text, meta);
+  }
+
+  async unsend(localId: string): Promise<string | null> {
+    return (await this.#outbox?.remove(localId)) ?? null;
+  }
+
+  /** Calls a method of the agent that runs the session. Throws RpcError with words for the person. */
+  async call(sid: string, name: string, d: unknown): Promise<unknown> {
+    const session = this.#sessions.get(sid);
+    const key = session?.key;
+    const instance = session?.agent.instance;
+    if (session === undefined || key == null) throw new RpcError("This session cannot be opened here.");
+    if (instance == null) throw new RpcError("The agent has not said yet that it is there. Nothing was done.");
+    if (this.#socket === null || !this.#connected) throw new RpcError("Not connected to the relay. Nothing was done.");
+    const place = { accountId: this.#accountId as string, scope: sid };
+    const params = await sealBundle(utf8(JSON.stringify({ at: this.#now(), to: instance, d })), key, { ...place, kind: `rpc-request:${name}` });
+    const host = session.summary.get().host || "the machine";
+    let answer;
+    try {
+      answer = await this.#socket.call(`${sid}:${name}`, params);
+    } catch {
+      throw new RpcError("The connection was lost on the way. Whether it was done is not known yet.");
+    }
+    if (!answer.ok) {
+      if (/not available/.test(answer.error)) throw new RpcError(`${host} is not connected to the relay. Nothing was done.`);
+      if (/timed out/.test(answer.error)) throw new RpcError(`Could not reach ${host} in 30 s. Whether it was done is not known.`);
+      if (/disconnected/.test(answer.error)) throw new RpcError(`${host} lost its connection on the way. Whether it was done is not known.`);
+      throw new RpcError(answer.error);
+    }
+    let result: unknown;
+    try {
+      const opened = await openBundle(answer.result, key, { ...place, kind: `rpc-response:${name}` });
+      if (opened.id !== bundleId(params)) throw new CryptoError("not-authentic", "An answer to something else.");
+      result = opened.plaintext.length === 0 ? undefined : JSON.parse(fromUtf8(opened.plaintext));
+    } catch {
+      throw new RpcError("The answer could not be verified. Whether it was done is not known.");
+    }
+    const error = string(record(result)["error"]);
+    if (error !== null) throw new RpcError(error);
+    return result;
+  }
+
+  async archive(sid: string): Promise<void> {
+    await this.api.archiveSession(sid);
+  }
+
+  async deleteSession(sid: string): Promise<void> {
+    await this.api.deleteSession(sid);
+    await this.#applyBody({ t: "delete-session", sid }, 0);
+  }
+
+  async devices(): Promise<Device[]> {
+    const mine = this.identity.get()?.login?.deviceId ?? null;
+    return (await this.api.devices()).map((device) => this.#device(device, mine));
+  }
+
+  #device(device: WireDevice, mine: string | null): Device {
+    let name: string | null = null;
+    try {
+      name = fromUtf8(openName(device.sealedName, (this.#keys as AccountKeys).content.secretKey));
+    } catch (error) {
+      if (!(error instanceof CryptoError)) throw error;
+    }
+    return { id: device.id, kind: device.kind, name, createdAt: device.createdAt, revokedAt: device.revokedAt, isThis: device.id === mine };
+  }
+
+  /** Looks at the request a pairing link names, and proves that it is the link's. Throws CryptoError for a bad link, ApiError. */
+  async checkPairing(linkText: string): Promise<PairingCheck> {
+    const link = parsePairingLink(linkText);
+    if (link.relay !== null && new URL(link.relay).origin !== this.api.origin) return { state: "other-relay", relay: link.relay };
+    const status = await this.api.pairingStatus(btoa(String.fromCharCode(...link.publicKey)));
+    if (status.status === "not_found") return { state: "not-found" };
+    if (status.status === "authorized") return { state: "answered" };
+    if (status.sealed !== true || status.device === undefined || status.mac === undefined) return { state: "unsealed" };
+    try {
+      return { state: "pending", request: await verifyRequest(link, status.device, status.mac) };
+    } catch (error) {
+      if (error instanceof CryptoError) return { state: "wrong-mac" };
+      throw error;
+    }
+  }
+
+  async approvePairing(request: VerifiedRequest): Promise<Comparison> {
+    const identity = this.identity.get() as Identity;
+    const approval = await approveRequest(request, this.#keys as AccountKeys, signKeyPair(identity.deviceSeed).publicKey, this.#accountId as string);
+    await this.api.approvePairing(approval.body);
+    return approval.code;
+  }
+
+  async loadDraft(sid: string): Promise<string> {
+    const sealed = await this.#deps.database.get<Sealed>("notes", `draft:${sid}`);
+    if (sealed === undefined || this.#vault === null) return "";
+    try {
+      return await this.#vault.open(sealed);
+    } catch {
+      return "";
+    }
+  }
+
+  async saveDraft(sid: string, text: string): Promise<void> {
+    if (this.#vault === null) return;
+    if (text === "") await this.#deps.database.delete("notes", `draft:${sid}`);
+    else await this.#deps.database.put("notes", `draft:${sid}`, await this.#vault.seal(text));
+  }
+}
+
+function lower(a: Position | null, b: Position | null): Position | null {
+  if (a === null || b === null) return a ?? b;
+  if (a.log !== b.log) return null;
+  return a.revision <= b.revision ? a : b;
+}

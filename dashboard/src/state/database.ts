@@ -1,0 +1,92 @@
+// IndexedDB, as promises. Three stores: `vault` (keys), `outbox` (prompts not yet stored by the relay), `notes` (all else).
+
+export type StoreName = "vault" | "outbox" | "notes";
+const stores: readonly StoreName[] = ["vault", "outbox", "notes"];
+
+export class Database {
+  #db: IDBDatabase;
+
+  private constructor(db: IDBDatabase) {
+    this.#db = db;
+  }
+
+  static open(factory: IDBFactory = globalThis.indexedDB, name = "consortium"): Promise<Database> {
+    return new Promise((resolve, reject) => {
+      const request = factory.open(name, 1);
+      request.onupgradeneeded = () => {
+        for (const store of stores) request.result.createObjectStore(store);
+      };
+      request.onsuccess = () => resolve(new Database(request.result));
+      request.onerror = () => reject(request.error ?? new Error("IndexedDB is not available."));
+    });
+  }
+
+  #run<T>(store: StoreName, mode: IDBTransactionMode, work: (objects: IDBObjectStore, done: (value: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const transaction = this.#db.transaction(store, mode);
+      let result: T;
+      work(transaction.objectStore(store), (value) => {
+        result = value;
+      });
+      transaction.oncomplete = () => resolve(result);
+      transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB refused to store this."));
+    });
+  }
+
+  get<T>(store: StoreName, key: string): Promise<T | undefined> {
+    return this.#run(store, "readonly", (objects, done) => {
+      const request = objects.get(key);
+      request.onsuccess = () => done(request.result as T | undefined);
+    });
+  }
+
+  put(store: StoreName, key: string, value: unknown): Promise<void> {
+    return this.#run(store, "readwrite", (objects) => {
+      objects.put(value, key);
+    });
+  }
+
+  delete(store: StoreName, key: string): Promise<void> {
+    return this.#run(store, "readwrite", (objects) => {
+      objects.delete(key);
+    });
+  }
+
+  all<T>(store: StoreName): Promise<[string, T][]> {
+    return this.#run(store, "readonly", (objects, done) => {
+      const found: [string, T][] = [];
+      const request = objects.openCursor();
+      request.onsuccess = () => {
+        const cursor = request.result;
+        if (cursor === null) return done(found);
+        found.push([String(cursor.key), cursor.value as T]);
+        cursor.continue();
+      };
+    });
+  }
+
+  /** Reads, changes and writes in one transaction; `undefined` deletes. Returns what is there afterwards. */
+  update<T>(store: StoreName, key: string, change: (value: T | undefined) => T | undefined): Promise<T | undefined> {
+    return this.#run(store, "readwrite", (objects, done) => {
+      const request = objects.get(key);
+      request.onsuccess = () => {
+        const value = change(request.result as T | undefined);
+        if (value === undefined) objects.delete(key);
+        else objects.put(value, key);
+        done(value);
+      };
+    });
+  }
+
+  async clear(): Promise<void> {
+    for (const store of stores) {
+      await this.#run<void>(store, "readwrite", (objects) => {
+        objects.clear();
+      });
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

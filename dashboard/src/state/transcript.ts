@@ -1,0 +1,420 @@
+// From messages to the rows of a conversation: tool calls meet their results, subagents are nested, prompts get their strokes.
+import type { ChainProblem } from "../crypto/index.ts";
+import type { ClaudeLine, Decoded } from "./decode.ts";
+
+export interface Item {
+  readonly id: string;
+  readonly seq: number;
+  readonly revision: number;
+  /** When the relay stored it. */
+  readonly createdAt: number;
+  readonly localId: string | null;
+  readonly decoded: Decoded;
+  readonly problem?: ChainProblem | { readonly kind: "missing"; readonly count: number };
+}
+
+interface Common {
+  readonly key: string;
+  readonly revision: number | null;
+  readonly at: number;
+  readonly unbound?: boolean;
+}
+
+/** queued: on this device. sending: given to the relay, not acknowledged. stored, taken: strokes one and three. */
+export type PromptState = "queued" | "sending" | "failed" | "stored" | "taken" | "refused";
+
+export interface PromptRow extends Common {
+  readonly kind: "prompt";
+  readonly text: string;
+  readonly state: PromptState;
+  readonly reason?: string;
+  readonly localId: string | null;
+  readonly bundleId: string | null;
+}
+export interface WhoRow extends Common {
+  readonly kind: "who";
+  readonly model: string | null;
+}
+export interface TextRow extends Common {
+  readonly kind: "text";
+  readonly text: string;
+  readonly aborted: boolean;
+}
+export interface ThinkingRow extends Common {
+  readonly kind: "thinking";
+  readonly text: string;
+}
+export interface ToolResult {
+  readonly text: string;
+  readonly isError: boolean;
+  /** Claude's own structured form, of a shape per tool. */
+  readonly structured: unknown;
+  readonly decision: string | null;
+  readonly at: number;
+}
+export interface ToolRow extends Common {
+  readonly kind: "tool";
+  readonly toolUseId: string;
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly result: ToolResult | null;
+  readonly children: readonly Row[];
+  /** The turn ended before a result came. */
+  readonly cut: boolean;
+}
+export interface ResultRow extends Common {
+  readonly kind: "result";
+  readonly outcome: "done" | "stopped" | "failed";
+  readonly durationMs: number | null;
+  readonly reason: string | null;
+}
+export interface EventRow extends Common {
+  readonly kind: "event";
+  readonly text: string;
+  readonly tone: "plain" | "fail";
+  /** What the event was, where words do not say it all. */
+  readonly raw?: unknown;
+}
+export interface UnverifiedRow extends Common {
+  readonly kind: "unverified";
+  readonly text: string;
+}
+
+export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | UnverifiedRow;
+
+interface ToolNode {
+  row: ToolRow;
+  readonly parent: ToolNode | null;
+  readonly index: number;
+}
+
+/** system subtypes and line types that say nothing to a reader. */
+const silentSystem = new Set([
+  "init", "status", "thinking_tokens", "task_started", "task_updated", "task_progress", "task_notification", "background_tasks_changed",
+  "session_title_changed", "session_state_changed", "hook_started", "hook_response", "hook_progress", "files_persisted",
+]);
+const silentTypes = new Set(["stream_event", "command_lifecycle", "control_cancel_request", "keep_alive", "rate_limit_event", "tool_progress", "summary"]);
+
+export class Transcript {
+  rows: Row[] = [];
+  /** The model named by the latest line of the main thread. */
+  model: string | null = null;
+  #tools = new Map<string, ToolNode>();
+  /** Calls without a result so far. */
+  #open = new Set<ToolNode>();
+  #prompts = new Map<string, number>();
+  #marks = new Map<string, { state: "taken" | "refused"; reason?: string }>();
+  #heading = false;
+
+  /** Takes the next message in the order of seq. */
+  add(item: Item): void {
+    const { problem, decoded } = item;
+    if (problem !== undefined) {
+      this.#push({ ...this.#common(item, "!"), kind: "unverified", text: problemText(problem) });
+      if (problem.kind === "repeated" || problem.kind === "out-of-order") return;
+    }
+    const content = decoded.content;
+    switch (content.type) {
+      case "unverified":
+        this.#push({ ...this.#common(item), kind: "unverified", text: `This entry could not be verified: ${content.reason}` });
+        break;
+      case "unknown":
+        this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: "An entry of a kind this version does not know", raw: content.value });
+        break;
+      case "prompt":
+        this.#prompt(item, content.text);
+        break;
+      case "event":
+        this.#event(item, content.data);
+        break;
+      case "agent":
+        this.#agent(item, content.line);
+        break;
+    }
+  }
+
+  #common(item: Item, suffix = ""): Common {
+    return {
+      key: item.id + suffix,
+      revision: item.revision,
+      at: item.decoded.at ?? item.createdAt,
+      ...(item.decoded.unbound ? { unbound: true } : {}),
+    };
+  }
+
+  #push(row: Row): void {
+    this.rows.push(row);
+  }
+
+  #prompt(item: Item, text: string): void {
+    const bundleId = item.decoded.link?.id ?? null;
+    const mark = bundleId === null ? undefined : this.#marks.get(bundleId);
+    if (bundleId !== null) this.#prompts.set(bundleId, this.rows.length);
+    this.#push({
+      ...this.#common(item),
+      kind: "prompt",
+      text,
+      state: mark?.state ?? "stored",
+      ...(mark?.reason === undefined ? {} : { reason: mark.reason }),
+      localId: item.localId,
+      bundleId,
+    });
+    this.#heading = false;
+  }
+
+  #mark(bundleId: unknown, state: "taken" | "refused", reason?: string): void {
+    if (typeof bundleId !== "string") return;
+    const mark = reason === undefined ? { state } : { state, reason };
+    this.#marks.set(bundleId, mark);
+    const index = this.#prompts.get(bundleId);
+    const row = index === undefined ? undefined : this.rows[index];
+    if (index !== undefined && row?.kind === "prompt") this.rows[index] = { ...row, ...mark };
+  }
+
+  #event(item: Item, data: { readonly type: string; readonly [field: string]: unknown }): void {
+    const say = (text: string, tone: "plain" | "fail" = "plain", raw?: unknown) =>
+      this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
+    switch (data.type) {
+      case "ready":
+        return;
+      case "prompt-taken":
+        return this.#mark(data["id"], "taken");
+      case "prompt-refused": {
+        const reason = string(data["reason"]) ?? "no reason given";
+        this.#mark(data["id"], "refused", reason);
+        return say(`The agent refused a prompt: ${reason}`, "fail");
+      }
+      case "history-broken":
+        return say(`The agent found this session's history broken: it expected ${String(data["expected"])} and got ${String(data["got"])}.`, "fail", data);
+      case "message":
+        return say(string(data["message"]) ?? "");
+      case "permission-mode-changed":
+        return say(`Mode changed: ${modeName(string(data["mode"]) ?? "")}`);
+      case "switch":
+        return say(data["mode"] === "local" ? "Taken over at the terminal" : "Steered from here");
+      case "limit-reached":
+        return say("The usage limit is reached", "fail", data);
+      default:
+        return say(`Unknown event: ${data.type}`, "plain", data);
+    }
+  }
+
+  #who(item: Item, model: string | null): void {
+    if (this.#heading) return;
+    this.#heading = true;
+    this.#push({ ...this.#common(item, "@"), revision: null, kind: "who", model });
+  }
+
+  /** Puts a row where it belongs: under its subagent, if it has one that is loaded. */
+  #place(row: Row, parentId: string | null): void {
+    const parent = parentId === null ? undefined : this.#tools.get(parentId);
+    if (row.kind === "tool") {
+      const node = { row, parent: parent ?? null, index: parent === undefined ? this.rows.length : parent.row.children.length };
+      this.#tools.set(row.toolUseId, node);
+      if (row.result === null) this.#open.add(node);
+    }
+    if (parent === undefined) this.#push(row);
+    else this.#change(parent, { ...parent.row, children: [...parent.row.children, row] });
+  }
+
+  #change(node: ToolNode, row: ToolRow): void {
+    node.row = row;
+    if (node.parent === null) {
+      this.rows[node.index] = row;
+      return;
+    }
+    const children = [...node.parent.row.children];
+    children[node.index] = row;
+    this.#change(node.parent, { ...node.parent.row, children });
+  }
+
+  #agent(item: Item, line: ClaudeLine): void {
+    const parentId = string(line["parent_tool_use_id"]);
+    switch (line.type) {
+      case "assistant":
+        return this.#assistant(item, line, parentId);
+      case "user":
+        return this.#user(item, line, parentId);
+      case "result":
+        return this.#result(item, line);
+      case "system":
+        return this.#system(item, line);
+      case "conversation_reset":
+        return this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: "A new conversation begins here; what is above is no longer in the agent's memory" });
+      default:
+        if (silentTypes.has(line.type)) return;
+        this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: `Unknown entry: ${line.type}`, raw: line });
+    }
+  }
+
+  #assistant(item: Item, line: ClaudeLine, parentId: string | null): void {
+    const message = record(line["message"]);
+    const model = string(message["model"]);
+    const blocks = Array.isArray(message["content"]) ? message["content"] : [];
+    if (model === "<synthetic>") {
+      const text = blocks.map((block) => string(record(block)["text"]) ?? "").join("\n");
+      if (text.trim() === "" || text === "No response requested.") return;
+      this.#place({ ...this.#common(item), kind: "event", tone: /error/i.test(text) ? "fail" : "plain", text }, parentId);
+      return;
+    }
+    if (parentId === null) {
+      if (model !== null) this.model = model;
+      this.#who(item, model);
+    }
+    blocks.forEach((value: unknown, i) => {
+      const block = record(value);
+      const common = this.#common(item, i === 0 ? "" : `.${i}`);
+      if (block["type"] === "text") {
+        const text = string(block["text"]) ?? "";
+        if (text.trim() !== "") this.#place({ ...common, kind: "text", text, aborted: line["aborted"] === true }, parentId);
+      } else if (block["type"] === "thinking") {
+        const text = string(block["thinking"]) ?? "";
+        if (text.trim() !== "") this.#place({ ...common, kind: "thinking", text }, parentId);
+      } else if (block["type"] === "redacted_thinking") {
+        this.#place({ ...common, kind: "thinking", text: "(sealed by the model's provider)" }, parentId);
+      } else if (block["type"] === "tool_use" || block["type"] === "server_tool_use") {
+        const toolUseId = string(block["id"]) ?? common.key;
+        this.#place(
+          { ...common, kind: "tool", toolUseId, name: string(block["name"]) ?? "?", input: record(block["input"]), result: null, children: [], cut: false },
+          parentId,
+        );
+      } else {
+        this.#place({ ...common, kind: "event", tone: "plain", text: `Unknown part of an answer: ${String(block["type"])}`, raw: block }, parentId);
+      }
+    });
+  }
+
+  #user(item: Item, line: ClaudeLine, parentId: string | null): void {
+    if (line["isReplay"] === true || line["isMeta"] === true) return;
+    const content = record(line["message"])["content"];
+    const blocks: unknown[] = Array.isArray(content) ? content : typeof content === "string" ? [{ type: "text", text: content }] : [];
+    blocks.forEach((value, i) => {
+      const block = record(value);
+      const common = this.#common(item, i === 0 ? "" : `.${i}`);
+      if (block["type"] === "tool_result") return this.#toolResult(item, line, block);
+      if (block["type"] !== "text") return;
+      const text = string(block["text"]) ?? "";
+      if (/^\[Request interrupted by user/.test(text)) return;
+      if (/^<(local-command|command-)/.test(text)) return;
+      if (line["isSynthetic"] === true) {
+        this.#place({ ...common, kind: "event", tone: "plain", text: "Summary of the conversation so far", raw: text }, parentId);
+      } else if (parentId !== null) {
+        this.#place({ ...common, kind: "event", tone: "plain", text: "Asked", raw: text }, parentId);
+      }
+      // Otherwise it is the agent's echo of a prompt that is in the log as such.
+    });
+  }
+
+  #toolResult(item: Item, line: ClaudeLine, block: Record<string, unknown>): void {
+    const id = string(block["tool_use_id"]) ?? "";
+    const metas = Array.isArray(line["tool_result_meta"]) ? line["tool_result_meta"] : [];
+    const meta = metas.map(record).find((m) => m["id"] === id);
+    const result: ToolResult = {
+      text: resultText(block["content"]),
+      isError: block["is_error"] === true,
+      structured: line["tool_use_result"] ?? null,
+      decision: string(record(meta?.["permission_decision"])["decision"]),
+      at: item.decoded.at ?? item.createdAt,
+    };
+    const node = this.#tools.get(id);
+    if (node !== undefined) {
+      this.#open.delete(node);
+      return this.#change(node, { ...node.row, result });
+    }
+    // The call lies before what is loaded; once it is, everything is joined anew.
+    this.#place({ ...this.#common(item), kind: "tool", toolUseId: id, name: "", input: {}, result, children: [], cut: false }, null);
+  }
+
+  #result(item: Item, line: ClaudeLine): void {
+    const reason = string(line["terminal_reason"]) ?? "";
+    const stopped = reason.startsWith("aborted");
+    const failed = !stopped && line["is_error"] === true;
+    const errors = Array.isArray(line["errors"]) ? line["errors"].filter((e) => typeof e === "string").join("\n") : "";
+    const duration = line["duration_ms"];
+    // A tool that got no result by now will get none.
+    for (const node of this.#open) this.#change(node, { ...node.row, cut: true });
+    this.#open.clear();
+    this.#push({
+      ...this.#common(item),
+      kind: "result",
+      outcome: stopped ? "stopped" : failed ? "failed" : "done",
+      durationMs: typeof duration === "number" ? duration : null,
+      reason: failed ? string(line["result"]) || errors || string(line["subtype"]) : null,
+    });
+    this.#heading = false;
+  }
+
+  #system(item: Item, line: ClaudeLine): void {
+    const subtype = string(line["subtype"]) ?? "";
+    const say = (text: string, tone: "plain" | "fail" = "plain", raw?: unknown) =>
+      this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
+    if (subtype === "status" && line["status"] === "compacting") return say("Making the conversation shorter…");
+    if (subtype === "init") {
+      this.model = string(line["model"]) ?? this.model;
+      return;
+    }
+    if (silentSystem.has(subtype)) return;
+    if (subtype === "compact_boundary") return say("Conversation made shorter; a summary replaces what is above in the agent's memory");
+    if (subtype === "api_retry") {
+      const status = line["error_status"];
+      return say(`The model's API did not answer${typeof status === "number" ? ` (${status})` : ""}; attempt ${String(line["attempt"])} of ${String(line["max_retries"])}`, "plain");
+    }
+    if (subtype === "informational") return say(string(line["content"]) ?? string(line["message"]) ?? "Note", "plain", line);
+    say(`Unknown entry: system/${subtype}`, "plain", line);
+  }
+}
+
+export function modeName(mode: string): string {
+  switch (mode) {
+    case "default":
+    case "manual":
+      return "Ask before edits";
+    case "acceptEdits":
+      return "Accept edits";
+    case "plan":
+      return "Plan first";
+    case "bypassPermissions":
+      return "Ask nothing";
+    case "dontAsk":
+      return "Deny what would ask";
+    case "auto":
+      return "Decide by itself";
+    default:
+      return mode === "" ? "Mode" : mode;
+  }
+}
+
+function problemText(problem: NonNullable<Item["problem"]>): string {
+  const entries = (count: number) => (count === 1 ? "1 entry is" : `${count.toLocaleString("en")} entries are`);
+  switch (problem.kind) {
+    case "missing":
+      return `${entries(problem.count)} missing here: the relay numbered them but did not deliver them.`;
+    case "gap":
+      return `${entries(problem.missing)} missing before the next one: its sender numbered it ${problem.got}, and ${problem.expected} was expected.`;
+    case "broken":
+      return "The next entry could not be verified: it does not follow the entry its sender said before it.";
+    case "repeated":
+      return "This entry could not be verified: it repeats an earlier one.";
+    case "out-of-order":
+      return `This entry could not be verified: it is out of order. Its sender numbered it ${problem.got}, and ${problem.expected} was expected.`;
+  }
+}
+
+function resultText(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content
+    .map((part) => {
+      const block = record(part);
+      return block["type"] === "text" ? (string(block["text"]) ?? "") : `[${String(block["type"])}]`;
+    })
+    .join("\n");
+}
+
+export function string(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+export function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,507 @@
+// The state layer against a relay that is honest, slow, gone, or lying.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { IDBFactory } from "fake-indexeddb";
+import * as c from "../src/crypto/index.ts";
+import { Client } from "../src/state/client.ts";
+import { Database } from "../src/state/database.ts";
+import type { SessionModel } from "../src/state/session.ts";
+import type { Row } from "../src/state/transcript.ts";
+import { agentLogin, AgentSession, PairingAgent } from "./fake-agent.ts";
+import { FakeRelay } from "./fake-relay.ts";
+
+let relay: FakeRelay;
+let browser: IDBFactory;
+const secret = c.randomBytes(32);
+const clients: Client[] = [];
+const agents: AgentSession[] = [];
+
+beforeEach(async () => {
+  relay = new FakeRelay();
+  await relay.start();
+  browser = new IDBFactory();
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.stop();
+  for (const agent of agents.splice(0)) agent.close();
+  await relay.stop();
+});
+
+/** A page of the browser: what it keeps is shared with other pages of the same factory. */
+async function page(factory = browser): Promise<Client> {
+  const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: "Firefox on Fedora" });
+  clients.push(client);
+  await client.start();
+  return client;
+}
+
+async function signedIn(): Promise<Client> {
+  const client = await page();
+  if (client.phase.get() !== "ready") await client.signIn(secret, true);
+  await live(client);
+  return client;
+}
+
+const live = (client: Client) => client.connection.when((connection) => connection.state === "live");
+
+async function agentSession(options: Parameters<typeof AgentSession.create>[1] = {}): Promise<AgentSession> {
+  const agent = await AgentSession.create(await agentLogin(relay.origin, secret), options);
+  agents.push(agent);
+  return agent;
+}
+
+async function opened(client: Client, id: string): Promise<SessionModel> {
+  await client.lists.when((lists) => lists.sessions.some((session) => session.id === id));
+  const session = client.session(id) as SessionModel;
+  await session.open();
+  await session.conversation.when((conversation) => conversation.state === "ready");
+  return session;
+}
+
+const rowsWhen = async (session: SessionModel, wanted: (rows: readonly Row[]) => boolean) => (await session.conversation.when((conv) => wanted(conv.rows))).rows;
+const has = (kind: Row["kind"], text: string) => (rows: readonly Row[]) => rows.some((row) => row.kind === kind && "text" in row && row.text.includes(text));
+const texts = (rows: readonly Row[]) => rows.flatMap((row) => ("text" in row ? [row.text] : []));
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("identity", () => {
+  it("creates, keeps, and forgets an identity", async () => {
+    const first = await page();
+    expect(first.phase.get()).toBe("signed-out");
+    await first.signIn(secret, false);
+    await live(first);
+    const device = first.identity.get()?.login?.deviceId;
+    await first.confirmKey();
+    first.stop();
+
+    const again = await page();
+    expect(again.phase.get()).toBe("ready");
+    await live(again);
+    expect(again.identity.get()?.keyConfirmed).toBe(true);
+    expect(c.toHex(again.identity.get()?.secret ?? new Uint8Array())).toBe(c.toHex(secret));
+
+    const devices = await again.devices();
+    expect(devices.map((d) => [d.id, d.name, d.isThis])).toEqual([[device, "Firefox on Fedora", true]]);
+
+    await again.signOut();
+    expect((await page()).phase.get()).toBe("signed-out");
+  });
+
+  it("keeps nothing of the secret in the clear", async () => {
+    const client = await signedIn();
+    client.stop();
+    const database = await Database.open(browser);
+    const stored = JSON.stringify(await database.all("vault"), (_key, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value));
+    expect(stored).not.toContain([...secret].slice(0, 8).join(","));
+    const key = (await database.get<CryptoKey>("vault", "key")) as CryptoKey;
+    expect(key.extractable).toBe(false);
+  });
+
+  it("stays out once it is revoked, and may come back as a new device", async () => {
+    const client = await signedIn();
+    const other = await page(new IDBFactory());
+    await other.signIn(secret, true);
+    await live(other);
+    const mine = (await client.devices()).find((d) => d.isThis);
+    await other.api.revokeDevice(mine?.id ?? "");
+    await client.phase.when((phase) => phase === "revoked");
+    await client.signIn(secret, true);
+    await live(client);
+    expect((await client.devices()).map((d) => [d.isThis, d.revokedAt !== null])).toEqual([[false, true], [false, false], [true, false]]);
+  });
+
+  it("signs in again by itself when the relay forgot its token", async () => {
+    const client = await signedIn();
+    const device = [...relay.onlyAccount.devices.values()][0];
+    const before = client.api.token;
+    await relay.stop();
+    const port = relay.port;
+    const { accounts } = relay;
+    relay = new FakeRelay();
+    for (const [key, account] of accounts) relay.accounts.set(key, account);
+    await relay.start(port);
+    await client.connection.when((connection) => connection.state !== "live");
+    await live(client);
+    expect(client.api.token).not.toBe(before);
+    expect(client.identity.get()?.login?.deviceId).toBe(device?.id);
+  });
+});
+
+describe("pairing", () => {
+  it("verifies, approves, and both ends show the same code", async () => {
+    const client = await signedIn();
+    const machine = new PairingAgent(relay.origin, "build-02");
+    expect((await client.checkPairing(machine.link)).state).toBe("not-found");
+    await machine.request();
+    const check = await client.checkPairing(machine.link);
+    if (check.state !== "pending") throw new Error(check.state);
+    expect(check.request.name).toBe("build-02");
+    const code = await client.approvePairing(check.request);
+    const answer = await machine.poll();
+    expect(answer?.code).toBe(code.groups.join(" "));
+    expect(c.readToken(answer?.token ?? "").accountId).toBe(answer?.answer.accountId);
+    expect((await client.checkPairing(machine.link)).state).toBe("answered");
+    expect((await client.devices()).map((d) => d.name)).toEqual(["Firefox on Fedora", "build-02"]);
+  });
+
+  it("refuses a request that was changed, and a link of another relay", async () => {
+    const client = await signedIn();
+    const machine = new PairingAgent(relay.origin, "build-02");
+    await machine.request((body) => (body.device.publicKey = c.toBase64(c.randomBytes(32))));
+    expect((await client.checkPairing(machine.link)).state).toBe("wrong-mac");
+    expect((await client.checkPairing(machine.link.replace("127.0.0.1", "other.example"))).state).toBe("other-relay");
+    await expect(client.checkPairing("hello")).rejects.toBeInstanceOf(c.CryptoError);
+  });
+});
+
+describe("sessions", () => {
+  it("appear, change and go as they do on the machine", async () => {
+    const client = await signedIn();
+    const agent = await agentSession({ path: "/home/noor/src/infra" });
+    const summary = async (wanted: (s: any) => boolean) => (await client.lists.when((lists) => lists.sessions.some(wanted))).sessions.find(wanted);
+    expect(await summary((s) => s.project === "infra" && s.host === "build-02" && s.status === "idle")).toBeDefined();
+    agent.alive(true);
+    await summary((s) => s.status === "working");
+    await agent.ask("t1", "Bash", { command: "rm -rf build" });
+    expect((await summary((s) => s.status === "needs-you"))?.line).toBe("Wants to run rm -rf build");
+    expect(client.lists.get().waiting).toBe(1);
+    await agent.answer("t1", "approved");
+    await agent.setMetadata({ summary: { text: "Clean up", updatedAt: 1 } });
+    await summary((s) => s.title === "Clean up" && s.status === "working");
+    agent.end();
+    await summary((s) => s.status === "offline");
+    await client.deleteSession(agent.id);
+    await client.lists.when((lists) => lists.sessions.length === 0);
+  });
+
+  it("never go back behind what was seen, not even after a reload", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    const account = relay.onlyAccount;
+    const wire = account.sessions.get(agent.id);
+    if (wire === undefined) throw new Error();
+    const old = wire.agentState as string;
+    const oldVersion = wire.agentStateVersion;
+    await agent.setState({ mode: "plan" });
+    await agent.setState({ mode: "acceptEdits" });
+    await session.summary.when((s) => s.agent.mode === "acceptEdits");
+
+    // The old state under a new number.
+    relay.emit(account, { t: "update-session", id: agent.id, agentState: { value: old, version: account.revision + 1 } });
+    await session.summary.when((s) => s.problem !== null);
+    expect(session.summary.get().agent.mode).toBe("acceptEdits");
+
+    // The old state under its old number, in a list, after a reload.
+    client.stop();
+    wire.agentState = old;
+    wire.agentStateVersion = oldVersion;
+    const again = await signedIn();
+    const reloaded = await again.session(agent.id)?.summary.when((s) => s.problem !== null);
+    expect(reloaded?.problem).toMatch(/older state/);
+    expect(reloaded?.agent.mode).toBeNull();
+  });
+
+  it("tells when the whole history went back", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    for (let i = 0; i < 5; i += 1) await agent.text(`line ${i}`);
+    await client.revision.when((revision) => revision >= relay.onlyAccount.revision);
+    await new Promise((resolve) => setTimeout(resolve, 1_200)); // The position is written once a second.
+    client.stop();
+    relay.onlyAccount.revision -= 3;
+    relay.onlyAccount.updates.length -= 3;
+    const again = await signedIn();
+    expect(again.alarm.get()).toMatch(/went back/);
+  });
+});
+
+describe("conversation", () => {
+  it("joins tool calls with their results, nests subagents, counts strokes", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await client.sendPrompt(agent.id, "Find the bug");
+    await until(() => agent.prompts.length === 1);
+    const prompt = agent.prompts[0];
+    expect(prompt).toMatchObject({ text: "Find the bug", n: 1 });
+    expect((await rowsWhen(session, has("prompt", "Find")))[0]).toMatchObject({ state: "stored" });
+    await agent.taken(prompt?.id ?? "");
+    await rowsWhen(session, (rows) => rows[0]?.kind === "prompt" && rows[0].state === "taken");
+
+    await agent.thinking("Let me look.");
+    await agent.tool("t1", "Bash", { command: "ls" });
+    await agent.tool("a1", "Agent", { description: "look around" });
+    await agent.tool("t2", "Read", { file_path: "/home/noor/src/harbor-api/a.ts" }, "a1");
+    await agent.toolResult("t2", "1 line", { parent: "a1" });
+    await agent.toolResult("t1", "Exit code 2\nno such file", { isError: true });
+    await agent.toolResult("a1", "found it");
+    await agent.text("It is **here**.");
+    await agent.result();
+    const rows = await rowsWhen(session, (all) => all.some((row) => row.kind === "result"));
+    expect(rows.map((row) => row.kind)).toEqual(["prompt", "who", "thinking", "tool", "tool", "text", "result"]);
+    expect(rows[3]).toMatchObject({ name: "Bash", result: { isError: true, text: "Exit code 2\nno such file" } });
+    expect(rows[4]).toMatchObject({ name: "Agent", children: [{ name: "Read", result: { text: "1 line" } }] });
+  });
+
+  it("assembles partial text and drops it when the block is finished", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    const partial = (wanted: string) => session.conversation.when((conv) => conv.partials[0]?.text === wanted);
+    await agent.stream("m:0", 0, "Hello ");
+    await agent.stream("m:0", 6, "wörld 🌍");
+    await partial("Hello wörld 🌍");
+    await agent.stream("m:0", 14, "!");
+    await partial("Hello wörld 🌍!");
+    await agent.stream("m:0", 99, "lost");
+    await session.conversation.when((conv) => conv.partials[0]?.torn === true);
+    await agent.text("Hello wörld 🌍! Bye", "m:0");
+    await session.conversation.when((conv) => conv.partials.length === 0 && has("text", "Bye")(conv.rows));
+    await agent.stream("m:0", 0, "too late");
+    await agent.text("next");
+    expect((await session.conversation.when((conv) => has("text", "next")(conv.rows))).partials).toEqual([]);
+  });
+
+  it("loads the newest page first and joins older ones, whatever lies across the cut", async () => {
+    const agent0 = await signedIn();
+    const agent = await agentSession();
+    await agent.tool("early", "Bash", { command: "sleep 1" });
+    for (let i = 0; i < 330; i += 1) await agent.text(`line ${i}`);
+    await agent.toolResult("early", "done at last");
+    agent0.stop();
+    const client = await signedIn();
+    const session = await opened(client, agent.id);
+    expect(texts(session.conversation.get().rows).at(-1)).toBe("line 329");
+    expect(session.conversation.get().hasOlder).toBe(true);
+    while (session.conversation.get().hasOlder) {
+      const count = session.conversation.get().rows.length;
+      await session.loadOlder();
+      await session.conversation.when((conv) => conv.rows.length > count);
+    }
+    const { rows } = session.conversation.get();
+    expect(rows.filter((row) => row.kind === "unverified")).toEqual([]);
+    expect(rows.filter((row) => row.kind === "text")).toHaveLength(330);
+    expect(rows.filter((row) => row.kind === "tool")).toHaveLength(1);
+    expect(rows.find((row) => row.kind === "tool")).toMatchObject({ name: "Bash", result: { text: "done at last" } });
+  });
+
+  it("catches up after a break without a gap and without a duplicate", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    for (let i = 0; i < 40; i += 1) {
+      await agent.text(`line ${i}`);
+      if (i % 10 === 5) relay.dropConnections();
+      if (i % 10 === 5) await new Promise<void>((resolve) => agent.socket.once("connect", () => resolve()));
+    }
+    const rows = await rowsWhen(session, has("text", "line 39"));
+    expect(texts(rows)).toEqual(Array.from({ length: 40 }, (_, i) => `line ${i}`));
+  });
+
+  it("reloads when the relay cannot continue from where it was", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await agent.text("before");
+    await rowsWhen(session, has("text", "before"));
+    relay.log = "another";
+    relay.dropConnections();
+    await client.connection.when((connection) => connection.state !== "live");
+    await live(client);
+    const reloaded = await opened(client, agent.id);
+    expect(texts(reloaded.conversation.get().rows)).toEqual(["before"]);
+  });
+});
+
+describe("prompts", () => {
+  it("wait offline, survive a reload, and are sent once, in order", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await relay.stop();
+    await client.connection.when((connection) => connection.state !== "live");
+    await client.sendPrompt(agent.id, "one");
+    await client.sendPrompt(agent.id, "two");
+    await session.conversation.when((conv) => conv.pending.length === 2);
+    expect(client.queued.get()).toBe(2);
+    client.stop();
+    await relay.restart();
+    await until(() => agent.socket.connected);
+
+    const again = await signedIn();
+    await again.queued.when((count) => count === 0);
+    await until(() => agent.prompts.length === 2);
+    expect(agent.prompts.map((p) => p.text)).toEqual(["one", "two"]);
+    expect(agent.refused).toEqual([]);
+    expect(relay.stored.filter((m) => m.localId !== null && m.sid === agent.id)).toHaveLength(2);
+  });
+
+  it("are stored once when the answer is lost", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    relay.loseAcks = 1;
+    await client.sendPrompt(agent.id, "just once");
+    await client.queued.when((count) => count === 0);
+    await rowsWhen(session, has("prompt", "just once"));
+    expect(relay.stored.filter((m) => m.sid === agent.id)).toHaveLength(1);
+    await client.sendPrompt(agent.id, "and another");
+    await until(() => agent.prompts.length === 2);
+    expect(agent.refused).toEqual([]);
+    const rows = await rowsWhen(session, has("prompt", "and another"));
+    expect(rows.filter((row) => row.kind === "prompt")).toHaveLength(2);
+    await session.conversation.when((conv) => conv.pending.length === 0);
+  });
+
+  it("heed what the relay says: later, or never", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    let refusals = 2;
+    relay.refuse = () => (refusals-- > 0 ? { code: "overloaded", message: "Later", retry: 10 } : null);
+    await client.sendPrompt(agent.id, "patient");
+    await until(() => agent.prompts.length === 1);
+
+    relay.refuse = () => ({ code: "too-large", message: "Too large", retry: false });
+    await client.sendPrompt(agent.id, "never");
+    const failed = (await session.conversation.when((conv) => conv.pending[0]?.state === "failed")).pending[0];
+    expect(failed?.reason).toBe("Too large");
+    relay.refuse = null;
+    // What follows is not held up, and begins a chain that the agent accepts.
+    await client.sendPrompt(agent.id, "next");
+    await until(() => agent.prompts.length === 2);
+    expect(agent.prompts[1]).toMatchObject({ text: "next", n: 1 });
+    expect(agent.refused).toEqual([]);
+    expect(await client.unsend(failed?.localId ?? "")).toBe("never");
+    await session.conversation.when((conv) => conv.pending.length === 0);
+  });
+
+  it("of two tabs stand side by side in both", async () => {
+    const a = await signedIn();
+    const b = await signedIn();
+    const agent = await agentSession();
+    const inA = await opened(a, agent.id);
+    const inB = await opened(b, agent.id);
+    await Promise.all([a.sendPrompt(agent.id, "from a"), b.sendPrompt(agent.id, "from b")]);
+    await a.sendPrompt(agent.id, "again a");
+    await until(() => agent.prompts.length === 3);
+    expect(new Set(agent.prompts.map((p) => p.from)).size).toBe(2);
+    expect(agent.refused).toEqual([]);
+    for (const session of [inA, inB]) {
+      const rows = await rowsWhen(session, (all) => all.filter((row) => row.kind === "prompt").length === 3);
+      expect(rows.some((row) => row.kind === "unverified")).toBe(false);
+      await session.conversation.when((conv) => conv.pending.length === 0);
+    }
+    expect(texts(inA.conversation.get().rows)).toEqual(texts(inB.conversation.get().rows));
+  });
+});
+
+describe("calls to the agent", () => {
+  it("reach the process that asked, and bring its answer", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await session.summary.when((s) => s.agent.instance === agent.instance);
+    let got: unknown;
+    agent.rpc.set("permission", (d) => {
+      got = d;
+      return {};
+    });
+    await client.call(agent.id, "permission", { id: "t1", approved: true, decision: "approved" });
+    expect(got).toEqual({ id: "t1", approved: true, decision: "approved" });
+    agent.rpc.set("abort", () => ({ error: "Nothing runs." }));
+    await expect(client.call(agent.id, "abort", {})).rejects.toThrow("Nothing runs.");
+    agent.close();
+    await expect(client.call(agent.id, "abort", {})).rejects.toThrow(/not connected/);
+  });
+});
+
+describe("a relay that lies", () => {
+  async function withThree(): Promise<{ client: Client; agent: AgentSession; session: SessionModel }> {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    return { client, agent, session };
+  }
+
+  it("alters a message: a stub", async () => {
+    const { agent, session } = await withThree();
+    const { bundle } = await agent.seal({ role: "agent", content: { type: "event", data: { type: "message", message: "x" } } });
+    const bytes = c.fromBase64(bundle);
+    bytes[40] = (bytes[40] as number) ^ 1;
+    await agent.sendBundle(c.toBase64(bytes));
+    await rowsWhen(session, has("unverified", "could not be verified"));
+  });
+
+  it("moves a message to another session: a stub", async () => {
+    const { client, agent, session } = await withThree();
+    const other = await agentSession();
+    const elsewhere = await opened(client, other.id);
+    const { bundle } = await agent.seal({ role: "agent", content: { type: "event", data: { type: "message", message: "x" } } });
+    await other.sendBundle(bundle);
+    await rowsWhen(elsewhere, has("unverified", "could not be verified"));
+    expect(session.conversation.get().rows).toEqual([]);
+  });
+
+  it("repeats and reorders: stubs", async () => {
+    const { agent, session } = await withThree();
+    const event = (message: string) => agent.seal({ role: "agent", content: { type: "event", data: { type: "message", message } } });
+    const [a, b, d] = [await event("a"), await event("b"), await event("d")];
+    for (const { bundle } of [a, d, b, a]) await agent.sendBundle(bundle);
+    const rows = await rowsWhen(session, has("unverified", "repeats"));
+    expect(rows.map((row) => row.kind)).toEqual(["event", "unverified", "event", "unverified", "unverified"]);
+    expect(texts(rows)[1]).toMatch(/1 entry is missing/);
+    expect(texts(rows)[3]).toMatch(/out of order/);
+  });
+
+  it("leaves a message out of the stream and out of its lists: a stub", async () => {
+    const { agent, session } = await withThree();
+    const hidden = (content: string | undefined) => content === secretBundle;
+    let secretBundle = "";
+    relay.tamper = (update) => (hidden((update.body as any).message?.content.c) ? null : update);
+    relay.tamperList = (messages) => messages.filter((m) => !hidden(m.content.c));
+    await agent.text("one");
+    secretBundle = (await agent.seal({ role: "agent", content: { type: "event", data: { type: "message", message: "two" } } })).bundle;
+    await agent.sendBundle(secretBundle);
+    await agent.text("three");
+    const rows = await rowsWhen(session, has("text", "three"));
+    expect(rows.map((row) => row.kind)).toEqual(["who", "text", "unverified", "text"]);
+    expect(texts(rows)[1]).toMatch(/did not deliver/);
+  });
+
+  it("passes the agent's words off as a prompt, and a prompt as the agent's: stubs", async () => {
+    const { agent, session } = await withThree();
+    const accountId = relay.onlyAccount.id;
+    const chain = new c.SenderChain(c.newSenderId(), accountId, agent.id);
+    const asPrompt = await chain.seal("prompt", { role: "agent", content: { type: "event", data: { type: "message", message: "I am you" } } }, agent.key, 1);
+    await agent.sendBundle(asPrompt.bundle);
+    const asAgent = await agent.seal({ role: "user", content: { type: "text", text: "I am the agent" }, meta: {} });
+    await agent.sendBundle(asAgent.bundle);
+    const rows = await rowsWhen(session, (all) => all.length === 2);
+    expect(rows.map((row) => row.kind)).toEqual(["unverified", "unverified"]);
+  });
+
+  it("answers a call with an old answer: refused", async () => {
+    const { client, agent, session } = await withThree();
+    await session.summary.when((s) => s.agent.instance !== null);
+    const place = { accountId: relay.onlyAccount.id, scope: agent.id, kind: "rpc-response:abort" as const };
+    const stale = await c.sealBundle(c.utf8("{}"), agent.key, place);
+    agent.socket.removeAllListeners("rpc-request");
+    agent.socket.on("rpc-request", (_body: unknown, ack: (value: string) => void) => ack(stale));
+    await expect(client.call(agent.id, "abort", {})).rejects.toThrow(/could not be verified/);
+  });
+
+  it("asks to sign a login for somebody else: refused", async () => {
+    const client = await page();
+    const honest = client.api.challenge.bind(client.api);
+    client.api.challenge = async (key) => {
+      const lines = c.fromUtf8(c.fromBase64(await honest(key))).split("\n");
+      lines[1] = "https://bank.example";
+      return c.toBase64(c.utf8(lines.join("\n")));
+    };
+    await expect(client.signIn(secret, true)).rejects.toMatchObject({ code: "wrong-origin" });
+  });
+});

@@ -1,0 +1,308 @@
+// What an agent does on the wire, for tests: pairs, makes sessions, says things, asks, takes prompts.
+import { randomUUID } from "node:crypto";
+import { io, type Socket } from "socket.io-client";
+import * as c from "../src/crypto/index.ts";
+import type { Update } from "../src/api/types.ts";
+
+export async function post(origin: string, path: string, body: unknown, token?: string): Promise<any> {
+  const response = await fetch(origin + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
+    body: JSON.stringify(body),
+  });
+  const value = (await response.json()) as any;
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${JSON.stringify(value)}`);
+  return value;
+}
+
+/** The requester's side of pairing. */
+export class PairingAgent {
+  readonly origin: string;
+  readonly name: string;
+  readonly box = c.boxKeyPair();
+  readonly device = c.signKeyPair();
+  readonly secret = c.randomBytes(32);
+
+  constructor(origin: string, name: string) {
+    this.origin = origin;
+    this.name = name;
+  }
+
+  get link(): string {
+    return c.formatPairingLink(this.origin, this.box.publicKey, this.secret);
+  }
+
+  async request(change: (body: any) => void = () => {}): Promise<void> {
+    const sealedName = await c.sealRequestName(this.name, this.secret);
+    const body = {
+      publicKey: c.toBase64(this.box.publicKey),
+      sealed: true,
+      device: { publicKey: c.toBase64(this.device.publicKey), kind: "agent", sealedName },
+      mac: await c.requestMac(this.secret, this.box.publicKey, this.device.publicKey, "agent", sealedName),
+    };
+    change(body);
+    await post(this.origin, "/v1/auth/request", body);
+  }
+
+  /** Null until somebody approved. */
+  async poll(): Promise<{ token: string; answer: c.Answer; code: string } | null> {
+    const response = await fetch(`${this.origin}/v1/auth/request/status?publicKey=${encodeURIComponent(c.toBase64(this.box.publicKey))}`);
+    const status = (await response.json()) as any;
+    if (status.status !== "authorized") return null;
+    const link = { relay: null, publicKey: this.box.publicKey, secret: this.secret };
+    const plaintext = c.openBox(c.fromBase64(status.response), this.box.secretKey);
+    return {
+      token: c.fromUtf8(c.openBox(c.fromBase64(status.sealedToken), this.box.secretKey)),
+      answer: await c.readAnswer(link, this.device.publicKey, plaintext),
+      code: (await c.comparisonCode(link, plaintext)).groups.join(" "),
+    };
+  }
+}
+
+export interface AgentCredentials {
+  readonly origin: string;
+  readonly token: string;
+  readonly accountId: string;
+  readonly contentPublicKey: c.Bytes;
+}
+
+/** Signs in with the account secret, as an agent that made the account does. */
+export async function agentLogin(origin: string, secret: c.Bytes): Promise<AgentCredentials> {
+  const account = await c.accountFromSecret(secret);
+  const { challenge } = await post(origin, "/v1/auth/challenge", { publicKey: c.toBase64(account.publicKey), origin });
+  const device = { keys: c.signKeyPair(), kind: "agent" as const, sealedName: c.sealName(c.utf8("build-02"), account.content.publicKey) };
+  const { token } = await post(origin, "/v1/auth", c.loginBody(c.fromBase64(challenge), account, device));
+  return { origin, token, accountId: c.readToken(token).accountId, contentPublicKey: account.content.publicKey };
+}
+
+export interface SessionOptions {
+  path?: string;
+  host?: string;
+  summary?: string;
+  lifecycleState?: string;
+}
+
+type RpcHandler = (d: any) => unknown;
+
+export class AgentSession {
+  readonly id: string;
+  readonly key: c.Bytes;
+  readonly instance = c.newSenderId();
+  readonly prompts: { id: string; text: string; meta: any; from: string; n: number }[] = [];
+  readonly rpc = new Map<string, RpcHandler>();
+  readonly socket: Socket;
+  onPrompt: (prompt: { id: string; text: string }) => void = () => {};
+  /** The first sender whose chain broke, as a real agent would notice it. */
+  readonly chain = new c.ChainChecker();
+  readonly refused: string[] = [];
+  #credentials: AgentCredentials;
+  #sender: c.SenderChain;
+  #state: Record<string, any> = { requests: {}, completedRequests: {}, mode: "default", model: "claude-opus-5-5" };
+  #stateVersion = 0;
+  #metadata: Record<string, unknown>;
+  #metadataVersion: number;
+  #busy: Promise<unknown> = Promise.resolve();
+
+  private constructor(credentials: AgentCredentials, wire: any, key: c.Bytes, metadata: Record<string, unknown>) {
+    this.#credentials = credentials;
+    this.id = wire.id;
+    this.key = key;
+    this.#metadata = metadata;
+    this.#metadataVersion = wire.metadataVersion;
+    this.#sender = new c.SenderChain(c.newSenderId(), credentials.accountId, wire.id);
+    this.socket = io(credentials.origin, {
+      path: "/v1/updates",
+      transports: ["websocket"],
+      forceNew: true,
+      auth: { token: credentials.token, clientType: "session-scoped", sessionId: wire.id },
+    });
+    this.socket.on("update", (update: Update) => void this.#update(update));
+    this.socket.on("rpc-request", (body: { method: string; params: string }, ack: (value: string) => void) => void this.#request(body, ack));
+    this.socket.on("connect", () => {
+      for (const name of ["permission", "abort", "set-mode", "set-model", "killSession"]) this.socket.emit("rpc-register", { method: `${this.id}:${name}` });
+    });
+  }
+
+  static async create(credentials: AgentCredentials, options: SessionOptions = {}): Promise<AgentSession> {
+    const key = c.randomBytes(32);
+    const metadata = {
+      path: options.path ?? "/home/noor/src/harbor-api",
+      host: options.host ?? "build-02",
+      version: "0.1.0",
+      os: "linux",
+      homeDir: "/home/noor",
+      ...(options.summary === undefined ? {} : { summary: { text: options.summary, updatedAt: Date.now() } }),
+      flavor: "claude",
+      startedBy: "terminal",
+      hostPid: 1,
+      lifecycleState: options.lifecycleState ?? "running",
+      lifecycleStateSince: Date.now(),
+    };
+    const { session } = await post(
+      credentials.origin,
+      "/v1/sessions",
+      {
+        tag: randomUUID(),
+        metadata: await c.sealMetadata(c.utf8(JSON.stringify({ ...metadata, after: 0 })), key, "session"),
+        dataEncryptionKey: c.wrapDataKey(key, credentials.contentPublicKey),
+      },
+      credentials.token,
+    );
+    const agent = new AgentSession(credentials, session, key, metadata);
+    await new Promise<void>((resolve) => agent.socket.once("connect", resolve));
+    await agent.setState({});
+    return agent;
+  }
+
+  #place<K extends c.BundleKind>(kind: K): c.Place {
+    return { accountId: this.#credentials.accountId, scope: this.id, kind };
+  }
+
+  async #update(update: Update): Promise<void> {
+    const body = update.body as any;
+    if (body.t !== "new-message" || body.sid !== this.id) return;
+    let opened: c.Opened;
+    try {
+      opened = await c.openBundle(body.message.content.c, this.key, this.#place("prompt"));
+    } catch {
+      return;
+    }
+    const envelope = c.parseEnvelope(opened.plaintext);
+    const problem = this.chain.append({ ...envelope, id: opened.id as string });
+    if (problem !== undefined || (envelope.n !== 1 && this.chain.last(envelope.from)?.n === undefined)) this.refused.push(problem?.kind ?? "gap");
+    const d = envelope.d as any;
+    const prompt = { id: opened.id as string, text: d.content.text as string, meta: d.meta, from: envelope.from, n: envelope.n };
+    this.prompts.push(prompt);
+    this.onPrompt(prompt);
+  }
+
+  async #request({ method, params }: { method: string; params: string }, ack: (value: string) => void): Promise<void> {
+    const name = method.slice(this.id.length + 1);
+    const opened = await c.openBundle(params, this.key, this.#place(`rpc-request:${name}`));
+    const request = JSON.parse(c.fromUtf8(opened.plaintext)) as { to: string; d: unknown };
+    const result = request.to === this.instance ? ((await this.rpc.get(name)?.(request.d)) ?? {}) : { error: "Another agent process runs this session now." };
+    ack(await c.sealBundle(c.utf8(JSON.stringify(result)), this.key, this.#place(`rpc-response:${name}`), { id: c.fromBase64(opened.id as string) }));
+  }
+
+  async #ask(event: string, body: unknown): Promise<any> {
+    const answer = (await this.socket.timeout(5_000).emitWithAck(event, body)) as any;
+    if (answer.result !== "success") throw new Error(`${event}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  seal(d: unknown): Promise<{ bundle: string; id: string }> {
+    return this.#sender.seal("message", d, this.key, Date.now());
+  }
+
+  sealPrompt(sender: c.SenderChain, text: string): Promise<{ bundle: string; id: string }> {
+    return sender.seal("prompt", { role: "user", content: { type: "text", text }, meta: { sentFrom: "web" } }, this.key, Date.now());
+  }
+
+  sendBundle(bundle: string): Promise<any> {
+    return this.#ask("message", { sid: this.id, message: bundle, localId: randomUUID() });
+  }
+
+  /** Sends in the order of calls. */
+  say(d: unknown): Promise<any> {
+    const result = this.#busy.then(async () => this.sendBundle((await this.seal(d)).bundle));
+    this.#busy = result.catch(() => undefined);
+    return result;
+  }
+
+  output(data: Record<string, unknown>, block?: string): Promise<any> {
+    return this.say({ role: "agent", content: { type: "output", data }, meta: { sentFrom: "cli", ...(block === undefined ? {} : { block }) } });
+  }
+
+  event(data: Record<string, unknown>): Promise<any> {
+    return this.say({ role: "agent", content: { type: "event", id: randomUUID(), data } });
+  }
+
+  taken(promptId: string): Promise<any> {
+    return this.event({ type: "prompt-taken", id: promptId });
+  }
+
+  text(text: string, block?: string, parent: string | null = null): Promise<any> {
+    return this.output(assistant([{ type: "text", text }], parent), block);
+  }
+
+  thinking(text: string, block?: string): Promise<any> {
+    return this.output(assistant([{ type: "thinking", thinking: text, signature: "x" }], null), block);
+  }
+
+  tool(id: string, name: string, input: unknown, parent: string | null = null): Promise<any> {
+    return this.output(assistant([{ type: "tool_use", id, name, input }], parent));
+  }
+
+  toolResult(id: string, content: string, options: { isError?: boolean; structured?: unknown; parent?: string | null } = {}): Promise<any> {
+    return this.output({
+      type: "user",
+      message: { role: "user", content: [{ type: "tool_result", tool_use_id: id, content, is_error: options.isError ?? false }] },
+      parent_tool_use_id: options.parent ?? null,
+      tool_use_result: options.structured ?? null,
+    });
+  }
+
+  result(fields: Record<string, unknown> = {}): Promise<any> {
+    return this.output({ type: "result", subtype: "success", is_error: false, result: "Done.", terminal_reason: "completed", num_turns: 1, duration_ms: 4200, ...fields });
+  }
+
+  async stream(block: string, offset: number, text: string, kind: "text" | "thinking" = "text"): Promise<void> {
+    this.socket.emit("stream", { sid: this.id, c: await c.sealBundle(c.utf8(JSON.stringify({ block, offset, text, kind })), this.key, this.#place("stream")) });
+  }
+
+  async sealState(state: Record<string, unknown>, after: number): Promise<string> {
+    return c.sealBundle(c.utf8(JSON.stringify({ ...state, instance: this.instance, after })), this.key, this.#place("agentState"));
+  }
+
+  async setState(change: Record<string, unknown>): Promise<void> {
+    Object.assign(this.#state, change);
+    const agentState = await this.sealState(this.#state, this.#stateVersion);
+    this.#stateVersion = (await this.#ask("update-state", { sid: this.id, agentState, expectedVersion: this.#stateVersion })).version;
+  }
+
+  async setMetadata(change: Record<string, unknown>): Promise<void> {
+    Object.assign(this.#metadata, change);
+    const metadata = await c.sealMetadata(c.utf8(JSON.stringify({ ...this.#metadata, after: this.#metadataVersion })), this.key, "session");
+    this.#metadataVersion = (await this.#ask("update-metadata", { sid: this.id, metadata, expectedVersion: this.#metadataVersion })).version;
+  }
+
+  async ask(id: string, tool: string, input: unknown, extra: Record<string, unknown> = {}): Promise<void> {
+    await this.setState({
+      requests: { ...this.#state["requests"], [id]: { tool, arguments: input, createdAt: Date.now(), toolUseId: id, cwd: this.#metadata["path"], ...extra } },
+    });
+  }
+
+  async answer(id: string, decision: string, reason?: string): Promise<void> {
+    const { [id]: request, ...requests } = this.#state["requests"];
+    await this.setState({
+      requests,
+      completedRequests: {
+        ...this.#state["completedRequests"],
+        [id]: { ...request, completedAt: Date.now(), status: decision.startsWith("approved") ? "approved" : "denied", decision, ...(reason === undefined ? {} : { reason }) },
+      },
+    });
+  }
+
+  alive(thinking: boolean): void {
+    this.socket.emit("session-alive", { sid: this.id, time: Date.now(), thinking, mode: "remote" });
+  }
+
+  end(): void {
+    this.socket.emit("session-end", { sid: this.id, time: Date.now() });
+  }
+
+  close(): void {
+    this.socket.disconnect();
+  }
+}
+
+export function assistant(content: unknown[], parent: string | null, extra: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    type: "assistant",
+    message: { id: `msg_${randomUUID().slice(0, 8)}`, role: "assistant", model: "claude-opus-5-5", content, stop_reason: null },
+    parent_tool_use_id: parent,
+    session_id: "s",
+    uuid: randomUUID(),
+    ...extra,
+  };
+}

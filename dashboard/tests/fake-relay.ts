@@ -1,0 +1,396 @@
+// A small relay for tests: one process, memory only, the parts of the wire contract the dashboard uses.
+// It can be told to lie.
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { readFile } from "node:fs/promises";
+import { join, normalize } from "node:path";
+import { randomBytes, randomUUID } from "node:crypto";
+import { Server, type Socket } from "socket.io";
+import * as c from "../src/crypto/index.ts";
+import type { PairingDevice } from "../src/crypto/index.ts";
+import type { Update, WireDevice, WireMachine, WireMessage, WireSession } from "../src/api/types.ts";
+
+interface Account {
+  id: string;
+  revision: number;
+  updates: Update[];
+  sessions: Map<string, WireSession & { tag: string; messages: WireMessage[] }>;
+  machines: Map<string, WireMachine>;
+  devices: Map<string, WireDevice & { tokens: string[] }>;
+  rpc: Map<string, Socket>;
+}
+
+interface Pairing {
+  device: PairingDevice;
+  mac: string;
+  account?: Account;
+  response?: string;
+  sealedToken?: string;
+}
+
+export const csp =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const mime: Record<string, string> = {
+  html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", woff2: "font/woff2", woff: "font/woff", svg: "image/svg+xml", json: "application/json", webmanifest: "application/manifest+json", png: "image/png",
+};
+
+export class FakeRelay {
+  log: string = randomUUID();
+  /** Answers to `message`: tests may put a refusal here. */
+  refuse: ((sid: string) => { code: string; message: string; retry: false | number } | null) | null = null;
+  /** Swallows the answer to the next stored messages, as a connection that breaks in between does. */
+  loseAcks = 0;
+  /** Changes or drops updates on their way to dashboards. */
+  tamper: ((update: Update) => Update | null) | null = null;
+  /** Tampers with stored messages as REST hands them out. */
+  tamperList: ((messages: WireMessage[]) => WireMessage[]) | null = null;
+  stored: { sid: string; localId: string | null }[] = [];
+  origin = "";
+  readonly accounts = new Map<string, Account>();
+  #http: HttpServer | null = null;
+  #io: Server | null = null;
+  #challenges = new Map<string, string>();
+  #pairings = new Map<string, Pairing>();
+  #tokens = new Map<string, { account: Account; device: string }>();
+  #static: string | null;
+
+  constructor(options: { serve?: string } = {}) {
+    this.#static = options.serve ?? null;
+  }
+
+  async start(port = 0): Promise<void> {
+    const http = createServer((request, response) => {
+      this.#handle(request, response).catch((error: unknown) => {
+        const known = error instanceof Refusal ? error : new Refusal(500, "error", String(error));
+        this.#json(response, known.status, { error: known.message, code: known.code, retry: false });
+      });
+    });
+    this.#http = http;
+    await new Promise<void>((resolve) => http.listen(port, "127.0.0.1", resolve));
+    const address = http.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    this.origin = `http://127.0.0.1:${address.port}`;
+    this.#io = new Server(http, { path: "/v1/updates", maxHttpBufferSize: 16 << 20 });
+    this.#io.use((socket, next) => {
+      const entry = this.#tokens.get(String(socket.handshake.auth["token"]));
+      if (entry === undefined) return next(new Error("Invalid authentication token"));
+      socket.data["account"] = entry.account;
+      socket.data["device"] = entry.device;
+      socket.data["user"] = (socket.handshake.auth["clientType"] ?? "user-scoped") === "user-scoped";
+      next();
+    });
+    this.#io.on("connection", (socket) => this.#connection(socket));
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#io?.sockets.sockets.values() ?? []) socket.conn.close();
+    const closed = new Promise<void>((resolve) => (this.#io === null ? resolve() : void this.#io.close(() => resolve())));
+    this.#http?.closeAllConnections();
+    await closed;
+    this.#http = null;
+    this.#io = null;
+  }
+
+  /** Comes back on the same port with the same memory. */
+  async restart(): Promise<void> {
+    const port = Number(new URL(this.origin).port);
+    await this.start(port);
+  }
+
+  get port(): number {
+    return Number(new URL(this.origin).port);
+  }
+
+  dropConnections(): void {
+    for (const socket of this.#io?.sockets.sockets.values() ?? []) socket.conn.close();
+  }
+
+  get onlyAccount(): Account {
+    return [...this.accounts.values()][0] as Account;
+  }
+
+  // --- events ---
+
+  emit(account: Account, body: Record<string, unknown> & { t: string }, skip?: Socket): number {
+    account.revision += 1;
+    const fields = body["message"] as WireMessage | undefined;
+    if (fields !== undefined) fields.revision = account.revision;
+    const update: Update = { id: randomBytes(6).toString("hex"), seq: account.revision, body, createdAt: Date.now() };
+    account.updates.push(update);
+    const sent = this.tamper === null ? update : this.tamper(update);
+    if (sent !== null) {
+      for (const socket of this.#sockets(account)) {
+        if (socket === skip || socket.data["caught"] !== true) continue;
+        if (socket.data["user"] === true || (body["sid"] ?? body["id"]) === socket.data["session"]) socket.emit("update", sent);
+      }
+    }
+    return account.revision;
+  }
+
+  ephemeral(account: Account, body: Record<string, unknown>): void {
+    for (const socket of this.#sockets(account)) if (socket.data["user"] === true) socket.emit("ephemeral", body);
+  }
+
+  #sockets(account: Account): Socket[] {
+    return [...(this.#io?.sockets.sockets.values() ?? [])].filter((socket) => socket.data["account"] === account);
+  }
+
+  #connection(socket: Socket): void {
+    const account = socket.data["account"] as Account;
+    socket.data["session"] = socket.handshake.auth["sessionId"];
+    const since = socket.handshake.auth["since"] as { log: string; revision: number } | null | undefined;
+    if (since === undefined || since === null) {
+      socket.data["caught"] = true;
+      if (since === null) socket.emit("caught-up", { log: this.log, revision: account.revision });
+    } else if (since.log !== this.log || since.revision > account.revision) {
+      socket.emit("resync", { reason: since.log !== this.log ? "another-log" : "ahead" });
+    } else {
+      for (const update of account.updates.slice(since.revision)) {
+        const sent = this.tamper === null ? update : this.tamper(update);
+        if (sent !== null) socket.emit("update", sent);
+      }
+      socket.data["caught"] = true;
+      socket.emit("caught-up", { log: this.log, revision: account.revision });
+    }
+
+    socket.on("message", (body: { sid: string; message: string; localId?: string }, ack?: (value: unknown) => void) => {
+      const session = account.sessions.get(body.sid);
+      const refusal = session === undefined ? { code: "not-found", message: "Session not found", retry: false as const } : this.refuse?.(body.sid);
+      if (session === undefined || refusal != null) return ack?.({ result: "error", ...refusal });
+      const message = this.store(account, session, body.message, body.localId ?? null, socket);
+      if (this.loseAcks > 0) {
+        this.loseAcks -= 1;
+        socket.conn.close();
+        return;
+      }
+      ack?.({ result: "success", id: message.id, seq: message.seq, localId: message.localId, createdAt: message.createdAt, revision: message.revision });
+    });
+    for (const [event, field, version] of [["update-metadata", "metadata", "metadataVersion"], ["update-state", "agentState", "agentStateVersion"]] as const) {
+      socket.on(event, (body: { sid: string; metadata?: string; agentState?: string; expectedVersion: number }, ack?: (value: unknown) => void) => {
+        const session = account.sessions.get(body.sid);
+        if (session === undefined) return ack?.({ result: "error", code: "not-found", message: "Session not found", retry: false });
+        if (Math.max(body.expectedVersion, 0) !== session[version]) return ack?.({ result: "version-mismatch", version: session[version], [field]: session[field] });
+        session[version] = account.revision + 1;
+        Object.assign(session, { [field]: body[field] });
+        session.updatedAt = Date.now();
+        this.emit(account, { t: "update-session", id: session.id, [field]: { value: body[field], version: session[version] } });
+        ack?.({ result: "success", version: session[version], [field]: body[field] });
+      });
+    }
+    socket.on("session-alive", (body: { sid: string; thinking?: boolean }) => this.alive(account, body.sid, true, body.thinking === true));
+    socket.on("session-end", (body: { sid: string }) => this.alive(account, body.sid, false, false));
+    socket.on("stream", (body: { sid: string; c: string }) => this.ephemeral(account, { type: "stream", ...body }));
+    socket.on("ping", (ack: (value: unknown) => void) => ack({}));
+    socket.on("rpc-register", ({ method }: { method: string }) => {
+      account.rpc.set(method, socket);
+      socket.emit("rpc-registered", { method });
+    });
+    socket.on("rpc-call", ({ method, params }: { method: string; params: string }, ack: (value: unknown) => void) => {
+      const target = account.rpc.get(method);
+      if (target === undefined || !target.connected) return ack({ ok: false, error: "RPC method not available" });
+      target.timeout(5_000).emit("rpc-request", { method, params }, (error: Error | null, result: string) => {
+        ack(error === null ? { ok: true, result } : { ok: false, error: "operation has timed out" });
+      });
+    });
+  }
+
+  alive(account: Account, sid: string, active: boolean, thinking: boolean): void {
+    const session = account.sessions.get(sid);
+    if (session === undefined) return;
+    if (session.active !== active) {
+      session.active = active;
+      session.activeAt = Date.now();
+      this.emit(account, { t: "session-activity", id: sid, active, activeAt: session.activeAt });
+    }
+    session.activeAt = Date.now();
+    this.ephemeral(account, { type: "activity", id: sid, active, activeAt: session.activeAt, thinking });
+  }
+
+  store(account: Account, session: WireSession & { messages: WireMessage[] }, content: string, localId: string | null, sender?: Socket): WireMessage {
+    const known = localId === null ? undefined : session.messages.find((m) => m.localId === localId);
+    if (known !== undefined) return known;
+    const now = Date.now();
+    session.seq += 1;
+    session.updatedAt = now;
+    const message: WireMessage = { id: randomUUID(), seq: session.seq, revision: 0, content: { t: "encrypted", c: content }, localId, createdAt: now, updatedAt: now };
+    session.messages.push(message);
+    this.stored.push({ sid: session.id, localId });
+    this.emit(account, { t: "new-message", sid: session.id, message }, sender);
+    return message;
+  }
+
+  // --- HTTP ---
+
+  #json(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+    response.writeHead(status, { "Content-Type": "application/json", ...headers });
+    response.end(JSON.stringify(body));
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", this.origin);
+    if (url.pathname.startsWith("/v1/updates")) return;
+    if (!/^\/v\d/.test(url.pathname)) return this.#file(url.pathname, response);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, any>);
+    const method = request.method ?? "GET";
+    const route = `${method} ${url.pathname}`;
+
+    if (route === "POST /v1/auth/challenge") {
+      const challenge = c.utf8(["consortium-login-1", body["origin"], body["publicKey"], Date.now() + 60_000, randomBytes(32).toString("base64")].join("\n"));
+      this.#challenges.set(c.toBase64(challenge), body["publicKey"]);
+      return this.#json(response, 200, { challenge: c.toBase64(challenge), expiresAt: Date.now() + 60_000 });
+    }
+    if (route === "POST /v1/auth") return this.#login(body as unknown as c.LoginBody, response);
+    if (route === "POST /v1/auth/request") {
+      const known = this.#pairings.get(body["publicKey"]);
+      if (known === undefined) this.#pairings.set(body["publicKey"], { device: body["device"], mac: body["mac"] });
+      return this.#json(response, 200, { state: "requested" });
+    }
+    if (route === "GET /v1/auth/request/status") {
+      const pairing = this.#pairings.get(url.searchParams.get("publicKey") ?? "");
+      if (pairing === undefined) return this.#json(response, 200, { status: "not_found", supportsV2: false });
+      if (pairing.response === undefined) return this.#json(response, 200, { status: "pending", supportsV2: false, sealed: true, device: pairing.device, mac: pairing.mac });
+      return this.#json(response, 200, { status: "authorized", supportsV2: false, response: pairing.response, sealedToken: pairing.sealedToken });
+    }
+
+    const entry = this.#tokens.get((request.headers.authorization ?? "").replace(/^Bearer /, ""));
+    if (entry === undefined) throw new Refusal(401, "unauthorized", "Invalid token");
+    const { account, device } = entry;
+    const position = { log: this.log, revision: account.revision };
+    const headers = { "X-Consortium-Log": this.log, "X-Consortium-Revision": String(account.revision) };
+
+    if (route === "POST /v1/auth/response") {
+      const pairing = this.#pairings.get(body["publicKey"]);
+      if (pairing === undefined) throw new Refusal(404, "not-found", "Request not found");
+      if (pairing.response === undefined) {
+        const id = this.#addDevice(account, pairing.device.publicKey, pairing.device.kind, body["sealedName"]);
+        pairing.response = body["response"];
+        pairing.sealedToken = c.toBase64(c.sealBox(c.utf8(this.#token(account, id)), c.fromBase64(body["publicKey"])));
+      }
+      return this.#json(response, 200, { success: true });
+    }
+    if (route === "GET /v1/sessions") {
+      const sessions = [...account.sessions.values()].sort((a, b) => b.updatedAt - a.updatedAt).slice(0, 150).map(wire);
+      return this.#json(response, 200, { sessions, ...position }, headers);
+    }
+    if (route === "POST /v1/sessions") {
+      let session = [...account.sessions.values()].find((s) => s.tag === body["tag"]);
+      if (session === undefined) {
+        const now = Date.now();
+        session = {
+          id: randomUUID(), tag: body["tag"], messages: [], seq: 0, createdAt: now, updatedAt: now, active: true, activeAt: now,
+          metadata: body["metadata"], metadataVersion: account.revision + 1, agentState: null, agentStateVersion: 0, dataEncryptionKey: body["dataEncryptionKey"] ?? null,
+        };
+        account.sessions.set(session.id, session);
+        this.emit(account, { t: "new-session", ...wire(session) });
+      }
+      return this.#json(response, 200, { session: wire(session) });
+    }
+    if (route === "GET /v1/machines") return this.#json(response, 200, [...account.machines.values()], headers);
+    if (route === "GET /v1/devices") {
+      return this.#json(response, 200, { devices: [...account.devices.values()].map(({ tokens: _, ...rest }) => rest), ...position });
+    }
+    const one = /^\/v\d\/(sessions|devices)\/([^/]+)(\/\w+)?$/.exec(url.pathname);
+    if (one?.[1] === "devices" && method === "DELETE") {
+      const found = account.devices.get(one[2] as string);
+      if (found === undefined) throw new Refusal(404, "not-found", "Device not found");
+      found.revokedAt = Date.now();
+      for (const token of found.tokens) this.#tokens.delete(token);
+      this.emit(account, { t: "device", id: found.id, kind: found.kind, sealedName: found.sealedName, state: "revoked" });
+      for (const socket of this.#sockets(account)) if (socket.data["device"] === found.id) socket.disconnect(true);
+      return this.#json(response, 200, { success: true });
+    }
+    const session = one?.[1] === "sessions" ? account.sessions.get(decodeURIComponent(one[2] as string)) : undefined;
+    if (one?.[1] === "sessions" && session === undefined) throw new Refusal(404, "not-found", "Session not found");
+    if (session !== undefined && one?.[3] === "/messages") {
+      const limit = Number(url.searchParams.get("limit") ?? 100);
+      const before = url.searchParams.get("before_seq");
+      const after = Number(url.searchParams.get("after_seq") ?? 0);
+      const all = this.tamperList === null ? session.messages : this.tamperList(session.messages);
+      const found = before === null ? all.filter((m) => m.seq > after) : all.filter((m) => m.seq < Number(before)).reverse();
+      return this.#json(response, 200, { messages: found.slice(0, limit), hasMore: found.length > limit, ...position });
+    }
+    if (session !== undefined && one?.[3] === "/archive") {
+      this.alive(account, session.id, false, false);
+      return this.#json(response, 200, { success: true });
+    }
+    if (session !== undefined && method === "DELETE") {
+      account.sessions.delete(session.id);
+      this.emit(account, { t: "delete-session", sid: session.id });
+      return this.#json(response, 200, { success: true });
+    }
+    void device;
+    throw new Refusal(404, "not-found", "Not found");
+  }
+
+  #login(body: c.LoginBody, response: ServerResponse): void {
+    const challenge = c.fromBase64(body.challenge);
+    if (this.#challenges.get(body.challenge) !== body.publicKey) throw new Refusal(401, "bad-challenge", "Unknown challenge");
+    this.#challenges.delete(body.challenge);
+    const signed = body.device === undefined ? challenge : c.concat(challenge, c.fromBase64(body.device.publicKey));
+    const good =
+      c.verifySignature(c.fromBase64(body.signature), signed, c.fromBase64(body.publicKey)) &&
+      (body.device === undefined || c.verifySignature(c.fromBase64(body.deviceSignature ?? ""), signed, c.fromBase64(body.device.publicKey)));
+    if (!good) throw new Refusal(401, "bad-signature", "Invalid signature");
+    let account = this.accounts.get(body.publicKey);
+    if (account === undefined) {
+      account = { id: randomUUID(), revision: 0, updates: [], sessions: new Map(), machines: new Map(), devices: new Map(), rpc: new Map() };
+      this.accounts.set(body.publicKey, account);
+      this.emit(account, { t: "none" });
+    }
+    let id = "none";
+    if (body.device !== undefined) {
+      const { publicKey, kind, sealedName } = body.device;
+      const known = [...account.devices.values()].find((d) => d.publicKey === publicKey);
+      if (known?.revokedAt != null) throw new Refusal(401, "revoked", "This device was revoked");
+      id = known?.id ?? this.#addDevice(account, publicKey, kind, sealedName);
+    }
+    this.#json(response, 200, { success: true, token: this.#token(account, id), accountId: account.id, deviceId: id });
+  }
+
+  #addDevice(account: Account, publicKey: string, kind: "agent" | "browser", sealedName: string): string {
+    const id = randomUUID();
+    account.devices.set(id, { id, publicKey, kind, sealedName, createdAt: Date.now(), revokedAt: null, tokens: [] });
+    this.emit(account, { t: "device", id, kind, sealedName, state: "added" });
+    return id;
+  }
+
+  #token(account: Account, device: string): string {
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const token = `${part({ alg: "EdDSA" })}.${part({ sub: account.id, jti: device, n: randomBytes(8).toString("hex") })}.${part("signature")}`;
+    this.#tokens.set(token, { account, device });
+    account.devices.get(device)?.tokens.push(token);
+    return token;
+  }
+
+  async #file(path: string, response: ServerResponse): Promise<void> {
+    if (this.#static === null) throw new Refusal(404, "not-found", "Not found");
+    const wanted = normalize(path).replace(/^\/+/, "") || "index.html";
+    let bytes: Buffer;
+    let name = wanted;
+    try {
+      bytes = await readFile(join(this.#static, wanted));
+    } catch {
+      name = "index.html";
+      bytes = await readFile(join(this.#static, name));
+    }
+    response.writeHead(200, { "Content-Type": mime[name.split(".").pop() ?? ""] ?? "application/octet-stream", "Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" });
+    response.end(bytes);
+  }
+}
+
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+function wire(session: WireSession & { tag: string; messages: WireMessage[] }): WireSession & { lastMessage: null } {
+  const { tag: _tag, messages: _messages, ...rest } = session;
+  return { ...rest, lastMessage: null };
+}
