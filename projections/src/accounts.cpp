@@ -333,7 +333,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
     return out;
 }
 
-void fold_account(const log::event& happened, log::view_writer& rows)
+void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
     const auto device = header.stream.as<device_id>();
@@ -348,7 +348,7 @@ void fold_account(const log::event& happened, log::view_writer& rows)
             row.index = to_array<16>(index);
             put_row(rows, index, account_key_row{header.account});
         }
-        return put_row(rows, account_row_key(rows, header.account), row);
+        return put_row(rows, row_key(account), row);
     }
     case log::event_type::device_added:
     {
@@ -380,9 +380,7 @@ void fold_account(const log::event& happened, log::view_writer& rows)
         {
             const auto index = pairing_row_key(rows, body->request_key);
             put_row(rows, index, pairing_row{happened.number});
-            put_row(
-                rows, row_key(account_part(rows, header.account), header.rev.value),
-                pairing_of_row{to_array<16>(index)});
+            put_row(rows, row_key(account, header.rev.value), pairing_of_row{to_array<16>(index)});
         }
         return;
     case log::event_type::account_deleted:

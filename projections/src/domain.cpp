@@ -27,28 +27,28 @@ public:
         switch (header.type)
         {
         case message_appended:
-            return fold_message(happened, rows);
+            return fold_message(happened, account, rows);
         case session_created:
         case session_metadata_changed:
         case agent_state_changed:
         case session_ended:
         case session_resumed:
         case session_deleted:
-            return fold_session(happened, rows);
+            return fold_session(happened, account, rows);
         case machine_registered:
         case machine_metadata_changed:
         case daemon_state_changed:
         case machine_online:
         case machine_offline:
         case machine_removed:
-            return fold_machine(happened, rows);
+            return fold_machine(happened, account, rows);
         case account_created:
         case device_added:
         case device_renamed:
         case device_revoked:
         case pairing_approved:
         case account_deleted:
-            return fold_account(happened, rows);
+            return fold_account(happened, account, rows);
         }
         throw log::log_failure(
             {errc::newer_version,

@@ -6,18 +6,19 @@
 namespace consortium::projections
 {
 
-// Fold: each takes the events of its family only.
-void fold_account(const log::event& happened, log::view_writer& rows);
-void fold_session(const log::event& happened, log::view_writer& rows);
-void fold_message(const log::event& happened, log::view_writer& rows);
-void fold_machine(const log::event& happened, log::view_writer& rows);
+// Fold: each takes the events of its family only. `account` is the account_part of the event's account: every prf
+// costs as much as a row.
+void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
+void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
+void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
+void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 
 /// Every row of the session: messages, local ids, tag, activity.
 void erase_session(log::view_writer& rows, account_id account, const session_row& session);
 void erase_machine(log::view_writer& rows, account_id account, const machine_row& machine);
 
 /// errc::not_found for an unknown or foreign session, errc::forbidden for an agent in a session of another device.
-result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, session_id session);
+result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session);
 /// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.
 result<void> check_device(const log::view_reader& rows, const principal& who);
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);

@@ -242,11 +242,10 @@ void erase_machine(log::view_writer& rows, account_id account, const machine_row
     erase_row<machine_row>(rows, key);
 }
 
-void fold_machine(const log::event& happened, log::view_writer& rows)
+void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
     const auto machine = header.stream.as<machine_row_id>();
-    const auto account = account_part(rows, header.account);
     const row_key key(account, machine_part(rows, header.account, machine));
 
     if (header.type == log::event_type::machine_registered)

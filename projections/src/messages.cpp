@@ -94,11 +94,12 @@ result<log::decision> append_messages::decide(const log::view_reader& rows, unix
             !fits)
             return std::unexpected(fits.error());
     }
-    const auto hot = reach_session(rows, who, session);
+    const auto key = session_row_key(rows, who.account, session);
+    const auto hot = reach_session(rows, who, key);
     if (!hot)
         return std::unexpected(hot.error());
 
-    const auto part = session_part(rows, who.account, session);
+    const auto part = key.suffix();
     log::decision out{.account = who.account, .drafts = {}};
     out.drafts.reserve(items.size());
     receipts.reserve(items.size());
@@ -136,12 +137,12 @@ result<log::decision> append_messages::decide(const log::view_reader& rows, unix
     return out;
 }
 
-void fold_message(const log::event& happened, log::view_writer& rows)
+void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
     const auto session = header.stream.as<session_id>();
     const auto part = session_part(rows, header.account, session);
-    const row_key key(account_part(rows, header.account), part);
+    const row_key key(account, part);
     auto hot = get_row_of<session_hot_row>(happened, rows, key);
     if (header.seq != hot.seq + 1)
         corrupt_event(happened, "has seq " + std::to_string(header.seq) + " after " + std::to_string(hot.seq));

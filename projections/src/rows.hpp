@@ -44,6 +44,8 @@ public:
     row_key(const byte_array<16>& prefix, const byte_array<16>& suffix);
     row_key(const byte_array<16>& prefix, std::uint64_t number);
     operator byte_view() const noexcept { return byte_view(data_).first(size_); }
+    /// The second part of a key of two parts.
+    byte_array<16> suffix() const noexcept { return to_array<16>(byte_view(data_).last(16)); }
 
 private:
     byte_array<32> data_{};

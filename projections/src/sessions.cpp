@@ -21,9 +21,10 @@ result<void> check_version(
     const log::view_reader& rows, const principal& who, session_id session, revision expected,
     versioned_value session_row::* which, versioned_value& current)
 {
-    if (auto reached = reach_session(rows, who, session); !reached)
+    const auto key = session_row_key(rows, who.account, session);
+    if (auto reached = reach_session(rows, who, key); !reached)
         return std::unexpected(reached.error());
-    const auto row = get_row<session_row>(rows, session_row_key(rows, who.account, session));
+    const auto row = get_row<session_row>(rows, key);
     if (!row)
         corrupt_row(table::session_hot, "is of a session that does not exist");
     current = (*row).*which;
@@ -80,9 +81,9 @@ result<session_view> read_session(const log::snapshot& at, const session_row& ro
 
 } // namespace
 
-result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, session_id session)
+result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session)
 {
-    auto hot = get_row<session_hot_row>(rows, session_row_key(rows, who.account, session));
+    auto hot = get_row<session_hot_row>(rows, session);
     if (!hot)
         return fail(errc::not_found, "no session with this id");
     if (who.kind == log::device_kind::agent && hot->creator != who.device)
@@ -117,7 +118,7 @@ result<log::decision> create_session::decide(const log::view_reader& rows, unix_
     const row_key tag_key(account_part(rows, who.account), tag_part(rows, who.account, tag));
     if (const auto known = get_row<session_tag_row>(rows, tag_key))
     {
-        const auto hot = reach_session(rows, who, known->session);
+        const auto hot = reach_session(rows, who, session_row_key(rows, who.account, known->session));
         if (!hot)
             return std::unexpected(hot.error());
         session = known->session;
@@ -188,7 +189,7 @@ std::size_t set_session_active::size() const
 
 result<log::decision> set_session_active::decide(const log::view_reader& rows, unix_millis)
 {
-    const auto hot = reach_session(rows, who, session);
+    const auto hot = reach_session(rows, who, session_row_key(rows, who.account, session));
     if (!hot)
         return std::unexpected(hot.error());
     log::decision out{.account = who.account, .drafts = {}};
@@ -212,7 +213,7 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
 {
     if (auto known = check_device(rows, who); !known)
         return std::unexpected(known.error());
-    if (auto reached = reach_session(rows, who, session); !reached)
+    if (auto reached = reach_session(rows, who, session_row_key(rows, who.account, session)); !reached)
         return std::unexpected(reached.error());
     auto deleted = session_draft(log::event_type::session_deleted, session, log::no_body{});
     deleted.key = who.account.as<key_id>();
@@ -234,10 +235,9 @@ void erase_session(log::view_writer& rows, account_id account, const session_row
     erase_row<session_row>(rows, key);
 }
 
-void fold_session(const log::event& happened, log::view_writer& rows)
+void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
-    const auto account = account_part(rows, header.account);
     const auto session = header.stream.as<session_id>();
     const row_key key(account, session_part(rows, header.account, session));
 
