@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { endLater } from './cleanup.ts';
 import { freshDirectory } from './places.ts';
 
 const flags = [
@@ -19,10 +20,12 @@ export class Browser {
   /** What pages wrote to their console, and what they failed at. */
   readonly complaints: string[] = [];
   readonly #remove: () => void;
+  readonly #forget: () => void;
 
   private constructor(context: BrowserContext, remove: () => void) {
     this.context = context;
     this.#remove = remove;
+    this.#forget = endLater(() => this.close());
     context.setDefaultTimeout(15_000);
   }
 
@@ -49,6 +52,7 @@ export class Browser {
   }
 
   async close(): Promise<void> {
+    this.#forget();
     await this.context.close();
     this.#remove();
   }

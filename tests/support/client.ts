@@ -3,6 +3,7 @@
 
 import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
+import { endLater } from './cleanup.ts';
 import { waitFor, within } from './wait.ts';
 
 // ------------------------------------------------------------------------------------------------------- keys
@@ -184,6 +185,7 @@ export class Client {
   /** Every event's name and argument, in order of arrival. */
   readonly events: [string, any][] = [];
   #log: string | undefined;
+  readonly #forget: () => void;
 
   constructor(url: string, auth: Record<string, unknown>, { transports = ['websocket'], reconnection = false }: SocketOptions = {}) {
     this.socket = io(url, {
@@ -196,6 +198,7 @@ export class Client {
       forceNew: true,
     });
     this.auth = { ...auth };
+    this.#forget = endLater(() => this.close());
     this.socket.onAny((name: string, argument: unknown) => this.events.push([name, argument]));
     this.socket.on('update', (update: Update) => {
       this.updates.push(update);
@@ -269,6 +272,7 @@ export class Client {
   }
 
   close(): void {
+    this.#forget();
     this.socket.disconnect();
   }
 }

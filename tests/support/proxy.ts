@@ -4,6 +4,7 @@
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
+import { endLater } from './cleanup.ts';
 
 /** An HTTP exchange; hooks change it in place. */
 export interface Exchange {
@@ -76,6 +77,7 @@ export class LyingRelay {
   readonly links = new Set<Link>();
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 });
+  readonly #forget = endLater(() => this.close());
   #target: string;
 
   private constructor(target: string) {
@@ -107,6 +109,7 @@ export class LyingRelay {
   }
 
   async close(): Promise<void> {
+    this.#forget();
     for (const client of this.#sockets.clients) client.terminate();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

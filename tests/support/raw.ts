@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { endLater } from './cleanup.ts';
 import { waitFor, within } from './wait.ts';
 
 export class RawSocket {
@@ -16,8 +17,12 @@ export class RawSocket {
 
   private constructor(tcp: Socket) {
     this.tcp = tcp;
+    const forget = endLater(() => tcp.destroy());
     tcp.on('error', () => {});
-    tcp.on('close', () => (this.closed = true));
+    tcp.on('close', () => {
+      this.closed = true;
+      forget();
+    });
     tcp.on('data', (data: Buffer) => {
       this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
       this.#consume();
@@ -55,7 +60,11 @@ export class RawSocket {
     let frame;
     while ((frame = this.#frame()) !== undefined) {
       const { final, opcode, payload } = frame;
-      if (opcode === 8) this.closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+      if (opcode === 8) {
+        this.closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+        this.frame(8, payload);
+        this.tcp.end();
+      }
       if (opcode === 9) this.frame(10, payload);
       if (opcode > 2) continue;
       this.#parts.push(payload);
@@ -110,7 +119,13 @@ export class RawSocket {
   }
 
   message(what: string, matches: (text: string) => boolean, ms?: number): Promise<string> {
-    return waitFor(what, () => this.messages.find(matches), { every: 5, ...(ms === undefined ? {} : { ms }), last: () => this.messages.slice(-5).map((text) => text.slice(0, 300)) });
+    let looked = 0;
+    const probe = () => {
+      const found = this.messages.slice(looked).find(matches);
+      looked = this.messages.length;
+      return found;
+    };
+    return waitFor(what, probe, { every: 5, ...(ms === undefined ? {} : { ms }), last: () => this.messages.slice(-5).map((text) => text.slice(0, 300)) });
   }
 
   /** The events received so far. */

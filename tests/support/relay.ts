@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { endAtExit, endLater } from './cleanup.ts';
 import { freshDirectory, program } from './places.ts';
 import { waitFor } from './wait.ts';
 
@@ -26,6 +27,7 @@ export class Relay {
   output = '';
   readonly #options: RelayOptions;
   readonly #remove: () => void;
+  readonly #forget = endLater(() => this.close());
   #child: ChildProcess | undefined;
   #ended: Promise<Exit> | undefined;
 
@@ -74,6 +76,8 @@ export class Relay {
       { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;
+    const forget = endAtExit(() => child.kill('SIGKILL'));
+    child.on('exit', forget);
     this.#ended = new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
@@ -114,6 +118,7 @@ export class Relay {
   /** Kills it if it runs, and removes a fresh data directory. */
   async close(): Promise<void> {
     if (this.#ended) await this.kill();
+    this.#forget();
     this.#remove();
   }
 

@@ -1,9 +1,10 @@
 /// A terminal with a program in it: tmux, with a server of its own.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { endAtExit } from './cleanup.ts';
 import { freshDirectory } from './places.ts';
 import { waitFor } from './wait.ts';
 
@@ -12,6 +13,10 @@ const execute = promisify(execFile);
 export class Terminal {
   readonly #place = freshDirectory('terminal');
   readonly #socket = join(this.#place.path, 'tmux');
+  readonly #forget = endAtExit(() => {
+    spawnSync('tmux', ['-S', this.#socket, 'kill-server']);
+    this.#place.remove();
+  });
 
   /** Runs `command` with exactly this environment, 120 columns by 60 rows. */
   static async start(command: string[], { env, cwd }: { env: Record<string, string>; cwd: string }): Promise<Terminal> {
@@ -70,6 +75,7 @@ export class Terminal {
   }
 
   async close(): Promise<void> {
+    this.#forget();
     await this.#tmux('kill-server').catch(() => {});
     this.#place.remove();
   }

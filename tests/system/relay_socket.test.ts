@@ -109,8 +109,7 @@ describe('transports', () => {
   it('end when nobody signs in', async () => {
     const raw = await RawSocket.open(hasty.port);
     const answering = setInterval(() => raw.text('3'), 100);
-    await raw.gone(5_000);
-    clearInterval(answering);
+    await raw.gone(5_000).finally(() => clearInterval(answering));
   });
 });
 
@@ -174,12 +173,12 @@ describe('malformed frames', () => {
       (raw) => raw.tcp.write(Buffer.from([0x81, 0x02, 0x34, 0x32])),
       (raw) => raw.tcp.write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0])),
     ];
-    for (const send of frames) {
+    for (const [n, send] of frames.entries()) {
       const raw = await RawSocket.signedIn(relay.port, auth);
       const before = raw.messages.length;
       send(raw);
       if (!raw.closed) raw.emit('ping', undefined as never, 1);
-      await waitFor('an answer or the end', () => raw.closed || raw.messages.slice(before).some((text) => text.startsWith('431')));
+      await waitFor(`an answer to frame ${n}, or the end`, () => raw.closed || raw.messages.slice(before).some((text) => text.startsWith('431')));
       raw.close();
     }
     await witness.flushed();
@@ -492,6 +491,10 @@ describe('stream', () => {
 });
 
 describe('calls', () => {
+  function failed(ack: any, text: string): void {
+    assert.deepEqual([ack.ok, ack.error], [false, text]);
+  }
+
   /** Registers a method and answers its calls. */
   async function serve(client: Client, method: string, answer: (params: string) => string | Promise<string> | undefined): Promise<void> {
     client.socket.on('rpc-request', async (request: { method: string; params: string }, reply: (result: string) => void) => {
@@ -511,15 +514,13 @@ describe('calls', () => {
       assert.deepEqual(answers.map(({ result }) => result), count(60).map((n) => `<${n}>`));
       const long = randomText(4 * mebibyte);
       assert.equal((await caller.ask('rpc-call', { method: 'a:echo', params: long })).result, `<${long}>`);
-      assert.deepEqual(await server.ask('rpc-call', { method: 'a:echo', params: 'x' }), { ok: false, error: 'Cannot call RPC on the same socket' });
-      assert.equal((await caller.ask('rpc-call', { params: 'x' })).error, 'Invalid parameters: method is required');
-      const foreign = await stranger.ask('rpc-call', { method: 'a:echo', params: 'x' });
-      assert.equal(foreign.error, 'RPC method not available');
-      assert.deepEqual({ ok: foreign.ok, error: foreign.error }, { ok: false, error: 'RPC method not available' });
+      failed(await server.ask('rpc-call', { method: 'a:echo', params: 'x' }), 'Cannot call RPC on the same socket');
+      failed(await caller.ask('rpc-call', { params: 'x' }), 'Invalid parameters: method is required');
+      failed(await stranger.ask('rpc-call', { method: 'a:echo', params: 'x' }), 'RPC method not available');
 
       server.emit('rpc-unregister', { method: 'a:echo' });
       await server.event('rpc-unregistered', ({ method }) => method === 'a:echo');
-      assert.equal((await caller.ask('rpc-call', { method: 'a:echo', params: 'x' })).error, 'RPC method not available');
+      failed(await caller.ask('rpc-call', { method: 'a:echo', params: 'x' }), 'RPC method not available');
       server.emit('rpc-unregister', { method: 'never held' });
       await server.event('rpc-unregistered', ({ method }) => method === 'never held');
       server.emit('rpc-register', { method: '' });
@@ -553,7 +554,7 @@ describe('calls', () => {
       await asked.promise;
       const before = performance.now();
       server.close();
-      assert.deepEqual({ ...(await answer), code: undefined, retry: undefined }, { ok: false, error: 'RPC target disconnected', code: undefined, retry: undefined });
+      failed(await answer, 'RPC target disconnected');
       assert.ok(performance.now() - before < 2_000);
     });
   });
@@ -562,7 +563,7 @@ describe('calls', () => {
     const login = await Login.in(hasty.url);
     await using([login.connected(), login.connected()], async (server: Client, caller: Client) => {
       await serve(server, 'd:silence', () => undefined);
-      assert.equal((await caller.ask('rpc-call', { method: 'd:silence', params: '' })).error, 'operation has timed out');
+      failed(await caller.ask('rpc-call', { method: 'd:silence', params: '' }), 'operation has timed out');
       await serve(server, 'd:after', () => 'fine');
       assert.equal((await caller.ask('rpc-call', { method: 'd:after', params: '' })).result, 'fine');
     });
