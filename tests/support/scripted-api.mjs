@@ -62,10 +62,16 @@ const withoutNotes = (text) =>
 /**
  * Goes through the conversation and keeps the last prompt, how many batches of tool results came after it, and
  * those results. Text that follows results within one message is a new prompt (messages of the user are merged).
+ * `prompts` are all that came since the last answer: Claude Code puts queued ones into one turn.
  */
 export function readTurn(messages) {
-  const turn = { prompt: '', round: 0, results: [] };
-  for (const message of messages.filter(({ role }) => role === 'user')) {
+  const turn = { prompt: '', prompts: [], round: 0, results: [] };
+  let answered = false;
+  for (const message of messages) {
+    if (message.role !== 'user') {
+      answered = true;
+      continue;
+    }
     let batch = [];
     for (const block of asBlocks(message.content)) {
       if (block.type === 'tool_result') {
@@ -73,7 +79,8 @@ export function readTurn(messages) {
       } else if (block.type === 'text') {
         const text = withoutNotes(block.text);
         if (!text) continue;
-        Object.assign(turn, { prompt: text, round: 0, results: [] });
+        Object.assign(turn, { prompt: text, prompts: answered ? [text] : [...turn.prompts, text], round: 0, results: [] });
+        answered = false;
         batch = [];
       }
     }
@@ -180,7 +187,7 @@ class Answer {
 // ------------------------------------------------------------------------------------------------------ the API
 
 /**
- * Starts the API. `asked` lists what the programs asked for: {prompt, scene, round, results, hungUp}.
+ * Starts the API. `asked` lists what the programs asked for: {prompt, prompts, scene, round, results, hungUp}.
  * `scenes` are added to the built-in ones.
  */
 export async function startScriptedApi({ port = 0, scenes = {} } = {}) {
