@@ -1,0 +1,657 @@
+#include "consortium/net/http_server.hpp"
+#include "deadline.hpp"
+#include "http_reader.hpp"
+#include "stream.hpp"
+#include "tls.hpp"
+#include "websocket_connection.hpp"
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <ctime>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+namespace consortium::net
+{
+namespace
+{
+constexpr std::size_t read_bytes = 16u << 10;
+/// After a refusal the rest of the request is read away for so long, lest a reset destroy the answer.
+constexpr std::chrono::milliseconds linger_time{2'000};
+
+class server_impl;
+
+/// What of a server the calling thread runs.
+struct thread_identity
+{
+    const server_impl* server = nullptr;
+    std::size_t index = 0;
+};
+thread_local thread_identity current;
+
+/// Lets us end what is pending while the objects that refer to it still live.
+class network_context : public asio::io_context
+{
+public:
+    network_context() : asio::io_context(1) {}
+    void destroy_pending() { asio::io_context::shutdown(); }
+};
+
+/// Counted from accept to the end, WebSockets too.
+class open_count
+{
+public:
+    void add() { ++count_; }
+    void remove()
+    {
+        if (--count_ == 0)
+        {
+            const std::lock_guard lock(mutex_);
+            changed_.notify_all();
+        }
+    }
+    std::size_t value() const noexcept { return count_; }
+    bool wait_for_none(std::chrono::milliseconds limit)
+    {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, limit, [this] { return count_ == 0; });
+    }
+
+private:
+    std::atomic<std::size_t> count_ = 0;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+class connection;
+
+struct network_thread
+{
+    network_context context;
+    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+    std::thread thread;
+    /// Touched on the thread alone.
+    std::unordered_set<connection*> connections;
+    std::unordered_set<websocket_core*> websockets;
+};
+
+/// One accepted connection until it ends or becomes a WebSocket.
+class connection : public std::enable_shared_from_this<connection>
+{
+public:
+    connection(server_impl& server, std::size_t thread, stream channel, connection_info from);
+    ~connection();
+
+    asio::awaitable<void> run();
+    /// Nothing more is answered after what is under way.
+    void wind_down();
+    void cut()
+    {
+        if (!upgraded_)
+            channel_.close();
+    }
+
+private:
+    asio::awaitable<bool> read_more();
+    asio::awaitable<bool> receive(request_reader& reader);
+    asio::awaitable<void> refuse(unsigned status, std::string_view detail, bool head);
+    asio::awaitable<bool> respond(http_response response, bool head, bool keep_alive);
+    asio::awaitable<bool> answer(request_reader& reader);
+    asio::awaitable<bool> upgrade(request_reader& reader);
+    asio::awaitable<void> linger();
+
+    server_impl& server_;
+    std::size_t thread_;
+    stream channel_;
+    connection_info from_;
+    deadline deadline_;
+    std::shared_ptr<void> counted_;
+    std::string buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    bool idle_ = true;
+    bool timed_out_ = false;
+    bool upgraded_ = false;
+};
+
+class server_impl final : public http_server
+{
+public:
+    server_impl(http_server_options options, std::shared_ptr<asio::ssl::context> tls)
+        : options_(std::move(options)), tls_(std::move(tls))
+    {
+        for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i)
+            threads_.push_back(std::make_unique<network_thread>());
+    }
+    ~server_impl() override { stop(); }
+
+    result<void> open();
+    std::uint16_t port() const noexcept override { return port_; }
+    void start(http_handler& handler) override;
+    std::size_t thread_count() const noexcept override { return threads_.size(); }
+    void post(std::size_t thread, std::move_only_function<void()> task) override
+    {
+        asio::post(threads_[thread]->context, std::move(task));
+    }
+    asio::any_io_executor executor(std::size_t thread) const override
+    {
+        return threads_[thread]->context.get_executor();
+    }
+    std::optional<std::size_t> current_thread() const noexcept override
+    {
+        return current.server == this ? std::optional(current.index) : std::nullopt;
+    }
+    std::size_t connection_count() const noexcept override { return open_.value(); }
+    bool drain(std::chrono::milliseconds limit) override;
+    void stop() override;
+
+    const http_server_options& options() const noexcept { return options_; }
+    http_handler& handler() noexcept { return *handler_; }
+    bool draining() const noexcept { return draining_; }
+    network_thread& at(std::size_t thread) noexcept { return *threads_[thread]; }
+    open_count& open_connections() noexcept { return open_; }
+
+private:
+    asio::awaitable<void> accept();
+    void adopt(std::size_t thread, tcp::socket socket);
+
+    http_server_options options_;
+    std::shared_ptr<asio::ssl::context> tls_;
+    open_count open_;
+    std::vector<std::unique_ptr<network_thread>> threads_;
+    std::optional<tcp::acceptor> acceptor_;
+    std::uint16_t port_ = 0;
+    http_handler* handler_ = nullptr;
+    std::atomic<bool> draining_ = false;
+    bool started_ = false;
+    bool stopped_ = false;
+};
+
+bool has_token(std::optional<std::string_view> list, std::string_view token)
+{
+    while (list && !list->empty())
+    {
+        const auto end = list->find(',');
+        auto item = list->substr(0, end);
+        while (!item.empty() && (item.front() == ' ' || item.front() == '\t'))
+            item.remove_prefix(1);
+        while (!item.empty() && (item.back() == ' ' || item.back() == '\t'))
+            item.remove_suffix(1);
+        if (equal_ignoring_case(item, token))
+            return true;
+        list = end == std::string_view::npos ? std::string_view{} : list->substr(end + 1);
+    }
+    return false;
+}
+
+bool wants_websocket(const http_request& request)
+{
+    return has_token(request.header("Connection"), "upgrade") && has_token(request.header("Upgrade"), "websocket");
+}
+
+/// RFC 9110 section 5.6.7.
+std::string http_date()
+{
+    const auto now = std::time(nullptr);
+    thread_local std::time_t last = 0;
+    thread_local std::string text;
+    if (now != last)
+    {
+        std::tm parts{};
+        gmtime_r(&now, &parts);
+        std::array<char, 40> out{};
+        const auto size = std::strftime(out.data(), out.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        text.assign(out.data(), size);
+        last = now;
+    }
+    return text;
+}
+
+/// A field cannot smuggle in another one.
+void append_field(std::string& out, std::string_view name, std::string_view value)
+{
+    out.append(name).append(": ");
+    for (const char c : value)
+        out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+    out += "\r\n";
+}
+
+std::string response_head(const http_response& response, std::size_t body_size, bool keep_alive)
+{
+    std::string out;
+    out.reserve(512);
+    out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+    out.append(reason_phrase(response.status)).append("\r\n");
+    for (const auto& field : response.headers)
+        append_field(out, field.name, field.value);
+    // RFC 9110 section 8.6.
+    if (response.status >= 200 && response.status != 204)
+        append_field(out, "Content-Length", std::to_string(body_size));
+    append_field(out, "Date", http_date());
+    append_field(out, "Connection", keep_alive ? "keep-alive" : "close");
+    out += "\r\n";
+    return out;
+}
+
+connection::connection(server_impl& server, std::size_t thread, stream channel, connection_info from)
+    : server_(server),
+      thread_(thread),
+      channel_(std::move(channel)),
+      from_(std::move(from)),
+      deadline_(
+          channel_.executor(),
+          [this]
+          {
+              timed_out_ = true;
+              channel_.close();
+          })
+{
+    server_.at(thread_).connections.insert(this);
+    counted_ = std::shared_ptr<void>(nullptr, [count = &server_.open_connections()](void*) { count->remove(); });
+}
+
+connection::~connection()
+{
+    server_.at(thread_).connections.erase(this);
+}
+
+void connection::wind_down()
+{
+    if (idle_)
+        channel_.close();
+}
+
+asio::awaitable<bool> connection::read_more()
+{
+    if (begin_ == end_)
+        begin_ = end_ = 0;
+    if (begin_ > 0 && end_ == buffer_.size())
+    {
+        buffer_.erase(0, begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (buffer_.size() - end_ < read_bytes / 4)
+        buffer_.resize(end_ + read_bytes);
+    const auto [failed, count] =
+        co_await channel_.read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_));
+    end_ += count;
+    co_return !failed;
+}
+
+/// Reads one request. False: the connection is to be closed (an answer, where one is due, has been sent).
+asio::awaitable<bool> connection::receive(request_reader& reader)
+{
+    const auto& options = server_.options();
+    const auto self = shared_from_this();
+    idle_ = begin_ == end_;
+    if (idle_)
+    {
+        if (server_.draining())
+            co_return false;
+        deadline_.arm(self, options.idle_timeout);
+        if (!co_await read_more())
+            co_return false;
+        idle_ = false;
+    }
+    deadline_.arm(self, options.header_timeout);
+    bool in_body = false;
+    while (true)
+    {
+        std::size_t used = 0;
+        const auto state = reader.feed(std::string_view(buffer_).substr(begin_, end_ - begin_), used);
+        begin_ += used;
+        if (state == read_state::done)
+        {
+            deadline_.disarm();
+            co_return true;
+        }
+        if (state == read_state::failed)
+        {
+            co_await refuse(reader.status(), reader.detail(), reader.request().method == "HEAD");
+            co_return false;
+        }
+        if (state == read_state::header_done)
+        {
+            in_body = true;
+            if (reader.expects_continue() && begin_ == end_)
+            {
+                std::array<asio::const_buffer, 1> interim{asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25)};
+                if (co_await channel_.write_all(interim))
+                    co_return false;
+            }
+        }
+        if (in_body)
+            deadline_.arm(self, options.body_timeout);
+        if (begin_ == end_ || state == read_state::need_more)
+            if (!co_await read_more())
+                co_return false;
+    }
+}
+
+asio::awaitable<void> connection::refuse(unsigned status, std::string_view detail, bool head)
+{
+    auto response = server_.handler().refuse(status, detail);
+    response.close = true;
+    if (co_await respond(std::move(response), head, /*keep_alive=*/false))
+        co_await linger();
+}
+
+asio::awaitable<void> connection::linger()
+{
+    channel_.shutdown_send();
+    deadline_.arm(shared_from_this(), linger_time);
+    do
+        begin_ = end_ = 0;
+    while (co_await read_more());
+}
+
+asio::awaitable<bool> connection::respond(http_response response, bool head, bool keep_alive)
+{
+    const auto body = view(response.body);
+    const auto header = response_head(response, body.size(), keep_alive);
+    const bool bodiless = head || response.status == 204 || response.status == 304 || response.status < 200;
+    std::array<asio::const_buffer, 2> parts{
+        asio::buffer(header), bodiless ? asio::const_buffer{} : asio::buffer(body.data(), body.size())};
+    std::span<asio::const_buffer> rest = drop_written(parts, 0);
+    while (!rest.empty())
+    {
+        // Each part must be taken in time, not the whole.
+        std::array<asio::const_buffer, 2> some{};
+        std::size_t size = 0;
+        std::size_t count = 0;
+        for (const auto& part : rest)
+        {
+            some[count++] = asio::buffer(part, (256u << 10) - size);
+            size += some[count - 1].size();
+        }
+        deadline_.arm(shared_from_this(), server_.options().write_timeout);
+        if (co_await channel_.write_all(std::span(some).first(count)))
+            co_return false;
+        rest = drop_written(rest, size);
+    }
+    deadline_.disarm();
+    co_return true;
+}
+
+asio::awaitable<bool> connection::upgrade(request_reader& reader)
+{
+    const auto& request = reader.request();
+    std::optional<http_response> refusal;
+    const auto version = request.header("Sec-WebSocket-Version");
+    const auto key = request.header("Sec-WebSocket-Key");
+    if (request.method != "GET" || !key || key->size() != 24 || !request.body.empty())
+    {
+        refusal = server_.handler().refuse(400, "Malformed WebSocket handshake");
+    }
+    else if (version != "13")
+    {
+        refusal = server_.handler().refuse(426, "WebSocket version 13 is wanted");
+        refusal->headers.set("Sec-WebSocket-Version", "13");
+    }
+    else
+    {
+        refusal = server_.handler().refuse_upgrade(request, from_);
+    }
+    if (refusal)
+    {
+        const bool keep_alive = reader.keep_alive() && !server_.draining() && !refusal->close;
+        co_return co_await respond(std::move(*refusal), /*head=*/false, keep_alive) && keep_alive;
+    }
+
+    const std::string head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             "Sec-WebSocket-Accept: " +
+                             accept_key(*key) + "\r\n\r\n";
+    std::array<asio::const_buffer, 1> parts{asio::buffer(head)};
+    deadline_.arm(shared_from_this(), server_.options().write_timeout);
+    if (co_await channel_.write_all(parts))
+        co_return false;
+    deadline_.cancel();
+
+    upgraded_ = true;
+    websocket_settings settings;
+    settings.message_bytes_max = server_.options().frame_bytes_max;
+    settings.write_timeout = server_.options().write_timeout;
+    auto& websockets = server_.at(thread_).websockets;
+    // Leaves the list on this thread when the connection ends; counts until then.
+    auto core = std::make_shared<websocket_core>(std::move(channel_), buffer_.substr(begin_, end_ - begin_), settings);
+    websockets.insert(core.get());
+    core->hold(std::shared_ptr<void>(
+        nullptr,
+        [key_of = core.get(), list = &websockets, counted = std::move(counted_)](void*) { list->erase(key_of); }));
+    std::string().swap(buffer_);
+    auto request_copy = reader.take();
+    try
+    {
+        co_await server_.handler().upgraded(std::move(request_copy), from_, make_websocket(std::move(core)));
+    }
+    catch (const std::exception& thrown)
+    {
+        server_.handler().refuse(500, thrown.what());
+    }
+    co_return false;
+}
+
+asio::awaitable<bool> connection::answer(request_reader& reader)
+{
+    if (wants_websocket(reader.request()))
+        co_return co_await upgrade(reader);
+
+    const bool wants_more = reader.keep_alive();
+    auto request = reader.take();
+    const bool head = request.method == "HEAD";
+    http_response response;
+    std::optional<std::string> thrown_text;
+    try
+    {
+        response = co_await server_.handler().handle(std::move(request), from_);
+    }
+    catch (const std::exception& thrown)
+    {
+        thrown_text = thrown.what();
+    }
+    if (thrown_text)
+        response = server_.handler().refuse(500, *thrown_text);
+    const bool keep_alive = wants_more && !response.close && !server_.draining();
+    if (!co_await respond(std::move(response), head, keep_alive))
+        co_return false;
+    if (!keep_alive)
+        co_await linger();
+    co_return keep_alive;
+}
+
+asio::awaitable<void> connection::run()
+{
+    const auto self = shared_from_this();
+    deadline_.arm(self, server_.options().header_timeout);
+    if (const auto failed = co_await channel_.accept_tls())
+        co_return;
+    while (true)
+    {
+        request_reader reader(server_.options().header_bytes_max, server_.options().body_bytes_max);
+        if (!co_await receive(reader))
+            break;
+        if (!co_await answer(reader))
+            break;
+    }
+    deadline_.cancel();
+    if (!upgraded_)
+        channel_.close();
+}
+
+result<void> server_impl::open()
+{
+    error_code failed;
+    const auto address = asio::ip::make_address(options_.address, failed);
+    const auto place = options_.address + ":" + std::to_string(options_.port);
+    if (failed)
+        return fail(errc::bad_request, "cannot listen on " + place + ": not a numeric address");
+    acceptor_.emplace(threads_.front()->context);
+    const tcp::endpoint endpoint(address, options_.port);
+    acceptor_->open(endpoint.protocol(), failed);
+    if (!failed)
+        acceptor_->set_option(tcp::acceptor::reuse_address(true), failed);
+    if (!failed)
+        acceptor_->bind(endpoint, failed);
+    if (!failed)
+        acceptor_->listen(4096, failed);
+    if (failed)
+    {
+        const bool taken = failed == asio::error::address_in_use;
+        return fail(
+            errc::io, "cannot listen on " + place + ": " + failed.message() +
+                          (taken ? " (does another program run there?)" : ""));
+    }
+    port_ = acceptor_->local_endpoint(failed).port();
+    return {};
+}
+
+void server_impl::start(http_handler& handler)
+{
+    CONSORTIUM_ASSERT(!started_);
+    started_ = true;
+    handler_ = &handler;
+    asio::co_spawn(threads_.front()->context, accept(), asio::detached);
+    for (std::size_t i = 0; i < threads_.size(); ++i)
+    {
+        threads_[i]->thread = std::thread(
+            [this, i]
+            {
+                current = {this, i};
+                threads_[i]->context.run();
+                current = {};
+            });
+    }
+}
+
+asio::awaitable<void> server_impl::accept()
+{
+    asio::steady_timer pause(threads_.front()->context);
+    for (std::size_t next = 0; acceptor_->is_open();)
+    {
+        auto [failed, socket] = co_await acceptor_->async_accept(
+            threads_[next]->context.get_executor(), asio::as_tuple(asio::use_awaitable));
+        if (failed == asio::error::operation_aborted || failed == asio::error::bad_descriptor)
+            break;
+        if (failed)
+        {
+            // Out of file descriptors, most likely: others must end first.
+            pause.expires_after(std::chrono::milliseconds(100));
+            co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+            continue;
+        }
+        if (open_.value() >= options_.connections_max)
+        {
+            socket.close(failed);
+            continue;
+        }
+        open_.add();
+        const auto thread = next;
+        next = (next + 1) % threads_.size();
+        if (thread == 0)
+            adopt(thread, std::move(socket));
+        else
+            post(thread, [this, thread, moved = std::move(socket)]() mutable { adopt(thread, std::move(moved)); });
+    }
+}
+
+void server_impl::adopt(std::size_t thread, tcp::socket socket)
+{
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    connection_info from;
+    const auto peer = socket.remote_endpoint(ignored);
+    auto address = peer.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    from.remote_address = address.to_string();
+    from.remote_port = peer.port();
+    from.tls = tls_ != nullptr;
+    from.thread = thread;
+    auto channel = tls_ ? stream(std::move(socket), tls_) : stream(std::move(socket));
+    auto made = std::make_shared<connection>(*this, thread, std::move(channel), std::move(from));
+    asio::co_spawn(threads_[thread]->context, [made]() { return made->run(); }, [made](std::exception_ptr) {});
+}
+
+bool server_impl::drain(std::chrono::milliseconds limit)
+{
+    CONSORTIUM_ASSERT(!current_thread());
+    if (!started_ || stopped_)
+        return true;
+    draining_ = true;
+    post(
+        0,
+        [this]
+        {
+            error_code ignored;
+            acceptor_->close(ignored);
+        });
+    for (auto& thread : threads_)
+        asio::post(
+            thread->context,
+            [each = thread.get()]
+            {
+                for (auto* open : std::vector(each->connections.begin(), each->connections.end()))
+                    open->wind_down();
+            });
+    if (open_.wait_for_none(limit))
+        return true;
+    for (auto& thread : threads_)
+        asio::post(
+            thread->context,
+            [each = thread.get()]
+            {
+                for (auto* open : std::vector(each->connections.begin(), each->connections.end()))
+                    open->cut();
+                for (auto* open : std::vector(each->websockets.begin(), each->websockets.end()))
+                    open->abort();
+            });
+    open_.wait_for_none(std::chrono::milliseconds(500));
+    return false;
+}
+
+void server_impl::stop()
+{
+    CONSORTIUM_ASSERT(!current_thread());
+    if (std::exchange(stopped_, true))
+        return;
+    for (auto& thread : threads_)
+        thread->context.stop();
+    for (auto& thread : threads_)
+        if (thread->thread.joinable())
+            thread->thread.join();
+    acceptor_.reset();
+    for (auto& thread : threads_)
+        thread->context.destroy_pending();
+}
+} // namespace
+
+result<std::unique_ptr<http_server>> http_server::listen(http_server_options options)
+{
+    std::shared_ptr<asio::ssl::context> tls;
+    if (!options.certificate_file.empty() || !options.key_file.empty())
+    {
+        if (options.certificate_file.empty() || options.key_file.empty())
+            return fail(errc::bad_request, "TLS needs both a certificate file and a key file");
+        auto made = make_server_tls(options.certificate_file, options.key_file);
+        if (!made)
+            return std::unexpected(made.error());
+        tls = std::move(*made);
+    }
+    auto server = std::make_unique<server_impl>(std::move(options), std::move(tls));
+    if (auto opened = server->open(); !opened)
+        return std::unexpected(opened.error());
+    return server;
+}
+
+} // namespace consortium::net

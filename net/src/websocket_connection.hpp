@@ -1,0 +1,107 @@
+#pragma once
+#include "consortium/net/websocket.hpp"
+#include "deadline.hpp"
+#include "stream.hpp"
+#include "websocket_frames.hpp"
+#include <atomic>
+#include <deque>
+#include <vector>
+
+namespace consortium::net
+{
+
+enum class websocket_role
+{
+    server,
+    client,
+};
+
+struct websocket_settings
+{
+    websocket_role role = websocket_role::server;
+    std::size_t message_bytes_max = 0;
+    std::chrono::milliseconds write_timeout{60'000};
+    std::chrono::milliseconds close_timeout{2'000};
+};
+
+/// The state of one established WebSocket. Kept alive by what is under way; the handle that users own is apart.
+class websocket_core : public std::enable_shared_from_this<websocket_core>
+{
+public:
+    /// `input`: what was read beyond the handshake.
+    websocket_core(stream connection, std::string input, websocket_settings settings);
+
+    /// Kept until the connection has ended, e.g. a count of connections.
+    void hold(std::shared_ptr<void> held) { held_ = std::move(held); }
+
+    static asio::awaitable<result<std::span<const std::string_view>>> read(std::shared_ptr<websocket_core> self);
+    void send(std::string_view payload);
+    void send(shared_frame frame);
+    void flush();
+    void close(close_code code, std::string_view reason);
+    void abort();
+    /// The user's handle is gone: nobody will read any more.
+    void release();
+    /// Thread-safe, as is is_open().
+    std::size_t queued_bytes() const noexcept { return queued_.load(std::memory_order_relaxed); }
+    bool is_open() const noexcept { return open_.load(std::memory_order_relaxed); }
+    asio::any_io_executor executor() { return stream_.executor(); }
+
+private:
+    struct segment
+    {
+        std::string own;
+        shared_frame shared;
+
+        std::string_view bytes() const noexcept { return shared ? shared->bytes() : std::string_view(own); }
+    };
+
+    void queue_frame(opcode kind, std::string_view payload);
+    void queue_bytes(std::string_view header, std::string_view payload);
+    void start_write();
+    void continue_write();
+    void written(boost::system::error_code failed, std::size_t count);
+    /// Once closing, when all is written: waits for the peer's close frame, or ends.
+    void settle();
+    /// Takes what has arrived apart. True when there is something to return from read().
+    bool decode();
+    void peer_closed(std::string_view payload);
+    void make_room();
+    void fail_with(error reason);
+    void finish();
+    static asio::awaitable<void> drain(std::shared_ptr<websocket_core> self);
+
+    stream stream_;
+    websocket_settings settings_;
+    std::shared_ptr<void> held_;
+    frame_decoder decoder_;
+    deadline write_deadline_;
+    deadline close_deadline_;
+
+    // Input: the unread bytes are [begin_, end_) of buffer_.
+    std::string buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::vector<std::string_view> messages_;
+    bool reading_ = false;
+
+    // Output.
+    std::deque<segment> queue_;
+    std::vector<asio::const_buffer> gathered_;
+    std::span<asio::const_buffer> unwritten_;
+    std::size_t in_flight_ = 0; ///< segments of queue_ that gathered_ points into
+    bool flush_wanted_ = false;
+    std::atomic<std::size_t> queued_ = 0;
+
+    std::atomic<bool> open_ = true; ///< neither closing nor closed
+    bool close_sent_ = false;       ///< the close frame is queued; nothing may follow it
+    bool peer_closed_ = false;
+    bool close_deadline_armed_ = false;
+    bool finished_ = false;
+    /// Why there is nothing more to read.
+    std::optional<error> over_;
+};
+
+std::unique_ptr<websocket> make_websocket(std::shared_ptr<websocket_core> core);
+
+} // namespace consortium::net
