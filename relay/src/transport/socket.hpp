@@ -128,8 +128,10 @@ public:
     virtual void on_event(socket& client, std::string_view name, boost::json::array args, ack reply) = 0;
     /// All events that arrived together have been delivered: the place to submit what they gathered.
     virtual void on_events_delivered(socket& client) = 0;
-    /// Exactly once for each socket whose on_connect succeeded.
+    /// Exactly once for each socket whose on_connect succeeded, in a turn of its own.
     virtual void on_disconnect(socket& client, std::string_view reason) = 0;
+    /// One of the functions above threw; that connection ends. For the log.
+    virtual void on_bug(std::string_view what) = 0;
 };
 
 } // namespace consortium::relay

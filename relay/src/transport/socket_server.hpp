@@ -35,7 +35,7 @@ struct socket_server_counts
 class socket_server
 {
 public:
-    /// `server` (not started yet or running) and `rules` must outlive it.
+    /// `server` and `rules` must outlive it; destroy it after http_server::stop().
     static std::unique_ptr<socket_server>
     make(net::http_server& server, socket_handler& rules, socket_server_options options = {});
     virtual ~socket_server() = default;
