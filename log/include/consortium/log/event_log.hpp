@@ -32,14 +32,15 @@ struct outcome
     result<std::vector<std::shared_ptr<const event>>> committed;
 };
 
-/// Gets every outcome, in log order, on the sequencer's thread. Must not block.
+/// Gets every outcome, in log order, on one thread of the log. Must not block, throw, or close the log.
 class commit_sink
 {
 public:
     virtual ~commit_sink() = default;
-    /// One call for each durable batch. Refused commands come in the same call, in the order of submission.
+    /// One call for each durable batch. Refused commands come in the same call, in the order of decision.
     virtual void on_commit(std::span<const outcome> batch) = 0;
     /// The queue went above its high mark (true) or fell to half of it (false): stop or resume reading from sockets.
+    /// Comes from any thread, one call at a time; must not submit.
     virtual void on_pressure(bool high) = 0;
     /// Writing failed and nothing in memory may be believed: the process must end. Called at most once.
     virtual void on_failure(const error& why) = 0;
@@ -56,7 +57,10 @@ struct relay_keys
 struct counts
 {
     lsn head;
-    std::uint64_t repaired_records = 0; ///< of an unacknowledged tail that were dropped at opening
+    /// Intact records above the witness: written, but nobody was told before the process ended. They are kept.
+    std::uint64_t kept_records = 0;
+    /// Of a batch torn by the end of the process, never acknowledged; dropped.
+    std::uint64_t repaired_bytes = 0;
     std::chrono::milliseconds opening{};
 };
 
@@ -68,9 +72,9 @@ class event_log
 public:
     virtual ~event_log() = default;
 
-    /// Queues a command; commands of one thread are decided in the order they were submitted. Its outcome reaches the
-    /// sink exactly once. errc::overloaded (carries when to retry), errc::unavailable (disk below its floor),
-    /// errc::closed: refused, the sink will not hear of it.
+    /// Queues a command. Commands of one account are decided in the order they were submitted; accounts take turns. The
+    /// outcome reaches the sink exactly once. errc::overloaded (carries when to retry), errc::unavailable (disk below
+    /// its floor), errc::closed: refused, the sink will not hear of it.
     virtual result<void> submit(std::shared_ptr<command> wanted) = 0;
 
     virtual std::unique_ptr<snapshot> read() const = 0;

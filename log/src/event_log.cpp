@@ -1,0 +1,86 @@
+#include "consortium/log/event_log.hpp"
+#include "open_log.hpp"
+#include "recovery.hpp"
+#include "sequencer.hpp"
+#include <spdlog/spdlog.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+class rocks_event_log final : public event_log
+{
+public:
+    rocks_event_log(
+        opened_directory opened, witness_file witness, counts at_opening, const log_options& options,
+        const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
+        : lock_(std::move(opened.lock)),
+          with_(opened.with),
+          id_(opened.head.id),
+          at_opening_(at_opening),
+          sequencer_(
+              {.store = std::move(opened.store),
+               .with = std::move(opened.with),
+               .witness = std::move(witness),
+               .head = std::move(opened.head),
+               .rules = rules,
+               .sink = sink,
+               .clock = clock,
+               .options = options,
+               .below = below})
+    {
+    }
+
+    result<void> submit(std::shared_ptr<command> wanted) override { return sequencer_.submit(std::move(wanted)); }
+    std::unique_ptr<snapshot> read() const override { return make_snapshot(sequencer_.published(), with_); }
+    log_id id() const override { return id_; }
+    const relay_keys& keys() const override { return with_->keys->relay(); }
+    counts opened() const override { return at_opening_; }
+    void close() override { sequencer_.close(); }
+
+private:
+    unique_fd lock_;
+    std::shared_ptr<reading> with_;
+    log_id id_;
+    counts at_opening_;
+    sequencer sequencer_;
+};
+
+} // namespace
+
+result<std::unique_ptr<event_log>> open_log_over(
+    const log_options& options, const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
+{
+    const auto begun = std::chrono::steady_clock::now();
+    auto opened = open_directory(options, rules, below, store_access::read_write);
+    if (!opened)
+        return std::unexpected(opened.error());
+    auto witness = witness_file::open(opened->witness_path, opened->witness, below);
+    if (!witness)
+        return std::unexpected(witness.error());
+    // What is served from now on is acknowledged: it must not be lost unnoticed.
+    if (auto advanced = witness->advance(opened->head.number(), opened->head.tree.root()); !advanced)
+        return std::unexpected(advanced.error());
+    const counts at_opening{
+        .head = opened->head.number(),
+        .kept_records = opened->unwitnessed_records,
+        .repaired_bytes = opened->torn_bytes,
+        .opening = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun)};
+    if (at_opening.kept_records > 0 || at_opening.repaired_bytes > 0)
+        spdlog::warn(
+            "the log was not closed in order: {} intact records that nobody was told of were kept, {} bytes of a "
+            "record "
+            "batch that was never acknowledged were dropped",
+            at_opening.kept_records, at_opening.repaired_bytes);
+    return std::make_unique<rocks_event_log>(
+        std::move(*opened), std::move(*witness), at_opening, options, rules, sink, clock, below);
+}
+
+result<std::unique_ptr<event_log>>
+open_log(const log_options& options, const domain& rules, commit_sink& sink, const clock_source& clock)
+{
+    return open_log_over(options, rules, sink, clock, {});
+}
+
+} // namespace consortium::log

@@ -1,0 +1,36 @@
+#pragma once
+#include "consortium/log/event_log.hpp"
+#include "keyring.hpp"
+#include "rocks_store.hpp"
+#include "row_codec.hpp"
+
+/// Reading records and rows at one moment of the store.
+namespace consortium::log
+{
+
+/// What readers share; outlives every snapshot.
+struct reading
+{
+    std::unique_ptr<keyring> keys;
+    row_codec rows;
+
+    explicit reading(std::unique_ptr<keyring> ring) : keys(std::move(ring)), rows(keys->view_key()) {}
+};
+
+byte_array<8> record_key(lsn number) noexcept;
+
+/// A record, opened as far as its keys allow.
+struct opened_record
+{
+    event happened;
+    digest256 leaf{};
+};
+
+/// `check_commitments`: recompute both, as verify does. errc::corrupt names the lsn; errc::newer_version.
+/// Throws log_failure when the store cannot be read.
+result<opened_record>
+open_record(const pinned_store& at, reading& with, lsn number, byte_view value, bool check_commitments);
+
+std::unique_ptr<snapshot> make_snapshot(std::shared_ptr<const pinned_store> at, std::shared_ptr<reading> with);
+
+} // namespace consortium::log

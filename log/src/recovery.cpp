@@ -1,0 +1,321 @@
+#include "recovery.hpp"
+#include "root_key.hpp"
+#include <boost/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t format_version = 1;
+constexpr std::size_t small_file_bytes_max = 64 << 10;
+
+/// Names in a data directory.
+struct layout
+{
+    fs::path root;
+
+    fs::path description() const { return root / "relay.json"; }
+    /// Its presence, while there is no relay.json, says that making the log did not come to its end: nothing in the
+    /// directory was ever served, and it is made anew.
+    fs::path unfinished() const { return root / "relay.json.new"; }
+    fs::path root_key() const { return root / "root.key"; }
+    fs::path database() const { return root / "db"; }
+};
+
+fs::path witness_path(const log_options& options)
+{
+    return options.witness.empty() ? options.directory / "witness" : options.witness;
+}
+
+constexpr std::string_view next_step =
+    " Nothing was changed. Copy the directory before anything else; then restore the newest backup, or accept what is "
+    "there with 'consortium-admin witness adopt'.";
+
+std::string lsn_range(std::uint64_t first, std::uint64_t last)
+{
+    return first == last ? "lsn " + std::to_string(first)
+                         : "lsn " + std::to_string(first) + " to " + std::to_string(last);
+}
+
+std::string describe(const log_id& id)
+{
+    return boost::json::serialize(boost::json::object{{"format", format_version}, {"log", to_string(id)}}) + "\n";
+}
+
+result<log_id> read_description(const fs::path& path)
+{
+    const auto content = read_file(path, small_file_bytes_max);
+    if (!content)
+        return std::unexpected(content.error());
+    boost::json::error_code bad;
+    const auto parsed = boost::json::parse(text(*content), bad);
+    const auto* object = bad ? nullptr : parsed.if_object();
+    const auto* format = object != nullptr ? object->if_contains("format") : nullptr;
+    if (format == nullptr || !format->is_int64())
+        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
+    if (format->get_int64() != format_version)
+        return fail(
+            errc::newer_version, path.string() + " says format " + std::to_string(format->get_int64()) +
+                                     "; this version reads format " + std::to_string(format_version));
+    const auto* id = object->if_contains("log");
+    if (id == nullptr || !id->is_string())
+        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
+    const std::string_view written = id->get_string();
+    auto out = parse_uuid<log_id>(written);
+    if (!out)
+        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
+    return out;
+}
+
+/// Empty but for what file systems put there.
+bool holds_nothing(const fs::path& directory)
+{
+    for (const auto& entry : fs::directory_iterator(directory))
+        if (entry.path().filename() != "lost+found")
+            return false;
+    return true;
+}
+
+/// An empty directory beside a witness that knows of records is a disk that is not mounted, not a new log.
+result<void> check_no_older_log(const log_options& options)
+{
+    const auto path = witness_path(options);
+    const auto found = read_witness(path);
+    if (!found && found.error() == errc::not_found)
+        return {};
+    if (!found)
+        return fail(
+            found.error().code, found.error().detail + "; the log it belongs to is not in " +
+                                    options.directory.string() + ". Remove it if a new log shall begin here.");
+    if (found->head.value == 0)
+        return {};
+    return fail(
+        errc::log_truncated,
+        path.string() + " says that " + lsn_range(1, found->head.value) + " were acknowledged, but " +
+            options.directory.string() +
+            " holds no log: is its disk mounted? Nothing was changed. To begin a new log, remove the "
+            "witness.");
+}
+
+/// Makes a new log. Each step is durable before the next; relay.json comes last and says that all is there.
+result<void> create_log(const log_options& options, const domain& rules, const seams& below)
+{
+    const layout names{options.directory};
+    const auto witness = witness_path(options);
+    if (auto older = check_no_older_log(options); !older)
+        return older;
+
+    const log_id id{make_uuid_v4()};
+    if (auto begun = write_file(names.unfinished(), view(describe(id))); !begun)
+        return begun;
+    fs::remove_all(names.database());
+    fs::create_directory(names.database());
+    fs::remove(names.root_key());
+    if (options.witness.empty())
+        fs::remove(witness);
+
+    const auto root = create_root_key(names.root_key(), options.master_secret);
+    if (!root)
+        return std::unexpected(root.error());
+    {
+        auto store = rocks_store::open(names.database(), store_access::create, rules.tables(), below.env);
+        if (!store)
+            return std::unexpected(store.error());
+        rocksdb::WriteBatch first;
+        keyring::create(*root, **store, first);
+        write_head(first, **store, {.id = id, .time = 0, .tree = {}, .previous = {}});
+        rocksdb::WriteOptions durable;
+        durable.sync = true;
+        if (const auto status = (*store)->db().Write(durable, &first); !status.ok())
+            return std::unexpected(to_error(status, "cannot write the new log"));
+    }
+    if (auto made =
+            witness_file::create(witness, {.id = id, .generation = 1, .head = {}, .root = merkle::frontier().root()});
+        !made)
+        return made;
+    std::error_code bad;
+    fs::rename(names.unfinished(), names.description(), bad);
+    if (bad)
+        return fail(errc::io, "cannot rename " + names.unfinished().string() + ": " + bad.message());
+    if (auto synced = sync_directory(names.root); !synced)
+        return synced;
+    return sync_directory(fs::absolute(names.root).parent_path());
+}
+
+/// The root of the tree over the first `size` records, from the log itself.
+result<digest256> root_at(const rocks_store& store, const head_state& head, lsn size)
+{
+    if (size == head.number())
+        return head.tree.root();
+    if (size.value == head.previous.size())
+        return head.previous.root();
+    // Only after a witness was brought back from elsewhere: read every leaf below it.
+    merkle::frontier tree;
+    const std::unique_ptr<rocksdb::Iterator> records(store.db().NewIterator({}, store.log()));
+    for (records->SeekToFirst(); records->Valid() && tree.size() < size.value; records->Next())
+    {
+        const auto record = parse_record(view(records->value()));
+        if (!record || text(view(records->key())) != text(record_key({tree.size() + 1})))
+            return fail(errc::corrupt, "lsn " + std::to_string(tree.size() + 1) + " is missing or damaged");
+        tree.append(record->leaf());
+    }
+    if (!records->status().ok())
+        return std::unexpected(to_error(records->status(), "cannot read the log"));
+    return tree.root();
+}
+
+result<void> hold_against_witness(const rocks_store& store, const head_state& head, const witness_state& witness)
+{
+    if (head.id != witness.id)
+        return fail(
+            errc::corrupt, "the database belongs to log " + to_string(head.id) + ", the witness to log " +
+                               to_string(witness.id) + "." + std::string(next_step));
+    if (head.number() < witness.head)
+        return fail(
+            errc::log_truncated, lsn_range(head.number().value + 1, witness.head.value) +
+                                     " were acknowledged and are missing: the log ends at lsn " +
+                                     std::to_string(head.number().value) + "." + std::string(next_step));
+    const auto root = root_at(store, head, witness.head);
+    if (!root)
+        return std::unexpected(root.error());
+    if (*root != witness.root)
+        return fail(
+            errc::corrupt, "the records up to " + lsn_range(witness.head.value, witness.head.value) +
+                               " are not those that were acknowledged: the tree over them has another root." +
+                               std::string(next_step));
+    return {};
+}
+
+/// RocksDB refuses, or its parts do not fit: say what was at stake.
+error explain(error why, const witness_state& witness)
+{
+    if (why.code == errc::corrupt)
+        why.detail += ". Records up to lsn " + std::to_string(witness.head.value) + " were acknowledged; some of " +
+                      lsn_range(1, std::max<std::uint64_t>(witness.head.value, 1)) + " are missing or damaged." +
+                      std::string(next_step);
+    return why;
+}
+
+struct looked_at
+{
+    std::shared_ptr<rocks_store> store;
+    head_state head;
+};
+
+/// Opens as asked and holds what is found against the witness.
+result<looked_at> look(
+    const fs::path& database, store_access access, const domain& rules, const seams& below,
+    const witness_state& witness)
+{
+    auto store = rocks_store::open(database, access, rules.tables(), below.env);
+    if (!store)
+        return std::unexpected(explain(store.error(), witness));
+    auto head = (*store)->head();
+    if (!head)
+        return std::unexpected(explain(head.error(), witness));
+    if (auto held = hold_against_witness(**store, *head, witness); !held)
+        return std::unexpected(held.error());
+    return looked_at{.store = std::move(*store), .head = std::move(*head)};
+}
+
+result<opened_directory>
+open_existing(const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
+{
+    const layout names{options.directory};
+    const auto id = read_description(names.description());
+    if (!id)
+        return std::unexpected(id.error());
+    const auto root = open_root_key(names.root_key(), options.master_secret);
+    if (!root)
+        return std::unexpected(root.error());
+
+    opened_directory out;
+    out.lock = std::move(lock);
+    out.witness_path = witness_path(options);
+    const auto witness = read_witness(out.witness_path);
+    if (!witness)
+        return fail(
+            witness.error().code == errc::not_found ? errc::corrupt : witness.error().code,
+            witness.error().detail + ": whether acknowledged records are missing cannot be told." +
+                std::string(next_step));
+    out.witness = *witness;
+    if (witness->id != *id)
+        return fail(
+            errc::corrupt, "relay.json belongs to log " + to_string(*id) + ", the witness to log " +
+                               to_string(witness->id) + "." + std::string(next_step));
+
+    {
+        // Opening for writing would repair, and destroy what the repair was made from: look first.
+        auto seen = look(names.database(), store_access::read_only, rules, below, *witness);
+        if (!seen)
+            return std::unexpected(seen.error());
+        out.torn_bytes = seen->store->wal().torn_bytes;
+        out.store = std::move(seen->store);
+        out.head = std::move(seen->head);
+    }
+    if (access == store_access::read_write)
+    {
+        out.store.reset();
+        auto opened = look(names.database(), access, rules, below, *witness);
+        if (!opened)
+            return std::unexpected(opened.error());
+        out.store = std::move(opened->store);
+        out.head = std::move(opened->head);
+    }
+    out.unwitnessed_records = out.head.number().value - witness->head.value;
+    auto keys = keyring::open(*root, *out.store);
+    if (!keys)
+        return std::unexpected(explain(keys.error(), *witness));
+    out.with = std::make_shared<reading>(std::move(*keys));
+    return out;
+}
+
+} // namespace
+
+result<opened_directory>
+open_directory(const log_options& options, const domain& rules, const seams& below, store_access access)
+try
+{
+    init_crypto();
+    const layout names{options.directory};
+    const bool may_create = options.create && access == store_access::read_write;
+    if (!fs::exists(names.root))
+    {
+        if (!may_create)
+            return fail(errc::not_found, names.root.string() + " does not exist");
+        // An external witness is asked before anything is made.
+        if (auto older = check_no_older_log(options); !older)
+            return std::unexpected(older.error());
+        fs::create_directories(names.root);
+        fs::permissions(names.root, fs::perms::owner_all);
+    }
+    auto lock = lock_directory(names.root);
+    if (!lock)
+        return std::unexpected(lock.error());
+
+    if (!fs::exists(names.description()))
+    {
+        const bool unfinished = fs::exists(names.unfinished());
+        if (!unfinished && !holds_nothing(names.root))
+            return fail(
+                errc::corrupt,
+                names.root.string() +
+                    " is not a log's data directory (relay.json is missing) and is not empty. Nothing was "
+                    "changed; name another directory, or restore relay.json from a backup.");
+        if (!may_create)
+            return fail(errc::not_found, names.root.string() + " holds no log");
+        if (auto made = create_log(options, rules, below); !made)
+            return std::unexpected(made.error());
+    }
+    return open_existing(options, rules, below, access, std::move(*lock));
+}
+catch (const fs::filesystem_error& failed)
+{
+    return fail(errc::io, failed.what());
+}
+
+} // namespace consortium::log

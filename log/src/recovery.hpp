@@ -1,0 +1,33 @@
+#pragma once
+#include "consortium/log/event_log.hpp"
+#include "files.hpp"
+#include "reader.hpp"
+#include "seams.hpp"
+#include "witness.hpp"
+
+/// The opening procedure: docs/log-format.md, "Opening".
+namespace consortium::log
+{
+
+struct opened_directory
+{
+    /// Held until everything else is closed.
+    unique_fd lock;
+    std::shared_ptr<rocks_store> store;
+    std::shared_ptr<reading> with;
+    head_state head;
+    /// As found; open_directory() has not advanced it.
+    witness_state witness;
+    std::filesystem::path witness_path;
+    /// Intact records above the witness, kept.
+    std::uint64_t unwitnessed_records = 0;
+    /// Torn bytes after the last intact batch, dropped.
+    std::uint64_t torn_bytes = 0;
+};
+
+/// Looks read-only first and holds what it finds against the witness; only then opens as asked. A directory that does
+/// not pass is left as it is. With `read_only` nothing is ever changed.
+result<opened_directory>
+open_directory(const log_options& options, const domain& rules, const seams& below, store_access access);
+
+} // namespace consortium::log

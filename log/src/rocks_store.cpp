@@ -1,0 +1,315 @@
+#include "rocks_store.hpp"
+#include <algorithm>
+#include <map>
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/wal_filter.h>
+#include <rocksdb/write_batch.h>
+#include <spdlog/spdlog.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+constexpr std::string_view view_prefix = "view.";
+constexpr std::uint8_t head_version = 1;
+constexpr std::string_view head_key = "head";
+
+/// RocksDB's own messages: only what an operator must see, and never a file in the data directory.
+class quiet_logger final : public rocksdb::Logger
+{
+public:
+    quiet_logger() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
+    using rocksdb::Logger::Logv;
+    void Logv(const char* format, va_list arguments) override
+    {
+        std::array<char, 1024> line;
+        std::vsnprintf(line.data(), line.size(), format, arguments);
+        spdlog::error("RocksDB: {}", line.data());
+    }
+};
+
+/// Watches the batches that RocksDB finds intact in its WALs, to know how many bytes after the last one it drops.
+class wal_watcher final : public rocksdb::WalFilter
+{
+public:
+    WalProcessingOption LogRecordFound(
+        unsigned long long, const std::string& file, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
+        bool*) override
+    {
+        advance(ends_[file], batch.GetDataSize());
+        return WalProcessingOption::kContinueProcessing;
+    }
+    const char* Name() const override { return "consortium.wal_watcher"; }
+
+    const std::map<std::string, std::uint64_t>& ends() const noexcept { return ends_; }
+
+private:
+    /// Where a batch of `size` bytes ends in a WAL: blocks of 32 KiB hold fragments, each behind 7 bytes of its own
+    /// (RocksDB wiki, "Write Ahead Log File Format").
+    static void advance(std::uint64_t& end, std::uint64_t size)
+    {
+        constexpr std::uint64_t block = 32768;
+        constexpr std::uint64_t fragment_header = 7;
+        do
+        {
+            if (block - end % block < fragment_header)
+                end += block - end % block;
+            const auto fragment = std::min(size, block - end % block - fragment_header);
+            end += fragment_header + fragment;
+            size -= fragment;
+        } while (size > 0);
+    }
+
+    std::map<std::string, std::uint64_t> ends_;
+};
+
+rocksdb::ColumnFamilyOptions log_family(const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = cache;
+    table.block_size = 16 << 10;
+    table.cache_index_and_filter_blocks = true;
+    rocksdb::ColumnFamilyOptions options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    // Ciphertext does not compress. Keys only ascend, so level compaction moves files without rewriting them.
+    options.compression = rocksdb::kNoCompression;
+    options.bottommost_compression = rocksdb::kNoCompression;
+    options.write_buffer_size = 64 << 20;
+    return options;
+}
+
+rocksdb::ColumnFamilyOptions point_family(const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = cache;
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.cache_index_and_filter_blocks = true;
+    rocksdb::ColumnFamilyOptions options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    options.compression = rocksdb::kNoCompression;
+    options.bottommost_compression = rocksdb::kNoCompression;
+    options.write_buffer_size = 16 << 20;
+    return options;
+}
+
+rocksdb::DBOptions database_options(rocksdb::Env* env)
+{
+    rocksdb::DBOptions options;
+    if (env != nullptr)
+        options.env = env;
+    options.info_log = std::make_shared<quiet_logger>();
+    options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    // Off, RocksDB serves a database whose older WAL was deleted as if nothing were missing (measured).
+    options.track_and_verify_wals_in_manifest = true;
+    options.paranoid_checks = true;
+    options.max_total_wal_size = 64 << 20; // bounds the time of a restart
+    options.max_background_jobs = 2;
+    options.bytes_per_sync = 1 << 20;
+    options.wal_bytes_per_sync = 1 << 20;
+    // Opening must not depend on how long the log is.
+    options.max_open_files = 512;
+    options.skip_stats_update_on_db_open = true;
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+    return options;
+}
+
+result<std::vector<std::string>> wanted_families(
+    const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
+    const rocksdb::DBOptions& options)
+{
+    std::vector<std::string> wanted{rocksdb::kDefaultColumnFamilyName, "log", "keys", "meta"};
+    for (const auto name : views)
+        wanted.push_back(std::string(view_prefix) + std::string(name));
+    if (access == store_access::create)
+        return wanted;
+
+    std::vector<std::string> present;
+    const auto status = rocksdb::DB::ListColumnFamilies(options, directory.string(), &present);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "cannot read the list of column families"));
+    for (const auto& name : wanted)
+        if (std::ranges::find(present, name) == present.end())
+            return fail(errc::corrupt, "column family '" + name + "' is missing");
+    for (const auto& name : present)
+        if (std::ranges::find(wanted, name) == wanted.end())
+            return fail(
+                errc::newer_version,
+                "column family '" + name + "' is unknown: a newer version of this program wrote here");
+    return wanted;
+}
+
+std::uint64_t torn_bytes(const wal_watcher& watcher, rocksdb::Env& env)
+{
+    std::uint64_t torn = 0;
+    for (const auto& [file, end] : watcher.ends())
+    {
+        std::uint64_t size = 0;
+        if (env.GetFileSize(file, &size).ok() && size > end)
+            torn += size - end;
+    }
+    return torn;
+}
+
+} // namespace
+
+error to_error(const rocksdb::Status& status, std::string_view what)
+{
+    auto code = errc::io;
+    if (status.IsCorruption())
+        code = errc::corrupt;
+    else if (status.IsNotFound())
+        code = errc::not_found;
+    else if (status.IsInvalidArgument() || status.IsNotSupported())
+        code = errc::corrupt;
+    return {.code = code, .detail = std::string(what) + ": " + status.ToString(), .retry = {}};
+}
+
+bytes head_state::serialize() const
+{
+    bytes out{head_version};
+    append(out, id.view());
+    append(out, big_endian(time));
+    append(out, tree.serialize());
+    append(out, previous.serialize());
+    return out;
+}
+
+result<head_state> head_state::parse(byte_view data)
+{
+    constexpr std::size_t trees_at = 1 + 16 + 8;
+    if (data.empty() || data[0] > head_version)
+        return fail(data.empty() ? errc::corrupt : errc::newer_version, "the log's head is of an unknown version");
+    if (data[0] != head_version || data.size() < trees_at + 16)
+        return fail(errc::corrupt, "the log's head is damaged");
+    head_state out{
+        .id = {to_array<16>(data.subspan(1))},
+        .time = load_big_endian<std::int64_t>(data.subspan(17)),
+        .tree = {},
+        .previous = {}};
+    data = data.subspan(trees_at);
+    // The first frontier's size says where the second begins.
+    const auto roots = static_cast<std::size_t>(std::popcount(load_big_endian<std::uint64_t>(data)));
+    const auto first_bytes = 8 + roots * 32;
+    if (data.size() < first_bytes)
+        return fail(errc::corrupt, "the log's head is damaged");
+    auto tree = merkle::frontier::parse(data.first(first_bytes));
+    auto previous = merkle::frontier::parse(data.subspan(first_bytes));
+    if (!tree || !previous)
+        return fail(errc::corrupt, "the log's head is damaged");
+    out.tree = std::move(*tree);
+    out.previous = std::move(*previous);
+    return out;
+}
+
+result<std::unique_ptr<rocks_store>> rocks_store::open(
+    const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
+    rocksdb::Env* env)
+{
+    auto options = database_options(env);
+    const auto families = wanted_families(directory, access, views, options);
+    if (!families)
+        return std::unexpected(families.error());
+
+    const auto cache = rocksdb::NewLRUCache(64 << 20);
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    for (const auto& name : *families)
+        descriptors.emplace_back(name, name == "log" ? log_family(cache) : point_family(cache));
+
+    wal_watcher watcher;
+    options.wal_filter = &watcher;
+    options.create_if_missing = access == store_access::create;
+    options.create_missing_column_families = access == store_access::create;
+    options.error_if_exists = access == store_access::create;
+
+    std::unique_ptr<rocks_store> out(new rocks_store);
+    rocksdb::DB* db = nullptr;
+    const auto status =
+        access == store_access::read_only
+            ? rocksdb::DB::OpenForReadOnly(options, directory.string(), descriptors, &out->handles_, &db)
+            : rocksdb::DB::Open(options, directory.string(), descriptors, &out->handles_, &db);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "RocksDB refuses " + directory.string()));
+    out->db_.reset(db);
+    out->writable_ = access != store_access::read_only;
+    if (access == store_access::read_only)
+        out->wal_.torn_bytes = torn_bytes(watcher, env != nullptr ? *env : *rocksdb::Env::Default());
+    return out;
+}
+
+rocks_store::~rocks_store()
+{
+    if (!db_)
+        return;
+    for (auto* handle : handles_)
+        db_->DestroyColumnFamilyHandle(handle);
+    db_->Close();
+}
+
+result<head_state> rocks_store::head() const
+{
+    rocksdb::PinnableSlice value;
+    const auto status = db_->Get({}, meta(), slice(consortium::view(head_key)), &value);
+    if (!status.ok())
+        return fail(
+            errc::corrupt, status.IsNotFound() ? "the log's head is missing" : to_error(status, "log head").detail);
+    auto head = head_state::parse(log::view(value));
+    if (!head)
+        return head;
+
+    const std::unique_ptr<rocksdb::Iterator> last(db_->NewIterator({}, log()));
+    last->SeekToLast();
+    const auto found =
+        last->Valid() && last->key().size() == 8 ? load_big_endian<std::uint64_t>(log::view(last->key())) : 0;
+    if (!last->status().ok())
+        return std::unexpected(to_error(last->status(), "cannot read the end of the log"));
+    if (found != head->tree.size())
+        return fail(
+            errc::corrupt, "the log ends at lsn " + std::to_string(found) + ", but its head says " +
+                               std::to_string(head->tree.size()));
+    return head;
+}
+
+void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head_state& head)
+{
+    batch.Put(store.meta(), slice(view(head_key)), slice(head.serialize()));
+}
+
+pinned_store::pinned_store(std::shared_ptr<rocks_store> store, lsn head, std::uint64_t key_generation)
+    : store_(std::move(store)),
+      // A read-only store never changes, and RocksDB has no snapshots of one.
+      snapshot_(store_->writable() ? store_->db().GetSnapshot() : nullptr),
+      head_(head),
+      key_generation_(key_generation)
+{
+}
+pinned_store::~pinned_store()
+{
+    if (snapshot_ != nullptr)
+        store_->db().ReleaseSnapshot(snapshot_);
+}
+rocksdb::ReadOptions pinned_store::options() const
+{
+    rocksdb::ReadOptions out;
+    out.snapshot = snapshot_;
+    return out;
+}
+
+bool get_row(
+    const rocks_store& store, const rocksdb::ReadOptions& options, rocksdb::ColumnFamilyHandle* family, byte_view key,
+    rocksdb::PinnableSlice& value)
+{
+    const auto status = store.db().Get(options, family, slice(key), &value);
+    if (status.IsNotFound())
+        return false;
+    if (!status.ok())
+        throw log_failure(to_error(status, "cannot read the log's store"));
+    return true;
+}
+
+} // namespace consortium::log

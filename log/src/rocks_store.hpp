@@ -1,0 +1,115 @@
+#pragma once
+#include "consortium/common/ids.hpp"
+#include "consortium/common/merkle.hpp"
+#include "row_codec.hpp"
+#include "seams.hpp"
+#include <filesystem>
+#include <memory>
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+#include <span>
+#include <string_view>
+#include <vector>
+
+/// RocksDB under the log: column families, options, and the translation of its errors.
+namespace consortium::log
+{
+
+error to_error(const rocksdb::Status& status, std::string_view what);
+
+inline rocksdb::Slice slice(byte_view data) noexcept
+{
+    return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+inline byte_view view(const rocksdb::Slice& data) noexcept
+{
+    return {reinterpret_cast<const std::uint8_t*>(data.data()), data.size()};
+}
+
+/// What the newest batch left behind, in column family `meta`.
+struct head_state
+{
+    log_id id;
+    unix_millis time = 0; ///< of the newest record
+    merkle::frontier tree;
+    /// Before the newest batch: what the witness says if the process ended between the two syncs.
+    merkle::frontier previous;
+
+    lsn number() const noexcept { return {tree.size()}; }
+    bytes serialize() const;
+    static result<head_state> parse(byte_view data);
+};
+
+enum class store_access
+{
+    create,
+    read_only, ///< changes nothing on disk, not even RocksDB's own log
+    read_write
+};
+
+/// What a WAL held when it was read at opening.
+struct wal_report
+{
+    /// Of a batch that was not written to its end: RocksDB drops them.
+    std::uint64_t torn_bytes = 0;
+};
+
+class rocks_store
+{
+public:
+    /// `views`: names of the view tables. errc::corrupt (also: a column family is missing), errc::newer_version (a
+    /// table this version does not know), errc::io.
+    static result<std::unique_ptr<rocks_store>> open(
+        const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
+        rocksdb::Env* env);
+    ~rocks_store();
+
+    rocksdb::DB& db() const noexcept { return *db_; }
+    rocksdb::ColumnFamilyHandle* log() const noexcept { return handles_[1]; }
+    rocksdb::ColumnFamilyHandle* keys() const noexcept { return handles_[2]; }
+    rocksdb::ColumnFamilyHandle* meta() const noexcept { return handles_[3]; }
+    rocksdb::ColumnFamilyHandle* view(table_id table) const { return handles_.at(4 + table); }
+    bool writable() const noexcept { return writable_; }
+    const wal_report& wal() const noexcept { return wal_; }
+
+    /// Also checks that the log ends where the head says.
+    result<head_state> head() const;
+
+private:
+    rocks_store() = default;
+
+    std::unique_ptr<rocksdb::DB> db_;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+    wal_report wal_;
+    bool writable_ = false;
+};
+
+void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head_state& head);
+
+/// The store at one moment. Releases it when the last user is gone.
+class pinned_store
+{
+public:
+    pinned_store(std::shared_ptr<rocks_store> store, lsn head, std::uint64_t key_generation);
+    ~pinned_store();
+    pinned_store(const pinned_store&) = delete;
+
+    rocks_store& store() const noexcept { return *store_; }
+    lsn head() const noexcept { return head_; }
+    /// Of the key ring: see keyring::find().
+    std::uint64_t key_generation() const noexcept { return key_generation_; }
+    rocksdb::ReadOptions options() const;
+
+private:
+    std::shared_ptr<rocks_store> store_;
+    const rocksdb::Snapshot* snapshot_ = nullptr;
+    lsn head_;
+    std::uint64_t key_generation_;
+};
+
+/// Reads a row of any column family; throws log_failure when the disk cannot be read. False: no such row.
+bool get_row(
+    const rocks_store& store, const rocksdb::ReadOptions& options, rocksdb::ColumnFamilyHandle* family, byte_view key,
+    rocksdb::PinnableSlice& value);
+
+} // namespace consortium::log

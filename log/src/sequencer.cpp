@@ -1,0 +1,638 @@
+#include "sequencer.hpp"
+#include <algorithm>
+#include <chrono>
+#include <ranges>
+#include <spdlog/spdlog.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t cached_row_bytes_max = 8 << 20; ///< for each table
+constexpr std::size_t scope_keys_max = 65'536;
+constexpr std::size_t pending_max = 64; ///< commands taken from the queue at once
+/// Answers without a record are bounded too.
+constexpr std::size_t batch_outcomes_max = 4 * limits::batch_records_max;
+constexpr auto disk_check_interval = 100ms;
+constexpr auto retry_overloaded = 100ms;
+constexpr auto retry_disk_full = 5s;
+
+std::int64_t steady_ms()
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+/// What a cached row costs, roughly: its bytes (the key twice) and the nodes that hold it.
+std::size_t row_weight(byte_view key, byte_view value)
+{
+    return 160 + 2 * key.size() + value.size();
+}
+
+error disk_error(const std::filesystem::path& directory)
+{
+    return {
+        .code = errc::unavailable,
+        .detail = "the disk of " + directory.string() + " is nearly full: nothing is written until space is freed",
+        .retry = retry_disk_full};
+}
+
+} // namespace
+
+/// Rows as the command being decided must see them: durable, in flight, and of the batch being built.
+class sequencer::rows_view final : public view_writer
+{
+public:
+    explicit rows_view(sequencer& of) : of_(of) {}
+
+    std::optional<bytes> get(table_id table, byte_view key) const override
+    {
+        if (const auto* row = of_.building_->rows.find(table, key))
+            return *row;
+        if (of_.in_flight_)
+            if (const auto* row = of_.in_flight_->rows.find(table, key))
+                return *row;
+        if (const auto* value = of_.cached_rows_[table].find(key))
+            return *value;
+        rocksdb::PinnableSlice sealed;
+        if (!get_row(*of_.parts_.store, {}, of_.parts_.store->view(table), key, sealed))
+            return std::nullopt;
+        auto value = open(table, key, view(sealed));
+        of_.cached_rows_[table].put(to_bytes(key), value, row_weight(key, value));
+        return value;
+    }
+
+    void scan(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override
+    {
+        run(table, {.prefix = prefix, .from = from, .down = false, .open = {}}, visit);
+    }
+    void scan_down(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override
+    {
+        run(table, {.prefix = prefix, .from = from, .down = true, .open = {}}, visit);
+    }
+    byte_array<16> prf(byte_parts parts) const override { return of_.parts_.with->rows.prf(parts); }
+
+    void put(table_id table, byte_view key, bytes value) override
+    {
+        of_.building_->rows.set(table, key, std::move(value));
+    }
+    void erase(table_id table, byte_view key) override { of_.building_->rows.set(table, key, std::nullopt); }
+
+private:
+    bytes open(table_id table, byte_view key, byte_view sealed) const
+    {
+        auto value = of_.parts_.with->rows.open(table, key, sealed);
+        if (!value)
+            throw log_failure(value.error());
+        return std::move(*value);
+    }
+    void run(table_id table, merged_scan scan, const visitor& visit) const
+    {
+        row_overlay::ordered newer;
+        if (of_.in_flight_)
+            of_.in_flight_->rows.collect(table, scan.prefix, newer);
+        of_.building_->rows.collect(table, scan.prefix, newer);
+        scan.open = [&](byte_view key, byte_view sealed) { return open(table, key, sealed); };
+        const std::unique_ptr<rocksdb::Iterator> stored(
+            of_.parts_.store->db().NewIterator({}, of_.parts_.store->view(table)));
+        scan.run(*stored, newer, visit);
+    }
+
+    sequencer& of_;
+};
+
+sequencer::sequencer(environment parts)
+    : parts_(std::move(parts)),
+      table_count_(parts_.rules.tables().size()),
+      head_(parts_.head),
+      scope_keys_(scope_keys_max),
+      queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max})
+{
+    for (std::size_t i = 0; i < table_count_; ++i)
+        cached_rows_.emplace_back(cached_row_bytes_max);
+    published_ = std::make_shared<pinned_store>(parts_.store, head_.number(), parts_.with->keys->generation());
+    prepare_thread_ = std::thread([this] { prepare_loop(); });
+    write_thread_ = std::thread([this] { write_loop(); });
+}
+
+sequencer::~sequencer()
+{
+    close();
+}
+
+result<void> sequencer::submit(std::shared_ptr<command> wanted)
+{
+    if (disk_low_ && steady_ms() - disk_measured_ms_ >= disk_check_interval.count())
+        measure_disk();
+    if (disk_low_)
+        return std::unexpected(disk_error(parts_.options.directory));
+
+    bool pressure_changed = false;
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (failed_)
+            return consortium::fail(errc::closed, "the log has failed: " + failed_->detail);
+        if (closing_)
+            return consortium::fail(errc::closed, "the log is closing");
+        if (!queue_.push(std::move(wanted)))
+            return consortium::fail(errc::overloaded, "the log's queue is full", retry_overloaded);
+        if (!pressure_ && queue_.above_high_mark())
+            pressure_ = pressure_changed = true;
+        wake = waiting_for_work_;
+    }
+    if (wake)
+        work_.notify_one();
+    if (pressure_changed)
+        report_pressure();
+    return {};
+}
+
+std::shared_ptr<const pinned_store> sequencer::published() const
+{
+    const std::lock_guard lock(publish_mutex_);
+    return published_;
+}
+
+void sequencer::close()
+{
+    const std::lock_guard once(close_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        closing_ = true;
+    }
+    work_.notify_one();
+    if (prepare_thread_.joinable())
+        prepare_thread_.join();
+    if (write_thread_.joinable())
+        write_thread_.join();
+}
+
+void sequencer::prepare_loop()
+{
+    std::optional<error> why;
+    try
+    {
+        while (auto ready = build())
+            hand_over(std::move(ready));
+    }
+    catch (const log_failure& failure)
+    {
+        why = failure.reason;
+    }
+    catch (const std::exception& bug)
+    {
+        why = error{.code = errc::internal, .detail = bug.what(), .retry = {}};
+    }
+    {
+        // The batch in flight may still succeed; its callers are told first.
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [&] { return writing_ == nullptr; });
+        preparing_done_ = true;
+    }
+    handoff_.notify_one();
+    if (why)
+    {
+        fail(*why);
+        refuse_all(*why);
+    }
+}
+
+/// The next batch: everything that waits, and while the disk is busy with the batch before, everything that comes.
+/// nullptr: closed, or failed.
+std::unique_ptr<sequencer::batch> sequencer::build()
+{
+    auto next = spare_ ? std::move(spare_) : std::make_unique<batch>(table_count_);
+    building_ = next.get();
+    std::shared_ptr<command> current;
+    try
+    {
+        if (carried_)
+        {
+            auto first = std::move(*carried_);
+            carried_.reset();
+            current = first.wanted;
+            admit(*next, std::move(first));
+        }
+        while (!carried_ && next->records < limits::batch_records_max && next->bytes < limits::batch_bytes_max &&
+               next->outcomes.size() < batch_outcomes_max)
+        {
+            current = nullptr;
+            if (pending_.empty() && !refill(*next))
+                break;
+            current = pending_.front();
+            pending_.pop_front();
+            take(*next, current);
+        }
+        current = nullptr;
+        if (next->outcomes.empty())
+            return nullptr;
+        seal_rows(*next);
+        return next;
+    }
+    catch (...)
+    {
+        give_up(*next, std::move(current));
+        throw;
+    }
+}
+
+/// The batch will not be written: its commands, and the one that was being decided, wait to be refused.
+void sequencer::give_up(batch& unwritten, std::shared_ptr<command> current)
+{
+    if (current)
+        pending_.push_front(std::move(current));
+    for (auto& out : std::ranges::reverse_view(unwritten.outcomes))
+        pending_.push_front(std::move(out.wanted));
+    unwritten.outcomes.clear();
+}
+
+/// Takes waiting commands into `pending_`. False: nothing waits and the batch should go, or all is over.
+bool sequencer::refill(batch& next)
+{
+    bool relieved = false;
+    {
+        std::unique_lock lock(mutex_);
+        for (;;)
+        {
+            if (failed_)
+                throw log_failure(*failed_);
+            if (!queue_.empty())
+                break;
+            if (writing_ == nullptr && (!next.outcomes.empty() || closing_))
+                return false;
+            waiting_for_work_ = true;
+            work_.wait(lock);
+            waiting_for_work_ = false;
+        }
+        while (pending_.size() < pending_max && !queue_.empty())
+            pending_.push_back(queue_.pop());
+        if (pressure_ && queue_.below_low_mark())
+        {
+            pressure_ = false;
+            relieved = true;
+        }
+    }
+    if (relieved)
+        report_pressure();
+    measure_disk();
+    reclaim();
+    return true;
+}
+
+void sequencer::take(batch& next, std::shared_ptr<command> wanted)
+{
+    if (disk_low_)
+    {
+        next.outcomes.push_back({std::move(wanted), std::unexpected(disk_error(parts_.options.directory))});
+        return;
+    }
+    rows_view rows(*this);
+    // A clock that steps back must not make later records older than earlier ones.
+    const auto now = std::max(parts_.clock.now(), head_.time);
+    result<decision> what = std::unexpected(error{});
+    try
+    {
+        what = wanted->decide(rows, now);
+    }
+    catch (const log_failure&)
+    {
+        throw;
+    }
+    catch (const std::exception& bug)
+    {
+        what = consortium::fail(errc::internal, bug.what());
+    }
+    if (what)
+    {
+        auto good = check_drafts(*what);
+        if (good)
+            good = check_keys(*what);
+        if (!good)
+            what = std::unexpected(good.error());
+    }
+    if (!what || what->drafts.empty())
+    {
+        if (what)
+            next.outcomes.push_back({std::move(wanted), {}});
+        else
+            next.outcomes.push_back({std::move(wanted), std::unexpected(what.error())});
+        return;
+    }
+    std::size_t size = 0;
+    for (const auto& draft : what->drafts)
+        size += record_overhead_bytes + body_size_estimate(draft.body);
+    decided ready{.wanted = std::move(wanted), .what = std::move(*what), .now = now, .bytes = size};
+    // A command's events are never split; one that does not fit begins the next batch, decided as it is: nothing can
+    // come in between.
+    if (next.records > 0 && (next.records + ready.what.drafts.size() > limits::batch_records_max ||
+                             next.bytes + ready.bytes > limits::batch_bytes_max))
+        carried_ = std::move(ready);
+    else
+        admit(next, std::move(ready));
+}
+
+result<void> sequencer::check_drafts(const decision& what)
+{
+    for (const auto& draft : what.drafts)
+    {
+        if (!body_fits(draft.type, draft.body))
+            return consortium::fail(errc::internal, "an event has the body of another type");
+        if (body_size_estimate(draft.body) > limits::record_body_bytes_max)
+            return consortium::fail(errc::too_large, "an event is larger than a record may be");
+    }
+    return {};
+}
+
+/// Every key that is used exists when it is used, and none is made twice.
+result<void> sequencer::check_keys(const decision& what)
+{
+    std::vector<key_id> made;
+    std::vector<key_id> gone;
+    const auto in = [](const std::vector<key_id>& list, const key_id& key)
+    { return std::ranges::find(list, key) != list.end(); };
+    for (const auto& draft : what.drafts)
+    {
+        const bool exists = !in(gone, draft.key) && (in(made, draft.key) || find_key(draft.key) != nullptr);
+        if (draft.creates_key)
+        {
+            const bool existed =
+                exists || in(gone, draft.key) || destroyed_.contains(draft.key) ||
+                destroyed_before_.contains(draft.key) ||
+                parts_.with->keys->load(*parts_.store, {}, parts_.with->keys->stored_id(draft.key)).what !=
+                    key_state::kind::unknown;
+            if (existed)
+                return consortium::fail(errc::internal, "an event would replace a data key");
+            made.push_back(draft.key);
+        }
+        else if (!exists)
+            return consortium::fail(errc::internal, "an event has no data key");
+        gone.insert(gone.end(), draft.destroys.begin(), draft.destroys.end());
+    }
+    return {};
+}
+
+const sequencer::scope_key* sequencer::find_key(const key_id& scope)
+{
+    if (destroyed_.contains(scope) || destroyed_before_.contains(scope))
+        return nullptr;
+    if (const auto* found = scope_keys_.find(scope))
+        return found;
+    const auto id = parts_.with->keys->stored_id(scope);
+    auto state = parts_.with->keys->load(*parts_.store, {}, id);
+    if (state.what != key_state::kind::present)
+        return nullptr;
+    scope_keys_.put(scope, {.id = id, .key = state.key});
+    return scope_keys_.find(scope);
+}
+
+void sequencer::admit(batch& next, decided ready)
+{
+    rows_view rows(*this);
+    auto& keys = *parts_.with->keys;
+    if (next.records == 0)
+        head_.previous = head_.tree;
+    std::vector<std::shared_ptr<const event>> events;
+    events.reserve(ready.what.drafts.size());
+    auto rev = parts_.rules.last_revision(rows, ready.what.account);
+    for (auto& draft : ready.what.drafts)
+    {
+        const lsn number{head_.tree.size() + 1};
+        rev = rev.next();
+        if (draft.creates_key)
+        {
+            const scope_key made{.id = keys.stored_id(draft.key), .key = key256::random()};
+            keys.add(next.writes, *parts_.store, made.id, made.key);
+            scope_keys_.put(draft.key, made);
+        }
+        const auto* key = find_key(draft.key);
+        CONSORTIUM_ASSERT(key != nullptr);
+
+        const auto body = encoder_.encode(draft.body);
+        const event_header header{
+            .type = draft.type,
+            .account = ready.what.account,
+            .stream = draft.stream,
+            .rev = rev,
+            .seq = draft.seq,
+            .time = ready.now,
+            .body_bytes = static_cast<std::uint32_t>(body.size())};
+        const auto leaf = seal_record(buffer_, keys.log_key(), number, header, key->id, key->key, body);
+        next.writes.Put(parts_.store->log(), slice(record_key(number)), slice(buffer_));
+        head_.tree.append(leaf);
+
+        for (const auto& scope : draft.destroys)
+        {
+            const auto* ending = find_key(scope);
+            if (ending == nullptr)
+                continue; // it ended before
+            keyring::destroy(next.writes, *parts_.store, ending->id, number);
+            next.destroyed.push_back(ending->id);
+            scope_keys_.erase(scope);
+            destroyed_.insert(scope);
+        }
+
+        auto happened =
+            std::make_shared<const event>(event{.number = number, .header = header, .body = std::move(draft.body)});
+        parts_.rules.fold(*happened, rows);
+        events.push_back(std::move(happened));
+    }
+    head_.time = ready.now;
+    next.records += events.size();
+    next.bytes += ready.bytes;
+    next.outcomes.push_back({std::move(ready.wanted), std::move(events)});
+}
+
+void sequencer::seal_rows(batch& next)
+{
+    if (next.records == 0)
+        return;
+    // Each row once, as it is at the end of the batch.
+    for (table_id table = 0; table < table_count_; ++table)
+        for (const auto& [key, value] : next.rows.tables()[table])
+        {
+            auto* family = parts_.store->view(table);
+            if (!value)
+            {
+                next.writes.Delete(family, slice(key));
+                continue;
+            }
+            parts_.with->rows.seal(sealed_row_, table, key, *value);
+            next.writes.Put(family, slice(key), slice(sealed_row_));
+        }
+    write_head(next.writes, *parts_.store, head_);
+    next.last = head_.number();
+    next.root = head_.tree.root();
+}
+
+/// Waits until the batch before is durable, then gives this one to the writing thread.
+void sequencer::hand_over(std::unique_ptr<batch> ready)
+{
+    {
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [&] { return writing_ == nullptr; });
+        if (failed_)
+        {
+            // What was decided on rows that may not exist is not true.
+            give_up(*ready, nullptr);
+            throw log_failure(*failed_);
+        }
+    }
+    reclaim();
+    in_flight_ = std::move(ready);
+    destroyed_before_ = std::move(destroyed_);
+    destroyed_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        writing_ = in_flight_.get();
+    }
+    handoff_.notify_one();
+}
+
+/// Once the batch in flight is durable its rows are in the store: only copies in the cache must follow.
+void sequencer::reclaim()
+{
+    if (!in_flight_)
+        return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (writing_ != nullptr || failed_)
+            return;
+    }
+    for (table_id table = 0; table < table_count_; ++table)
+        for (auto& [key, value] : in_flight_->rows.tables()[table])
+        {
+            auto& cached = cached_rows_[table];
+            if (cached.find(key) == nullptr)
+                continue;
+            if (value)
+            {
+                const auto weight = row_weight(key, *value);
+                cached.put(key, std::move(*value), weight);
+            }
+            else
+                cached.erase(key);
+        }
+    destroyed_before_.clear();
+    spare_ = std::move(in_flight_);
+    spare_->writes.Clear();
+    spare_->outcomes.clear();
+    spare_->rows.clear();
+    spare_->destroyed.clear();
+    spare_->records = 0;
+    spare_->bytes = 0;
+}
+
+/// After a failure: nothing that waits is written any more, and everybody is told.
+void sequencer::refuse_all(const error& why)
+{
+    std::vector<outcome> refused;
+    const auto refuse = [&](std::shared_ptr<command> wanted)
+    { refused.push_back({std::move(wanted), std::unexpected(why)}); };
+    if (carried_)
+        refuse(std::move(carried_->wanted));
+    for (auto& wanted : pending_)
+        refuse(std::move(wanted));
+    pending_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        while (!queue_.empty())
+            refuse(queue_.pop());
+    }
+    if (!refused.empty())
+        parts_.sink.on_commit(refused);
+}
+
+void sequencer::write_loop()
+{
+    for (;;)
+    {
+        batch* ready = nullptr;
+        {
+            std::unique_lock lock(mutex_);
+            handoff_.wait(lock, [&] { return writing_ != nullptr || preparing_done_; });
+            if (writing_ == nullptr)
+                return;
+            ready = writing_;
+        }
+        const auto done = commit(*ready);
+        if (!done)
+        {
+            fail(done.error());
+            for (auto& out : ready->outcomes)
+                out.committed = std::unexpected(done.error());
+        }
+        parts_.sink.on_commit(ready->outcomes);
+        {
+            const std::lock_guard lock(mutex_);
+            writing_ = nullptr;
+        }
+        work_.notify_one();
+        if (!done)
+            return;
+    }
+}
+
+/// To disk, then to the witness, then to readers.
+result<void> sequencer::commit(batch& ready)
+{
+    if (ready.records == 0)
+        return {};
+    parts_.below.reached(crash_point::before_write);
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const auto status = parts_.store->db().Write(options, &ready.writes);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "cannot write the log"));
+    parts_.below.reached(crash_point::after_wal_sync);
+    if (auto advanced = parts_.witness.advance(ready.last, ready.root); !advanced)
+        return advanced;
+    parts_.below.reached(crash_point::after_witness_sync);
+
+    if (!ready.destroyed.empty())
+        parts_.with->keys->forget(ready.destroyed);
+    auto durable = std::make_shared<pinned_store>(parts_.store, ready.last, parts_.with->keys->generation());
+    const std::lock_guard lock(publish_mutex_);
+    published_ = std::move(durable);
+    return {};
+}
+
+void sequencer::fail(const error& why)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (failed_)
+            return;
+        failed_ = why;
+    }
+    spdlog::critical("the log failed: {}", why.detail);
+    parts_.sink.on_failure(why);
+}
+
+bool sequencer::measure_disk()
+{
+    disk_measured_ms_ = steady_ms();
+    const bool low = parts_.below.free_bytes(parts_.options.directory) < parts_.options.disk_free_floor_bytes;
+    disk_low_ = low;
+    return low;
+}
+
+/// Reports in the order in which the marks were passed, whichever thread passed them.
+void sequencer::report_pressure()
+{
+    const std::lock_guard report(report_mutex_);
+    bool now = false;
+    {
+        const std::lock_guard lock(mutex_);
+        now = pressure_;
+    }
+    if (now == reported_pressure_)
+        return;
+    reported_pressure_ = now;
+    parts_.sink.on_pressure(now);
+}
+
+} // namespace consortium::log
