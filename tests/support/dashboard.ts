@@ -30,17 +30,31 @@ export class Dashboard {
     return secret;
   }
 
-  async signIn(secret: string): Promise<void> {
+  async tryToSignIn(secret: string): Promise<void> {
     await this.by('sign-in-secret').fill(secret);
     await this.by('sign-in').click();
+  }
+
+  async signIn(secret: string): Promise<void> {
+    await this.tryToSignIn(secret);
+    await this.by('sessions').waitFor();
+  }
+
+  /** Gives the link, and goes no further. */
+  async beginPairing(link: string): Promise<void> {
+    await this.by('pair-open').click();
+    await this.by('pair-link').fill(link);
+    await this.by('pair-check').click();
+  }
+
+  async leavePairing(): Promise<void> {
+    await this.by('pair-leave').click();
     await this.by('sessions').waitFor();
   }
 
   /** Approves the machine behind a link; returns the code to compare. */
   async approve(link: string): Promise<string> {
-    await this.by('pair-open').click();
-    await this.by('pair-link').fill(link);
-    await this.by('pair-check').click();
+    await this.beginPairing(link);
     await this.by('pair-approve').click();
     const code = await this.by('pair-code').innerText();
     return code.replaceAll(/\s+/g, ' ').trim();
@@ -60,8 +74,14 @@ export class Dashboard {
     await this.by('send').click();
   }
 
-  /** Waits until the conversation shows this. */
-  async shows(text: string | RegExp, timeout = 20_000): Promise<void> {
-    await this.by('conversation').getByText(text).first().waitFor({ timeout });
+  /** The entries of the conversation of a kind that hold this text. */
+  entry(kind: 'prompt' | 'text' | 'thinking' | 'tool' | 'result' | 'event' | 'unverified', text: string | RegExp): Locator {
+    return this.page.locator(`[data-testid=entry][data-kind=${kind}]`).filter({ hasText: text });
+  }
+
+  async deleteSession(): Promise<void> {
+    await this.by('session-menu').click();
+    await this.by('session-delete').click();
+    await this.by('confirm').click();
   }
 }
