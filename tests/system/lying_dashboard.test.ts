@@ -49,7 +49,7 @@ describe('at the sign-in', () => {
     };
     const page = await Dashboard.open(browser, lying.url);
     await page.tryToSignIn(base32Of(person.keys.secret));
-    await page.page.getByText(/asked to sign a login for/).waitFor();
+    await page.by('sign-in-error').getByText(/asked to sign a login for/).waitFor();
     assert.equal(signed, false);
     await page.page.close();
   });
@@ -165,7 +165,7 @@ describe('about a conversation', () => {
     for (const link of lying.links) {
       link.toClient(event('update', { id: 'aaaaaaaaaaaa', seq: ack.revision + 1, createdAt: Date.now(), body: { t: 'new-message', sid: owner.id, message: { ...message, id: crypto.randomUUID(), content: { t: 'encrypted', c: other.bundle } } } }));
     }
-    await dashboard.page.getByText(/gave the number \d+ of this session to two different entries/).first().waitFor();
+    await dashboard.by('session-problem').getByText(/gave the number \d+ of this session to two different entries/).waitFor();
     await say('goes on');
   });
 
@@ -187,7 +187,7 @@ describe('about a conversation', () => {
     for (const link of lying.links) {
       link.toClient(event('update', { id: 'bbbbbbbbbbbb', seq: revision + 1, createdAt: Date.now(), body: { t: 'update-session', id: mine.id, agentState: { value: asking, version: revision + 1 } } }));
     }
-    await dashboard.page.getByText(/sent an older state of this session as if it were new/).first().waitFor();
+    await dashboard.by('session-problem').getByText(/sent an older state of this session as if it were new/).waitFor();
     assert.equal(await dashboard.by('slip').count(), 0);
   });
 
@@ -232,7 +232,7 @@ describe('about a machine that asks to be paired', () => {
         },
       };
       await dashboard.beginPairing(pairing.text);
-      await dashboard.page.getByText(/was changed on its way/).waitFor();
+      await dashboard.by('pair-refused').getByText('does not belong to your link').waitFor();
       assert.equal(await dashboard.by('pair-approve').count(), 0);
       await dashboard.leavePairing();
     });
@@ -244,7 +244,7 @@ describe('about a machine that asks to be paired', () => {
     await ask(pairing.body);
     await mallory.approve(pairing.text);
     await dashboard.beginPairing(pairing.text);
-    await dashboard.page.getByText(/already|somebody else|someone else/i).first().waitFor();
+    await dashboard.by('pair-refused').getByText('already answered').waitFor();
     assert.equal(await dashboard.by('pair-approve').count(), 0);
     await dashboard.leavePairing();
   });

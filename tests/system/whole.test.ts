@@ -69,8 +69,9 @@ describe('the whole', () => {
     assert.equal(await codeIn(terminal), code);
     assert.deepEqual(machine.stored().filter(([, content]) => content.includes('eyJ')), [], 'nothing is stored before the codes were compared');
     await answerCode(terminal, true);
-    await dashboard.row(planted.folder).first().waitFor({ timeout: 20_000 });
-    await dashboard.choose(planted.folder);
+    await dashboard.by('pair-open-session').click({ timeout: 20_000 });
+    await dashboard.by('conversation').waitFor();
+    await dashboard.row(planted.folder).first().waitFor();
   });
 
   it('streams an answer, thinking included', async () => {
