@@ -1,0 +1,95 @@
+#include "command_line.hpp"
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+namespace consortium::agent
+{
+namespace
+{
+
+constexpr auto footer = R"(
+Anything else goes to Claude Code unchanged, after -- always:
+  consortium --model opus
+  consortium -- --help
+
+State is kept in CONSORTIUM_HOME, by default ~/.consortium.
+CONSORTIUM_SERVER_URL   the relay, by default the one this machine is paired with, else http://127.0.0.1:3005
+CONSORTIUM_CLAUDE       the claude program, where it is not on PATH
+CONSORTIUM_CA_FILE      PEM file of certificate authorities to trust besides the system's
+
+A session whose agent was killed is resumed by the next `consortium` in the same folder; --new begins another one.)";
+
+/// How many of the leading arguments are ours.
+std::size_t ours(const std::vector<std::string>& arguments)
+{
+    std::size_t count = 0;
+    while (count < arguments.size())
+    {
+        const auto& each = arguments[count];
+        if (each == "auth")
+            return arguments.size();
+        if (each == "--diagnostics" && count + 1 < arguments.size())
+            count += 2;
+        else if (
+            each == "--help" || each == "-h" || each == "--version" || each == "--new" || each == "--diagnostics" ||
+            each.starts_with("--diagnostics="))
+            ++count;
+        else
+            break;
+    }
+    return count;
+}
+
+} // namespace
+
+result<command_line> parse_command_line(std::vector<std::string> arguments)
+{
+    command_line out;
+    const auto separator = std::ranges::find(arguments, "--");
+    std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1, arguments.end());
+    arguments.erase(separator, arguments.end());
+    const auto count = static_cast<std::ptrdiff_t>(ours(arguments));
+    out.for_claude.assign(arguments.begin() + count, arguments.end());
+    out.for_claude.insert(out.for_claude.end(), after.begin(), after.end());
+    arguments.erase(arguments.begin() + count, arguments.end());
+
+    CLI::App app("Claude Code on this machine, in your browser: encrypted end to end.", "consortium");
+    app.footer(footer);
+    bool version = false;
+    app.add_flag("--version", version, "Print the version and exit");
+    app.add_flag("--new", out.fresh, "Begin a new session even if one of this folder was interrupted");
+    app.add_option("--diagnostics", out.diagnostics, "Write what happens to FILE: no payload, token or key")
+        ->type_name("FILE");
+    auto* auth = app.add_subcommand("auth", "This machine's place in an account");
+    auth->require_subcommand(1);
+    auto* login = auth->add_subcommand("login", "Pair this machine, or make an account here");
+    auto* logout = auth->add_subcommand("logout", "Forget the account on this machine");
+    auto* status = auth->add_subcommand("status", "Show where this machine belongs");
+
+    std::ranges::reverse(arguments); // CLI11 takes a vector from its end
+    try
+    {
+        app.parse(arguments);
+    }
+    catch (const CLI::CallForHelp&)
+    {
+        out.what = command::help;
+        out.text = (auth->parsed() ? auth : &app)->help();
+        return out;
+    }
+    catch (const CLI::ParseError& problem)
+    {
+        return fail(errc::bad_request, std::string(problem.what()) + "\nRun `consortium --help`.");
+    }
+    if (version)
+        out.what = command::version;
+    else if (login->parsed())
+        out.what = command::login;
+    else if (logout->parsed())
+        out.what = command::logout;
+    else if (status->parsed())
+        out.what = command::status;
+    return out;
+}
+
+} // namespace consortium::agent

@@ -1,0 +1,31 @@
+#pragma once
+#include "command_line.hpp"
+#include "keystore.hpp"
+#include "screen.hpp"
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <string>
+
+namespace consortium::agent
+{
+
+/// What every command works with.
+struct surroundings
+{
+    boost::asio::io_context& io;
+    const keystore& store;
+    const clock_source& clock;
+    screen& out;
+};
+
+/// The relay that is meant: CONSORTIUM_SERVER_URL, else the one this machine is paired with, else the one on this
+/// machine.
+std::string chosen_server(const std::optional<identity>& known);
+
+/// Each gives the process's exit status.
+boost::asio::awaitable<int> run_session(surroundings& with, const command_line& wanted);
+boost::asio::awaitable<int> auth_login(surroundings& with);
+boost::asio::awaitable<int> auth_logout(surroundings& with);
+boost::asio::awaitable<int> auth_status(surroundings& with);
+
+} // namespace consortium::agent

@@ -1,0 +1,138 @@
+#include "claude/locate.hpp"
+#include "commands/commands.hpp"
+#include "consortium/common/ids.hpp"
+#include "first_run.hpp"
+#include "leftovers.hpp"
+#include "session_runner.hpp"
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace consortium::agent
+{
+namespace
+{
+
+/// Ctrl-C is for the session; being asked to go by the system ends it in order.
+void listen_for_signals(asio::signal_set& signals, session_runner& runner)
+{
+    signals.async_wait(
+        [&](const boost::system::error_code& problem, int number)
+        {
+            if (problem)
+                return;
+            if (number == SIGINT)
+                runner.interrupt();
+            else
+                runner.end("asked to end by the system");
+            listen_for_signals(signals, runner);
+        });
+}
+
+result<session_folder> choose_session(
+    const keystore& store, const identity& who, const std::string& directory, bool fresh, unix_millis now,
+    bool& resumed)
+{
+    if (!fresh)
+    {
+        if (auto interrupted = find_interrupted(store, directory, who))
+        {
+            resumed = true;
+            return std::move(*interrupted);
+        }
+    }
+    session_record record;
+    record.tag = to_string(session_id{make_uuid_v4()});
+    record.server_url = who.server_url;
+    record.account_id = who.account_id;
+    record.data_key = key256::random();
+    record.directory = directory;
+    record.created = now;
+    return session_folder::create(store, std::move(record));
+}
+
+} // namespace
+
+boost::asio::awaitable<int> run_session(surroundings& with, const command_line& wanted)
+{
+    const auto executor = with.io.get_executor();
+    // First what can be wrong on this machine: nobody should pair only to read that Claude is missing.
+    const auto program = claude::locate([](const char* name) { return std::getenv(name); });
+    if (!program)
+    {
+        with.out.text(program.error().detail);
+        co_return 1;
+    }
+    auto known = with.store.load_identity();
+    if (!known)
+    {
+        with.out.text(known.error().detail);
+        co_return 1;
+    }
+    const auto server = chosen_server(*known);
+    if (*known && server != (*known)->server_url)
+    {
+        with.out.text("This machine belongs to an account at " + (*known)->server_url + ", not at " + server + ".");
+        with.out.text("`consortium auth login` changes that; without CONSORTIUM_SERVER_URL the first one is used.");
+        co_return 1;
+    }
+    auto relay = relay_client::make(executor, server, client_options_from_environment());
+    if (!relay)
+    {
+        with.out.text(relay.error().detail);
+        co_return 1;
+    }
+    terminal_input input(executor);
+    first_run first(with.store, **relay, input, with.clock);
+    std::optional<identity> who = std::move(*known);
+    if (!who)
+    {
+        auto made = co_await first.choose();
+        if (!made)
+        {
+            with.out.text(made.error().detail);
+            co_return 1;
+        }
+        who = std::move(*made);
+    }
+    else
+    {
+        (*relay)->set_token(who->token);
+        if (who->account_secret && ::isatty(STDIN_FILENO) == 1)
+        {
+            if (const auto offered = co_await first.offer_to_forget(*who); !offered)
+                with.out.text(offered.error().detail);
+        }
+    }
+
+    bool resumed = false;
+    const auto directory = std::filesystem::current_path().string();
+    auto folder = choose_session(with.store, *who, directory, wanted.fresh, with.clock.now(), resumed);
+    if (!folder)
+    {
+        with.out.text(folder.error().detail);
+        co_return 1;
+    }
+    with.out.title("Consortium " CONSORTIUM_VERSION " · " + host_name() + " · " + directory);
+    if (resumed)
+        with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
+
+    run_options options;
+    options.claude = *program;
+    options.environment = claude::child_environment(environ);
+    options.arguments = wanted.for_claude;
+    options.resumed = resumed;
+    asio::co_spawn(executor, deliver_leftovers(with.store, *who, **relay, with.clock), asio::detached);
+    session_runner runner(
+        executor, with.store, *who, std::move(*folder), **relay, with.out, with.clock, std::move(options));
+    asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
+    listen_for_signals(signals, runner);
+    const auto status = co_await runner.run();
+    signals.cancel();
+    co_return status;
+}
+
+} // namespace consortium::agent

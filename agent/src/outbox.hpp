@@ -1,0 +1,64 @@
+#pragma once
+#include "spool.hpp"
+#include "wakeup.hpp"
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace consortium::agent
+{
+
+/// Takes entries to the relay.
+class message_sender
+{
+public:
+    virtual ~message_sender() = default;
+    /// All of the batch, in order, or nothing that a repetition would not mend: the relay knows entries by their ids.
+    /// Errors worth retrying (relay_client.hpp) leave the outcome open.
+    virtual asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) = 0;
+};
+
+/// Sends what the session says, each once and in order, whatever happens to network, relay and this process: at most
+/// one batch is under way, and nothing is forgotten before the relay has it. Everything on one executor.
+class outbox : public std::enable_shared_from_this<outbox>
+{
+public:
+    /// Seals an entry for its place in the session; called once for each, in order.
+    using sealer = std::function<result<std::string>(spool_entry&)>;
+
+    outbox(const asio::any_io_executor& executor, spool store, message_sender& sender)
+        : spool_(std::move(store)), sender_(&sender), changed_(executor), drained_(executor)
+    {
+    }
+
+    /// From now on entries are sealed at once; those that wait are sealed now, under one write.
+    result<void> seal_with(sealer seal);
+    /// Keeps it on disk, to be sent. Errors: those of spool::append().
+    result<void> push(boost::json::value d, unix_millis at);
+    /// The relay can be reached again: try at once.
+    void nudge();
+
+    /// Sends until stop(). One call.
+    static asio::awaitable<void> run(std::shared_ptr<outbox> self);
+    void stop();
+    /// Waits until all is sent. False after `limit`.
+    asio::awaitable<bool> drained(std::chrono::milliseconds limit);
+    std::size_t waiting() const noexcept { return spool_.waiting().size(); }
+
+    /// The relay will never take this one; it is left out.
+    std::function<void(const spool_entry&, const error&)> on_dropped;
+    /// The relay takes nothing from us any more (no such session, no such device); run() ends.
+    std::function<void(const error&)> on_refused;
+
+private:
+    std::vector<spool_entry> next_batch(bool single) const;
+
+    spool spool_;
+    message_sender* sender_;
+    sealer seal_;
+    wakeup changed_;
+    wakeup drained_;
+    bool stopped_ = false;
+};
+
+} // namespace consortium::agent

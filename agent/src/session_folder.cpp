@@ -1,0 +1,205 @@
+#include "session_folder.hpp"
+#include "consortium/common/base64.hpp"
+#include "json_access.hpp"
+#include <algorithm>
+#include <boost/json.hpp>
+
+namespace consortium::agent
+{
+namespace json = boost::json;
+namespace
+{
+
+constexpr auto record_file = "session.json";
+constexpr auto prompts_file = "prompts.json";
+constexpr auto lock_file = "lock";
+
+result<json::object> read_object(const std::filesystem::path& file)
+{
+    const auto content = read_file(file);
+    if (!content)
+        return std::unexpected(content.error());
+    boost::system::error_code problem;
+    auto value = json::parse(json::string_view(text(*content).data(), content->size()), problem);
+    if (problem || !value.is_object())
+        return fail(errc::corrupt, file.string() + " is damaged.");
+    return std::move(value.get_object());
+}
+
+json::object write_record(const session_record& record)
+{
+    json::object out{
+        {"tag", record.tag},
+        {"session", record.session_id},
+        {"server", record.server_url},
+        {"account", record.account_id},
+        {"dataKey", base64_encode(record.data_key.view())},
+        {"directory", record.directory},
+        {"claude", record.claude_id},
+        {"created", record.created},
+        {"checked", record.checked},
+        {"ended", record.ended}};
+    if (record.claude)
+        out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};
+    return out;
+}
+
+result<session_record> read_record(const std::filesystem::path& file)
+{
+    const auto object = read_object(file);
+    if (!object)
+        return std::unexpected(object.error());
+    session_record out;
+    out.tag = text_at(*object, "tag");
+    out.session_id = text_at(*object, "session");
+    out.server_url = text_at(*object, "server");
+    out.account_id = text_at(*object, "account");
+    out.directory = text_at(*object, "directory");
+    out.claude_id = text_at(*object, "claude");
+    out.created = number_at(*object, "created");
+    out.checked = number_at(*object, "checked");
+    out.ended = flag_at(*object, "ended");
+    const auto key = base64_decode(text_at(*object, "dataKey"));
+    if (!key || key->size() != key256::size() || out.tag.empty())
+        return fail(errc::corrupt, file.string() + " is damaged.");
+    out.data_key = key256::from(*key);
+    if (const auto* process = object_at(*object, "claudeProcess"))
+        out.claude = process_identity{
+            static_cast<pid_t>(number_at(*process, "pid")), static_cast<std::uint64_t>(number_at(*process, "started"))};
+    return out;
+}
+
+json::object write_prompts(const prompt_progress& prompts)
+{
+    json::object senders;
+    for (const auto& [from, at] : prompts.senders.positions())
+        senders[from] = json::object{{"n", at.n}, {"id", base64_encode(at.id)}};
+    return {
+        {"lastSeq", prompts.last_seq},
+        {"senders", std::move(senders)},
+        {"inHand", json::array(prompts.in_hand.begin(), prompts.in_hand.end())}};
+}
+
+result<prompt_progress> read_prompts(const std::filesystem::path& file)
+{
+    const auto object = read_object(file);
+    if (!object && object.error() == errc::not_found)
+        return prompt_progress();
+    if (!object)
+        return std::unexpected(object.error());
+    prompt_progress out;
+    out.last_seq = number_at(*object, "lastSeq");
+    if (const auto* senders = object_at(*object, "senders"))
+    {
+        for (const auto& [from, value] : *senders)
+        {
+            const auto* at = value.if_object();
+            const auto id = at != nullptr ? base64_decode(text_at(*at, "id")) : bytes();
+            if (!id || id->size() != 16)
+                return fail(errc::corrupt, file.string() + " is damaged.");
+            out.senders.set(from, {static_cast<std::uint64_t>(number_at(*at, "n")), to_array<16>(*id)});
+        }
+    }
+    if (const auto* in_hand = array_at(*object, "inHand"))
+    {
+        for (const auto& each : *in_hand)
+        {
+            if (each.is_string())
+                out.in_hand.emplace_back(each.get_string());
+        }
+    }
+    return out;
+}
+
+} // namespace
+
+result<session_folder> session_folder::create(const keystore& store, session_record record)
+{
+    const auto directory = store.sessions() / record.tag;
+    if (const auto made = make_private_directory(directory); !made)
+        return std::unexpected(made.error());
+    auto lock = file_lock::attempt(directory / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    session_folder out(directory, std::move(*lock), {});
+    out.record_ = std::move(record);
+    if (const auto saved = out.save(); !saved)
+        return std::unexpected(saved.error());
+    if (const auto synced = sync_directory(store.sessions()); !synced)
+        return std::unexpected(synced.error());
+    return out;
+}
+
+result<session_folder> session_folder::open(const keystore& store, const std::string& tag, crash_point at)
+{
+    const auto directory = store.sessions() / tag;
+    std::error_code problem;
+    if (!std::filesystem::is_directory(directory, problem))
+        return fail(errc::not_found, "there is no session " + tag + " on this machine");
+    auto lock = file_lock::attempt(directory / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    session_folder out(directory, std::move(*lock), std::move(at));
+    auto record = read_record(directory / record_file);
+    if (!record)
+        return std::unexpected(record.error());
+    auto prompts = read_prompts(directory / prompts_file);
+    if (!prompts)
+        return std::unexpected(prompts.error());
+    out.record_ = std::move(*record);
+    out.prompts_ = std::move(*prompts);
+    return out;
+}
+
+std::vector<std::string> session_folder::list(const keystore& store)
+{
+    std::vector<std::string> out;
+    std::error_code problem;
+    for (const auto& entry : std::filesystem::directory_iterator(store.sessions(), problem))
+        out.push_back(entry.path().filename().string());
+    std::ranges::sort(out);
+    return out;
+}
+
+result<void> session_folder::save() const
+{
+    return replace_file(directory_ / record_file, view(json::serialize(write_record(record_))), at_);
+}
+
+result<void> session_folder::save_prompts() const
+{
+    return replace_file(directory_ / prompts_file, view(json::serialize(write_prompts(prompts_))), at_);
+}
+
+result<void> session_folder::destroy()
+{
+    // The key first: without it the rest is noise.
+    if (const auto removed = remove_file(directory_ / record_file); !removed)
+        return removed;
+    std::error_code problem;
+    std::filesystem::remove_all(directory_, problem);
+    if (problem)
+        return fail(errc::io, "cannot remove " + directory_.string() + ": " + problem.message());
+    return sync_directory(directory_.parent_path());
+}
+
+std::optional<session_folder>
+find_interrupted(const keystore& store, const std::string& directory, const identity& mine)
+{
+    std::optional<session_folder> found;
+    for (const auto& tag : session_folder::list(store))
+    {
+        auto folder = session_folder::open(store, tag);
+        if (!folder)
+            continue; // in use, or half removed
+        const auto& record = folder->record();
+        if (record.ended || record.directory != directory || record.account_id != mine.account_id ||
+            record.server_url != mine.server_url)
+            continue;
+        if (!found || found->record().created < record.created)
+            found.emplace(std::move(*folder));
+    }
+    return found;
+}
+
+} // namespace consortium::agent

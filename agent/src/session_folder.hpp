@@ -1,0 +1,80 @@
+#pragma once
+#include "child_process.hpp"
+#include "consortium/common/clock.hpp"
+#include "consortium/common/secret.hpp"
+#include "consortium/e2ee/chain.hpp"
+#include "files.hpp"
+#include "keystore.hpp"
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace consortium::agent
+{
+
+/// What the machine knows about one of its sessions.
+struct session_record
+{
+    std::string tag;        ///< random; names the folder, and the session to the relay
+    std::string session_id; ///< empty until the relay has made it
+    std::string server_url;
+    std::string account_id;
+    key256 data_key;
+    std::string directory; ///< the project
+    std::string claude_id; ///< Claude's own id of the conversation
+    unix_millis created = 0;
+    unix_millis checked = 0; ///< when the relay last said that it exists
+    bool ended = false;      ///< ended in order; otherwise a folder that nobody holds is what a crash left
+    std::optional<process_identity> claude; ///< the child that may still be running
+};
+
+/// How far prompts were taken: written and synced before acting on one.
+struct prompt_progress
+{
+    std::int64_t last_seq = 0; ///< of the session's messages, looked at
+    e2ee::chain_reader senders;
+    /// Accepted and not yet seen to be started by Claude: the sealed prompts as they came.
+    std::deque<std::string> in_hand;
+};
+
+/// The folder of one session below the keystore, held by one process at a time.
+class session_folder
+{
+public:
+    static result<session_folder> create(const keystore& store, session_record record);
+    /// errc::locked while another process runs it, errc::not_found, errc::corrupt.
+    static result<session_folder> open(const keystore& store, const std::string& tag, crash_point at = {});
+    /// The tags of all that are there.
+    static std::vector<std::string> list(const keystore& store);
+
+    session_record& record() noexcept { return record_; }
+    const session_record& record() const noexcept { return record_; }
+    result<void> save() const;
+
+    prompt_progress& prompts() noexcept { return prompts_; }
+    result<void> save_prompts() const;
+
+    std::filesystem::path spool_file() const { return directory_ / "spool"; }
+    /// Its key, its spool and all else are gone from this machine.
+    result<void> destroy();
+
+private:
+    session_folder(std::filesystem::path directory, file_lock lock, crash_point at)
+        : directory_(std::move(directory)), lock_(std::move(lock)), at_(std::move(at))
+    {
+    }
+
+    std::filesystem::path directory_;
+    file_lock lock_;
+    crash_point at_;
+    session_record record_;
+    prompt_progress prompts_;
+};
+
+/// The unfinished session of this project folder that a crash left, newest first; empty when there is none.
+/// A session that another process runs is not one of them.
+std::optional<session_folder>
+find_interrupted(const keystore& store, const std::string& directory, const identity& mine);
+
+} // namespace consortium::agent

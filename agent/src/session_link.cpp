@@ -1,0 +1,181 @@
+#include "session_link.hpp"
+#include "json_access.hpp"
+#include "relay_client.hpp"
+#include <boost/json.hpp>
+
+namespace consortium::agent
+{
+namespace json = boost::json;
+namespace
+{
+
+constexpr auto ack_timeout = std::chrono::seconds(30);
+
+const json::object* first_object(const json::array& args)
+{
+    return args.empty() ? nullptr : args.front().if_object();
+}
+
+} // namespace
+
+session_link::session_link(asio::any_io_executor executor, link_options options, link_events& events)
+    : executor_(std::move(executor)), options_(std::move(options)), events_(&events), closed_(executor_)
+{
+}
+
+std::shared_ptr<session_link>
+session_link::make(asio::any_io_executor executor, link_options options, link_events& events)
+{
+    return std::shared_ptr<session_link>(new session_link(std::move(executor), std::move(options), events));
+}
+
+json::object session_link::handshake() const
+{
+    json::object auth{{"token", options_.token}, {"clientType", "session-scoped"}, {"sessionId", options_.session_id}};
+    auth["since"] = since_ ? json::value{{"log", since_->log}, {"revision", since_->revision}} : json::value(nullptr);
+    return auth;
+}
+
+asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
+{
+    while (!self->stopped_)
+    {
+        self->gone_ = false;
+        self->joined_from_known_place_ = self->since_.has_value();
+        socket_client_options wanted;
+        wanted.server_url = self->options_.server_url;
+        wanted.auth = self->handshake();
+        wanted.net = self->options_.net;
+        const std::weak_ptr<session_link> weak = self;
+        socket_client::handlers handlers{
+            [weak](std::string_view name, json::array& args, socket_client::answer reply)
+            {
+                if (const auto link = weak.lock())
+                    link->on_event(name, args, std::move(reply));
+            },
+            [weak](error reason)
+            {
+                if (const auto link = weak.lock())
+                {
+                    link->close_reason_ = std::move(reason);
+                    link->gone_ = true;
+                    link->closed_.notify();
+                }
+            }};
+        auto dialled = co_await self->options_.dial(std::move(wanted), std::move(handlers));
+        if (self->stopped_)
+        {
+            if (dialled)
+                (*dialled)->close();
+            co_return;
+        }
+        if (!dialled)
+        {
+            if (!worth_retrying(dialled.error()))
+                co_return self->events_->on_link_refused(dialled.error());
+            self->events_->on_offline(dialled.error());
+            co_await self->closed_.wait(
+                std::max(self->pause_.next(), dialled.error().retry.value_or(std::chrono::milliseconds(0))));
+            continue;
+        }
+        self->socket_ = std::move(*dialled);
+        for (const auto& method : self->options_.methods)
+            self->emit("rpc-register", {{"method", self->options_.session_id + ":" + method}});
+        self->events_->on_online();
+        while (!self->gone_ && !self->stopped_)
+            co_await self->closed_.wait();
+        if (self->stopped_)
+            co_return;
+        self->socket_.reset();
+        self->events_->on_offline(self->close_reason_);
+        co_await self->closed_.wait(self->pause_.next());
+    }
+}
+
+void session_link::stop()
+{
+    stopped_ = true;
+    if (socket_)
+        socket_->close();
+    socket_.reset();
+    closed_.notify();
+}
+
+void session_link::dial_anew()
+{
+    if (socket_)
+        socket_->close();
+    close_reason_ = error{errc::closed, "joining the relay's log anew", std::nullopt};
+    gone_ = true;
+    closed_.notify();
+}
+
+void session_link::emit(std::string_view name, json::object value)
+{
+    if (online())
+        socket_->emit(name, json::array{std::move(value)});
+}
+
+asio::awaitable<result<json::object>> session_link::ask(std::string name, json::object value)
+{
+    if (!online())
+        co_return fail(errc::closed, "not connected");
+    const auto socket = socket_;
+    const auto args = co_await socket->emit_with_ack(std::move(name), json::array{std::move(value)}, ack_timeout);
+    if (!args)
+        co_return std::unexpected(args.error());
+    const auto* answer = first_object(*args);
+    if (answer == nullptr)
+        co_return fail(errc::corrupt, "the relay acknowledged in an unknown form");
+    if (text_at(*answer, "result") == "error")
+        co_return std::unexpected(error_of(*answer, 400));
+    co_return *answer;
+}
+
+void session_link::on_event(std::string_view name, json::array& args, socket_client::answer reply)
+{
+    if (stopped_)
+        return;
+    const auto* value = first_object(args);
+    if (value == nullptr)
+        return;
+    if (name == "update")
+    {
+        // `since` advances from these and `caught-up` alone, and never back.
+        if (since_)
+            since_->revision = std::max(since_->revision, number_at(*value, "seq"));
+        if (const auto* body = object_at(*value, "body"))
+            events_->on_update(*body);
+    }
+    else if (name == "caught-up")
+    {
+        const auto log = text_at(*value, "log");
+        const auto revision = number_at(*value, "revision");
+        if (since_ && since_->log == log)
+            since_->revision = std::max(since_->revision, revision);
+        else
+            since_ = position{log, revision};
+        pause_.reset();
+        events_->on_caught_up(joined_from_known_place_);
+        joined_from_known_place_ = true; // `caught-up` repeats; what was missed was said by the first
+    }
+    else if (name == "resync")
+    {
+        since_.reset();
+        dial_anew();
+    }
+    else if (name == "rpc-request")
+    {
+        if (!reply)
+            return;
+        auto method = text_at(*value, "method");
+        const auto prefix = options_.session_id + ":";
+        if (method.starts_with(prefix))
+            method.erase(0, prefix.size());
+        events_->on_rpc(
+            method, text_at(*value, "params"),
+            [reply = std::move(reply)](std::string text) { reply(json::array{std::move(text)}); });
+    }
+}
+
+} // namespace consortium::agent

@@ -1,0 +1,136 @@
+#pragma once
+#include "agent_state.hpp"
+#include "claude/driver.hpp"
+#include "consortium/e2ee/chain.hpp"
+#include "field_publisher.hpp"
+#include "keystore.hpp"
+#include "outbox.hpp"
+#include "prompt_gate.hpp"
+#include "relay_client.hpp"
+#include "rpc_guard.hpp"
+#include "screen.hpp"
+#include "session_folder.hpp"
+#include "session_link.hpp"
+#include <set>
+
+namespace consortium::agent
+{
+namespace json = boost::json;
+
+struct run_options
+{
+    std::filesystem::path claude;
+    std::vector<std::string> environment;
+    std::vector<std::string> arguments; ///< for Claude, unchanged
+    bool resumed = false;               ///< the folder is of a session that a crash left
+    link_options::dialler dial = &socket_client::connect;
+};
+
+/// One session in remote mode, from its start to its end: Claude on one side, the relay on the other.
+/// Everything on one executor.
+class session_runner final : claude::driver_events, link_events, message_sender
+{
+public:
+    session_runner(
+        asio::any_io_executor executor, const keystore& store, const identity& who, session_folder folder,
+        relay_client& relay, screen& out, const clock_source& clock, run_options options);
+    ~session_runner() override;
+
+    /// Runs until the session has ended. The process's exit status.
+    asio::awaitable<int> run();
+
+    /// Ctrl-C: the first stops the running turn, the second soon after it ends the session.
+    void interrupt();
+    /// Ends the session in order.
+    void end(std::string why);
+
+private:
+    // What Claude says.
+    void on_line(json::object line, const std::string& block) override;
+    void on_partial() override;
+    void on_question(claude::permission_request asked) override;
+    void on_question_void(const std::string& request_id) override;
+    void on_busy(bool busy) override;
+    void on_prompt_state(const std::string& uuid, const std::string& state) override;
+    void on_session_id(const std::string& id) override;
+    void on_mode(const std::string& mode) override;
+    void on_model(const std::string& model) override;
+    void on_title(const std::string& title) override;
+
+    // What the relay says.
+    void on_caught_up(bool from_known_place) override;
+    void on_online() override;
+    void on_offline(const error& reason) override;
+    void on_update(const json::object& body) override;
+    void on_rpc(const std::string& method, const std::string& params, std::function<void(std::string)> reply) override;
+    void on_link_refused(const error& reason) override;
+    asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) override;
+
+    asio::awaitable<result<void>> start_claude();
+    asio::awaitable<void> end_leftover_claude();
+    asio::awaitable<result<void>> make_session();
+    asio::awaitable<void> connect();
+    asio::awaitable<void> beat();
+    asio::awaitable<void> stream_partial();
+    asio::awaitable<void> watch_claude();
+    asio::awaitable<void> fetch_messages();
+    asio::awaitable<void> serve(std::string method, std::string params, std::function<void(std::string)> reply);
+    asio::awaitable<result<json::value>> act(const std::string& method, const json::value& d);
+    asio::awaitable<result<json::value>> set_mode(std::string mode);
+    asio::awaitable<result<json::value>> set_model(std::string model);
+    asio::awaitable<void> take_prompts();
+    asio::awaitable<void> pause_for(std::chrono::milliseconds time);
+    asio::awaitable<void> stop_claude();
+    asio::awaitable<void> close_session();
+    void spawn(asio::awaitable<void> work);
+
+    void look_at_message(const json::object& message);
+    void say(json::value d);
+    void tell(json::object data);
+    void session_gone(const std::string& why);
+    void lost_access(const error& reason);
+    result<std::string> seal_state(std::int64_t after);
+    result<std::string> seal_metadata(std::int64_t after);
+    void merge_metadata(const std::string& sealed);
+    void show_line(const json::object& line);
+    void send_alive();
+
+    asio::any_io_executor executor_;
+    const keystore& store_;
+    identity who_;
+    session_folder folder_;
+    relay_client& relay_;
+    screen& out_;
+    const clock_source& clock_;
+    run_options options_;
+
+    std::shared_ptr<claude::driver> claude_;
+    std::shared_ptr<outbox> outbox_;
+    std::shared_ptr<session_link> link_;
+    std::shared_ptr<field_publisher> state_field_;
+    std::shared_ptr<field_publisher> metadata_field_;
+    std::optional<prompt_gate> gate_;
+    std::optional<rpc_guard> guard_;
+    e2ee::chain_sender chain_;
+    agent_state state_;
+    json::object metadata_;
+
+    std::deque<prompt> prompts_; ///< accepted, to be handed to Claude
+    wakeup prompts_changed_;
+    wakeup partial_changed_;
+    wakeup ending_;
+    wakeup alive_;
+    std::deque<json::object> held_messages_; ///< that came live while the stored ones are being read
+    bool fetching_ = false;
+    bool ended_ = false;
+    bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
+    bool online_ = false;
+    bool said_offline_ = false;
+    std::string why_;
+    int status_ = 0;
+    std::chrono::steady_clock::time_point last_interrupt_;
+    int tasks_ = 0;
+    wakeup task_done_;
+};
+
+} // namespace consortium::agent

@@ -1,0 +1,69 @@
+#include "terminal_input.hpp"
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <unistd.h>
+
+namespace consortium::agent
+{
+
+// A descriptor of our own: closing ours must not close the standard input.
+terminal_input::terminal_input(const asio::any_io_executor& executor) : input_(executor)
+{
+    boost::system::error_code ignored;
+    input_.assign(::dup(STDIN_FILENO), ignored);
+}
+
+void terminal_input::cancel()
+{
+    boost::system::error_code ignored;
+    input_.cancel(ignored);
+}
+
+asio::awaitable<result<std::string>> terminal_input::line()
+{
+    for (;;)
+    {
+        const auto end = buffer_.find('\n');
+        if (end != std::string::npos)
+        {
+            auto out = buffer_.substr(0, end);
+            buffer_.erase(0, end + 1);
+            if (out.ends_with('\r'))
+                out.pop_back();
+            co_return out;
+        }
+        std::array<char, 512> room{};
+        boost::system::error_code problem;
+        const auto size =
+            co_await input_.async_read_some(asio::buffer(room), asio::redirect_error(asio::use_awaitable, problem));
+        if (problem == asio::error::operation_aborted)
+            co_return fail(errc::cancelled, "nobody waits for an answer any more");
+        if (problem)
+            co_return fail(errc::closed, "This question needs a terminal to be answered at.");
+        buffer_.append(room.data(), size);
+    }
+}
+
+asio::awaitable<result<bool>> terminal_input::yes(std::string question, bool otherwise)
+{
+    for (;;)
+    {
+        std::printf("%s %s ", question.c_str(), otherwise ? "[Y/n]" : "[y/N]");
+        std::fflush(stdout);
+        const auto answer = co_await line();
+        if (!answer)
+            co_return std::unexpected(answer.error());
+        if (answer->empty())
+            co_return otherwise;
+        const char first = (*answer)[0];
+        if (first == 'y' || first == 'Y')
+            co_return true;
+        if (first == 'n' || first == 'N')
+            co_return false;
+    }
+}
+
+} // namespace consortium::agent

@@ -1,0 +1,167 @@
+#include "agent_state.hpp"
+#include "command_line.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/limits.hpp"
+#include "pairing.hpp"
+#include "qr_code.hpp"
+#include "screen.hpp"
+#include "trim_line.hpp"
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+using namespace consortium;
+using namespace consortium::agent;
+namespace json = boost::json;
+
+namespace
+{
+
+using words = std::vector<std::string>;
+
+claude::permission_request question(const std::string& id)
+{
+    claude::permission_request out;
+    out.request_id = "r-" + id;
+    out.tool = "Bash";
+    out.tool_use_id = id;
+    out.input = {{"command", "make"}};
+    out.suggestions = {json::object{{"type", "addRules"}}};
+    return out;
+}
+
+claude::permission_verdict verdict(const std::string& id, claude::decision made)
+{
+    claude::permission_verdict out;
+    out.id = id;
+    out.made = made;
+    return out;
+}
+
+} // namespace
+
+TEST(command_line, what_is_not_ours_goes_to_claude_unchanged)
+{
+    EXPECT_EQ(parse_command_line({})->what, command::run);
+    EXPECT_EQ(parse_command_line({"--model", "opus"})->for_claude, (words{"--model", "opus"}));
+    EXPECT_EQ(parse_command_line({"--", "--help"})->for_claude, words{"--help"});
+    EXPECT_EQ(parse_command_line({"--", "--help"})->what, command::run);
+    EXPECT_EQ(parse_command_line({"--model", "opus", "--help"})->for_claude, (words{"--model", "opus", "--help"}));
+    EXPECT_EQ(parse_command_line({"--", "auth", "login"})->for_claude, (words{"auth", "login"}));
+    const auto mixed = parse_command_line({"--new", "--diagnostics", "f", "-c", "--", "x"});
+    ASSERT_TRUE(mixed);
+    EXPECT_TRUE(mixed->fresh);
+    EXPECT_EQ(mixed->diagnostics, "f");
+    EXPECT_EQ(mixed->for_claude, (words{"-c", "x"}));
+}
+
+TEST(command_line, knows_its_own)
+{
+    EXPECT_EQ(parse_command_line({"auth", "login"})->what, command::login);
+    EXPECT_EQ(parse_command_line({"auth", "logout"})->what, command::logout);
+    EXPECT_EQ(parse_command_line({"auth", "status"})->what, command::status);
+    EXPECT_EQ(parse_command_line({"--version"})->what, command::version);
+    const auto help = parse_command_line({"--help"});
+    EXPECT_EQ(help->what, command::help);
+    EXPECT_NE(help->text.find("CONSORTIUM_SERVER_URL"), std::string::npos);
+    EXPECT_EQ(parse_command_line({"auth"}).error(), errc::bad_request);
+    EXPECT_EQ(parse_command_line({"auth", "nonsense"}).error(), errc::bad_request);
+    EXPECT_EQ(parse_command_line({"--diagnostics"}).error(), errc::bad_request);
+}
+
+TEST(screen, prints_nothing_that_drives_the_terminal)
+{
+    EXPECT_EQ(printable("a\033[31mb\x07", 80), "a [31mb");
+    EXPECT_EQ(printable("line one\n\tline two\r\n", 80), "line one line two");
+    EXPECT_EQ(
+        printable(
+            "a\xc2\x9b"
+            "31mb",
+            80),
+        "a 31mb")
+        << "the one-byte CSI of C1";
+    EXPECT_EQ(printable("äöü€😀", 80), "äöü€😀");
+    EXPECT_EQ(printable("abcdef", 3), "abc…");
+    EXPECT_EQ(printable("", 3), "");
+}
+
+TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
+{
+    json::object small{{"type", "assistant"}, {"text", std::string(100'000, 'x')}};
+    const auto before = small;
+    trim_line(small);
+    EXPECT_EQ(small, before);
+
+    json::object large{{"type", "user"}, {"content", json::array{json::object{{"text", std::string(20u << 20, 'x')}}}}};
+    trim_line(large);
+    const auto text = json::serialize(large);
+    EXPECT_LT(text.size() * 4 / 3 + 1000, limits::message_bytes_max);
+    EXPECT_NE(text.find("more bytes were not relayed"), std::string::npos);
+    EXPECT_EQ(large.at("type"), "user");
+}
+
+TEST(agent_state, shows_open_questions_and_how_they_were_answered)
+{
+    agent_state state(std::string(32, 'a'), "/project");
+    state.ask(question("t1"), 10);
+    state.ask(question("t2"), 11);
+    EXPECT_TRUE(state.waiting());
+    EXPECT_EQ(state.id_of_request("r-t2"), "t2");
+    EXPECT_EQ(state.find("t3"), nullptr);
+    auto shown = state.to_json();
+    EXPECT_EQ(shown.at("instance"), json::value(std::string(32, 'a')));
+    EXPECT_EQ(shown.at("requests").at("t1").at("arguments").at("command"), "make");
+    EXPECT_EQ(shown.at("requests").at("t1").at("cwd"), "/project");
+    EXPECT_EQ(shown.at("requests").at("t1").at("createdAt"), 10);
+    EXPECT_EQ(shown.at("requests").at("t1").at("suggestions").as_array().size(), 1u);
+
+    state.answer("t1", verdict("t1", claude::decision::approved_for_session), 20);
+    state.cancel("t2", "void", 21);
+    EXPECT_FALSE(state.waiting());
+    shown = state.to_json();
+    EXPECT_TRUE(shown.at("requests").as_object().empty());
+    EXPECT_EQ(shown.at("completedRequests").at("t1").at("status"), "approved");
+    EXPECT_EQ(shown.at("completedRequests").at("t1").at("decision"), "approved_for_session");
+    EXPECT_EQ(shown.at("completedRequests").at("t2").at("status"), "canceled");
+    EXPECT_EQ(shown.at("completedRequests").at("t2").at("completedAt"), 21);
+}
+
+TEST(agent_state, remembers_the_last_fifty)
+{
+    agent_state state(std::string(32, 'a'), "/project");
+    for (int i = 0; i < 60; ++i)
+    {
+        const auto id = std::to_string(i);
+        state.ask(question(id), i);
+        state.answer(id, verdict(id, claude::decision::denied), i);
+    }
+    const auto shown = state.to_json();
+    const auto& completed = shown.at("completedRequests").as_object();
+    EXPECT_EQ(completed.size(), 50u);
+    EXPECT_FALSE(completed.contains("9"));
+    EXPECT_TRUE(completed.contains("10"));
+    EXPECT_TRUE(completed.contains("59"));
+}
+
+TEST(token, claims_are_read_and_rubbish_is_refused)
+{
+    const auto token = "h." + base64url_encode(view(R"({"sub":"acc","jti":"dev"})")) + ".s";
+    const auto claims = read_token(token);
+    ASSERT_TRUE(claims);
+    EXPECT_EQ(claims->account, "acc");
+    EXPECT_EQ(claims->device, "dev");
+    for (const auto& bad :
+         {std::string(""), std::string("a.b"), std::string("a.!.c"), "h." + base64url_encode(view("[]")) + ".s",
+          "h." + base64url_encode(view(R"({"sub":1})")) + ".s"})
+        EXPECT_FALSE(read_token(bad)) << bad;
+}
+
+TEST(qr_code, holds_a_pairing_link)
+{
+    const std::string link =
+        "https://relay.example:3005/pair#v=1&pk=" + std::string(43, 'A') + "&s=" + std::string(43, 'B');
+    const auto code = qr_code(link);
+    EXPECT_NE(code.find("█"), std::string::npos);
+    EXPECT_GT(std::ranges::count(code, '\n'), 20);
+    EXPECT_LT(std::ranges::count(code, '\n'), 40);
+    EXPECT_TRUE(qr_code(std::string(10'000, 'x')).empty());
+}
