@@ -98,6 +98,25 @@ digest512 sha512(byte_parts parts)
 {
     return digest<64>(sha512_digest(), {}, parts);
 }
+struct sha256_stream::context
+{
+    std::unique_ptr<EVP_MD_CTX, context_deleter> hash{EVP_MD_CTX_new()};
+};
+sha256_stream::sha256_stream() : context_(std::make_unique<context>())
+{
+    CONSORTIUM_ASSERT(EVP_DigestInit_ex2(context_->hash.get(), sha256_digest(), nullptr) == 1);
+}
+sha256_stream::~sha256_stream() = default;
+void sha256_stream::update(byte_view data)
+{
+    CONSORTIUM_ASSERT(EVP_DigestUpdate(context_->hash.get(), data.data(), data.size()) == 1);
+}
+digest256 sha256_stream::finish()
+{
+    digest256 out;
+    CONSORTIUM_ASSERT(EVP_DigestFinal_ex(context_->hash.get(), out.data(), nullptr) == 1);
+    return out;
+}
 digest256 hmac_sha256(byte_view key, byte_parts parts)
 {
     return hmac<32, 64>(sha256_digest(), key, parts);

@@ -125,10 +125,9 @@ open_record(const pinned_store& at, reading& with, lsn number, byte_view value, 
     const auto header = open_header(*record, with.keys->log_key(), number);
     if (!header)
         return fail_record(number, header.error());
-    opened_record out{.happened = {.number = number, .header = header->header, .body = {}}, .leaf = {}};
+    opened_record out{.happened = {.number = number, .header = header->header, .body = {}}, .destroyed_by = {}};
     if (check_commitments)
     {
-        out.leaf = record->leaf();
         if (commit_header(with.keys->log_key(), header->header, header->image) != record->header_commitment)
             return fail_record(
                 number, {.code = errc::corrupt, .detail = "header commitment does not fit", .retry = {}});
@@ -136,7 +135,10 @@ open_record(const pinned_store& at, reading& with, lsn number, byte_view value, 
 
     const auto key = with.keys->find(at, record->key);
     if (key.what == key_state::kind::destroyed)
+    {
+        out.destroyed_by = key.destroyed_by;
         return out;
+    }
     if (key.what == key_state::kind::unknown)
         return fail_record(
             number, {.code = errc::corrupt, .detail = "its data key is missing and nothing deleted it", .retry = {}});

@@ -23,7 +23,7 @@ byte_array<8> record_key(lsn number) noexcept;
 struct opened_record
 {
     event happened;
-    digest256 leaf{};
+    lsn destroyed_by; ///< if shredded: the event that destroyed the body's key
 };
 
 /// `check_commitments`: recompute both, as verify does. errc::corrupt names the lsn; errc::newer_version.

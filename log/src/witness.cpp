@@ -86,8 +86,8 @@ witness_file::open(const std::filesystem::path& path, const witness_state& last,
     return witness_file(std::move(file), last, below);
 }
 
-witness_file::witness_file(unique_fd file, const witness_state& last, const seams& below)
-    : file_(std::move(file)), last_(last), below_(&below)
+witness_file::witness_file(unique_fd file, const witness_state& last, seams below)
+    : file_(std::move(file)), last_(last), below_(std::move(below))
 {
 }
 
@@ -106,7 +106,7 @@ result<void> witness_file::advance(lsn head, const digest256& root)
     {
         const auto end = done < first_part ? first_part : slot.size();
         const auto written =
-            below_->pwrite(file_.get(), slot.data() + done, end - done, start + static_cast<off_t>(done));
+            below_.pwrite(file_.get(), slot.data() + done, end - done, start + static_cast<off_t>(done));
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -116,9 +116,9 @@ result<void> witness_file::advance(lsn head, const digest256& root)
         }
         done += static_cast<std::size_t>(written);
         if (done == first_part)
-            below_->reached(crash_point::inside_witness);
+            below_.reached(crash_point::inside_witness);
     }
-    if (below_->fdatasync(file_.get()) != 0)
+    if (below_.fdatasync(file_.get()) != 0)
     {
         const auto saved = errno;
         return fail_errno("cannot sync the witness", saved);

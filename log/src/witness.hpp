@@ -36,11 +36,11 @@ public:
     result<void> advance(lsn head, const digest256& root);
 
 private:
-    witness_file(unique_fd file, const witness_state& last, const seams& below);
+    witness_file(unique_fd file, const witness_state& last, seams below);
 
     unique_fd file_;
     witness_state last_;
-    const seams* below_;
+    seams below_;
 };
 
 } // namespace consortium::log

@@ -5,7 +5,7 @@
 #include <concepts>
 #include <optional>
 
-/// The view tables: keys, values and how they are written. Grammar for people: docs/log-format.md.
+/// The view tables: keys, values and how they are written. For people: docs/view-tables.md.
 ///
 /// Keys: A = prf('a' ‖ account), S = prf('s' ‖ account ‖ session), M = prf('m' ‖ account ‖ machine row). A foreign
 /// account derives another key, so foreign and unknown ids are the same miss. Values: version byte 1, then the fields

@@ -1,3 +1,4 @@
+#include "consortium/common/base64.hpp"
 #include "projections/memory_log.hpp"
 #include "rows.hpp"
 #include <rapidcheck/gtest.h>
@@ -75,13 +76,21 @@ RC_GTEST_PROP(rows, any_bytes_are_a_row_or_a_failure, (const std::vector<std::ui
     }
 }
 
-// Goal: rows stay small enough for the bound on bytes per message (docs/log-format.md); 40 more are the seal's.
+// Goal: rows stay small enough for the bound on bytes per message (docs/view-tables.md); 40 more are the seal's.
 TEST(rows, what_a_message_writes_is_small)
 {
     EXPECT_LE(written(revision_row{lsn{100'000'000}}).size(), 5u);
     EXPECT_LE(written(message_row{lsn{100'000'000}}).size(), 5u);
     EXPECT_LE(written(local_id_row{10'000}).size(), 3u);
     EXPECT_LE(written(session_hot_row{.seq = 10'000, .updated_at = 1'800'000'000'000}).size(), 28u);
+}
+
+TEST(rows, are_written_as_the_document_says)
+{
+    session_hot_row row{.seq = 3, .updated_at = 1'700'000'000'000, .active = true, .active_at = 1'699'999'999'000};
+    for (std::uint8_t i = 0; i < 16; ++i)
+        row.creator.value[i] = static_cast<std::uint8_t>(0x10 + i);
+    EXPECT_EQ(hex_encode(written(row)), "010380d095ffbc310198c895ffbc31101112131415161718191a1b1c1d1e1f");
 }
 
 TEST(rows, tables_have_names_of_their_own)

@@ -259,6 +259,7 @@ TEST_F(sessions, a_clock_that_steps_back_moves_no_session_down)
     const auto before = log_.now;
     log_.now -= 1000;
     ASSERT_TRUE(submit(message_wish(agent_, id, {{"x", {}}})));
+    ASSERT_TRUE(submit(active_wish(agent_, id, false)));
     EXPECT_EQ(find_session(at_, agent_.account, id)->updated_at, before);
 }
 

@@ -1,6 +1,8 @@
 /// The real `consortium` in a terminal, driving the real Claude Code against the scripted API.
 
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { claudeEnvironment, claudeProgram } from './claude.ts';
 import { freshDirectory, program } from './places.ts';
@@ -11,9 +13,19 @@ export interface AgentOptions {
   api: string;
   args?: string[];
   env?: Record<string, string>;
+  /** What gethostname() says there, where the system lets us choose: see `hostnameFor`. */
+  hostname?: string;
   /** Name of the project folder. */
   folder?: string;
 }
+
+const unshare = ['unshare', '--uts', ...(process.getuid!() === 0 ? [] : ['--map-root-user'])];
+const mayName = spawnSync(unshare[0]!, [...unshare.slice(1), 'hostname', 'a-name']).status === 0;
+
+/** The name that a machine started with `hostname: wanted` has: some containers allow no other than their own. */
+export const hostnameFor = (wanted: string) => (mayName ? wanted : hostname());
+
+const underName = (name: string | undefined) => (name === undefined || !mayName ? [] : [...unshare, 'sh', '-c', 'hostname "$0" && exec "$@"', name]);
 
 /** A person's machine: a home and a project folder, in which `consortium` can be started again and again. */
 export class Machine {
@@ -40,7 +52,7 @@ export class Machine {
       CONSORTIUM_CLAUDE: claudeProgram,
       ...this.#options.env,
     };
-    const terminal = await Terminal.start([program('consortium'), ...args], { env, cwd: this.work });
+    const terminal = await Terminal.start([...underName(this.#options.hostname), program('consortium'), ...args], { env, cwd: this.work });
     this.#terminals.push(terminal);
     return terminal;
   }

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
 import type { Browser } from './browser.ts';
 
+type EntryKind = 'prompt' | 'text' | 'thinking' | 'tool' | 'result' | 'event' | 'unverified';
+
 export class Dashboard {
   readonly page: Page;
 
@@ -19,31 +21,49 @@ export class Dashboard {
     return this.page.getByTestId(id);
   }
 
-  /** Makes a new identity; returns the secret key that was shown once. */
+  /** Makes a new identity and shows that the key was written down; returns the key. */
   async newIdentity(): Promise<string> {
     await this.by('new-identity').click();
-    const secret = (await this.by('secret-key').textContent())!.trim();
-    assert.match(secret.replaceAll(/\s/g, ''), /^([A-Z2-7]{5}-){10}[A-Z2-7]{2}$/);
-    await this.by('secret-written-down').check();
-    await this.by('secret-continue').click();
-    await this.by('sessions').waitFor();
+    const secret = (await this.by('secret-key').getAttribute('data-key'))!;
+    assert.match(secret, /^([A-Z2-7]{5}-){10}[A-Z2-7]{2}$/);
+    for (const field of await this.by('key-group').all()) {
+      const group = Number(await field.getAttribute('data-group'));
+      await field.fill(secret.split('-')[group - 1]!);
+    }
+    await this.by('key-confirm').click();
+    await this.by('session-list').waitFor();
     return secret;
   }
 
+  async tryToSignIn(secret: string): Promise<void> {
+    await this.by('have-key').click();
+    await this.by('sign-in-input').fill(secret);
+    await this.by('sign-in-submit').click();
+  }
+
   async signIn(secret: string): Promise<void> {
-    await this.by('sign-in-secret').fill(secret);
-    await this.by('sign-in').click();
-    await this.by('sessions').waitFor();
+    await this.tryToSignIn(secret);
+    await this.by('session-list').waitFor();
+  }
+
+  /** Gives the link, and goes no further. */
+  async beginPairing(link: string): Promise<void> {
+    await this.by('pair-machine').click();
+    await this.by('pair-link-input').fill(link);
+    await this.by('pair-continue').click();
+  }
+
+  async leavePairing(): Promise<void> {
+    await this.page.getByText('Back', { exact: true }).click();
+    await this.by('session-list').waitFor();
   }
 
   /** Approves the machine behind a link; returns the code to compare. */
   async approve(link: string): Promise<string> {
-    await this.by('pair-open').click();
-    await this.by('pair-link').fill(link);
-    await this.by('pair-check').click();
+    await this.beginPairing(link);
     await this.by('pair-approve').click();
-    const code = await this.by('pair-code').innerText();
-    return code.replaceAll(/\s+/g, ' ').trim();
+    const groups = await this.by('pair-code').locator('span').allInnerTexts();
+    return groups.join(' ');
   }
 
   row(text: string | RegExp): Locator {
@@ -56,12 +76,21 @@ export class Dashboard {
   }
 
   async prompt(text: string): Promise<void> {
-    await this.by('composer').fill(text);
+    await this.by('composer-input').fill(text);
     await this.by('send').click();
   }
 
-  /** Waits until the conversation shows this. */
-  async shows(text: string | RegExp, timeout = 20_000): Promise<void> {
-    await this.by('conversation').getByText(text).first().waitFor({ timeout });
+  /** The entries of the conversation of a kind that hold this text. */
+  entry(kind: EntryKind, text: string | RegExp): Locator {
+    return this.page.locator(`[data-testid=entry][data-kind=${kind}]`).filter({ hasText: text });
+  }
+
+  async deleteSession(): Promise<void> {
+    await this.by('session-menu').click();
+    await this.by('session-delete').click();
+    const dialog = this.by('session-delete-dialog');
+    await this.by('session-delete-word').fill(await dialog.locator('label b').innerText());
+    await this.by('session-delete-confirm').click();
+    await dialog.waitFor({ state: 'detached' });
   }
 }

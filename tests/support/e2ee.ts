@@ -1,7 +1,7 @@
 /// The two ends of a session, made of the dashboard's own cryptography: what only someone with the keys can do.
 
 import {
-  accountFromSecret, answerPlaintext, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
+  accountFromSecret, formatSecret, answerPlaintext, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
   openMetadata, parseEnvelope, parsePairingLink, readAnswer, requestMac, sealBundle, SenderChain, newSenderId,
   sealBox, sealMetadata, sealName, sealRequestName, sealUnbound, signKeyPair, toBase64, unwrapDataKey, utf8, verifyRequest, wrapDataKey, bundleId,
   type AccountKeys, type BundleKind, type Envelope, type KeyPair, type PairingLink,
@@ -227,6 +227,9 @@ export async function sealedSession(keys: AccountKeys, metadata: unknown): Promi
   const sealed = await sealMetadata(utf8(JSON.stringify(metadata)), key, 'session');
   return { key, fields: { metadata: sealed, dataEncryptionKey: wrapDataKey(key, keys.content.publicKey) } };
 }
+
+/** The secret key as people write it down. */
+export const base32Of = formatSecret;
 
 // --------------------------------------------------------------------------------------------- what a liar can make
 

@@ -2,6 +2,7 @@
 #include "consortium/common/bytes.hpp"
 #include "consortium/common/secret.hpp"
 #include <initializer_list>
+#include <memory>
 
 namespace consortium
 {
@@ -13,6 +14,21 @@ using byte_parts = std::initializer_list<byte_view>;
 /// FIPS 180-4, by OpenSSL (uses the CPU's SHA instructions). Parts are hashed as if joined. Thread-safe.
 digest256 sha256(byte_parts parts);
 digest512 sha512(byte_parts parts);
+
+/// SHA-256 of what is too large to be joined.
+class sha256_stream
+{
+public:
+    sha256_stream();
+    ~sha256_stream();
+    void update(byte_view data);
+    /// Of everything so far; nothing may follow.
+    digest256 finish();
+
+private:
+    struct context;
+    std::unique_ptr<context> context_;
+};
 
 /// RFC 2104. Parts are hashed as if joined.
 digest256 hmac_sha256(byte_view key, byte_parts parts);

@@ -1,0 +1,84 @@
+#include "commands/replay.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/projections/rebuild.hpp"
+#include <algorithm>
+#include <boost/json.hpp>
+#include <iomanip>
+#include <iostream>
+#include <unistd.h>
+
+namespace consortium::admin
+{
+namespace
+{
+
+std::filesystem::path scratch_directory(const replay_options& options)
+{
+    const auto own = ".replay-" + std::to_string(::getpid());
+    return options.scratch.empty() ? beside(options.source.data, own) : options.scratch / ("consortium" + own);
+}
+
+std::size_t difference_count(const projections::rebuild_report& report)
+{
+    return static_cast<std::size_t>(
+        std::ranges::count_if(report.tables, [](const auto& table) { return !table.equal(); }));
+}
+
+void print_json(const log::log_reader& source, const projections::rebuild_report& report)
+{
+    boost::json::array tables;
+    for (const auto& table : report.tables)
+        tables.push_back(boost::json::object{
+            {"table", table.table},
+            {"equal", table.equal()},
+            {"live", hex_encode(table.live)},
+            {"rebuilt", hex_encode(table.rebuilt)}});
+    std::cout << boost::json::serialize(boost::json::object{
+                     {"equal", difference_count(report) == 0},
+                     {"log", to_string(source.id())},
+                     {"events", report.events},
+                     {"tables", std::move(tables)}})
+              << "\n";
+}
+
+void print_text(const log::log_reader& source, const projections::rebuild_report& report, std::chrono::nanoseconds took)
+{
+    std::cout << "log     " << to_string(source.id()) << "\n"
+              << "events  " << number_text(report.events) << " replayed in " << time_text(took) << "\n"
+              << "tables  " << report.tables.size() << " rebuilt and compared row by row\n\n";
+    const auto differences = difference_count(report);
+    if (differences == 0)
+    {
+        std::cout << "Equal: the views say what the log says.\n";
+        return;
+    }
+    for (const auto& table : report.tables)
+        if (!table.equal())
+            std::cout << "  " << std::left << std::setw(14) << table.table << "live "
+                      << hex_encode(table.live).substr(0, 16) << "  rebuilt " << hex_encode(table.rebuilt).substr(0, 16)
+                      << "\n";
+    std::cout << "\nDifferent: " << count_text(differences, "table")
+              << " of views. The log is the truth; nothing was changed.\n";
+}
+
+} // namespace
+
+exit_code replay_check(const replay_options& options)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const auto source = open_source(options.source);
+    const auto report = source ? projections::compare_rebuilt_views(**source, scratch_directory(options))
+                               : std::unexpected(source.error());
+    if (!report)
+    {
+        print_error(report.error(), options.json);
+        return exit_code::unreadable;
+    }
+    if (options.json)
+        print_json(**source, *report);
+    else
+        print_text(**source, *report, std::chrono::steady_clock::now() - start);
+    return difference_count(*report) == 0 ? exit_code::sound : exit_code::findings;
+}
+
+} // namespace consortium::admin

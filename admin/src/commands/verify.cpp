@@ -1,0 +1,77 @@
+#include "commands/verify.hpp"
+#include "consortium/common/base64.hpp"
+#include <boost/json.hpp>
+#include <iostream>
+
+namespace consortium::admin
+{
+namespace
+{
+
+void print_json(const log::log_reader& source, const log::log_reader::report& report)
+{
+    boost::json::array findings;
+    for (const auto& finding : report.findings)
+        findings.push_back(boost::json::object{{"lsn", finding.number.value}, {"what", finding.what}});
+    std::cout << boost::json::serialize(boost::json::object{
+                     {"sound", report.findings.empty()},
+                     {"log", to_string(source.id())},
+                     {"records", report.records},
+                     {"shredded", report.shredded},
+                     {"bytes", report.bytes},
+                     {"witness", report.witness.value},
+                     {"root", hex_encode(report.root)},
+                     {"findings", std::move(findings)}})
+              << "\n";
+}
+
+void print_text(
+    const log::log_reader& source, const log::log_reader::report& report, std::chrono::nanoseconds took,
+    std::size_t threads)
+{
+    std::cout << "log      " << to_string(source.id()) << "\n"
+              << "records  " << number_text(report.records);
+    if (report.shredded > 0)
+        std::cout << ", of which " << number_text(report.shredded) << " shredded: deleted, their keys destroyed";
+    std::cout << "\n"
+              << "size     " << size_text(report.bytes) << "\n"
+              << "witness  up to record " << number_text(report.witness.value) << "\n"
+              << "root     " << hex_encode(report.root) << "\n"
+              << "time     " << time_text(took) << " on " << count_text(threads, "thread") << "\n\n";
+    if (report.findings.empty())
+    {
+        std::cout
+            << "Sound: no record is missing, each one opens and fits its commitments, and the tree over them fits\n"
+               "the stored one and the witness.\n";
+        return;
+    }
+    for (const auto& finding : report.findings)
+        if (finding.number.value == 0)
+            std::cout << "  the log: " << finding.what << "\n";
+        else
+            std::cout << "  record " << number_text(finding.number.value) << ": " << finding.what << "\n";
+    std::cout << "\nNot sound: " << count_text(report.findings.size(), "finding")
+              << ". Nothing was changed. Copy the directory before you do anything else with it.\n";
+}
+
+} // namespace
+
+exit_code verify(const verify_options& options)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const auto source = open_source(options.source);
+    const auto report = source ? (*source)->verify(options.threads) : std::unexpected(source.error());
+    if (!report)
+    {
+        print_error(report.error(), options.json);
+        // Acknowledged records that are missing are a finding; what could not be read says nothing.
+        return report.error() == errc::log_truncated ? exit_code::findings : exit_code::unreadable;
+    }
+    if (options.json)
+        print_json(**source, *report);
+    else
+        print_text(**source, *report, std::chrono::steady_clock::now() - start, options.threads);
+    return report->findings.empty() ? exit_code::sound : exit_code::findings;
+}
+
+} // namespace consortium::admin

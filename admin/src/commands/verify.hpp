@@ -1,0 +1,18 @@
+#pragma once
+#include "report.hpp"
+#include "source.hpp"
+
+namespace consortium::admin
+{
+
+struct verify_options
+{
+    source_options source;
+    std::size_t threads = 1;
+    bool json = false;
+};
+
+/// Opens every record of the log and holds it against commitments, tree and witness; prints what it found.
+exit_code verify(const verify_options& options);
+
+} // namespace consortium::admin
