@@ -34,9 +34,11 @@ public:
 
     struct handlers
     {
-        /// In the order of arrival. `reply` is empty when the server asked for no acknowledgement.
+        /// In the order of arrival, never before connect() has returned. `reply` is empty when the server asked for no
+        /// acknowledgement.
         std::function<void(std::string_view name, boost::json::array& args, answer reply)> on_event;
-        /// Once, after which no handler is called any more. Not called when close() was.
+        /// Once, after which no handler is called any more. Not called when close() was. errc::forbidden: the server
+        /// said goodbye for good (`41`); otherwise dialling again makes sense.
         std::function<void(error reason)> on_close;
     };
 

@@ -43,6 +43,7 @@ connect_websocket(std::string address, http_headers headers, client_options opti
             co_return std::unexpected(made.error());
         tls = std::move(*made);
     }
+    const auto give_up_at = std::chrono::steady_clock::now() + options.connect_timeout;
     auto dialled = co_await dial(executor, *to, std::move(tls), options.connect_timeout);
     if (!dialled)
         co_return std::unexpected(dialled.error());
@@ -53,7 +54,8 @@ connect_websocket(std::string address, http_headers headers, client_options opti
     headers.set("Upgrade", "websocket");
     headers.set("Sec-WebSocket-Version", "13");
     headers.set("Sec-WebSocket-Key", key);
-    connection->arm(options.connect_timeout);
+    connection->arm(
+        std::chrono::duration_cast<std::chrono::milliseconds>(give_up_at - std::chrono::steady_clock::now()));
     response_reader reader(/*head_request=*/false, 1u << 20);
     bool answered = false;
     const auto head = request_head("GET", *to, headers, 0);

@@ -1,0 +1,143 @@
+#pragma once
+#include "transport/socket_server.hpp"
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/serialize.hpp>
+#include <iostream>
+#include <stdexcept>
+
+namespace consortium
+{
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+/// Rules of a Socket.IO server that has none, for driving the transport. Events:
+///   echo          acknowledges its argument, or emits it back as "echo" when no acknowledgement was asked for
+///   ask           emits "question" with an acknowledgement and answers with what the client said
+///   shout         emits "shout" to every socket of this thread
+///   burst n       emits n events "tick" 0..n-1
+///   drop          closes the transport; kick: disconnects; fault: throws
+///   pause ms      stops reading for so long
+/// Anything else is never answered (and so answers an error). auth {refuse:"text"} is refused, {slow:ms} is let in
+/// late, {fault:1} throws. Prints what ends.
+class echo_rules final : public relay::socket_handler
+{
+public:
+    explicit echo_rules(std::ostream* to = &std::cout) : out(to) {}
+
+    relay::socket_server* sockets = nullptr;
+    std::ostream* out;
+
+    asio::awaitable<result<void>> on_connect(relay::socket& client, boost::json::object auth) override
+    {
+        if (const auto* text = auth.if_contains("refuse"))
+            co_return fail(errc::unauthorized, std::string(text->as_string()));
+        if (auth.contains("fault"))
+            throw std::runtime_error("asked for");
+        if (const auto* ms = auth.if_contains("slow"))
+        {
+            asio::steady_timer timer(client.executor(), milliseconds(ms->as_int64()));
+            co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+        }
+        // Comes after `40`.
+        client.emit("hello", auth);
+        co_return result<void>{};
+    }
+    void on_connected(relay::socket& client) override { client.emit("welcome", {{"thread", client.thread()}}); }
+    void on_event(relay::socket& client, std::string_view name, boost::json::array args, relay::ack reply) override
+    {
+        if (name == "echo" && reply.wanted())
+            reply(args.empty() ? boost::json::value(boost::json::object{}) : args.front());
+        else if (name == "echo")
+            client.emit("echo", args.empty() ? boost::json::value(nullptr) : args.front());
+        else if (name == "ask")
+            client.emit_with_ack(
+                "question", args.empty() ? boost::json::value(nullptr) : args.front(), milliseconds(500),
+                [answer = std::move(reply)](result<boost::json::array> said) mutable
+                {
+                    if (said)
+                        answer(boost::json::value(*said));
+                    else
+                        answer(said.error());
+                });
+        else if (name == "shout")
+            sockets->for_each_here(
+                [frame = relay::encode_event("shout", args.at(0))](relay::socket& each)
+                {
+                    each.emit(frame);
+                    each.flush();
+                });
+        else if (name == "burst")
+            for (std::int64_t i = 0; i < args.at(0).as_int64(); ++i)
+                client.emit("tick", i);
+        else if (name == "drop")
+            client.close_transport("dropped");
+        else if (name == "kick")
+            client.disconnect();
+        else if (name == "pause")
+            pause(client, milliseconds(args.at(0).as_int64()));
+        else if (name == "fault")
+            throw std::runtime_error("asked for");
+    }
+    void on_events_delivered(relay::socket&) override {}
+    void on_disconnect(relay::socket& client, std::string_view reason) override
+    {
+        *out << "gone " + client.id() + " " + std::string(reason) + "\n" << std::flush;
+    }
+    void on_bug(std::string_view what) override { *out << "bug " + std::string(what) + "\n" << std::flush; }
+
+private:
+    static void pause(relay::socket& client, milliseconds time)
+    {
+        client.pause_reading();
+        auto timer = std::make_shared<asio::steady_timer>(client.executor(), time);
+        timer->async_wait(
+            [timer, weak = client.weak()](const boost::system::error_code&)
+            {
+                if (const auto held = weak.lock())
+                    held->resume_reading();
+            });
+    }
+};
+
+class echo_site final : public net::http_handler
+{
+public:
+    explicit echo_site(relay::socket_server& sockets) : sockets_(sockets) {}
+
+    asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info from) override
+    {
+        if (sockets_.owns(request.path))
+            co_return co_await sockets_.handle(std::move(request), from);
+        if (request.path == "/counts")
+        {
+            const auto counts = sockets_.counts();
+            co_return net::http_response::json(
+                200, boost::json::serialize(boost::json::object{
+                         {"sessions", counts.sessions}, {"polling", counts.polling}, {"sockets", counts.sockets}}));
+        }
+        co_return net::http_response::text(404, "not here");
+    }
+    std::optional<net::http_response>
+    refuse_upgrade(const net::http_request& request, const net::connection_info& from) override
+    {
+        if (!sockets_.owns(request.path))
+            return net::http_response::text(404, "not here");
+        return sockets_.refuse_upgrade(request, from);
+    }
+    asio::awaitable<void>
+    upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) override
+    {
+        co_await sockets_.upgraded(std::move(request), from, std::move(connection));
+    }
+    net::http_response refuse(unsigned status, std::string_view detail) override
+    {
+        return net::http_response::text(status, std::string(detail));
+    }
+
+private:
+    relay::socket_server& sockets_;
+};
+
+} // namespace consortium
