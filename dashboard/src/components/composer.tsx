@@ -1,0 +1,200 @@
+// Where a person writes. The draft is kept per session; Stop is always at the same place.
+import { SquareFillIcon } from "@primer/octicons-react";
+import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { SessionSummary } from "../state/session.ts";
+import { modeName } from "../state/transcript.ts";
+import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
+import { shortModel } from "./rows.tsx";
+
+const modes = ["default", "acceptEdits", "plan"] as const;
+const models = ["opus", "sonnet", "haiku"] as const;
+const draftMs = 400;
+
+interface Props {
+  readonly session: SessionSummary;
+  readonly model: string | null;
+  /** Text taken back from the queue. */
+  readonly returned: { readonly text: string; readonly count: number };
+  onSent(): void;
+  say(message: string): void;
+}
+
+export function Composer({ session, model, returned, onSent, say }: Props): ReactElement {
+  const client = useClient();
+  const connection = useSignal(client.connection);
+  const [text, setText] = useState("");
+  const [wanted, setWanted] = useState<{ mode?: string; model?: string }>({});
+  const [stopping, setStopping] = useState(false);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const draftTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const latest = useRef(text);
+  latest.current = text;
+  const touch = useMedia("(pointer: coarse)");
+  const enterSends = readPreference("enter-sends") !== "no" && !touch;
+  const connected = connection.state === "live" || connection.state === "catching-up";
+  const working = session.status === "working" || session.status === "needs-you";
+  const online = session.status !== "offline";
+
+  useEffect(() => {
+    let here = true;
+    setText("");
+    setWanted({});
+    setStopping(false);
+    void client.loadDraft(session.id).then((draft) => {
+      if (here && draft !== "" && latest.current === "") setText(draft);
+    });
+    return () => {
+      here = false;
+      if (draftTimer.current !== undefined) {
+        clearTimeout(draftTimer.current);
+        draftTimer.current = undefined;
+        void client.saveDraft(session.id, latest.current);
+      }
+    };
+  }, [client, session.id]);
+
+  const write = useCallback(
+    (value: string) => {
+      setText(value);
+      clearTimeout(draftTimer.current);
+      draftTimer.current = setTimeout(() => {
+        draftTimer.current = undefined;
+        void client.saveDraft(session.id, latest.current);
+      }, draftMs);
+    },
+    [client, session.id],
+  );
+
+  useEffect(() => {
+    if (returned.count > 0) {
+      write(latest.current === "" ? returned.text : `${latest.current}\n${returned.text}`);
+      area.current?.focus();
+    }
+  }, [returned, write]);
+
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, Math.round(innerHeight * 0.4))}px`;
+  }, [text]);
+
+  useEffect(() => {
+    if (!working) setStopping(false);
+  }, [working]);
+
+  const send = async () => {
+    const prompt = text.trim();
+    if (prompt === "" || !session.openable) return;
+    clearTimeout(draftTimer.current);
+    draftTimer.current = undefined;
+    setText("");
+    await client.sendPrompt(session.id, prompt, {
+      ...(wanted.mode === undefined ? {} : { permissionMode: wanted.mode }),
+      ...(wanted.model === undefined ? {} : { model: wanted.model }),
+    });
+    setWanted({});
+    await client.saveDraft(session.id, "");
+    onSent();
+    area.current?.focus();
+  };
+
+  const stop = useCallback(async () => {
+    if (!working || stopping) return;
+    setStopping(true);
+    try {
+      await client.call(session.id, "abort", {});
+    } catch (error) {
+      setStopping(false);
+      say(error instanceof Error ? error.message : String(error));
+    }
+  }, [client, session.id, working, stopping, say]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "." && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        void stop();
+      }
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [stop]);
+
+  /** Now, if the agent is there; otherwise with the next prompt. */
+  const choose = async (kind: "mode" | "model", value: string) => {
+    setWanted((before) => ({ ...before, [kind]: value }));
+    if (!online || !connected) return;
+    try {
+      await client.call(session.id, `set-${kind}`, { [kind]: value });
+      setWanted(({ [kind]: _, ...rest }) => rest);
+    } catch (error) {
+      setWanted(({ [kind]: _, ...rest }) => rest);
+      say(error instanceof Error ? error.message : String(error));
+    }
+  };
+
+  const mode = wanted.mode ?? session.agent.mode ?? "default";
+  const shownModel = wanted.model ?? model ?? "";
+  const label = !connected ? "Queue here" : working ? "Queue" : "Send";
+  return (
+    <form
+      className="comp"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <label className="vh" htmlFor="composer">
+        Message
+      </label>
+      <textarea
+        id="composer"
+        ref={area}
+        rows={1}
+        value={text}
+        disabled={!session.openable}
+        placeholder={session.openable ? "Say what to do next" : "This session cannot be opened here"}
+        data-testid="composer-input"
+        onChange={(event) => write(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter" || event.nativeEvent.isComposing || event.shiftKey || event.altKey) return;
+          if (event.ctrlKey || event.metaKey || enterSends) {
+            event.preventDefault();
+            void send();
+          }
+        }}
+      />
+      <div className="tools">
+        <label className="picker">
+          <span className="vh">Permission mode</span>
+          <select value={mode} onChange={(event) => void choose("mode", event.target.value)} data-testid="mode-picker" disabled={!session.openable}>
+            {[...new Set<string>([...modes, mode])].map((value) => (
+              <option key={value} value={value}>
+                {modeName(value)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="picker">
+          <span className="vh">Model</span>
+          <select value={shownModel} onChange={(event) => void choose("model", event.target.value)} data-testid="model-picker" disabled={!session.openable}>
+            {shownModel === "" && <option value="">Model</option>}
+            {[...new Set<string>([...(shownModel === "" ? [] : [shownModel]), ...models])].map((value) => (
+              <option key={value} value={value}>
+                {shortModel(value)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <span className="grow" />
+        <button type="button" className="b stop" disabled={!working || !connected || stopping} onClick={() => void stop()} data-testid="stop" title="Ctrl .">
+          <SquareFillIcon className="i" /> {stopping ? "Stopping" : "Stop"}
+        </button>
+        <button type="submit" className="b main send" disabled={text.trim() === "" || !session.openable} data-testid="send">
+          {label} <kbd>{enterSends ? "⏎" : "Ctrl ⏎"}</kbd>
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,322 @@
+// The rows of a conversation. Each is memoised: a row changes only when what it shows changes.
+import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
+import { memo, type ReactElement, type ReactNode, useState } from "react";
+import type { AnsweredRequest, Partial } from "../state/session.ts";
+import { describeTool } from "../state/tools.ts";
+import type { EventRow, PromptRow, ResultRow, Row, ThinkingRow, ToolRow } from "../state/transcript.ts";
+import { duration, fullTime, time } from "./format.ts";
+import { LogNumber, Tally } from "./marks.tsx";
+import { GrowingMarkdown, Markdown } from "./markdown.tsx";
+import { outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
+
+export interface RowContext {
+  readonly cwd: string | null;
+  readonly host: string;
+  /** Calls that wait for the person. */
+  readonly waiting: ReadonlySet<string>;
+  readonly answered: ReadonlyMap<string, AnsweredRequest>;
+  onUnsend(localId: string): void;
+  onRetry(localId: string): void;
+}
+
+function Entry({ row, children, className = "" }: { row: Row; children: ReactNode; className?: string }): ReactElement {
+  return (
+    <div className={`entry ${className}`} data-testid="entry" data-kind={row.kind} data-key={row.key} data-revision={row.revision ?? undefined}>
+      <span className="no" title={fullTime(row.at) + (row.unbound === true ? "; in an older form that binds no order" : "")}>
+        {row.revision === null ? "" : <LogNumber revision={row.revision} />}
+      </span>
+      {children}
+    </div>
+  );
+}
+
+/** A line that unfolds. What is inside is made only when it is opened. */
+function Fold({ className, line, children, testId }: { className: string; line: ReactNode; children: () => ReactNode; testId?: string }): ReactElement {
+  const [open, setOpen] = useState(false);
+  return (
+    <details className={className} onToggle={(event) => setOpen(event.currentTarget.open)} data-testid={testId}>
+      <summary className="line">
+        {line}
+        <ChevronRightIcon className="i chev" size={12} />
+      </summary>
+      {open && children()}
+    </details>
+  );
+}
+
+const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: PromptRow; host: string; onUnsend(localId: string): void; onRetry(localId: string): void }): ReactElement {
+  const local = row.revision === null;
+  const words: Partial_<typeof row.state> = {
+    queued: "queued here, not sent",
+    sending: "on its way",
+    failed: `not stored: ${row.reason ?? ""}`,
+    refused: `refused: ${row.reason ?? ""}`,
+  };
+  const word = words[row.state];
+  return (
+    <Entry row={row} className={local ? "said" : ""}>
+      <section className="prompt" data-state={row.state}>
+        <div className="in">
+          <h2 className="by">
+            <b>You</b>
+            <span className={row.state === "failed" || row.state === "refused" ? "bad" : ""}>
+              {time(row.at)}
+              {word !== undefined && `, ${word}`}
+            </span>
+            <span className="grow" />
+            {row.localId !== null && (row.state === "queued" || row.state === "failed") && (
+              <>
+                {row.state === "failed" && (
+                  <button type="button" className="b bare small" onClick={() => onRetry(row.localId as string)}>
+                    Try again
+                  </button>
+                )}
+                <button type="button" className="b bare small" data-testid="unsend" onClick={() => onUnsend(row.localId as string)}>
+                  Take back
+                </button>
+              </>
+            )}
+            <Tally state={row.state} host={host} />
+            {row.revision !== null && (
+              <span className="no only-phone">
+                <LogNumber revision={row.revision} />
+              </span>
+            )}
+          </h2>
+          <p className="prose said-text">{row.text}</p>
+        </div>
+      </section>
+    </Entry>
+  );
+});
+type Partial_<K extends string> = { readonly [key in K]?: string };
+
+function Thinking({ row }: { row: ThinkingRow }): ReactElement {
+  return (
+    <Fold
+      className="think"
+      line={
+        <>
+          <LightBulbIcon className="i" />
+          <span className="v">Thought</span>
+          <span className="o trunc">{row.text.trim().split("\n", 1)[0]}</span>
+        </>
+      }
+    >
+      {() => <p className="body">{row.text.trim()}</p>}
+    </Fold>
+  );
+}
+
+function decisionWord(answer: AnsweredRequest): string {
+  switch (answer.decision) {
+    case "approved":
+      return "allowed once";
+    case "approved_for_session":
+      return "allowed for the session";
+    case "approved_always":
+      return "always allowed";
+    case "denied":
+    case "abort":
+      return answer.reason === null || answer.reason === "" ? "denied by you" : `denied: ${answer.reason}`;
+    default:
+      return answer.status === "canceled" ? "no longer asked" : answer.status;
+  }
+}
+
+const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredRequest | undefined; context: RowContext }): ReactElement {
+  const line = describeTool(row.name, row.input, cwd);
+  const Icon = toolIcons[line.icon];
+  const { text, bad } = outcome(row);
+  const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
+  return (
+    <Fold
+      className="tool"
+      testId="tool"
+      line={
+        <>
+          <Icon className={bad ? "i bad" : "i"} />
+          <span className="v">{line.verb}</span>
+          {line.isPath === true ? (
+            <Path path={line.object} className="o" />
+          ) : (
+            <span className={`o trunc ${line.spoken === true ? "say" : ""}`} title={line.object}>
+              {line.object}
+            </span>
+          )}
+          {waiting || childWaits ? (
+            <span className="m ask">waiting for you</span>
+          ) : (
+            <>
+              {answer !== undefined && answer.decision !== null && <span className="m opt">{decisionWord(answer)}</span>}
+              <span className={bad ? "m bad" : "m"}>{text}</span>
+            </>
+          )}
+        </>
+      }
+    >
+      {() => (
+        <>
+          {row.children.length > 0 && (
+            <div className="nest">
+              {row.children.map((child) => (
+                <div key={child.key} data-testid="subentry" data-kind={child.kind}>
+                  <Inner row={child} context={context} />
+                </div>
+              ))}
+            </div>
+          )}
+          <div className="toolbody">
+            {answer !== undefined && answer.decision !== null && (
+              <p className="dim small answered">
+                {answer.status === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
+                {decisionWord(answer)}, {time(answer.completedAt)}, after {duration(Math.max(0, answer.completedAt - answer.createdAt))}
+              </p>
+            )}
+            <ToolBody row={row} />
+          </div>
+        </>
+      )}
+    </Fold>
+  );
+});
+
+function Event({ row }: { row: EventRow }): ReactElement {
+  const Icon = row.tone === "fail" ? AlertIcon : InfoIcon;
+  const line = (
+    <>
+      <Icon className={row.tone === "fail" ? "i bad" : "i"} />
+      <span className={`o say ${row.tone === "fail" ? "bad" : ""}`}>{row.text}</span>
+    </>
+  );
+  if (row.raw === undefined) return <div className="line still">{line}</div>;
+  return (
+    <Fold
+      className="tool"
+      line={
+        <>
+          {line}
+          <span className="m">show raw</span>
+        </>
+      }
+    >
+      {() => <Raw value={row.raw} />}
+    </Fold>
+  );
+}
+
+function Result({ row }: { row: ResultRow }): ReactElement {
+  const took = row.durationMs === null ? "" : ` after ${duration(row.durationMs)}`;
+  if (row.outcome === "failed") {
+    return (
+      <div className="turnend bad" role="note">
+        <AlertIcon className="i" />
+        <span>
+          Failed{took}
+          {row.reason !== null && row.reason !== "" && `: ${row.reason}`}
+        </span>
+      </div>
+    );
+  }
+  return (
+    <div className="turnend">
+      {row.outcome === "stopped" ? "Stopped" : "Done"}
+      {took}, {time(row.at)}
+    </div>
+  );
+}
+
+/** A row without its margin: at top level and inside a subagent alike. */
+function Inner({ row, context }: { row: Row; context: RowContext }): ReactElement {
+  switch (row.kind) {
+    case "text":
+      return (
+        <div className="prose">
+          <Markdown text={row.text} />
+          {row.aborted && <p className="dim small">Stopped here.</p>}
+        </div>
+      );
+    case "thinking":
+      return <Thinking row={row} />;
+    case "tool":
+      return (
+        <Tool
+          row={row}
+          cwd={context.cwd}
+          waiting={context.waiting.has(row.toolUseId)}
+          answer={context.answered.get(row.toolUseId)}
+          context={context}
+        />
+      );
+    case "event":
+      return <Event row={row} />;
+    case "result":
+      return <Result row={row} />;
+    case "unverified":
+      return (
+        <p className="unverified" role="note">
+          <AlertIcon className="i" />
+          <span>{row.text}</span>
+        </p>
+      );
+    case "who":
+    case "prompt":
+      return <></>;
+  }
+}
+
+export const RowView = memo(function RowView({ row, context }: { row: Row; context: RowContext }): ReactElement {
+  if (row.kind === "prompt") return <Prompt row={row} host={context.host} onUnsend={context.onUnsend} onRetry={context.onRetry} />;
+  if (row.kind === "who") {
+    return (
+      <div className="entry" data-key={row.key}>
+        <span className="no" />
+        <h2 className="who">
+          <b>Claude</b> {row.model === null ? "" : `${shortModel(row.model)}, `}
+          {time(row.at)}
+        </h2>
+      </div>
+    );
+  }
+  return (
+    <Entry row={row}>
+      <div>
+        <Inner row={row} context={context} />
+      </div>
+    </Entry>
+  );
+});
+
+export function shortModel(model: string): string {
+  return model.replace(/^claude-/, "").replace(/-\d{8}$/, "");
+}
+
+/** What is being said: in no log yet, so it has no number. */
+export function PartialView({ partial, first }: { partial: Partial; first: boolean }): ReactElement {
+  const caret = <span className="caret" aria-hidden="true" />;
+  return (
+    <div className="entry said" data-testid="partial" data-kind={partial.kind}>
+      <span className="no" title="not in the log yet">
+        {first ? "now" : ""}
+      </span>
+      {partial.kind === "thinking" ? (
+        <div>
+          <div className="line still think-now">
+            <LightBulbIcon className="i" />
+            <span className="v">Thinking</span>
+            <span className="o trunc">{lastLine(partial.text)}</span>
+            {caret}
+          </div>
+        </div>
+      ) : (
+        <div className="prose growing" aria-live="off">
+          {partial.text === "" ? <p>{caret}</p> : <GrowingMarkdown text={partial.text} />}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split("\n").pop() ?? "";
+}

@@ -1,0 +1,302 @@
+// The inside of a tool line: input and result.
+import {
+  CommentDiscussionIcon,
+  FileIcon,
+  GitBranchIcon,
+  KebabHorizontalIcon,
+  LinkIcon,
+  PencilIcon,
+  SearchIcon,
+  TasklistIcon,
+  TerminalIcon,
+  type Icon,
+} from "@primer/octicons-react";
+import { type ReactElement, type ReactNode, useState } from "react";
+import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
+import { record, string, type ToolRow } from "../state/transcript.ts";
+import { Code, useHighlighter } from "./code.tsx";
+import { duration, number, plural } from "./format.ts";
+import { Markdown } from "./markdown.tsx";
+
+export const toolIcons: Record<ToolIcon, Icon> = {
+  terminal: TerminalIcon,
+  edit: PencilIcon,
+  file: FileIcon,
+  search: SearchIcon,
+  list: TasklistIcon,
+  branch: GitBranchIcon,
+  link: LinkIcon,
+  ask: CommentDiscussionIcon,
+  more: KebabHorizontalIcon,
+};
+
+export function Path({ path, className = "" }: { path: string; className?: string }): ReactElement {
+  const name = baseName(path);
+  return (
+    <span className={`path ${className}`} title={path}>
+      <span>{path.slice(0, path.length - name.length)}</span>
+      <b>{name}</b>
+    </span>
+  );
+}
+
+const linesShown = 8;
+
+/** Output in a box: its first lines, then all of it. */
+export function Output({ text, language = "" }: { text: string; language?: string }): ReactElement {
+  const [all, setAll] = useState(false);
+  const lines = text.replace(/\n$/, "").split("\n");
+  const folded = !all && lines.length > linesShown + 2;
+  const shown = folded ? lines.slice(0, linesShown).join("\n") : lines.join("\n");
+  return (
+    <div className="box">
+      <pre tabIndex={0}>
+        <Code text={shown} language={language} />
+      </pre>
+      {lines.length > linesShown + 2 && (
+        <div className="bar end">
+          <span className="grow">{folded ? `${linesShown} of ${number(lines.length)} lines` : `${number(lines.length)} lines`}</span>
+          <button type="button" className="b bare small" onClick={() => setAll(!all)}>
+            {folded ? `Show all ${number(lines.length)} lines` : `Show ${linesShown}`}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])[]; path: string }): ReactElement {
+  const [all, setAll] = useState(false);
+  const highlighter = useHighlighter();
+  const language = highlighter?.languageOf(path) ?? "";
+  const total = hunks.reduce((sum, hunk) => sum + hunk.length, 0);
+  const most = all ? Number.POSITIVE_INFINITY : 60;
+  const numbered = hunks.some((hunk) => hunk.some((line) => line.before !== null || line.after !== null));
+  let left = most;
+  return (
+    <div className="box">
+      <div className="diffscroll" tabIndex={0} role="region" aria-label="Changed lines">
+        <table className="diff">
+          <tbody>
+            {hunks.map((hunk, h) => {
+              const lines = hunk.slice(0, Math.max(0, left));
+              left -= lines.length;
+              return [
+                h > 0 && lines.length > 0 && (
+                  <tr key={`skip${h}`} className="skip">
+                    <td colSpan={4}>⋯</td>
+                  </tr>
+                ),
+                ...lines.map((line, i) => (
+                  <tr key={`${h}.${i}`} className={line.sign === "+" ? "a" : line.sign === "-" ? "d" : ""}>
+                    {numbered && <td className="n">{line.before}</td>}
+                    {numbered && <td className="n">{line.after}</td>}
+                    <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
+                      {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
+                    </td>
+                    <td>{(language !== "" && highlighter?.highlight(line.text, language)) || line.text || " "}</td>
+                  </tr>
+                )),
+              ];
+            })}
+          </tbody>
+        </table>
+      </div>
+      {total > most && (
+        <div className="bar end">
+          <span className="grow">
+            {number(most)} of {number(total)} lines
+          </span>
+          <button type="button" className="b bare small" onClick={() => setAll(true)}>
+            Show all {number(total)} lines
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+export function Raw({ value }: { value: unknown }): ReactElement {
+  return <Output text={typeof value === "string" ? value : JSON.stringify(value, null, 2)} language={typeof value === "string" ? "" : "json"} />;
+}
+
+function errorBody(row: ToolRow): ReactNode {
+  return row.result !== null && row.result.isError ? <Output text={cleanError(row.result.text)} /> : null;
+}
+
+function cleanError(text: string): string {
+  return text.replace(/<\/?tool_use_error>/g, "").replace(/\n?\[Request interrupted by user for tool use\]/, "");
+}
+
+/** What stands at the right end of the line. */
+export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
+  const { name, result } = row;
+  if (row.name === "") return { text: "", bad: false };
+  if (result === null) return row.cut ? { text: "no result", bad: false } : { text: name === "Agent" || name === "Task" ? plural(row.children.length, "step") : "running", bad: false };
+  const took = result.at - row.at;
+  if (result.isError) {
+    if (/Request interrupted by user|doesn't want to (proceed|take this action)|was rejected|denied/i.test(result.text)) {
+      return { text: /interrupted/i.test(result.text) ? "stopped" : "denied", bad: false };
+    }
+    const exit = /^Exit code (\d+)/.exec(result.text)?.[1];
+    return { text: exit === undefined ? "failed" : `exit ${exit}${took > 0 ? `, ${duration(took)}` : ""}`, bad: true };
+  }
+  const structured = record(result.structured);
+  switch (name) {
+    case "Bash":
+      return { text: took > 0 ? duration(took) : "done", bad: false };
+    case "Edit":
+    case "MultiEdit":
+    case "Write":
+    case "NotebookEdit": {
+      const { added, removed } = countChanges(diffOf(row));
+      return {
+        text: (
+          <>
+            <span className="plus">+{number(added)}</span> {removed > 0 && <span className="minus">−{number(removed)}</span>}
+          </>
+        ),
+        bad: false,
+      };
+    }
+    case "Read": {
+      const file = record(structured["file"]);
+      const lines = typeof file["numLines"] === "number" ? file["numLines"] : result.text === "" ? 0 : result.text.replace(/\n$/, "").split("\n").length;
+      return { text: plural(lines, "line"), bad: false };
+    }
+    case "Grep":
+    case "Glob": {
+      const files = structured["numFiles"];
+      return { text: typeof files === "number" ? plural(files, "file") : plural(result.text.trim() === "" ? 0 : result.text.trim().split("\n").length, "hit"), bad: false };
+    }
+    case "Agent":
+    case "Task":
+      return { text: `${plural(row.children.length, "step")}${took > 0 ? `, ${duration(took)}` : ""}`, bad: false };
+    case "AskUserQuestion":
+      return { text: "answered", bad: false };
+    default:
+      return { text: took > 1000 ? duration(took) : "", bad: false };
+  }
+}
+
+export function ToolBody({ row }: { row: ToolRow }): ReactElement {
+  const { name, input, result } = row;
+  const text = (field: string) => string(input[field]) ?? "";
+  const [raw, setRaw] = useState(false);
+  let body: ReactNode;
+  switch (name) {
+    case "Bash": {
+      const structured = record(result?.structured);
+      const streams = [string(structured["stdout"]), string(structured["stderr"])].filter((s): s is string => s !== null && s !== "").join("\n");
+      const output = result === null ? "" : result.isError ? cleanError(result.text) : streams || result.text;
+      body = (
+        <>
+          {(text("command").includes("\n") || text("command").length > 60) && <Output text={text("command")} language="bash" />}
+          {result === null ? null : output === "" ? <p className="dim small">No output.</p> : <Output text={output} />}
+        </>
+      );
+      break;
+    }
+    case "Edit":
+    case "MultiEdit":
+    case "Write":
+    case "NotebookEdit":
+      body = (
+        <>
+          {errorBody(row)}
+          <DiffBox hunks={diffOf(row)} path={text("file_path") || text("notebook_path")} />
+        </>
+      );
+      break;
+    case "Read": {
+      const content = string(record(record(result?.structured)["file"])["content"]) ?? (result?.text ?? "").replace(/^ *\d+[→\t]/gm, "");
+      body = errorBody(row) ?? (result === null ? null : <ReadBox path={text("file_path")} content={content} />);
+      break;
+    }
+    case "TodoWrite":
+      body = (
+        <ul className="todo">
+          {planOf(input).map((todo, i) => (
+            <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
+              <TodoMark status={todo.status} />
+              {todo.text}
+            </li>
+          ))}
+        </ul>
+      );
+      break;
+    case "AskUserQuestion": {
+      const answers = record(record(result?.structured)["answers"]);
+      body = (
+        <dl className="facts spaced">
+          {questionsOf(input).map((q) => [
+            <dt key={`q${q.question}`}>{q.question}</dt>,
+            <dd key={`a${q.question}`}>{string(answers[q.question]) ?? (result === null ? "not answered yet" : result.text)}</dd>,
+          ])}
+        </dl>
+      );
+      break;
+    }
+    case "ExitPlanMode":
+      body = text("plan") === "" ? null : (
+        <div className="prose boxed">
+          <Markdown text={text("plan")} />
+        </div>
+      );
+      break;
+    case "Agent":
+    case "Task":
+      body = (
+        <>
+          {errorBody(row)}
+          {text("prompt") !== "" && (
+            <details className="sub">
+              <summary className="dim small">What it was asked</summary>
+              <Output text={text("prompt")} />
+            </details>
+          )}
+          {result !== null && !result.isError && result.text !== "" && (
+            <div className="prose boxed">
+              <Markdown text={result.text} />
+            </div>
+          )}
+        </>
+      );
+      break;
+    default:
+      body = (
+        <>
+          {Object.keys(input).length > 0 && <Raw value={input} />}
+          {result !== null && <Output text={result.isError ? cleanError(result.text) : result.text} />}
+        </>
+      );
+  }
+  return (
+    <>
+      {raw ? <Raw value={{ name, input, result: result === null ? null : { content: result.text, is_error: result.isError, tool_use_result: result.structured } }} /> : body}
+      <button type="button" className="b bare small rawlink" onClick={() => setRaw(!raw)}>
+        {raw ? "Show as usual" : "Show raw"}
+      </button>
+    </>
+  );
+}
+
+function ReadBox({ path, content }: { path: string; content: string }): ReactElement {
+  const highlighter = useHighlighter();
+  return <Output text={content} language={highlighter?.languageOf(path) ?? ""} />;
+}
+
+function TodoMark({ status }: { status: string }): ReactElement {
+  return (
+    <svg className="st" viewBox="0 0 14 14" role="img" aria-label={status === "completed" ? "done" : status === "in_progress" ? "now" : "to do"}>
+      {status === "completed" && <path d="m2.5 7.3 3 3 6-6.6" fill="none" stroke="var(--ink-3)" strokeWidth="1.5" />}
+      {status === "in_progress" && (
+        <>
+          <circle cx="7" cy="7" r="4.6" fill="none" stroke="var(--live)" strokeWidth="1.6" />
+          <path d="M7 2.4a4.6 4.6 0 0 1 0 9.2z" fill="var(--live)" />
+        </>
+      )}
+      {status !== "completed" && status !== "in_progress" && <circle cx="7" cy="7" r="4.6" fill="none" stroke="var(--rule-ui)" strokeWidth="1.3" />}
+    </svg>
+  );
+}

@@ -1,0 +1,54 @@
+import "@fontsource-variable/ibm-plex-sans/wght.css";
+import "@fontsource-variable/ibm-plex-sans/wght-italic.css";
+import "@fontsource/ibm-plex-mono/latin-400.css";
+import "@fontsource/ibm-plex-mono/latin-500.css";
+import "@fontsource/ibm-plex-mono/latin-ext-400.css";
+import "./styles/tokens.css";
+import "./styles/app.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { browserName } from "./components/format.ts";
+import { ClientContext } from "./components/hooks.ts";
+import { Client } from "./state/client.ts";
+import { Database } from "./state/database.ts";
+import { App } from "./views/app.tsx";
+import { Insecure } from "./views/insecure.tsx";
+
+const root = createRoot(document.getElementById("root") as HTMLElement);
+
+async function begin(): Promise<void> {
+  if (!isSecureContext || globalThis.crypto?.subtle === undefined) {
+    root.render(<Insecure reason="context" />);
+    return;
+  }
+  let database: Database;
+  try {
+    database = await Database.open();
+  } catch {
+    root.render(<Insecure reason="storage" />);
+    return;
+  }
+  const client = new Client({
+    origin: location.origin,
+    database,
+    deviceName: browserName(navigator.userAgent),
+    locks: navigator.locks,
+    isOnline: () => navigator.onLine,
+  });
+  addEventListener("online", () => client.tryNow());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") client.tryNow();
+  });
+  // Signed out in another tab: here as well.
+  new BroadcastChannel("consortium").onmessage = () => location.reload();
+  root.render(
+    <StrictMode>
+      <ClientContext value={client}>
+        <App />
+      </ClientContext>
+    </StrictMode>,
+  );
+  await client.start();
+}
+
+void begin();

@@ -1,0 +1,55 @@
+// Which page is shown: by who is signed in, then by the path.
+import { type ReactElement, useEffect, useState } from "react";
+import { Logo } from "../components/marks.tsx";
+import { navigate, useClient, usePath, useSignal } from "../components/hooks.ts";
+import { KeyView } from "./key.tsx";
+import { PairView } from "./pair.tsx";
+import { Shell } from "./shell.tsx";
+import { Welcome } from "./welcome.tsx";
+
+export function App(): ReactElement {
+  const client = useClient();
+  const phase = useSignal(client.phase);
+  const path = usePath();
+  const [fresh, setFresh] = useState(false);
+  // A link that was opened directly waits here through sign-in, at most as long as the page lives.
+  const [link, setLink] = useState(() => (/^\/pair\/?$/.test(location.pathname) && location.hash.length > 1 ? location.href : null));
+  useEffect(() => {
+    const opened = () => {
+      if (/^\/pair\/?$/.test(location.pathname) && location.hash.length > 1) setLink(location.href);
+    };
+    addEventListener("hashchange", opened);
+    return () => removeEventListener("hashchange", opened);
+  }, []);
+  const pairing = /^\/pair\/?$/.test(path);
+  useEffect(() => {
+    if (!pairing) setLink(null);
+  }, [pairing]);
+
+  switch (phase) {
+    case "starting":
+      return (
+        <div className="starting">
+          <Logo />
+        </div>
+      );
+    case "signed-out":
+    case "revoked":
+      return <Welcome key={phase} pairing={link !== null} revoked={phase === "revoked"} onCreated={() => setFresh(true)} />;
+    case "ready":
+      if (fresh || path === "/key") {
+        return (
+          <KeyView
+            onDone={() => {
+              const first = fresh;
+              setFresh(false);
+              if (path === "/key") navigate("/", true);
+              else if (first && !pairing) navigate("/", true);
+            }}
+          />
+        );
+      }
+      if (pairing) return <PairView key={link ?? ""} initialLink={link} />;
+      return <Shell path={path} />;
+  }
+}

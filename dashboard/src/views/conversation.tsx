@@ -1,0 +1,424 @@
+// A session: its entries, what is being said, what is asked, and the composer.
+import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, TrashIcon } from "@primer/octicons-react";
+import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { Dialog, Go, Menu, Note } from "../components/basics.tsx";
+import { Composer } from "../components/composer.tsx";
+import { plural, waiting } from "../components/format.ts";
+import { navigate, phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
+import { StatusShape } from "../components/marks.tsx";
+import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
+import { lineOf, statusWord } from "../components/sessionlist.tsx";
+import { Slip } from "../components/slip.tsx";
+import type { SessionModel, SessionSummary } from "../state/session.ts";
+import { describeTool } from "../state/tools.ts";
+import type { Row } from "../state/transcript.ts";
+
+/** Rows in the page at most when reading the end; more come while scrolling up. */
+const windowRows = 200;
+const chunkRows = 50;
+const nearBottom = 48;
+const nearTop = 800;
+
+export function ConversationView({ model, say }: { model: SessionModel; say(message: string): void }): ReactElement {
+  const client = useClient();
+  const session = useSignal(model.summary);
+  const conversation = useSignal(model.conversation);
+  const isPhone = useMedia(phone);
+  const [dialog, setDialog] = useState<"delete" | null>(null);
+  const [sheet, setSheet] = useState(false);
+  const [returned, setReturned] = useState({ text: "", count: 0 });
+
+  useEffect(() => {
+    void model.open();
+  }, [model]);
+
+  const ready = conversation.state === "ready";
+  useEffect(() => {
+    const seen = () => {
+      if (document.visibilityState === "visible" && ready) model.markRead();
+    };
+    seen();
+    document.addEventListener("visibilitychange", seen);
+    return () => document.removeEventListener("visibilitychange", seen);
+  }, [model, ready, session.count]);
+
+  const requests = session.status === "offline" ? [] : session.agent.requests;
+  const request = requests[0];
+  useEffect(() => {
+    if (request === undefined) setSheet(false);
+  }, [request]);
+
+  const onUnsend = useCallback(
+    (localId: string) =>
+      void client.unsend(localId).then((text) => {
+        if (text !== null) setReturned((before) => ({ text, count: before.count + 1 }));
+      }),
+    [client],
+  );
+  const onRetry = useCallback(
+    (localId: string) =>
+      void client.unsend(localId).then((text) => {
+        if (text !== null) void client.sendPrompt(model.id, text);
+      }),
+    [client, model],
+  );
+  const context: RowContext = useMemo(
+    () => ({
+      cwd: session.path,
+      host: session.host,
+      waiting: new Set(requests.flatMap((r) => [r.toolUseId ?? r.id])),
+      answered: new Map(session.agent.answered.flatMap((a) => (a.toolUseId === null ? [] : [[a.toolUseId, a]]))),
+      onUnsend,
+      onRetry,
+    }),
+    [session.path, session.host, session.agent, session.status, onUnsend, onRetry],
+  );
+
+  const archive = async () => {
+    try {
+      await client.archive(session.id);
+      say(`Archived “${session.title}”.`);
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+    }
+  };
+
+  return (
+    <main className="conv" data-testid="conversation" data-session-id={session.id} data-state={session.status}>
+      <header className="head">
+        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
+          <ChevronLeftIcon className="i" />
+        </Go>
+        <div className="grow">
+          <h1 className="trunc" data-testid="session-title">
+            {session.title}
+          </h1>
+          <p className="dim trunc phone-block small">
+            {session.project}
+            {session.host !== "" && ` on ${session.host}`}
+          </p>
+        </div>
+        <span className="dim trunc no-phone small headinfo">
+          <StatusShape shape={session.status} word={statusWord(session)} />
+          <span className="trunc">
+            {statusWord(session)}
+            {session.host !== "" && `, on ${session.host}`}
+          </span>
+        </span>
+        <Menu
+          label="Session menu"
+          testId="session-menu"
+          icon={<KebabHorizontalIcon className="i" />}
+          items={[
+            { label: "Copy session id", icon: <CopyIcon className="i" />, testId: "session-copy-id", act: () => void navigator.clipboard.writeText(session.id).catch(() => undefined) },
+            { label: "Archive", icon: <ArchiveIcon className="i" />, testId: "session-archive", act: () => void archive() },
+            { label: "Delete for ever…", icon: <TrashIcon className="i" />, testId: "session-delete", tone: "fail", act: () => setDialog("delete") },
+          ]}
+        />
+      </header>
+      <Scroll model={model} session={session} context={context} />
+      {request !== undefined && isPhone && (
+        <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
+          <StatusShape shape="needs-you" />
+          <span className="trunc">
+            <b>Needs you</b> <AskAge at={request.createdAt} text={describeTool(request.tool, request.arguments, session.path).object} />
+          </span>
+          <ChevronRightIcon className="i" />
+        </button>
+      )}
+      <div className="dock">
+        <div className="in">
+          {request !== undefined && !isPhone && <Slip key={request.id} request={request} session={session} position={1} count={requests.length} />}
+          {session.problem !== null && (
+            <div className="docknote">
+              <Note tone="bad" icon={<StatusShape shape="failed" />} title={session.problem} testId="session-problem" />
+            </div>
+          )}
+          {session.status === "offline" && session.problem === null && (
+            <p className="away-note dim small" data-testid="away-note">
+              <StatusShape shape="offline" word="away" />
+              {session.ended
+                ? "The agent has ended this session. A prompt waits until it is resumed there."
+                : `${lineOf(session).split(".")[0]}: ${session.host === "" ? "the machine" : session.host} is away. You can read everything; a prompt waits for it.`}
+            </p>
+          )}
+          <Composer session={session} model={conversation.model} returned={returned} onSent={() => undefined} say={say} />
+        </div>
+      </div>
+      {sheet && request !== undefined && isPhone && (
+        <Dialog title="Needs you" onClose={() => setSheet(false)} className="slipsheet">
+          <Slip key={request.id} request={request} session={session} position={1} count={requests.length} onAnswered={() => setSheet(false)} />
+        </Dialog>
+      )}
+      {dialog === "delete" && <DeleteDialog session={session} onClose={() => setDialog(null)} say={say} />}
+      <Announcer session={session} />
+    </main>
+  );
+}
+
+function AskAge({ at, text }: { at: number; text: string }): ReactElement {
+  const now = useNow(1_000);
+  return (
+    <span className="mid">
+      {text}, {waiting(now - at)}
+    </span>
+  );
+}
+
+/** Says approvals and finished turns to screen readers, once each. */
+function Announcer({ session }: { session: SessionSummary }): ReactElement {
+  const [words, setWords] = useState("");
+  const before = useRef(session.status);
+  useEffect(() => {
+    if (before.current !== session.status) {
+      if (session.status === "needs-you") setWords(`Needs you: ${session.line}`);
+      else if (before.current === "working" && session.status === "idle") setWords(`Finished. ${session.line}`);
+    }
+    before.current = session.status;
+  }, [session.status, session.line]);
+  return (
+    <div className="vh" aria-live="polite">
+      {words}
+    </div>
+  );
+}
+
+const Chunk = memo(
+  function Chunk({ rows, context }: { rows: readonly Row[]; context: RowContext }): ReactElement {
+    return (
+      <>
+        {rows.map((row) => (
+          <RowView key={row.key} row={row} context={context} />
+        ))}
+      </>
+    );
+  },
+  (a, b) => a.context === b.context && a.rows.length === b.rows.length && a.rows.every((row, i) => row === b.rows[i]),
+);
+
+function Scroll({ model, session, context }: { model: SessionModel; session: SessionSummary; context: RowContext }): ReactElement {
+  const conversation = useSignal(model.conversation);
+  const box = useRef<HTMLDivElement>(null);
+  const atBottom = useRef(true);
+  const anchor = useRef<{ key: string; top: number } | null>(null);
+  const [start, setStart] = useState<string | null>(null);
+  const [below, setBelow] = useState(false);
+  const { rows, pending, partials } = conversation;
+
+  let first = start === null ? -1 : rows.findIndex((row) => row.key === start);
+  if (first < 0) first = Math.max(0, rows.length - windowRows);
+  if (atBottom.current && rows.length - first > 2 * windowRows) first = rows.length - windowRows;
+  const shown = useMemo(() => rows.slice(first), [rows, first]);
+  // Whole chunks by position in the conversation, so that a new row touches only the last one.
+  const chunks = useMemo(() => {
+    const out: Row[][] = [];
+    for (let at = 0; at < shown.length; at += chunkRows) out.push(shown.slice(at, at + chunkRows));
+    return out;
+  }, [shown]);
+  const hasMore = first > 0 || conversation.hasOlder;
+
+  const wanted = useRef(false);
+  const more = useCallback(() => {
+    if (first > 0) setStart((rows[Math.max(0, first - windowRows / 2)] as Row).key);
+    else if (conversation.hasOlder) {
+      setStart(rows[0]?.key ?? null);
+      wanted.current = true;
+      void model.loadOlder();
+    }
+  }, [first, rows, conversation.hasOlder, model]);
+  // An older page arrived above what is shown: take its end in.
+  useEffect(() => {
+    if (!wanted.current || first === 0) return;
+    wanted.current = false;
+    setStart((rows[Math.max(0, first - windowRows / 2)] as Row).key);
+  }, [rows, first]);
+
+  /** Remembers which row is at the top of the view, and where. */
+  const remember = useCallback(() => {
+    const element = box.current;
+    if (element === null) return;
+    const top = element.getBoundingClientRect().top;
+    for (const row of element.querySelectorAll<HTMLElement>("[data-key]")) {
+      const rect = row.getBoundingClientRect();
+      if (rect.bottom > top + 8) {
+        anchor.current = { key: row.dataset["key"] as string, top: rect.top };
+        return;
+      }
+    }
+  }, []);
+
+  const onScroll = useCallback(() => {
+    const element = box.current;
+    if (element === null) return;
+    atBottom.current = element.scrollHeight - element.scrollTop - element.clientHeight < nearBottom;
+    if (atBottom.current) setBelow(false);
+    remember();
+    if (element.scrollTop < nearTop && hasMore && !conversation.loadingOlder) more();
+  }, [hasMore, conversation.loadingOlder, more, remember]);
+
+  const firstKey = shown[0]?.key;
+  const previousFirst = useRef(firstKey);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    if (atBottom.current) element.scrollTop = element.scrollHeight;
+    else if (previousFirst.current !== firstKey && anchor.current !== null) {
+      // Rows came or went above: what is being read stays where it is.
+      const row = element.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.current.key)}"]`);
+      if (row !== null) element.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
+    }
+    previousFirst.current = firstKey;
+  }, [rows, pending, partials, firstKey]);
+
+  const tail = rows.length + pending.length;
+  useEffect(() => {
+    if (!atBottom.current) setBelow(true);
+  }, [tail]);
+
+  // Images of the page change height late (fonts, folds, the composer): stay at the end if we were there.
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => {
+      if (atBottom.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    if (element.firstElementChild !== null) observer.observe(element.firstElementChild);
+    return () => observer.disconnect();
+  }, []);
+
+  // Our own prompt brings us to the end.
+  const pendingCount = pending.length;
+  const lastPending = useRef(pendingCount);
+  useLayoutEffect(() => {
+    if (pendingCount > lastPending.current && box.current !== null) {
+      atBottom.current = true;
+      box.current.scrollTop = box.current.scrollHeight;
+    }
+    lastPending.current = pendingCount;
+  }, [pendingCount]);
+
+  const showNow = partials.length > 0;
+  const quiet = !showNow && session.status === "working";
+  const last = rows.at(-1);
+  const doing = last?.kind === "tool" && last.result === null ? describeTool(last.name, last.input, session.path).doing : "Working";
+  return (
+    <div className="scrollbox">
+      <div className="scroll" id="conversation" tabIndex={-1} ref={box} onScroll={onScroll}>
+        <div className="sheet" role="log" aria-label="Conversation" aria-live="off">
+          {conversation.state === "loading" && <p className="dim hint">Loading and opening entries…</p>}
+          {conversation.state === "failed" && (
+            <div className="hint">
+              <Note tone="bad" icon={<StatusShape shape="failed" />} title="The entries could not be loaded">
+                <p>{conversation.error} Nothing is lost; they are on the relay.</p>
+                <div className="acts">
+                  <button type="button" className="b" onClick={() => void model.open()}>
+                    Try again
+                  </button>
+                </div>
+              </Note>
+            </div>
+          )}
+          {conversation.state === "ready" && hasMore && (
+            <p className="older">
+              <button type="button" className="b bare small" onClick={more} disabled={conversation.loadingOlder} data-testid="load-older">
+                {conversation.loadingOlder ? "Loading older entries…" : "Older entries"}
+              </button>
+            </p>
+          )}
+          {chunks.map((chunk, i) => (
+            <Chunk key={chunk[0]?.key ?? i} rows={chunk} context={context} />
+          ))}
+          {conversation.state === "ready" && rows.length === 0 && pending.length === 0 && !showNow && (
+            <div className="entry said first-entry">
+              <span className="no" />
+              <div>
+                <h2>Nothing has been said yet</h2>
+                <p className="lead">
+                  {session.host === "" ? "The agent" : session.host} waits in <span className="mono">{session.path ?? "its folder"}</span>. Say what to do.
+                </p>
+              </div>
+            </div>
+          )}
+          {showNow && <div className="entry gap" />}
+          {partials.map((partial, i) => (
+            <PartialView key={partial.block} partial={partial} first={i === 0} />
+          ))}
+          {quiet && (
+            <div className="entry said">
+              <span className="no">now</span>
+              <div className="still-working dim">
+                <StatusShape shape="working" /> <span className="trunc">{doing}</span>
+              </div>
+            </div>
+          )}
+          {pending.map((row) => (
+            <RowView key={row.key} row={row} context={context} />
+          ))}
+        </div>
+      </div>
+      {below && (
+        <button
+          type="button"
+          className="b tobottom"
+          onClick={() => {
+            const element = box.current;
+            if (element !== null) element.scrollTop = element.scrollHeight;
+          }}
+        >
+          <ArrowDownIcon className="i" /> New entries
+        </button>
+      )}
+    </div>
+  );
+}
+
+function DeleteDialog({ session, onClose, say }: { session: SessionSummary; onClose(): void; say(message: string): void }): ReactElement {
+  const client = useClient();
+  const [typed, setTyped] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const word = session.project.split(/[^A-Za-z0-9]+/).filter((part) => part !== "").pop()?.toLowerCase() ?? "delete";
+  const right = typed.trim().toLowerCase() === word;
+  const remove = async () => {
+    setBusy(true);
+    try {
+      await client.deleteSession(session.id);
+      say(`Deleted “${session.title}” for ever.`);
+      navigate("/", true);
+    } catch (failure) {
+      setError(failure instanceof Error ? failure.message : String(failure));
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={`Delete “${session.title}”?`} onClose={onClose} testId="session-delete-dialog">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (right && !busy) void remove();
+        }}
+      >
+        <p className="mid">
+          {plural(session.count, "entry", "entries")} {session.count === 1 ? "becomes" : "become"} unreadable for everyone, on every device: the relay destroys the key they are sealed under. Their
+          numbers stay, so that the log still adds up. This cannot be undone. Files{session.host === "" ? "" : ` on ${session.host}`} are not touched.
+        </p>
+        <label className="mid small">
+          Type <b className="mono ink">{word}</b> to confirm
+          <input className="field mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="session-delete-word" autoComplete="off" autoCapitalize="off" spellCheck={false} />
+        </label>
+        {error !== null && <p className="bad small">{error}</p>}
+        <div className="acts flush">
+          <button type="button" className="b" onClick={onClose}>
+            Keep it
+          </button>
+          <span className="grow" />
+          <button type="submit" className="b fail" disabled={!right || busy} data-testid="session-delete-confirm">
+            Delete for ever
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+

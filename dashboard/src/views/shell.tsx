@@ -1,0 +1,191 @@
+// The signed-in app: sessions at the left, what is chosen beside it, the truth line at the foot.
+import { DeviceDesktopIcon, GearIcon, PlusIcon, XIcon } from "@primer/octicons-react";
+import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Dialog, Go, Note } from "../components/basics.tsx";
+import { navigate, readPreference, useClient, useSignal, writePreference } from "../components/hooks.ts";
+import { Logo, StatusShape } from "../components/marks.tsx";
+import { SessionList, sortSessions } from "../components/sessionlist.tsx";
+import { TruthLine } from "../components/truthline.tsx";
+import { ConversationView } from "./conversation.tsx";
+import { DevicesView } from "./devices.tsx";
+import { OverviewView } from "./overview.tsx";
+import { SettingsView } from "./settings.tsx";
+
+const toastMs = 6_000;
+
+export function Shell({ path }: { path: string }): ReactElement {
+  const client = useClient();
+  const lists = useSignal(client.lists);
+  const connection = useSignal(client.connection);
+  const search = useRef<HTMLInputElement>(null);
+  const [query, setQuery] = useState("");
+  const [toast, setToast] = useState<string | null>(null);
+  const [help, setHelp] = useState(false);
+  const [folded, setFolded] = useState(readPreference("side") === "folded");
+  const sid = /^\/session\/([^/]+)$/.exec(path)?.[1] ?? null;
+  const model = sid === null ? undefined : client.session(sid);
+  const say = useCallback((message: string) => setToast(message), []);
+
+  useEffect(() => {
+    if (toast === null) return;
+    const timer = setTimeout(() => setToast(null), toastMs);
+    return () => clearTimeout(timer);
+  }, [toast]);
+
+  const title = model === undefined ? "Consortium" : `${lists.sessions.find((s) => s.id === sid)?.title ?? "Session"} · Consortium`;
+  useEffect(() => {
+    document.title = lists.waiting > 0 ? `(${lists.waiting}) ${title}` : title;
+  }, [title, lists.waiting]);
+
+  const ordered = useMemo(() => sortSessions(lists.sessions), [lists.sessions]);
+  useEffect(() => {
+    let g = 0;
+    const onKey = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, dialog, [contenteditable]") !== null) return;
+      const at = ordered.findIndex((session) => session.id === sid);
+      const go = (index: number) => {
+        const next = ordered[Math.min(Math.max(index, 0), ordered.length - 1)];
+        if (next !== undefined) navigate(`/session/${next.id}`);
+      };
+      const after = g > 0 && performance.now() - g < 1_200;
+      g = 0;
+      if (after && event.key === "a") {
+        const next = ordered.find((session) => session.status === "needs-you" && session.id !== sid) ?? ordered.find((session) => session.status === "needs-you");
+        if (next !== undefined) {
+          navigate(`/session/${next.id}`);
+          requestAnimationFrame(() => document.querySelector<HTMLElement>(".slip")?.focus());
+        }
+      } else if (event.key === "g") g = performance.now();
+      else if (event.key === "/") search.current?.focus();
+      else if (event.key === "j") go(at + 1);
+      else if (event.key === "k") go(at - 1);
+      else if (event.key === "?") setHelp(true);
+      else if (event.key === "[") {
+        setFolded((before) => {
+          writePreference("side", before ? "open" : "folded");
+          return !before;
+        });
+      } else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [ordered, sid]);
+
+  let view: ReactNode;
+  if (model !== undefined) view = <ConversationView key={model.id} model={model} say={say} />;
+  else if (sid !== null && lists.loaded) view = <Missing />;
+  else if (sid !== null) view = <Blank text={connection.state === "offline" ? "The relay cannot be reached, so this session cannot be loaded yet." : "Loading…"} />;
+  else if (path === "/devices") view = <DevicesView say={say} />;
+  else if (path === "/settings") view = <SettingsView />;
+  else view = <OverviewView />;
+
+  const page = path !== "/";
+  return (
+    <div className="app two" data-view={page ? "conversation" : "list"} data-side={folded ? "folded" : undefined}>
+      <a className="skip" href="#conversation">
+        Skip to the conversation
+      </a>
+      <nav className="side" aria-label="Sessions">
+        <div className="head">
+          <Go to="/" className="grow">
+            <Logo />
+          </Go>
+          <Go to="/pair" className="b icon" aria-label="Pair a machine" title="Pair a machine" data-testid="pair-machine">
+            <PlusIcon className="i" />
+          </Go>
+        </div>
+        <SessionList current={sid} query={query} onQuery={setQuery} searchRef={search} />
+        <div className="foot">
+          <Go to="/" className="b bare no-phone">
+            All sessions
+          </Go>
+          <Go to="/devices" className="b bare" aria-current={path === "/devices" ? "page" : undefined} data-testid="nav-devices">
+            <DeviceDesktopIcon className="i only-phone" />
+            Devices
+          </Go>
+          <span className="grow" />
+          <Go to="/settings" className="b bare icon" aria-label="Settings" title="Settings" data-testid="nav-settings">
+            <GearIcon className="i" />
+          </Go>
+        </div>
+      </nav>
+      {view}
+      <TruthLine />
+      {toast !== null && (
+        <div className="toast floating" role="status" data-testid="toast">
+          <span className="grow">{toast}</span>
+          <button type="button" className="b bare icon" aria-label="Close" onClick={() => setToast(null)}>
+            <XIcon className="i" />
+          </button>
+        </div>
+      )}
+      {help && <Keys onClose={() => setHelp(false)} />}
+    </div>
+  );
+}
+
+function Blank({ text }: { text: string }): ReactElement {
+  return (
+    <main className="conv">
+      <p className="dim hint">{text}</p>
+    </main>
+  );
+}
+
+function Missing(): ReactElement {
+  return (
+    <main className="conv">
+      <div className="page">
+        <Note icon={<StatusShape shape="offline" />} title="This session is not here">
+          <p>It was deleted, or it belongs to another identity.</p>
+          <div className="acts">
+            <Go to="/" className="b">
+              All sessions
+            </Go>
+          </div>
+        </Note>
+      </div>
+    </main>
+  );
+}
+
+const keys: readonly (readonly [readonly string[], string])[] = [
+  [["/"], "search sessions"],
+  [["J"], "next session"],
+  [["K"], "previous session"],
+  [["G", "A"], "next approval"],
+  [["1", "2", "3", "4"], "answer the focused slip"],
+  [["Ctrl", "⏎"], "send"],
+  [["Ctrl", "."], "stop the turn"],
+  [["["], "fold the list"],
+  [["Esc"], "close, never stop"],
+  [["?"], "these keys"],
+];
+
+function Keys({ onClose }: { onClose(): void }): ReactElement {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <dl className="keys">
+        {keys.map(([names, what]) => (
+          <div key={what}>
+            <dt>
+              {names.map((name) => (
+                <kbd className="key" key={name}>
+                  {name}
+                </kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="acts flush">
+        <button type="button" className="b" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

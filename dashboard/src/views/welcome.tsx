@@ -1,0 +1,134 @@
+// A browser that is not signed in: a new identity, or the key of one that exists.
+import { ChevronLeftIcon, ChevronRightIcon, KeyIcon, PlusIcon } from "@primer/octicons-react";
+import { type ReactElement, useState } from "react";
+import { ApiError } from "../api/http.ts";
+import { Note } from "../components/basics.tsx";
+import { useClient } from "../components/hooks.ts";
+import { StatusShape } from "../components/marks.tsx";
+import { CryptoError, parseSecret, randomBytes } from "../crypto/index.ts";
+import { Cover } from "./cover.tsx";
+
+export function Welcome({ pairing, revoked, onCreated }: { pairing: boolean; revoked: boolean; onCreated(): void }): ReactElement {
+  const client = useClient();
+  const [mode, setMode] = useState<"choose" | "sign-in">(revoked ? "sign-in" : "choose");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const [text, setText] = useState("");
+  const host = new URL(client.api.origin).host;
+
+  const enter = async (secret: ReturnType<typeof parseSecret>, known: boolean) => {
+    setBusy(true);
+    setError(null);
+    try {
+      if (!known) onCreated();
+      await client.signIn(secret, known);
+    } catch (failure) {
+      setBusy(false);
+      setError(
+        failure instanceof ApiError
+          ? failure.unreachable
+            ? `Could not reach ${host}. Nothing was lost; try again.`
+            : `The relay refused: ${failure.message}`
+          : failure instanceof CryptoError
+            ? failure.message
+            : "This browser could not keep the key. Private windows and full disks can be the cause.",
+      );
+    }
+  };
+
+  return (
+    <Cover>
+      {revoked && (
+        <div className="gapdown">
+          <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This browser was revoked" testId="revoked">
+            <p>It receives nothing more. With your secret key it can come back as a new device.</p>
+          </Note>
+        </div>
+      )}
+      {pairing && (
+        <div className="gapdown">
+          <Note icon={<StatusShape shape="working" word="" />} title="A machine waits to be paired">
+            <p>First say who you are; then you will see its request.</p>
+          </Note>
+        </div>
+      )}
+      {mode === "choose" ? (
+        <>
+          <h1 className="title">Sign in to {host}</h1>
+          <p className="mid sub">No e-mail, no password. Your identity is a key that stays on your devices.</p>
+          <button type="button" className="choice" disabled={busy} data-testid="new-identity" onClick={() => void enter(randomBytes(32), false)}>
+            <PlusIcon className="i" />
+            <b>{busy ? "Creating…" : "Create an identity"}</b>
+            <span>New here. Takes about a minute.</span>
+            <ChevronRightIcon className="i chev" />
+          </button>
+          <button type="button" className="choice last" disabled={busy} data-testid="have-key" onClick={() => setMode("sign-in")}>
+            <KeyIcon className="i" />
+            <b>Enter your secret key</b>
+            <span>The one you wrote down, or that your terminal showed.</span>
+            <ChevronRightIcon className="i chev" />
+          </button>
+        </>
+      ) : (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            try {
+              void enter(parseSecret(text), true);
+            } catch (failure) {
+              setError(failure instanceof CryptoError ? failure.message : String(failure));
+            }
+          }}
+        >
+          <h1 className="title">Enter your secret key</h1>
+          <p className="mid sub">The groups you wrote down, or the key in one piece. It stays in this browser; the relay never sees it.</p>
+          <label>
+            <span className="vh">Secret key</span>
+            <textarea
+              className="field mono keyfield"
+              rows={3}
+              value={text}
+              autoFocus
+              autoComplete="off"
+              autoCapitalize="characters"
+              autoCorrect="off"
+              spellCheck={false}
+              placeholder="ABCDE-FGHIJ-…"
+              data-testid="sign-in-input"
+              aria-invalid={error !== null}
+              aria-describedby="sign-in-error"
+              onChange={(event) => {
+                setText(event.target.value);
+                setError(null);
+              }}
+              onKeyDown={(event) => {
+                if (event.key === "Enter" && !event.shiftKey) {
+                  event.preventDefault();
+                  event.currentTarget.form?.requestSubmit();
+                }
+              }}
+            />
+          </label>
+          <div className="btnrow">
+            <button type="submit" className="b main big" disabled={busy || text.trim() === ""} data-testid="sign-in-submit">
+              {busy ? "Signing in…" : "Sign in"}
+            </button>
+            <button
+              type="button"
+              className="b bare big"
+              onClick={() => {
+                setMode("choose");
+                setError(null);
+              }}
+            >
+              <ChevronLeftIcon className="i" /> Back
+            </button>
+          </div>
+        </form>
+      )}
+      <p id="sign-in-error" className="bad formerror" role="alert" data-testid="sign-in-error">
+        {error}
+      </p>
+    </Cover>
+  );
+}
