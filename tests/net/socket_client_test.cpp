@@ -203,11 +203,11 @@ TEST_F(socket_client_test, notices_a_server_that_falls_silent)
     loop_.run_until([&] { return std::chrono::steady_clock::now() > until; });
     EXPECT_TRUE(client_->is_open());
     // Its thread does nothing any more.
-    std::latch awake(1);
-    server_->post(0, [&] { awake.wait(); });
+    const auto awake = std::make_shared<std::latch>(1);
+    server_->post(0, [awake] { awake->wait(); });
     loop_.run_until([&] { return closed_.has_value(); });
     EXPECT_EQ(*closed_, errc::timeout);
-    awake.count_down();
+    awake->count_down();
 }
 
 TEST_F(socket_client_test, a_server_that_never_answers_is_given_up)
