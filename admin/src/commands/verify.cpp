@@ -25,6 +25,16 @@ void print_json(const log::log_reader& source, const log::log_reader::report& re
               << "\n";
 }
 
+/// A finding without the name of the record it begins with: the line says it already.
+std::string_view what_of(const log::log_reader::finding& finding)
+{
+    const auto own_name = "lsn " + std::to_string(finding.number.value) + ": ";
+    std::string_view what = finding.what;
+    if (what.starts_with(own_name))
+        what.remove_prefix(own_name.size());
+    return what;
+}
+
 void print_text(
     const log::log_reader& source, const log::log_reader::report& report, std::chrono::nanoseconds took,
     std::size_t threads)
@@ -49,7 +59,7 @@ void print_text(
         if (finding.number.value == 0)
             std::cout << "  the log: " << finding.what << "\n";
         else
-            std::cout << "  record " << number_text(finding.number.value) << ": " << finding.what << "\n";
+            std::cout << "  record " << number_text(finding.number.value) << ": " << what_of(finding) << "\n";
     std::cout << "\nNot sound: " << count_text(report.findings.size(), "finding")
               << ". Nothing was changed. Copy the directory before you do anything else with it.\n";
 }
