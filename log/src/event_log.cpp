@@ -62,6 +62,7 @@ result<std::unique_ptr<event_log>> open_log_over(
     // What is served from now on is acknowledged: it must not be lost unnoticed.
     if (auto advanced = witness->advance(opened->head.number(), opened->head.tree.root()); !advanced)
         return std::unexpected(advanced.error());
+    below.opened(*opened->store);
     const counts at_opening{
         .head = opened->head.number(),
         .kept_records = opened->unwitnessed_records,

@@ -112,6 +112,7 @@ result<void> create_log(const log_options& options, const domain& rules, const s
     const log_id id{make_uuid_v4()};
     if (auto begun = write_file(names.unfinished(), view(describe(id))); !begun)
         return begun;
+    below.reached(crash_point::creation_begun);
     fs::remove_all(names.database());
     fs::create_directory(names.database());
     fs::remove(names.root_key());
@@ -121,6 +122,7 @@ result<void> create_log(const log_options& options, const domain& rules, const s
     const auto root = create_root_key(names.root_key(), options.master_secret);
     if (!root)
         return std::unexpected(root.error());
+    below.reached(crash_point::root_key_made);
     {
         auto store = rocks_store::open(names.database(), store_access::create, rules.tables(), below.env);
         if (!store)
@@ -133,10 +135,12 @@ result<void> create_log(const log_options& options, const domain& rules, const s
         if (const auto status = (*store)->db().Write(durable, &first); !status.ok())
             return std::unexpected(to_error(status, "cannot write the new log"));
     }
+    below.reached(crash_point::database_made);
     if (auto made =
             witness_file::create(witness, {.id = id, .generation = 1, .head = {}, .root = merkle::frontier().root()});
         !made)
         return made;
+    below.reached(crash_point::witness_made);
     std::error_code bad;
     fs::rename(names.unfinished(), names.description(), bad);
     if (bad)

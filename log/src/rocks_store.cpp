@@ -1,5 +1,6 @@
 #include "rocks_store.hpp"
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
@@ -144,14 +145,23 @@ result<std::vector<std::string>> wanted_families(
     return wanted;
 }
 
-std::uint64_t torn_bytes(const wal_watcher& watcher, rocksdb::Env& env)
+/// Zeros are room that was never written; anything else after the last batch is part of another one.
+std::uint64_t torn_bytes(const wal_watcher& watcher)
 {
     std::uint64_t torn = 0;
-    for (const auto& [file, end] : watcher.ends())
+    for (const auto& [path, end] : watcher.ends())
     {
-        std::uint64_t size = 0;
-        if (env.GetFileSize(file, &size).ok() && size > end)
-            torn += size - end;
+        std::ifstream file(path, std::ios::binary);
+        file.seekg(static_cast<std::streamoff>(end));
+        std::uint64_t at = 0;
+        std::uint64_t last = 0;
+        for (char byte = 0; file.get(byte);)
+        {
+            ++at;
+            if (byte != 0)
+                last = at;
+        }
+        torn += last;
     }
     return torn;
 }
@@ -221,8 +231,9 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     for (const auto& name : *families)
         descriptors.emplace_back(name, name == "log" ? log_family(cache) : point_family(cache));
 
-    wal_watcher watcher;
-    options.wal_filter = &watcher;
+    auto watcher = std::make_unique<wal_watcher>();
+    if (access == store_access::read_only)
+        options.wal_filter = watcher.get();
     options.create_if_missing = access == store_access::create;
     options.create_missing_column_families = access == store_access::create;
     options.error_if_exists = access == store_access::create;
@@ -238,7 +249,8 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     out->db_.reset(db);
     out->writable_ = access != store_access::read_only;
     if (access == store_access::read_only)
-        out->wal_.torn_bytes = torn_bytes(watcher, env != nullptr ? *env : *rocksdb::Env::Default());
+        out->wal_.torn_bytes = torn_bytes(*watcher);
+    out->wal_watcher_ = std::move(watcher);
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <rocksdb/db.h>
+#include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
 #include <span>
 #include <string_view>
@@ -78,6 +79,8 @@ public:
 private:
     rocks_store() = default;
 
+    /// RocksDB keeps a pointer to it.
+    std::unique_ptr<rocksdb::WalFilter> wal_watcher_;
     std::unique_ptr<rocksdb::DB> db_;
     std::vector<rocksdb::ColumnFamilyHandle*> handles_;
     wal_report wal_;

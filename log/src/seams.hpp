@@ -14,6 +14,8 @@ class Env;
 namespace consortium::log
 {
 
+class rocks_store;
+
 /// docs/log-format.md, "Crash points".
 enum class crash_point
 {
@@ -21,6 +23,11 @@ enum class crash_point
     after_wal_sync,     ///< the batch is on disk, the witness is not
     inside_witness,     ///< half of the witness slot is written
     after_witness_sync, ///< all is on disk, nobody was told
+    // While a new log is made, each after the step is durable.
+    creation_begun,
+    root_key_made,
+    database_made,
+    witness_made,
 };
 
 struct seams
@@ -31,6 +38,8 @@ struct seams
     std::function<ssize_t(int, const void*, std::size_t, off_t)> pwrite;
     std::function<int(int)> fdatasync;
     std::function<std::uint64_t(const std::filesystem::path&)> free_bytes;
+    /// Sees the store once it is open for writing.
+    std::function<void(rocks_store&)> opened = [](rocks_store&) {};
 
     seams();
 };

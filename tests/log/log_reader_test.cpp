@@ -2,8 +2,8 @@
 #include "rocks_store.hpp"
 #include <algorithm>
 #include <fstream>
-#include <map>
 #include <gtest/gtest.h>
+#include <map>
 
 namespace consortium::log
 {
