@@ -1,0 +1,278 @@
+#pragma once
+#include "projections/memory_log.hpp"
+#include <array>
+#include <ostream>
+#include <rapidcheck.h>
+
+namespace consortium::projections::testing
+{
+
+/// One step of a random history. The numbers choose among few things, so that steps meet.
+struct step
+{
+    std::uint8_t what;
+    std::uint8_t who;
+    std::uint8_t which;
+    std::uint8_t detail;
+};
+
+inline void showValue(const step& one, std::ostream& out)
+{
+    out << "{" << int(one.what) << "," << int(one.who) << "," << int(one.which) << "," << int(one.detail) << "}";
+}
+
+inline rc::Gen<std::vector<step>> histories()
+{
+    const auto number = [](int bound)
+    { return rc::gen::resize(100, rc::gen::inRange<std::uint8_t>(0, static_cast<std::uint8_t>(bound))); };
+    return rc::gen::scale(
+        5,
+        rc::gen::container<std::vector<step>>(rc::gen::construct<step>(number(40), number(8), number(6), number(8))));
+}
+
+/// Three accounts, each with browsers and agents; everything the commands can do, valid or not.
+class random_history
+{
+public:
+    memory_log log;
+    /// Every command as it was before it was decided, and how many events it came to; empty: refused.
+    struct asked
+    {
+        std::shared_ptr<log::command> wanted;
+        std::optional<std::size_t> events;
+        bool alone; ///< its outcome depends on other accounts
+    };
+    std::vector<asked> commands;
+
+    void run(const std::vector<step>& steps)
+    {
+        for (const auto& one : steps)
+        {
+            log.now += one.detail % 3 == 0 ? 0 : one.detail * 7 - 11;
+            play(one);
+        }
+    }
+
+private:
+    principal& actor(const step& one)
+    {
+        auto& who = actors_.at(one.who % actors_.size());
+        if (who.account.is_nil())
+            sign_in(one.who % actors_.size());
+        return who;
+    }
+
+    void sign_in(std::size_t which)
+    {
+        login wanted;
+        wanted.public_key = key_of(static_cast<std::uint8_t>(which % 3));
+        wanted.kind = std::array{
+            log::device_kind::browser, log::device_kind::agent,
+            log::device_kind::unnamed}[which % 3 == 2 ? 2 : which % 2];
+        if (wanted.kind != log::device_kind::unnamed)
+            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + which)));
+        wanted.new_account = new_id<account_id>();
+        wanted.new_device = new_id<device_id>();
+        if (submit(wanted))
+            actors_[which] = {wanted.found_account, wanted.found_device, wanted.found_kind};
+    }
+
+    session_id session(const step& one) const
+    {
+        return sessions_.empty() ? session_id{} : sessions_[one.which % sessions_.size()];
+    }
+
+    static std::string machine(const step& one) { return "machine " + std::to_string(one.which % 2); }
+
+    template <class Command>
+    bool submit(Command& wanted)
+    {
+        constexpr bool alone = std::is_same_v<Command, login> || std::is_same_v<Command, approve_pairing> ||
+                               std::is_same_v<Command, delete_account>;
+        commands.push_back({std::make_shared<Command>(wanted), {}, alone});
+        const auto done = log.submit(wanted);
+        if (done)
+            commands.back().events = done->size();
+        return done.has_value();
+    }
+
+    void play(const step& one)
+    {
+        const auto& who = actor(one);
+        const auto text = [&](std::string_view kind) { return std::string(kind) + std::to_string(one.which); };
+        switch (one.what)
+        {
+        case 0:
+            return sign_in(one.who % actors_.size());
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+        {
+            create_session wanted;
+            wanted.who = who;
+            wanted.new_session = new_id<session_id>();
+            wanted.tag = text("tag");
+            wanted.metadata = "metadata";
+            if (submit(wanted))
+                sessions_.push_back(wanted.session);
+            return;
+        }
+        case 5:
+        case 6:
+        {
+            change_session_metadata wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
+            wanted.expected = now && one.detail != 0 ? now->metadata_version : revision{one.detail};
+            wanted.metadata = text("metadata");
+            submit(wanted);
+            return;
+        }
+        case 7:
+        case 8:
+        {
+            change_agent_state wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
+            wanted.expected = now ? now->agent_state_version : revision{};
+            if (one.detail != 0)
+                wanted.state = text("state");
+            submit(wanted);
+            return;
+        }
+        case 9:
+        case 10:
+        {
+            set_session_active wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            wanted.active = one.detail % 2 == 0;
+            submit(wanted);
+            return;
+        }
+        case 11:
+        case 12:
+        {
+            delete_session wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            submit(wanted);
+            return;
+        }
+        case 13:
+        case 14:
+        {
+            register_machine wanted;
+            wanted.who = who;
+            wanted.new_machine = new_id<machine_row_id>();
+            wanted.machine_id = machine(one);
+            wanted.metadata = "metadata";
+            if (one.detail % 2 == 0)
+                wanted.daemon_state = "state";
+            submit(wanted);
+            return;
+        }
+        case 15:
+        {
+            change_machine_metadata wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
+            wanted.expected = now ? now->metadata_version : revision{};
+            wanted.metadata = "changed";
+            submit(wanted);
+            return;
+        }
+        case 16:
+        {
+            change_daemon_state wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
+            wanted.expected = now ? now->daemon_state_version : revision{};
+            wanted.state = "changed";
+            submit(wanted);
+            return;
+        }
+        case 17:
+        case 23:
+        case 24:
+        {
+            set_machine_online wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            wanted.online = one.detail % 2 == 0;
+            submit(wanted);
+            return;
+        }
+        case 18:
+        {
+            remove_machine wanted;
+            wanted.who = who;
+            wanted.machine_id = machine(one);
+            submit(wanted);
+            return;
+        }
+        case 19:
+        {
+            approve_pairing wanted;
+            wanted.who = who;
+            wanted.request_key = key_of(one.which);
+            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + one.detail)));
+            wanted.sealed_name = "paired";
+            wanted.response = "answer";
+            wanted.new_device = new_id<device_id>();
+            submit(wanted);
+            return;
+        }
+        case 20:
+        {
+            revoke_device wanted;
+            wanted.who = who;
+            wanted.device = actors_[one.detail % actors_.size()].device;
+            submit(wanted);
+            return;
+        }
+        case 21:
+        {
+            rename_device wanted;
+            wanted.who = who;
+            wanted.device = actors_[one.detail % actors_.size()].device;
+            wanted.sealed_name = text("name");
+            submit(wanted);
+            return;
+        }
+        case 22:
+        {
+            if (one.detail > 2)
+                return;
+            delete_account wanted;
+            wanted.who = who;
+            if (submit(wanted))
+                for (auto& other : actors_)
+                    if (other.account == wanted.who.account)
+                        other = {};
+            return;
+        }
+        default:
+        {
+            append_messages wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            for (int i = 0; i <= one.detail; ++i)
+                wanted.items.push_back(
+                    {"content", i % 2 == 0 ? std::optional(text("local") + std::to_string(i)) : std::nullopt,
+                     new_id<message_id>()});
+            submit(wanted);
+        }
+        }
+    }
+
+    std::array<principal, 8> actors_{};
+    std::vector<session_id> sessions_;
+};
+
+} // namespace consortium::projections::testing
