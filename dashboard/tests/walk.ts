@@ -153,10 +153,9 @@ try {
   await main.toolResult("t5", "ok", { parent: "a1", structured: { file: { content: "x", numLines: 11 } } });
   await main.tool("t6", "Bash", { command: "pnpm prisma migrate deploy --schema prisma/staging.prisma" }, "a1");
   await main.text("While the migration check waits for you, here is what went wrong.");
-  await page.getByText("here is what went wrong").waitFor();
-  await main.stream("m9:0", 0, "The cause is in `retryJob()`: the key named the *attempt*, so each restart looked like a new purchase to the provider. Two things change:\n\n");
-  await main.stream("m9:0", 140, "");
+  await id("conversation").getByText("here is what went wrong").waitFor();
   const said = "The cause is in `retryJob()`: the key named the *attempt*, so each restart looked like a new purchase to the provider. Two things change:\n\n";
+  await main.stream("m9:0", 0, said);
   await main.stream("m9:0", said.length, "1. The key now names the delivery, which stays the same across a");
   await id("partial").waitFor();
   await main.ask("t6", "Bash", { command: "pnpm prisma migrate deploy --schema prisma/staging.prisma" }, {
@@ -202,7 +201,6 @@ try {
 
   await main.ask("w1", "Write", { file_path: "/home/noor/src/harbor-api/CHANGELOG.md", content: "# Changes\n\n- Charge once.\n" });
   await id("slip").waitFor();
-  await page.waitForTimeout(450);
   await id("slip-deny").click();
   await id("slip-deny-note").fill("Use the changelog of the monorepo.");
   await shoot(page, "slip-deny", ["desktop"]);
@@ -217,14 +215,14 @@ try {
   await stopped;
   await main.result({ subtype: "error_during_execution", is_error: true, terminal_reason: "aborted_streaming", result: undefined, duration_ms: 51_000 });
   main.alive(false);
-  await page.getByText("Stopped after").waitFor();
+  await id("conversation").getByText("Stopped after").waitFor();
 
   // Things that do not verify.
   const bad = await main.seal({ role: "agent", content: { type: "event", data: { type: "message", message: "x" } } });
   const bytes = c.fromBase64(bad.bundle);
   bytes[40] = (bytes[40] as number) ^ 1;
   await main.sendBundle(c.toBase64(bytes));
-  await page.getByText("could not be verified").waitFor();
+  await id("conversation").getByText("could not be verified").waitFor();
   await main.text("After it the conversation goes on.");
 
   // Offline, with prompts in the queue.
@@ -234,12 +232,12 @@ try {
   await id("send").click();
   await page.locator("[data-testid=entry][data-kind=prompt] [data-state=queued]").waitFor();
   await shoot(page, "offline");
-  await page.reload().catch(() => undefined);
+  await page.goto("about:blank");
   await relay.restart();
   await page.goto(`${relay.origin}/session/${main.id}`);
   await page.locator("[data-testid=truth-line][data-state=live]").waitFor();
-  await page.getByText("Then add one line to CHANGELOG.md under Fixed.").last().waitFor();
-  await page.locator("[data-testid=entry] [data-state=stored]").waitFor();
+  await id("conversation").getByText("Then add one line to CHANGELOG.md under Fixed.").first().waitFor();
+  await page.locator("[data-testid=entry] [data-state=taken]").nth(1).waitFor();
 
   await page.goto(`${relay.origin}/`);
   await page.locator("[data-testid=session-row]").first().waitFor();

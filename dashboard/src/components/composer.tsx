@@ -1,5 +1,5 @@
 // Where a person writes. The draft is kept per session; Stop is always at the same place.
-import { SquareFillIcon } from "@primer/octicons-react";
+import { ChevronDownIcon, SquareFillIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { SessionSummary } from "../state/session.ts";
 import { modeName } from "../state/transcript.ts";
@@ -175,6 +175,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
               </option>
             ))}
           </select>
+          <ChevronDownIcon className="i" />
         </label>
         <label className="picker">
           <span className="vh">Model</span>
@@ -186,6 +187,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
               </option>
             ))}
           </select>
+          <ChevronDownIcon className="i" />
         </label>
         <span className="grow" />
         <button type="button" className="b stop" disabled={!working || !connected || stopping} onClick={() => void stop()} data-testid="stop" title="Ctrl .">

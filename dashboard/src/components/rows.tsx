@@ -295,7 +295,7 @@ export function shortModel(model: string): string {
 export function PartialView({ partial, first }: { partial: Partial; first: boolean }): ReactElement {
   const caret = <span className="caret" aria-hidden="true" />;
   return (
-    <div className="entry said" data-testid="partial" data-kind={partial.kind}>
+    <div className="entry said talk" data-testid="partial" data-kind={partial.kind}>
       <span className="no" title="not in the log yet">
         {first ? "now" : ""}
       </span>
@@ -305,11 +305,11 @@ export function PartialView({ partial, first }: { partial: Partial; first: boole
             <LightBulbIcon className="i" />
             <span className="v">Thinking</span>
             <span className="o trunc">{lastLine(partial.text)}</span>
-            {caret}
+            {!partial.torn && caret}
           </div>
         </div>
       ) : (
-        <div className="prose growing" aria-live="off">
+        <div className={partial.torn ? "prose" : "prose growing"} aria-live="off">
           {partial.text === "" ? <p>{caret}</p> : <GrowingMarkdown text={partial.text} />}
         </div>
       )}

@@ -27,7 +27,7 @@ interface Props {
   onAnswered?(): void;
 }
 
-function headline(request: PermissionRequest): string {
+export function headline(request: PermissionRequest): string {
   switch (request.tool) {
     case "Bash":
       return "Run this command?";
@@ -117,7 +117,8 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const now = useNow(1_000);
   const titleId = useId();
   const box = useRef<HTMLElement>(null);
-  const shownAt = useRef(0);
+  /** False while a tap or key may still be meant for what was here before. */
+  const [armed, setArmed] = useState(false);
   const [step, setStep] = useState<"ask" | "always" | "deny">("ask");
   const [note, setNote] = useState("");
   const [sending, setSending] = useState(false);
@@ -125,17 +126,18 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const [error, setError] = useState<string | null>(null);
 
   useEffect(() => {
-    shownAt.current = performance.now();
+    setArmed(false);
+    const timer = setTimeout(() => setArmed(true), deafMs);
     setStep("ask");
     setNote("");
     setSending(false);
     setSent(false);
     setError(null);
+    return () => clearTimeout(timer);
   }, [request.id]);
 
   const answer = useCallback(
     async (given: Answer): Promise<void> => {
-      if (performance.now() - shownAt.current < deafMs) return;
       setSending(true);
       setError(null);
       try {
@@ -161,9 +163,9 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const always = alwaysRules(request);
   const isQuestion = request.tool === "AskUserQuestion";
   const isPlan = request.tool === "ExitPlanMode";
-  const busy = sending || sent;
+  const busy = sending || sent || !armed;
   const act = (work: () => void) => () => {
-    if (performance.now() - shownAt.current >= deafMs && !busy) work();
+    if (!busy) work();
   };
   const once = act(() => void answer({ decision: "approved" }));
   const forSession = act(() => void answer({ decision: "approved_for_session" }));
@@ -221,7 +223,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void answer({ decision: "denied", reason: note.trim() });
+          if (!busy) void answer({ decision: "denied", reason: note.trim() });
         }}
       >
         <Exact request={request} />
@@ -297,7 +299,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   }
 
   return (
-    <section className="slip" aria-labelledby={titleId} data-testid="slip" data-request={request.id} data-tool={request.tool} ref={box} tabIndex={-1} onKeyDown={onKeyDown}>
+    <section className="slip" aria-labelledby={titleId} data-testid="slip" data-request={request.id} data-tool={request.tool} data-armed={armed} ref={box} tabIndex={-1} onKeyDown={onKeyDown}>
       <header>
         <StatusShape shape="needs-you" />
         <h3 id={titleId}>{step === "always" ? "Always allow what?" : headline(request)}</h3>

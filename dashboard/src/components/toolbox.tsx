@@ -133,7 +133,8 @@ export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
   const { name, result } = row;
   if (row.name === "") return { text: "", bad: false };
   if (result === null) return row.cut ? { text: "no result", bad: false } : { text: name === "Agent" || name === "Task" ? plural(row.children.length, "step") : "running", bad: false };
-  const took = result.at - row.at;
+  const ms = result.at - row.at;
+  const took = ms < 50 ? 0 : ms;
   if (result.isError) {
     if (/Request interrupted by user|doesn't want to (proceed|take this action)|was rejected|denied/i.test(result.text)) {
       return { text: /interrupted/i.test(result.text) ? "stopped" : "denied", bad: false };

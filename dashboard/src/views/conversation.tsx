@@ -8,7 +8,7 @@ import { navigate, phone, useClient, useMedia, useNow, useSignal } from "../comp
 import { StatusShape } from "../components/marks.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, statusWord } from "../components/sessionlist.tsx";
-import { Slip } from "../components/slip.tsx";
+import { headline, Slip } from "../components/slip.tsx";
 import type { SessionModel, SessionSummary } from "../state/session.ts";
 import { describeTool } from "../state/tools.ts";
 import type { Row } from "../state/transcript.ts";
@@ -121,7 +121,7 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
         <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
           <StatusShape shape="needs-you" />
           <span className="trunc">
-            <b>Needs you</b> <AskAge at={request.createdAt} text={describeTool(request.tool, request.arguments, session.path).object} />
+            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={describeTool(request.tool, request.arguments, session.path).object} />
           </span>
           <ChevronRightIcon className="i" />
         </button>
@@ -345,7 +345,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
             <PartialView key={partial.block} partial={partial} first={i === 0} />
           ))}
           {quiet && (
-            <div className="entry said">
+            <div className="entry said talk">
               <span className="no">now</span>
               <div className="still-working dim">
                 <StatusShape shape="working" /> <span className="trunc">{doing}</span>
