@@ -91,7 +91,7 @@ revision last_revision(const log::snapshot& at, account_id account)
 }
 
 result<std::vector<log::event>>
-changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max)
+changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max, std::size_t bytes_max)
 {
     return guarded(
         [&]() -> result<std::vector<log::event>>
@@ -108,12 +108,16 @@ changes(const log::snapshot& at, account_id account, revision since, std::size_t
                     });
             std::vector<log::event> events;
             events.reserve(numbers.size());
+            std::size_t size = 0;
             for (const auto number : numbers)
             {
                 auto found = at.read(number);
                 if (!found)
                     return std::unexpected(found.error());
+                size += found->header.body_bytes;
                 events.push_back(std::move(*found));
+                if (size >= bytes_max)
+                    break;
             }
             return events;
         });

@@ -54,11 +54,18 @@ result<message_page> read_page(
     else
         at.scan_down(where, prefix, start, collect);
     page.messages.reserve(numbers.size());
+    std::size_t size = 0;
     for (const auto number : numbers)
     {
+        if (size >= limits::page_bytes_max)
+        {
+            page.has_more = true;
+            break;
+        }
         auto message = read_message(at, number);
         if (!message)
             return std::unexpected(message.error());
+        size += message->content.size();
         page.messages.push_back(std::move(*message));
     }
     return page;

@@ -19,6 +19,7 @@ inline constexpr std::size_t data_key_bytes_max = 1024; ///< a wrapped key, base
 inline constexpr std::size_t messages_per_post_max = 500;
 inline constexpr std::size_t list_count_max = 150;
 inline constexpr std::size_t page_count_max = 500;
+inline constexpr std::size_t page_bytes_max = 32u << 20; ///< a page of messages ends after the one that reaches it
 
 // RPC.
 inline constexpr std::size_t rpc_method_bytes_max = 512;
@@ -50,6 +51,7 @@ inline constexpr auto activity_interval = 10s; ///< between two unchanged activi
 // Catch-up.
 inline constexpr std::size_t catch_up_revisions_max = 100'000;
 inline constexpr std::size_t catch_up_batch = 256;
+inline constexpr std::size_t catch_up_batch_bytes = 512u << 10;
 inline constexpr std::size_t caught_up_every = 1000; ///< revisions outside a client's scope
 
 // The log's queue and batches (docs/architecture.md, "The log").

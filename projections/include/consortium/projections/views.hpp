@@ -127,9 +127,11 @@ result<std::vector<active_thing>> list_active(const log::snapshot& at);
 
 revision last_revision(const log::snapshot& at, account_id account);
 
-/// The account's events with revision > `since`, in order; empty: caught up.
-result<std::vector<log::event>>
-changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max);
+/// The account's events with revision > `since`, in order; empty: caught up. Ends after the event that reaches
+/// `bytes_max` bytes of bodies, so that what a reader holds is bounded.
+result<std::vector<log::event>> changes(
+    const log::snapshot& at, account_id account, revision since, std::size_t count_max,
+    std::size_t bytes_max = std::size_t(-1));
 
 /// A registration of a machine may hold both.
 enum class field
