@@ -1,0 +1,116 @@
+#include "api/http.hpp"
+#include "consortium/projections/views.hpp"
+
+/// What is about the account as a whole: its profile, and its stream over HTTP.
+namespace consortium::relay::api
+{
+namespace
+{
+
+constexpr std::size_t changes_default = 100;
+
+asio::awaitable<net::http_response> profile(call given)
+{
+    std::string json;
+    v1::json_writer(json)
+        .begin_object()
+        .field("id", to_string(given.who.account))
+        .field("timestamp", given.shared.clock.now())
+        .field("firstName", nullptr)
+        .field("lastName", nullptr)
+        .field("username", nullptr)
+        .field("avatar", nullptr)
+        .field("github", nullptr)
+        .key("connectedServices")
+        .begin_array()
+        .end_array()
+        .end_object();
+    co_return ok(std::move(json));
+}
+
+net::http_response resync(std::string_view reason)
+{
+    return refuse(
+        {errc::conflict, "the lists must be loaded anew: " + std::string(reason), {}}, "resync: " + std::string(reason),
+        ",\"resync\":\"" + std::string(reason) + "\"");
+}
+
+/// The updates after `since`, as a user-scoped client would get them; a run of shredded events is one.
+asio::awaitable<net::http_response> changes(call given)
+{
+    auto& shared = given.shared;
+    if (given.who.kind == log::device_kind::agent)
+        co_return refuse({errc::forbidden, "an agent reaches its own sessions only, not the account's stream", {}});
+    const auto since = query_number(given.request, "since", 0, 0, static_cast<std::uint64_t>(v1::integer_max));
+    const auto count = query_number(given.request, "limit", changes_default, 1, limits::page_count_max);
+    for (const auto* number : {&since, &count})
+        if (!*number)
+            co_return refuse(number->error());
+    const auto named = given.request.query_value("log");
+    if (named && *named != to_string(shared.log.id()))
+        co_return resync("another-log");
+
+    lazy_snapshot at(shared.log);
+    const auto head = projections::last_revision(at.get(), given.who.account);
+    if (*since > head.value)
+        co_return resync("ahead");
+    if (head.value - *since > limits::catch_up_revisions_max)
+        co_return resync("too-far-behind");
+    const auto events =
+        projections::changes(at.get(), given.who.account, revision{*since}, *count, limits::page_bytes_max);
+    if (!events)
+        co_return refuse(events.error());
+
+    std::string json;
+    v1::json_writer out(json);
+    out.begin_object();
+    write_stamp(out, shared, head);
+    out.key("updates").begin_array();
+    for (std::size_t i = 0; i < events->size(); ++i)
+    {
+        const auto from = (*events)[i].header.rev;
+        const bool shredded = (*events)[i].shredded();
+        while (shredded && i + 1 < events->size() && (*events)[i + 1].shredded())
+            ++i;
+        std::string update;
+        if (shredded)
+            shared.updates.append_shredded_json(update, from, (*events)[i]);
+        else
+            shared.updates.append_json(update, (*events)[i], at);
+        out.raw(update);
+    }
+    const bool more = !events->empty() && events->back().header.rev < head;
+    out.end_array().field("hasMore", more).end_object();
+    auto answer = ok(std::move(json));
+    stamp(answer, shared, head);
+    co_return answer;
+}
+
+asio::awaitable<net::http_response> health(call given)
+{
+    std::string json;
+    v1::json_writer(json)
+        .begin_object()
+        .field("status", "ok")
+        .field("timestamp", iso_time(given.shared.clock.now()))
+        .field("service", "consortium-relay")
+        .field("version", CONSORTIUM_VERSION)
+        .field("log", to_string(given.shared.log.id()))
+        .end_object();
+    co_return ok(std::move(json));
+}
+
+constexpr route routes[] = {
+    {"GET", "/v1/account/profile", access::token, profile},
+    {"GET", "/v1/changes", access::token, changes},
+    {"GET", "/health", access::anyone, health},
+};
+
+} // namespace
+
+std::span<const route> account_routes()
+{
+    return routes;
+}
+
+} // namespace consortium::relay::api

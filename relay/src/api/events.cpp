@@ -1,0 +1,53 @@
+#include "api/events.hpp"
+#include <unordered_map>
+
+namespace consortium::relay::api
+{
+namespace
+{
+
+void ping(connection& from, const boost::json::object*, ack reply)
+{
+    from.after_earlier([reply = std::move(reply)]() mutable { acknowledge(reply); });
+}
+
+/// Known to existing clients, of no use here.
+void ignore(connection&, const boost::json::object*, ack reply)
+{
+    acknowledge(reply);
+}
+
+const std::unordered_map<std::string_view, event_handler>& table()
+{
+    static const auto all = []
+    {
+        std::unordered_map<std::string_view, event_handler> out{{"ping", ping}, {"app-state", ignore}};
+        for (const auto family : {message_events(), field_events(), presence_events(), rpc_events()})
+            for (const auto& route : family)
+                out.emplace(route.name, route.run);
+        return out;
+    }();
+    return all;
+}
+
+} // namespace
+
+void acknowledge(ack& reply)
+{
+    if (reply.wanted())
+        reply(boost::json::object());
+}
+
+error no_argument()
+{
+    return {errc::bad_request, "Invalid parameters: the argument must be an object", {}};
+}
+
+void handle_event(connection& from, std::string_view name, const boost::json::array& args, ack reply)
+{
+    const auto known = table().find(name);
+    const auto* fields = args.empty() ? nullptr : args.front().if_object();
+    (known == table().end() ? ignore : known->second)(from, fields, std::move(reply));
+}
+
+} // namespace consortium::relay::api

@@ -1,0 +1,106 @@
+#include "api/http.hpp"
+#include <arpa/inet.h>
+#include <charconv>
+
+namespace consortium::relay::api
+{
+namespace
+{
+
+unsigned status_of(errc code)
+{
+    switch (code)
+    {
+    case errc::bad_request:
+        return 400;
+    case errc::unauthorized:
+    case errc::revoked:
+    case errc::expired:
+        return 401;
+    case errc::forbidden:
+    case errc::wrong_origin:
+        return 403;
+    case errc::not_found:
+        return 404;
+    case errc::conflict:
+    case errc::version_mismatch:
+    case errc::stale_epoch:
+        return 409;
+    case errc::too_large:
+        return 413;
+    case errc::rate_limited:
+        return 429;
+    case errc::overloaded:
+    case errc::unavailable:
+    case errc::closed:
+        return 503;
+    case errc::timeout:
+        return 504;
+    default:
+        return 500;
+    }
+}
+
+} // namespace
+
+net::http_response refuse(unsigned status, const error& why, std::string_view text, std::string_view also)
+{
+    auto answer = net::http_response::json(status, v1::error_body(why, text, also));
+    if (why.retry)
+        answer.headers.set("Retry-After", std::to_string((why.retry->count() + 999) / 1000));
+    return answer;
+}
+
+net::http_response refuse(const error& why, std::string_view text, std::string_view also)
+{
+    return refuse(status_of(why.code), why, text, also);
+}
+
+net::http_response refuse(const error& why)
+{
+    // What went wrong inside is for the log, not for whoever asked.
+    const bool inside = status_of(why.code) == 500;
+    return refuse(why, inside ? std::string_view("Internal Server Error") : std::string_view(why.detail));
+}
+
+net::http_response ok(std::string json)
+{
+    return net::http_response::json(200, std::move(json));
+}
+
+void stamp(net::http_response& answer, const services& shared, revision at)
+{
+    answer.headers.set("X-Consortium-Log", to_string(shared.log.id()));
+    answer.headers.set("X-Consortium-Revision", std::to_string(at.value));
+}
+
+void write_stamp(v1::json_writer& out, const services& shared, revision at)
+{
+    out.field("log", to_string(shared.log.id())).field("revision", at.value);
+}
+
+result<std::uint64_t> query_number(
+    const net::http_request& request, std::string_view name, std::uint64_t otherwise, std::uint64_t least,
+    std::uint64_t most)
+{
+    const auto given = request.query_value(name);
+    if (!given)
+        return otherwise;
+    std::uint64_t out = 0;
+    const auto [end, ec] = std::from_chars(given->data(), given->data() + given->size(), out);
+    if (ec != std::errc() || end != given->data() + given->size() || out < least || out > most)
+        return fail(
+            errc::bad_request, std::string(name) + " must be a whole number from " + std::to_string(least) + " to " +
+                                   std::to_string(most));
+    return out;
+}
+
+std::string rate_key(const std::string& address)
+{
+    in6_addr parsed{};
+    if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1 || IN6_IS_ADDR_V4MAPPED(&parsed))
+        return address;
+    return std::string(reinterpret_cast<const char*>(parsed.s6_addr), 8);
+}
+
+} // namespace consortium::relay::api

@@ -1,0 +1,93 @@
+#pragma once
+#include "consortium/net/http_server.hpp"
+#include "consortium/protocol/v1/answers.hpp"
+#include "services.hpp"
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What the handlers of HTTP requests have in common.
+namespace consortium::relay::api
+{
+namespace v1 = protocol::v1;
+
+/// A request on its way to its handler.
+struct call
+{
+    services& shared;
+    net::http_request request;
+    net::connection_info from;
+    /// Set for routes that need a token.
+    projections::principal who;
+    /// Decoded `:name` segments of the route, in order.
+    std::vector<std::string> segments;
+};
+using handler = asio::awaitable<net::http_response> (*)(call);
+
+enum class access
+{
+    anyone,
+    token,
+};
+struct route
+{
+    std::string_view method;
+    /// "/v1/sessions/:id/messages"
+    std::string_view pattern;
+    access needs;
+    handler run;
+};
+
+/// The families of the contract.
+std::span<const route> auth_routes();
+std::span<const route> pairing_routes();
+std::span<const route> device_routes();
+std::span<const route> session_routes();
+std::span<const route> message_routes();
+std::span<const route> machine_routes();
+std::span<const route> account_routes();
+
+/// Status by error code; the body of section "errors" of docs/protocol.md.
+net::http_response refuse(const error& why);
+/// The same with a text of the contract in place of the detail.
+net::http_response refuse(const error& why, std::string_view text, std::string_view also = {});
+net::http_response refuse(unsigned status, const error& why, std::string_view text, std::string_view also = {});
+net::http_response ok(std::string json);
+inline net::http_response success()
+{
+    return ok(R"({"success":true})");
+}
+
+/// Reads `Body` with its reader from the request's JSON.
+template <class Body>
+result<Body> read_body(const call& given, result<Body> (*reader)(const boost::json::object&))
+{
+    const auto object = v1::parse_object_text(given.request.body);
+    if (!object)
+        return std::unexpected(object.error());
+    return reader(*object);
+}
+
+/// Adds the log and the revision that an answer reflects.
+void stamp(net::http_response& answer, const services& shared, revision at);
+/// The members `"log":..,"revision":..` of a list.
+void write_stamp(v1::json_writer& out, const services& shared, revision at);
+
+/// A whole number in a query; errc::bad_request unless it is one and at least `least`, at most `most`.
+result<std::uint64_t> query_number(
+    const net::http_request& request, std::string_view name, std::uint64_t otherwise, std::uint64_t least,
+    std::uint64_t most);
+
+/// The address that rates are counted by: IPv6 by its /64, which one person may have whole.
+std::string rate_key(const std::string& address);
+
+/// An id of the path. What has not the form of one is nobody's: nil, which nothing has.
+template <class Id>
+Id id_of(std::string_view text)
+{
+    return parse_uuid<Id>(text).value_or(Id{});
+}
+
+} // namespace consortium::relay::api

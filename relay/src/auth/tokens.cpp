@@ -1,0 +1,134 @@
+#include "auth/tokens.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/protocol/v1/json.hpp"
+
+namespace consortium::relay
+{
+namespace
+{
+
+// {"alg":"EdDSA"}
+constexpr std::string_view header_segment = "eyJhbGciOiJFZERTQSJ9";
+
+std::unexpected<error> invalid()
+{
+    return fail(errc::unauthorized, "Invalid token");
+}
+
+} // namespace
+
+std::string token_signer::make(const token_claims& claims, unix_millis now) const
+{
+    // Clients read the payload with standard base64: it must come out without '-' and '_'. ASCII without '>', '?',
+    // '~' and DEL does, and ids and numbers are that.
+    std::string payload;
+    protocol::v1::json_writer(payload)
+        .begin_object()
+        .field("sub", to_string(claims.account))
+        .field("jti", to_string(claims.device))
+        .field("iat", now / 1000)
+        .end_object();
+    std::string token(header_segment);
+    token += '.';
+    token += base64url_encode(view(payload));
+    const auto signature = key_.sign(view(token));
+    token += '.';
+    token += base64url_encode(signature);
+    return token;
+}
+
+result<token_claims> token_signer::verify(std::string_view token) const
+{
+    const auto last = token.rfind('.');
+    if (last == std::string_view::npos)
+        return invalid();
+    const auto signed_part = token.substr(0, last);
+    const auto first = signed_part.find('.');
+    if (first == std::string_view::npos || signed_part.substr(0, first) != header_segment)
+        return invalid();
+    const auto signature = base64url_decode(token.substr(last + 1));
+    if (!signature || !ed25519_verify(key_.public_key(), view(signed_part), *signature))
+        return invalid();
+    const auto payload = base64url_decode(signed_part.substr(first + 1));
+    if (!payload)
+        return invalid();
+    const auto object = protocol::v1::parse_object_text(text(*payload));
+    if (!object)
+        return invalid();
+    protocol::v1::field_reader fields(*object);
+    const auto account = parse_uuid<account_id>(fields.text("sub", 64));
+    const auto device = parse_uuid<device_id>(fields.text("jti", 64));
+    if (!account || !device)
+        return invalid();
+    return token_claims{*account, *device};
+}
+
+authenticator::authenticator(const key256& seed, device_lookup lookup, std::size_t remembered_max)
+    : signer_(seed), lookup_(std::move(lookup)), remembered_max_(remembered_max)
+{
+}
+
+result<projections::principal> authenticator::verify(std::string_view token)
+{
+    std::uint64_t epoch = 0;
+    {
+        const std::lock_guard lock(guard_);
+        epoch = epoch_;
+        if (const auto known = by_token_.find(token); known != by_token_.end())
+        {
+            by_use_.splice(by_use_.begin(), by_use_, known->second);
+            return known->second->who;
+        }
+    }
+    const auto claims = signer_.verify(token);
+    if (!claims)
+        return std::unexpected(claims.error());
+    const auto who = lookup_(*claims);
+    if (!who)
+    {
+        // Signed by this relay, but its account is gone: as good as no token of ours.
+        if (who.error() == errc::not_found)
+            return invalid();
+        return who;
+    }
+    const std::lock_guard lock(guard_);
+    if (epoch == epoch_ && !by_token_.contains(token))
+    {
+        by_use_.push_front({std::string(token), *who});
+        by_token_.emplace(by_use_.front().token, by_use_.begin());
+        if (by_use_.size() > remembered_max_)
+        {
+            by_token_.erase(by_use_.back().token);
+            by_use_.pop_back();
+        }
+    }
+    return who;
+}
+
+void authenticator::erase_if(const std::function<bool(const entry&)>& gone)
+{
+    const std::lock_guard lock(guard_);
+    ++epoch_;
+    for (auto at = by_use_.begin(); at != by_use_.end();)
+    {
+        if (!gone(*at))
+        {
+            ++at;
+            continue;
+        }
+        by_token_.erase(at->token);
+        at = by_use_.erase(at);
+    }
+}
+
+void authenticator::forget(device_id device)
+{
+    erase_if([&](const entry& known) { return known.who.device == device; });
+}
+
+void authenticator::forget(account_id account)
+{
+    erase_if([&](const entry& known) { return known.who.account == account; });
+}
+
+} // namespace consortium::relay

@@ -1,0 +1,198 @@
+#include "config.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/secret.hpp"
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <thread>
+#include <unistd.h>
+
+namespace consortium::relay
+{
+namespace
+{
+
+// Argon2id makes guessing dear, but not enough for a word (docs/log-format.md, "Keys at rest").
+constexpr std::size_t secret_characters_min = 32;
+
+std::size_t default_threads()
+{
+    const auto cores = std::max(1u, std::thread::hardware_concurrency());
+    return std::clamp<std::size_t>(cores - 1, 1, 64);
+}
+
+result<std::string> read_file(const std::filesystem::path& path)
+{
+    std::ifstream file(path);
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    if (!file.good() && !file.eof())
+        return fail_errno("reading " + path.string(), errno);
+    return text;
+}
+
+result<void> write_secret(const std::filesystem::path& path, std::string_view text)
+{
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail_errno("cannot write " + path.string(), errno);
+    const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+    const int saved = errno;
+    ::close(fd);
+    if (!written)
+        return fail_errno("cannot write " + path.string(), saved);
+    auto parent = path.parent_path();
+    const int directory = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0)
+    {
+        ::fsync(directory);
+        ::close(directory);
+    }
+    return {};
+}
+
+} // namespace
+
+parsed_config parse_config(int argc, const char* const* argv)
+{
+    parsed_config out;
+    auto& settings = out.settings;
+    settings.io_threads = default_threads();
+
+    CLI::App app(
+        "The Consortium relay: keeps the sealed log, serves the dashboard, and passes on between agents and browsers\n"
+        "what it cannot read. Every flag can also be set by the environment variable named behind it.",
+        "consortium-relay");
+    app.set_version_flag("--version", CONSORTIUM_VERSION);
+    app.footer("CONSORTIUM_MASTER_SECRET protects the keys of the log (at least 32 characters). Without it the relay\n"
+               "makes one for a new log and keeps it in DIR.secret.");
+    const auto milliseconds =
+        [&](const char* flag, const char* variable, std::chrono::milliseconds& to, const char* what)
+    {
+        app.add_option_function<std::int64_t>(
+               flag, [&to](std::int64_t given) { to = std::chrono::milliseconds(given); }, what)
+            ->envname(variable)
+            ->check(CLI::Range(std::int64_t{1}, std::int64_t{86'400'000}))
+            ->type_name("MS")
+            ->default_str(std::to_string(to.count()));
+    };
+    app.add_option("--port", settings.port, "Port to listen on; 0: any free one")
+        ->envname("PORT")
+        ->capture_default_str()
+        ->type_name("N");
+    app.add_option("--data", settings.data, "Directory of the log")
+        ->envname("CONSORTIUM_DATA_DIR")
+        ->capture_default_str()
+        ->type_name("DIR");
+    app.add_option("--listen", settings.listen, "Address to listen on; 0.0.0.0 or :: for all")
+        ->envname("CONSORTIUM_LISTEN")
+        ->capture_default_str()
+        ->type_name("ADDR");
+    app.add_option("--io-threads", settings.io_threads, "Network threads; by default the cores less one")
+        ->envname("CONSORTIUM_IO_THREADS")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str()
+        ->type_name("N");
+    milliseconds(
+        "--ping-interval-ms", "CONSORTIUM_PING_INTERVAL_MS", settings.ping_interval,
+        "Between two heartbeats of a socket");
+    milliseconds(
+        "--ping-timeout-ms", "CONSORTIUM_PING_TIMEOUT_MS", settings.ping_timeout,
+        "A socket that does not answer one for so long is closed");
+    milliseconds(
+        "--connect-timeout-ms", "CONSORTIUM_CONNECT_TIMEOUT_MS", settings.connect_timeout,
+        "A connection must sign in within this time");
+    milliseconds(
+        "--session-timeout-ms", "CONSORTIUM_SESSION_TIMEOUT_MS", settings.session_timeout,
+        "A session that is silent for so long counts as inactive");
+    milliseconds(
+        "--rpc-timeout-ms", "CONSORTIUM_RPC_TIMEOUT_MS", settings.rpc_timeout,
+        "A call must be answered within this time");
+    app.add_option(
+           "--tls-cert", settings.tls_certificate, "PEM certificate chain; with --tls-key the relay speaks HTTPS")
+        ->envname("CONSORTIUM_TLS_CERT")
+        ->type_name("FILE");
+    app.add_option("--tls-key", settings.tls_key, "PEM private key")->envname("CONSORTIUM_TLS_KEY")->type_name("FILE");
+    app.add_option(
+           "--public-url", settings.public_urls,
+           "An address people reach this relay by: logins for it are accepted and links show it (repeatable; in the "
+           "environment separated by commas)")
+        ->envname("CONSORTIUM_PUBLIC_URL")
+        ->delimiter(',')
+        ->type_name("URL");
+    app.add_option("--log-level", settings.log_level, "trace, debug, info, warn, error or off")
+        ->envname("CONSORTIUM_LOG_LEVEL")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+        ->capture_default_str()
+        ->type_name("LEVEL");
+
+    try
+    {
+        app.parse(argc, argv);
+    }
+    catch (const CLI::Success& done)
+    {
+        std::ostringstream text;
+        app.exit(done, text, text);
+        out.exit_code = 0;
+        out.message = text.str();
+        return out;
+    }
+    catch (const CLI::ParseError& wrong)
+    {
+        out.exit_code = 2;
+        out.message = std::string(wrong.what()) + " (see --help)\n";
+        return out;
+    }
+    if (settings.tls_certificate.empty() != settings.tls_key.empty())
+    {
+        out.exit_code = 2;
+        out.message = "--tls-cert and --tls-key belong together\n";
+        return out;
+    }
+    if (const char* given = std::getenv("CONSORTIUM_MASTER_SECRET"); given && *given)
+        settings.master_secret = given;
+    return out;
+}
+
+result<found_secret> find_secret(const config& settings)
+{
+    if (settings.master_secret)
+    {
+        if (settings.master_secret->size() < secret_characters_min)
+            return fail(
+                errc::wrong_secret,
+                "CONSORTIUM_MASTER_SECRET must have at least " + std::to_string(secret_characters_min) + " characters");
+        return found_secret{*settings.master_secret, {}};
+    }
+    auto directory = std::filesystem::absolute(settings.data).lexically_normal();
+    if (!directory.has_filename())
+        directory = directory.parent_path();
+    auto path = directory;
+    path += ".secret";
+
+    std::error_code ec;
+    if (std::filesystem::exists(path, ec))
+    {
+        auto text = read_file(path);
+        if (!text)
+            return std::unexpected(text.error());
+        return found_secret{std::move(*text), {}};
+    }
+    if (std::filesystem::exists(directory / "root.key", ec))
+        return fail(
+            errc::wrong_secret, "the log in " + directory.string() + " was made with another secret and " +
+                                    path.string() + " is missing: set CONSORTIUM_MASTER_SECRET");
+    const auto secret = key256::random();
+    auto text = base64url_encode(secret.view());
+    std::filesystem::create_directories(path.parent_path(), ec);
+    if (ec)
+        return fail(errc::io, "cannot make " + path.parent_path().string() + ": " + ec.message());
+    if (auto written = write_secret(path, text + "\n"); !written)
+        return std::unexpected(written.error());
+    return found_secret{std::move(text), path};
+}
+
+} // namespace consortium::relay

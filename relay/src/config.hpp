@@ -1,0 +1,54 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include "consortium/common/limits.hpp"
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace consortium::relay
+{
+
+/// What the command line and the environment say.
+struct config
+{
+    std::uint16_t port = 3005;
+    std::filesystem::path data = "consortium-data";
+    std::string listen = "127.0.0.1";
+    std::size_t io_threads = 1;
+    std::chrono::milliseconds ping_interval = limits::ping_interval;
+    std::chrono::milliseconds ping_timeout = limits::ping_timeout;
+    std::chrono::milliseconds connect_timeout = limits::connect_timeout;
+    std::chrono::milliseconds session_timeout = limits::session_timeout;
+    std::chrono::milliseconds rpc_timeout = limits::rpc_timeout;
+    std::string tls_certificate;
+    std::string tls_key;
+    std::vector<std::string> public_urls;
+    std::string log_level = "info";
+    /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
+    std::optional<std::string> master_secret;
+
+    bool tls() const { return !tls_certificate.empty(); }
+};
+
+/// How main() goes on.
+struct parsed_config
+{
+    config settings;
+    /// Set: print it and exit with `exit_code` (--help, --version, or what is wrong).
+    std::optional<int> exit_code;
+    std::string message;
+};
+parsed_config parse_config(int argc, const char* const* argv);
+
+/// The master secret from the environment, or from `DIR.secret`, which is made (0600) when there is no log yet.
+struct found_secret
+{
+    std::string value;
+    /// Where it was written just now; empty if it was there.
+    std::filesystem::path generated;
+};
+result<found_secret> find_secret(const config& settings);
+
+} // namespace consortium::relay

@@ -1,0 +1,136 @@
+#include "connection.hpp"
+#include "consortium/projections/views.hpp"
+#include <boost/asio/steady_timer.hpp>
+
+namespace consortium::relay
+{
+namespace
+{
+
+// Answers and events that nobody takes: above it nothing more is read from this client.
+constexpr std::size_t held_back_bytes = 4u << 20;
+constexpr auto look_interval = std::chrono::milliseconds(10);
+constexpr std::size_t reached_max = 1024;
+
+} // namespace
+
+connection::connection(
+    services& shared, connection_id id, socket& carrier, const projections::principal& who,
+    protocol::v1::handshake_request asked, follower place)
+    : member(id, who.account, who.device, std::move(place)),
+      shared_(shared),
+      carrier_(&carrier),
+      who_(who),
+      asked_(std::move(asked))
+{
+}
+
+void connection::send(net::shared_frame frame)
+{
+    if (carrier_)
+        carrier_->emit(std::move(frame));
+}
+
+void connection::flush()
+{
+    if (carrier_)
+        carrier_->flush();
+}
+
+std::size_t connection::queued_bytes() const
+{
+    return carrier_ ? carrier_->queued_bytes() : 0;
+}
+
+bool connection::is_open() const
+{
+    return carrier_ && carrier_->is_open();
+}
+
+void connection::revoked()
+{
+    if (carrier_)
+        carrier_->disconnect();
+}
+
+void connection::fail(std::string_view reason)
+{
+    if (carrier_)
+        carrier_->close_transport(reason);
+}
+
+result<void> connection::submit(std::shared_ptr<log::command> wanted, hub::completion done)
+{
+    ++submitted_;
+    auto self = std::static_pointer_cast<connection>(shared_from_this());
+    auto queued = shared_.commits.submit(
+        std::move(wanted), id(),
+        [self, done = std::move(done)](const log::outcome& ended) mutable
+        {
+            done(ended);
+            self->completed();
+        });
+    if (!queued)
+        --submitted_;
+    return queued;
+}
+
+void connection::completed()
+{
+    ++completed_;
+    while (!barriers_.empty() && barriers_.front().after <= completed_)
+    {
+        auto task = std::move(barriers_.front().task);
+        barriers_.pop_front();
+        task();
+    }
+    if (carrier_)
+        shared_.commits.touch(*this);
+}
+
+void connection::after_earlier(std::move_only_function<void()> task)
+{
+    if (completed_ == submitted_)
+        return task();
+    barriers_.push_back({submitted_, std::move(task)});
+}
+
+bool connection::reaches(session_id session)
+{
+    if (reached_.contains(session))
+        return true;
+    const auto at = shared_.log.read();
+    const auto brief = projections::find_session_brief(*at, who_.account, session);
+    if (!brief || (who_.kind == log::device_kind::agent && brief->creator != who_.device))
+        return false;
+    if (reached_.size() >= reached_max)
+        reached_.clear();
+    reached_.insert(session);
+    return true;
+}
+
+void connection::hold_back_if_full()
+{
+    if (!carrier_ || held_back_ || carrier_->queued_bytes() < held_back_bytes)
+        return;
+    held_back_ = true;
+    carrier_->pause_reading();
+    look_again();
+}
+
+void connection::look_again()
+{
+    auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);
+    timer->async_wait(
+        [self = std::static_pointer_cast<connection>(shared_from_this()), timer](const boost::system::error_code&)
+        {
+            if (!self->carrier_)
+                return;
+            if (self->carrier_->queued_bytes() >= held_back_bytes / 2)
+                return self->look_again();
+            self->held_back_ = false;
+            self->carrier_->resume_reading();
+        });
+}
+
+} // namespace consortium::relay

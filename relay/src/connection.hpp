@@ -1,0 +1,69 @@
+#pragma once
+#include "services.hpp"
+#include "transport/socket.hpp"
+#include <deque>
+#include <unordered_set>
+
+namespace consortium::relay
+{
+
+/// A signed-in socket: who it is, where it stands in its account's stream, and what it has under way. Everything on the
+/// socket's thread.
+class connection final : public member
+{
+public:
+    connection(
+        services& shared, connection_id id, socket& carrier, const projections::principal& who,
+        protocol::v1::handshake_request asked, follower place);
+
+    const projections::principal& who() const noexcept { return who_; }
+    const protocol::v1::handshake_request& asked() const noexcept { return asked_; }
+    services& shared() noexcept { return shared_; }
+
+    // outlet and member
+    void send(net::shared_frame frame) override;
+    void flush() override;
+    std::size_t queued_bytes() const override;
+    bool is_open() const override;
+    void revoked() override;
+    void fail(std::string_view reason) override;
+
+    /// The socket it lives on; nullptr once it has gone.
+    socket* carrier() noexcept { return carrier_; }
+    void gone() noexcept { carrier_ = nullptr; }
+
+    /// Submits in the order of the calls; `done` comes in the same order.
+    result<void> submit(std::shared_ptr<log::command> wanted, hub::completion done);
+    /// Runs `task` once all that was submitted before has been committed and fanned out; at once if there is nothing.
+    void after_earlier(std::move_only_function<void()> task);
+
+    /// Whether it may write to this session: the account's, and for an agent its own. Remembered.
+    bool reaches(session_id session);
+
+    std::shared_ptr<std::atomic<std::size_t>> calls_in_flight = std::make_shared<std::atomic<std::size_t>>(0);
+
+    /// Stops reading while the client takes no answers.
+    void hold_back_if_full();
+
+private:
+    void completed();
+    void look_again();
+
+    services& shared_;
+    socket* carrier_;
+    const projections::principal who_;
+    const protocol::v1::handshake_request asked_;
+
+    std::uint64_t submitted_ = 0;
+    std::uint64_t completed_ = 0;
+    struct barrier
+    {
+        std::uint64_t after = 0;
+        std::move_only_function<void()> task;
+    };
+    std::deque<barrier> barriers_;
+    std::unordered_set<session_id> reached_;
+    bool held_back_ = false;
+};
+
+} // namespace consortium::relay

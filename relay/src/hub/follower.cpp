@@ -1,0 +1,186 @@
+#include "hub/follower.hpp"
+
+namespace consortium::relay
+{
+
+using protocol::v1::client_type;
+
+audience audience::user()
+{
+    return {};
+}
+
+audience audience::own_of(device_id agent, creator_lookup lookup)
+{
+    audience out;
+    out.agent_ = agent;
+    out.lookup_ = std::move(lookup);
+    return out;
+}
+
+audience audience::session(session_id id)
+{
+    audience out;
+    out.type_ = client_type::session;
+    out.session_ = id;
+    return out;
+}
+
+audience audience::machine(std::string id, machine_row_id row)
+{
+    audience out;
+    out.type_ = client_type::machine;
+    out.machine_ = std::move(id);
+    out.row_ = row;
+    return out;
+}
+
+bool audience::created_by_agent(stream_id stream)
+{
+    if (const auto known = own_.find(stream); known != own_.end())
+        return known->second;
+    const auto creator = lookup_(stream);
+    const bool own = creator == agent_;
+    // What is not there (yet) is asked for again; the rest never changes.
+    if (creator)
+    {
+        constexpr std::size_t remembered_max = 4096;
+        if (own_.size() >= remembered_max)
+            own_.clear();
+        own_.emplace(stream, own);
+    }
+    return own;
+}
+
+bool audience::hears(const log::event& happened)
+{
+    const auto stream = happened.header.stream;
+    switch (type_)
+    {
+    case client_type::user:
+        if (agent_.is_nil())
+            return true;
+        if (const auto* created = happened.as<log::session_created>())
+            own_[stream] = created->creator == agent_;
+        if (const auto* registered = happened.as<log::machine_registered>())
+            own_[stream] = registered->creator == agent_;
+        return created_by_agent(stream);
+    case client_type::session:
+        switch (happened.header.type)
+        {
+        case log::event_type::message_appended:
+        case log::event_type::session_metadata_changed:
+        case log::event_type::agent_state_changed:
+        case log::event_type::session_deleted:
+            return stream == session_.as<stream_id>();
+        default:
+            return false;
+        }
+    case client_type::machine:
+        if (const auto* registered = happened.as<log::machine_registered>();
+            registered && registered->machine_id == machine_)
+            row_ = stream.as<machine_row_id>();
+        switch (happened.header.type)
+        {
+        case log::event_type::machine_metadata_changed:
+        case log::event_type::daemon_state_changed:
+            return !row_.is_nil() && stream == row_.as<stream_id>();
+        default:
+            return false;
+        }
+    }
+    return false;
+}
+
+bool audience::hears_account(stream_id about)
+{
+    return type_ == client_type::user && (agent_.is_nil() || created_by_agent(about));
+}
+
+bool audience::hears_session(session_id about)
+{
+    return type_ == client_type::session ? session_ == about : hears_account(about.as<stream_id>());
+}
+
+follower::follower(audience who, revision sent, bool behind, bool marks, settings bounds)
+    : who_(std::move(who)), sent_(sent), told_(sent), behind_(behind), marks_(marks), bounds_(bounds)
+{
+}
+
+void follower::on_batch(const outlet& out)
+{
+    if (!behind_ && out.queued_bytes() > bounds_.queue_bytes_max)
+        behind_ = true;
+}
+
+bool follower::mark_if_due(renderer& make, outlet& out)
+{
+    if (!marks_ || sent_.value - told_.value < bounds_.mark_every)
+        return false;
+    told_ = sent_;
+    out.send(make.caught_up(sent_));
+    return true;
+}
+
+bool follower::on_event(
+    const log::event& happened, const std::function<net::shared_frame()>& frame, bool own, renderer& make, outlet& out)
+{
+    const auto at = happened.header.rev;
+    if (behind_ || at <= sent_)
+        return false;
+    if (at != sent_.next())
+    {
+        // Cannot happen while the hub keeps its order; the log knows better than an assertion.
+        behind_ = true;
+        return false;
+    }
+    sent_ = at;
+    if (!who_.hears(happened) || own)
+        return mark_if_due(make, out);
+    told_ = at;
+    out.send(frame());
+    return true;
+}
+
+bool follower::on_part(const stream_part& part, renderer& make, outlet& out)
+{
+    revision run_from;
+    const log::event* run_last = nullptr;
+    const auto end_run = [&]
+    {
+        if (!run_last)
+            return;
+        told_ = run_last->header.rev;
+        out.send(make.shredded(run_from, *run_last));
+        run_last = nullptr;
+    };
+    for (const auto& happened : part.events)
+    {
+        sent_ = happened.header.rev;
+        if (happened.shredded() && who_.hears_everything())
+        {
+            if (!run_last)
+                run_from = sent_;
+            run_last = &happened;
+            continue;
+        }
+        end_run();
+        if (!happened.shredded() && who_.hears(happened))
+        {
+            told_ = sent_;
+            out.send(make.update(happened));
+        }
+        else
+            mark_if_due(make, out);
+    }
+    end_run();
+    behind_ = sent_ < part.last;
+    if (!behind_ && marks_)
+    {
+        told_ = sent_;
+        out.send(make.caught_up(sent_));
+    }
+    return behind_;
+}
+
+} // namespace consortium::relay

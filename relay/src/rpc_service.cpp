@@ -1,0 +1,181 @@
+#include "rpc_service.hpp"
+#include <boost/asio/steady_timer.hpp>
+
+namespace consortium::relay
+{
+namespace
+{
+
+const error not_available{errc::not_found, "RPC method not available", std::chrono::seconds(1)};
+const error target_gone{errc::closed, "RPC target disconnected", std::chrono::seconds(1)};
+const error same_socket{errc::bad_request, "Cannot call RPC on the same socket", {}};
+const error timed_out{errc::timeout, "operation has timed out", {}};
+const error no_text{errc::bad_request, "Internal error", {}};
+const error too_many{errc::overloaded, "Too many calls wait for this target", std::chrono::seconds(1)};
+
+std::string hope_key(account_id account, std::string_view method)
+{
+    std::string out(text(account.view()));
+    out += method;
+    return out;
+}
+
+} // namespace
+
+boost::json::object rpc_service::refusal(std::string_view text, const error& why)
+{
+    boost::json::object out{{"ok", false}, {"error", text}, {"code", word(why.code)}};
+    if (why.retry)
+        out["retry"] = why.retry->count();
+    else
+        out["retry"] = false;
+    return out;
+}
+
+rpc_service::rpc_service(hub& commits, net::http_server& server, const clock_source& wall, settings times)
+    : commits_(commits),
+      server_(server),
+      wall_(wall),
+      times_(times),
+      registry_({.methods_per_socket_max = limits::rpc_methods_per_socket_max, .remembered = times.timeout})
+{
+}
+
+result<void> rpc_service::add(account_id account, const std::string& method, connection_id id, socket& server)
+{
+    std::vector<shared_pending> hopeful;
+    {
+        const std::lock_guard lock(guard_);
+        if (auto added = registry_.add(account, method, id); !added)
+            return added;
+        endpoints_.try_emplace(id, endpoint{server.thread(), server.weak()});
+        const auto [first, last] = hoping_.equal_range(hope_key(account, method));
+        for (auto at = first; at != last; ++at)
+            if (auto given = at->second.lock())
+                hopeful.push_back(std::move(given));
+        hoping_.erase(first, last);
+    }
+    for (const auto& given : hopeful)
+        commits_.post(given->thread, [this, given] { dispatch(given); });
+    return {};
+}
+
+void rpc_service::remove(account_id account, const std::string& method, connection_id id)
+{
+    const std::lock_guard lock(guard_);
+    registry_.remove(account, method, id);
+}
+
+void rpc_service::drop(connection_id id)
+{
+    const std::lock_guard lock(guard_);
+    registry_.drop(id, wall_.now());
+    endpoints_.erase(id);
+}
+
+void rpc_service::finish(pending& given, const boost::json::value& answer)
+{
+    if (!given.wanted.in_flight)
+        return;
+    given.wanted.in_flight->fetch_sub(1);
+    given.wanted.in_flight.reset();
+    given.wanted.reply(answer);
+}
+
+void rpc_service::begin(call wanted)
+{
+    if (wanted.in_flight->load() >= limits::rpc_calls_per_socket_max)
+    {
+        const error why{errc::rate_limited, "Too many calls in flight", std::chrono::seconds(1)};
+        return wanted.reply(boost::json::value(refusal(why.detail, why)));
+    }
+    wanted.in_flight->fetch_add(1);
+    auto given = std::make_shared<pending>();
+    given->wanted = std::move(wanted);
+    given->ends_at = clock::now() + times_.timeout;
+    given->thread = *server_.current_thread();
+    dispatch(given);
+}
+
+void rpc_service::dispatch(const shared_pending& given)
+{
+    if (!given->wanted.in_flight)
+        return;
+    std::optional<endpoint> target;
+    bool hope = false;
+    {
+        const std::lock_guard lock(guard_);
+        const auto found = registry_.find(given->wanted.account, given->wanted.method);
+        if (found == given->wanted.caller)
+            return finish(*given, refusal(same_socket.detail, same_socket));
+        if (found)
+            target = endpoints_.at(*found);
+        // Right after a start of the relay everybody is still on the way back.
+        hope = registry_.was_lost_lately(given->wanted.account, given->wanted.method, wall_.now()) ||
+               clock::now() - started_ < times_.grace;
+    }
+    if (target)
+        return forward(given, *target);
+    const auto rest = given->ends_at - clock::now();
+    if (!hope || rest <= times_.timeout - times_.grace)
+        return finish(*given, refusal(not_available.detail, not_available));
+    wait_for_target(given);
+}
+
+void rpc_service::wait_for_target(const shared_pending& given)
+{
+    {
+        const std::lock_guard lock(guard_);
+        hoping_.emplace(hope_key(given->wanted.account, given->wanted.method), given);
+    }
+    // The timer holds the call; when it ends, the hope does.
+    auto timer = std::make_shared<boost::asio::steady_timer>(server_.executor(given->thread));
+    timer->expires_at(given->ends_at - times_.timeout + times_.grace);
+    timer->async_wait(
+        [this, timer, given](const boost::system::error_code&)
+        {
+            {
+                const std::lock_guard lock(guard_);
+                const auto [first, last] = hoping_.equal_range(hope_key(given->wanted.account, given->wanted.method));
+                for (auto at = first; at != last; ++at)
+                    if (at->second.lock() == given)
+                    {
+                        hoping_.erase(at);
+                        return finish(*given, refusal(not_available.detail, not_available));
+                    }
+            }
+            // Registered meanwhile: it was dispatched.
+        });
+}
+
+void rpc_service::forward(const shared_pending& given, const endpoint& target)
+{
+    commits_.post(
+        target.thread,
+        [given, to = target.to]
+        {
+            const auto server = to.lock();
+            if (!server || !server->is_open())
+                return finish(*given, refusal(target_gone.detail, target_gone));
+            const auto rest = std::max(
+                std::chrono::duration_cast<std::chrono::milliseconds>(given->ends_at - clock::now()),
+                std::chrono::milliseconds(1));
+            server->emit_with_ack(
+                "rpc-request", boost::json::object{{"method", given->wanted.method}, {"params", given->wanted.params}},
+                rest,
+                [given](result<boost::json::array> answer)
+                {
+                    if (answer && !answer->empty() && answer->front().is_string())
+                        return finish(
+                            *given, boost::json::object{{"ok", true}, {"result", std::move(answer->front())}});
+                    const auto& why = answer                               ? no_text
+                                      : answer.error() == errc::timeout    ? timed_out
+                                      : answer.error() == errc::overloaded ? too_many
+                                                                           : target_gone;
+                    finish(*given, refusal(why.detail, why));
+                });
+            server->flush();
+        });
+}
+
+} // namespace consortium::relay

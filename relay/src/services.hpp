@@ -1,0 +1,38 @@
+#pragma once
+#include "auth/challenges.hpp"
+#include "auth/origins.hpp"
+#include "auth/pairings.hpp"
+#include "auth/tokens.hpp"
+#include "config.hpp"
+#include "hub/hub.hpp"
+#include "limits.hpp"
+#include "presence_service.hpp"
+#include "rpc_service.hpp"
+
+namespace consortium::relay
+{
+
+class asset_store;
+
+/// What the handlers share. Everything outlives the network threads and is thread-safe.
+struct services
+{
+    const config& settings;
+    const clock_source& clock;
+    log::event_log& log;
+    hub& commits;
+    update_writer& updates;
+    authenticator& tokens;
+    challenge_book& challenges;
+    pairing_book& pairings;
+    const accepted_origins& origins;
+    /// Requests without a token: logins and pairings.
+    rate_limiter& guests;
+    /// The same for asking how a pairing goes, which agents do every second.
+    rate_limiter& pollers;
+    presence_service& presence;
+    rpc_service& rpc;
+    const asset_store& assets;
+};
+
+} // namespace consortium::relay
