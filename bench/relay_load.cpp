@@ -1,0 +1,315 @@
+// What one relay does on this machine, from outside: start, memory, latency, durable messages a second.
+// Run by hand: build/release/bin/relay_load build/release/bin/consortium-relay [seconds per row]
+#include "consortium/common/base64.hpp"
+#include "consortium/common/sign.hpp"
+#include "consortium/net/http_client.hpp"
+#include "socket_client.hpp"
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <spawn.h>
+#include <stdexcept>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unordered_map>
+#include <vector>
+
+extern char** environ;
+
+namespace
+{
+namespace asio = boost::asio;
+namespace json = boost::json;
+using namespace consortium;
+using steady = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+double millis(steady::duration time)
+{
+    return std::chrono::duration<double, std::milli>(time).count();
+}
+
+struct percentiles
+{
+    explicit percentiles(std::vector<double> values) : sorted(std::move(values)) { std::ranges::sort(sorted); }
+    double at(double share) const
+    {
+        return sorted.empty() ? 0 : sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+    }
+    std::vector<double> sorted;
+};
+
+template <class T>
+T need(result<T> value, const char* what)
+{
+    if (!value)
+        throw std::runtime_error(std::string(what) + ": " + value.error().detail);
+    return std::move(*value);
+}
+
+/// A relay process on a free port and a fresh directory; both end with the object.
+class relay_process
+{
+public:
+    explicit relay_process(const std::string& program)
+    {
+        directory_ = std::filesystem::temp_directory_path() / ("consortium-bench-" + hex_encode(random_array<8>()));
+        std::filesystem::create_directories(directory_);
+        start(program);
+    }
+    ~relay_process()
+    {
+        stop(SIGTERM);
+        std::filesystem::remove_all(directory_);
+    }
+
+    /// Milliseconds from the start of the process to the line that says where it listens.
+    double start(const std::string& program)
+    {
+        int out[2];
+        if (pipe(out) != 0)
+            throw std::runtime_error("pipe");
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+        posix_spawn_file_actions_addclose(&actions, out[0]);
+        const auto data = (directory_ / "data").string();
+        std::array<const char*, 8> arguments{program.c_str(), "--port",      "0",    "--data",
+                                             data.c_str(),    "--log-level", "warn", nullptr};
+        const auto begun = steady::now();
+        if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments.data()), environ) != 0)
+            throw std::runtime_error("cannot start " + program);
+        posix_spawn_file_actions_destroy(&actions);
+        close(out[1]);
+        std::string line;
+        for (char letter = 0; read(out[0], &letter, 1) == 1 && letter != '\n';)
+            line.push_back(letter);
+        const auto took = millis(steady::now() - begun);
+        const auto at = line.find("http://");
+        if (at == std::string::npos)
+            throw std::runtime_error("the relay did not start: " + line);
+        url_ = line.substr(at);
+        keep_open_ = out[0];
+        return took;
+    }
+    void stop(int signal)
+    {
+        if (pid_ == 0)
+            return;
+        kill(pid_, signal);
+        waitpid(pid_, nullptr, 0);
+        close(keep_open_);
+        pid_ = 0;
+    }
+
+    const std::string& url() const { return url_; }
+    /// VmRSS in MiB.
+    double resident() const
+    {
+        std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+        for (std::string line; std::getline(status, line);)
+            if (line.starts_with("VmRSS:"))
+                return std::stod(line.substr(6)) / 1024;
+        return 0;
+    }
+    /// User and system time used so far, in seconds.
+    double processor_seconds() const
+    {
+        std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+        std::string field;
+        double ticks = 0;
+        for (int i = 1; i <= 15 && stat >> field; ++i)
+            if (i >= 14)
+                ticks += std::stod(field);
+        return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+    }
+
+private:
+    std::filesystem::path directory_;
+    std::string url_;
+    pid_t pid_ = 0;
+    int keep_open_ = -1;
+};
+
+asio::awaitable<json::object> call(
+    net::http_client& http, const std::string& url, const std::string& method, json::object body,
+    const std::string& token = {})
+{
+    net::client_request request{method, url, {{"Content-Type", "application/json"}}, json::serialize(body)};
+    if (!token.empty())
+        request.headers.set("Authorization", "Bearer " + token);
+    const auto answer = need(co_await http.send(std::move(request)), url.c_str());
+    if (answer.status != 200)
+        throw std::runtime_error(url + ": " + answer.body);
+    co_return json::parse(answer.body).as_object();
+}
+
+asio::awaitable<std::string> login(net::http_client& http, const std::string& url)
+{
+    const auto key = ed25519_key::random();
+    const auto public_key = base64_encode(key.public_key());
+    const auto offer =
+        co_await call(http, url + "/v1/auth/challenge", "POST", {{"publicKey", public_key}, {"origin", url}});
+    const auto challenge = offer.at("challenge").as_string();
+    const auto signature = key.sign(need(base64_decode(challenge), "challenge"));
+    const auto answer = co_await call(
+        http, url + "/v1/auth", "POST",
+        {{"publicKey", public_key}, {"challenge", challenge}, {"signature", base64_encode(signature)}});
+    co_return std::string(answer.at("token").as_string());
+}
+
+struct row
+{
+    std::size_t window = 0;
+    double rate = 0;
+    double processor = 0; ///< messages a second of the relay's processor time
+    percentiles acknowledged{{}};
+    percentiles delivered{{}};
+};
+
+/// One sender with `window` unacknowledged messages, one reader on another socket.
+asio::awaitable<row> measure(
+    relay_process& relay, const std::string& token, const std::string& session, std::size_t window,
+    steady::duration time)
+{
+    const auto executor = co_await asio::this_coro::executor;
+    std::unordered_map<std::string, steady::time_point> sent;
+    std::vector<double> delivered;
+    const std::string content = base64_encode(bytes(768, 0x5a));
+
+    agent::socket_client::handlers reader_handlers;
+    reader_handlers.on_event = [&](std::string_view name, json::array& args, agent::socket_client::answer)
+    {
+        if (name != "update")
+            return;
+        const auto& body = args.at(0).as_object().at("body").as_object();
+        if (body.at("t").as_string() != "new-message")
+            return;
+        const auto found = sent.find(std::string(body.at("message").as_object().at("localId").as_string()));
+        if (found == sent.end())
+            return;
+        delivered.push_back(millis(steady::now() - found->second));
+        sent.erase(found);
+    };
+    reader_handlers.on_close = [](error) {};
+    agent::socket_client_options options{relay.url(), "/v1/updates/", {{"token", token}}, {}};
+    const auto reader = need(co_await agent::socket_client::connect(options, reader_handlers), "reader");
+    const auto sender = need(co_await agent::socket_client::connect(options, {[](auto...) {}, [](error) {}}), "sender");
+
+    std::vector<double> acknowledged;
+    std::size_t outstanding = 0;
+    std::string failure;
+    asio::steady_timer room(executor, steady::time_point::max());
+    const auto run = hex_encode(random_array<6>());
+    const auto processor_before = relay.processor_seconds();
+    const auto begun = steady::now();
+    for (std::size_t n = 0; steady::now() - begun < time && failure.empty(); ++n)
+    {
+        while (outstanding >= window)
+        {
+            boost::system::error_code ignored;
+            co_await room.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        }
+        const auto local_id = run + std::to_string(n);
+        const auto at = steady::now();
+        sent.emplace(local_id, at);
+        ++outstanding;
+        sender->emit_with_ack(
+            "message", {json::object{{"sid", session}, {"message", content}, {"localId", local_id}}}, 30s,
+            [&, at](result<json::array> answer)
+            {
+                if (!answer || answer->at(0).as_object().at("result").as_string() != "success")
+                    failure = answer ? json::serialize(*answer) : answer.error().detail;
+                acknowledged.push_back(millis(steady::now() - at));
+                --outstanding;
+                room.cancel();
+            });
+    }
+    while (outstanding > 0)
+    {
+        boost::system::error_code ignored;
+        co_await room.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    const auto seconds = millis(steady::now() - begun) / 1000;
+    if (!failure.empty())
+        throw std::runtime_error("a message was refused: " + failure);
+    const auto processor = relay.processor_seconds() - processor_before;
+    const auto count = static_cast<double>(acknowledged.size());
+    sender->close();
+    reader->close();
+    co_return row{
+        window, count / seconds, count / std::max(processor, 0.01), percentiles(std::move(acknowledged)),
+        percentiles(std::move(delivered))};
+}
+
+asio::awaitable<void> measure_all(relay_process& relay, steady::duration time)
+{
+    const auto http = need(net::http_client::make(co_await asio::this_coro::executor), "http client");
+    const auto token = co_await login(*http, relay.url());
+    const auto made =
+        co_await call(*http, relay.url() + "/v1/sessions", "POST", {{"tag", "bench"}, {"metadata", "bench"}}, token);
+    const std::string session(made.at("session").as_object().at("id").as_string());
+
+    std::printf("\nDurable 1 KiB messages, one sender, one reader on another socket (milliseconds)\n");
+    std::printf(
+        "%8s %12s %16s %10s %10s %14s %14s\n", "window", "messages/s", "per relay CPU-s", "ack p50", "ack p99",
+        "delivered p50", "delivered p99");
+    for (const std::size_t window : {1, 16, 64, 256, 1024})
+    {
+        const auto got = co_await measure(relay, token, session, window, time);
+        std::printf(
+            "%8zu %12.0f %16.0f %10.2f %10.2f %14.2f %14.2f\n", got.window, got.rate, got.processor,
+            got.acknowledged.at(0.5), got.acknowledged.at(0.99), got.delivered.at(0.5), got.delivered.at(0.99));
+    }
+    std::printf("\nResident memory afterwards: %.1f MiB\n", relay.resident());
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try
+{
+    if (argc < 2)
+        throw std::runtime_error("usage: relay_load PATH-OF-CONSORTIUM-RELAY [seconds per row]");
+    const std::string program = argv[1];
+    const auto time = std::chrono::seconds(argc > 2 ? std::atoi(argv[2]) : 3);
+    init_crypto();
+
+    relay_process relay(program);
+    std::vector<double> starts;
+    for (int i = 0; i < 10; ++i)
+    {
+        relay.stop(SIGTERM);
+        starts.push_back(relay.start(program));
+    }
+    const percentiles start(std::move(starts));
+    std::printf(
+        "Start to listening, milliseconds, 10 starts: p50 %.0f, slowest %.0f\nResident memory idle: %.1f MiB\n",
+        start.at(0.5), start.at(1), relay.resident());
+
+    asio::io_context context(1);
+    std::exception_ptr failed;
+    asio::co_spawn(context, measure_all(relay, time), [&](std::exception_ptr why) { failed = why; });
+    context.run();
+    if (failed)
+        std::rethrow_exception(failed);
+    return 0;
+}
+catch (const std::exception& problem)
+{
+    std::fprintf(stderr, "relay_load: %s\n", problem.what());
+    return 1;
+}
