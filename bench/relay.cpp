@@ -1,5 +1,5 @@
 // What one relay does on this machine, from outside: start, memory, latency, durable messages a second.
-// Run by hand: build/release/bin/relay_load build/release/bin/consortium-relay [seconds per row]
+// Run by hand: build/release/bin/bench_relay build/release/bin/consortium-relay [seconds per row]
 #include "consortium/common/base64.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/net/http_client.hpp"
@@ -267,7 +267,7 @@ asio::awaitable<void> measure_all(relay_process& relay, steady::duration time)
     std::printf(
         "%8s %12s %16s %10s %10s %14s %14s\n", "window", "messages/s", "per relay CPU-s", "ack p50", "ack p99",
         "delivered p50", "delivered p99");
-    for (const std::size_t window : {1, 16, 64, 256, 1024})
+    for (const std::size_t window : {1u, 16u, 64u, 256u, 1024u})
     {
         const auto got = co_await measure(relay, token, session, window, time);
         std::printf(
@@ -283,7 +283,7 @@ int main(int argc, char** argv)
 try
 {
     if (argc < 2)
-        throw std::runtime_error("usage: relay_load PATH-OF-CONSORTIUM-RELAY [seconds per row]");
+        throw std::runtime_error("usage: bench_relay PATH-OF-CONSORTIUM-RELAY [seconds per row]");
     const std::string program = argv[1];
     const auto time = std::chrono::seconds(argc > 2 ? std::atoi(argv[2]) : 3);
     init_crypto();
@@ -310,6 +310,6 @@ try
 }
 catch (const std::exception& problem)
 {
-    std::fprintf(stderr, "relay_load: %s\n", problem.what());
+    std::fprintf(stderr, "bench_relay: %s\n", problem.what());
     return 1;
 }
