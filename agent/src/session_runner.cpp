@@ -410,7 +410,7 @@ asio::awaitable<void> session_runner::connect()
     if (options_.resumed)
         metadata_field_->changed();
 
-    out_.title("In the dashboard: " + relay_.server_url() + "/sessions/" + record.session_id);
+    out_.title("In the dashboard: " + relay_.server_url() + "/session/" + record.session_id);
     for (auto& each : gate_->left_in_hand())
         prompts_.push_back(std::move(each));
     prompts_changed_.notify();
