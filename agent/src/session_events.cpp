@@ -139,7 +139,7 @@ void session_runner::on_question_void(const std::string& request_id)
 
 void session_runner::on_busy(bool busy)
 {
-    alive_.notify();
+    send_alive(); // every flip counts, however short
     if (!busy)
         tell({{"type", "ready"}});
 }

@@ -492,7 +492,7 @@ asio::awaitable<void> session_runner::close_session()
         (void)co_await metadata_field_->settled(std::chrono::seconds(2));
         link_->emit("session-end", {{"sid", record.session_id}, {"time", clock_.now()}});
     }
-    if (outbox_->waiting() > 0)
+    if (outbox_->waiting() > 0 && !record.session_id.empty())
         out_.line(
             "kept",
             std::to_string(outbox_->waiting()) + " messages wait here for the relay; the next start sends them.");
@@ -505,6 +505,12 @@ asio::awaitable<void> session_runner::close_session()
     if (link_)
         link_->stop();
     record.ended = true;
+    if (record.session_id.empty())
+    {
+        // The relay never heard of it: nobody can ask for what is in it.
+        (void)folder_.destroy();
+        co_return;
+    }
     if (const auto saved = folder_.save(); !saved)
         out_.text(saved.error().detail);
 }

@@ -1,0 +1,446 @@
+// The whole agent but for its terminal: a scripted Claude on one side, a played relay on the other.
+#include "agent/fake_socket.hpp"
+#include "agent/fresh_directory.hpp"
+#include "agent/run.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/e2ee/box.hpp"
+#include "consortium/net/http_server.hpp"
+#include "e2ee/run_of.hpp"
+#include "json_access.hpp"
+#include "session_runner.hpp"
+#include <boost/asio/detached.hpp>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <mutex>
+
+using namespace consortium;
+using namespace consortium::agent;
+using namespace consortium::agent::testing;
+namespace json = boost::json;
+
+namespace
+{
+
+/// The HTTP side of a relay with one session, `sid`.
+class played_relay final : public net::http_handler
+{
+public:
+    played_relay()
+    {
+        server_ = net::http_server::listen({}).value();
+        server_->start(*this);
+    }
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
+
+    struct stored
+    {
+        std::string bundle;
+        std::string local_id;
+    };
+    std::vector<stored> messages()
+    {
+        const std::lock_guard lock(guard_);
+        return messages_;
+    }
+    void store(const std::string& bundle, const std::string& local_id)
+    {
+        const std::lock_guard lock(guard_);
+        for (const auto& each : messages_)
+        {
+            if (!local_id.empty() && each.local_id == local_id)
+                return;
+        }
+        messages_.push_back({bundle, local_id});
+    }
+    json::object created()
+    {
+        const std::lock_guard lock(guard_);
+        return created_;
+    }
+    std::atomic<int> refuse_with = 0; ///< a status instead of every answer
+
+    asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
+    {
+        if (const int status = refuse_with; status != 0)
+            co_return net::http_response::json(
+                static_cast<unsigned>(status), R"({"error":"not now","code":"unavailable","retry":10})");
+        if (request.method == "POST" && request.path == "/v1/sessions")
+        {
+            const std::lock_guard lock(guard_);
+            if (created_.empty())
+                created_ = json::parse(request.body).as_object();
+            auto session = created_;
+            session["id"] = "sid";
+            session["metadataVersion"] = 1;
+            session["agentStateVersion"] = 0;
+            co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
+        }
+        if (request.path == "/v3/sessions/sid/messages" && request.method == "POST")
+        {
+            for (const auto& each : json::parse(request.body).at("messages").as_array())
+                store(std::string(each.at("content").as_string()), std::string(each.at("localId").as_string()));
+            co_return net::http_response::json(200, R"({"messages":[]})");
+        }
+        if (request.path == "/v3/sessions/sid/messages")
+        {
+            const std::lock_guard lock(guard_);
+            const auto after = std::stoul(std::string(request.query_value("after_seq").value_or("0")));
+            json::array page;
+            for (auto at = after; at < messages_.size(); ++at)
+                page.push_back(json::object{
+                    {"seq", at + 1}, {"content", json::object{{"t", "encrypted"}, {"c", messages_[at].bundle}}}});
+            co_return net::http_response::json(
+                200, json::serialize(json::object{{"messages", page}, {"hasMore", false}}));
+        }
+        co_return net::http_response::json(404, R"({"error":"Not found","code":"not-found","retry":false})");
+    }
+    std::optional<net::http_response> refuse_upgrade(const net::http_request&, const net::connection_info&) override
+    {
+        return net::http_response::text(404, "");
+    }
+    asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
+    {
+        co_return;
+    }
+    net::http_response refuse(unsigned status, std::string_view detail) override
+    {
+        return net::http_response::text(status, std::string(detail));
+    }
+
+private:
+    std::mutex guard_;
+    std::vector<stored> messages_;
+    json::object created_;
+    std::unique_ptr<net::http_server> server_;
+};
+
+constexpr auto initialized =
+    "expect \"subtype\":\"initialize\"\n"
+    R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"current_permission_mode":"default"}}})"
+    "\n";
+
+class session : public ::testing::Test
+{
+protected:
+    void start(const std::string& script, bool resumed = false)
+    {
+        std::ofstream(place.path() / "script") << script;
+        if (!folder)
+        {
+            session_record record;
+            record.tag = "tag";
+            record.server_url = relay.url();
+            record.account_id = "acc";
+            record.data_key = session_key;
+            record.directory = place.path();
+            folder.emplace(session_folder::create(store, record).value());
+        }
+        who.server_url = relay.url();
+        who.account_id = "acc";
+        who.token = "token";
+        who.content_key = content.public_key();
+        client = relay_client::make(io.get_executor(), relay.url(), {}).value();
+        run_options options;
+        options.claude = FAKE_CLAUDE;
+        options.environment = {"FAKE_CLAUDE_SCRIPT=" + (place.path() / "script").string()};
+        options.resumed = resumed;
+        options.dial = exchange.dialler();
+        runner = std::make_unique<session_runner>(
+            io.get_executor(), store, who, std::move(*folder), *client, out, clock, std::move(options));
+        folder.reset();
+        asio::co_spawn(
+            io, runner->run(),
+            [this](const std::exception_ptr& thrown, int value)
+            {
+                EXPECT_FALSE(thrown);
+                status = value;
+            });
+    }
+    fake_socket& online()
+    {
+        EXPECT_TRUE(run_until(io, [&] { return !exchange.sockets.empty(); }));
+        auto& socket = *exchange.sockets.back();
+        socket.acknowledge = [this](const std::string& name, const json::object& value)
+        {
+            if (name == "message")
+                relay.store(text_at(value, "message"), text_at(value, "localId"));
+            if (name == "update-state")
+                state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
+            return json::array{json::object{{"result", "success"}, {"version", ++version}}};
+        };
+        socket.say("caught-up", json::object{{"log", "L"}, {"revision", 1}});
+        return socket;
+    }
+    bytes open(const std::string& kind, const std::string& bundle)
+    {
+        return e2ee::bundle_open(session_key, {"acc", "sid", kind}, *base64_decode(bundle)).value().plain;
+    }
+    /// What the agent said: the value `d` of each of its messages, in order, their chain checked.
+    std::vector<json::object> said()
+    {
+        std::vector<json::object> result;
+        e2ee::chain_reader chain;
+        for (const auto& each : relay.messages())
+        {
+            const auto opened = e2ee::bundle_open(session_key, {"acc", "sid", "message"}, *base64_decode(each.bundle));
+            if (!opened)
+                continue;
+            const auto words = e2ee::envelope_parse(opened->plain).value();
+            EXPECT_EQ(chain.judge(words), e2ee::chain_verdict::next);
+            chain.accept(words, opened->id);
+            result.push_back(words.d.as_object());
+        }
+        return result;
+    }
+    bool says(const std::string& what)
+    {
+        return run_until(
+            io,
+            [&]
+            {
+                for (const auto& each : said())
+                {
+                    if (json::serialize(each).find(what) != std::string::npos)
+                        return true;
+                }
+                return false;
+            },
+            std::chrono::seconds(10));
+    }
+    void prompt(fake_socket& socket, const std::string& words)
+    {
+        const auto id = random_array<16>();
+        const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
+        const auto bundle = base64_encode(
+            e2ee::bundle_seal(
+                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
+                .value());
+        relay.store(bundle, "");
+        socket.say(
+            "update",
+            json::object{
+                {"seq", 10},
+                {"body", json::object{
+                             {"t", "new-message"},
+                             {"sid", "sid"},
+                             {"message", json::object{
+                                             {"seq", relay.messages().size()},
+                                             {"content", json::object{{"t", "encrypted"}, {"c", bundle}}}}}}}});
+    }
+    json::object call(fake_socket& socket, const std::string& method, json::value d)
+    {
+        const auto instance = text_at(state, "instance");
+        const auto id = random_array<16>();
+        const auto params = base64_encode(e2ee::bundle_seal(
+                                              session_key, {"acc", "sid", "rpc-request:" + method}, id,
+                                              view(e2ee::directed_text({clock.now(), instance, std::move(d)})))
+                                              .value());
+        std::optional<std::string> answer;
+        socket.say(
+            "rpc-request", json::object{{"method", "sid:" + method}, {"params", params}},
+            [&](const json::array& args) { answer = std::string(args.at(0).as_string()); });
+        EXPECT_TRUE(run_until(io, [&] { return answer.has_value(); }));
+        return json::parse(text(open("rpc-response:" + method, *answer))).as_object();
+    }
+    bool ends()
+    {
+        return run_until(io, [&] { return status.has_value(); });
+    }
+    void TearDown() override
+    {
+        if (runner && !status)
+        {
+            runner->end("the test is over");
+            EXPECT_TRUE(ends());
+        }
+        runner.reset();
+    }
+
+    fresh_directory place;
+    boost::asio::io_context io;
+    keystore store = keystore::open(place.path() / "state").value();
+    system_clock_source clock;
+    screen out;
+    played_relay relay;
+    fake_exchange exchange;
+    key256 session_key = key_of(0x80);
+    e2ee::x25519_key content = e2ee::x25519_key::random();
+    e2ee::chain_sender page;
+    identity who;
+    std::optional<session_folder> folder;
+    std::unique_ptr<relay_client> client;
+    std::unique_ptr<session_runner> runner;
+    json::object state;
+    std::int64_t version = 1;
+    std::optional<int> status;
+};
+
+} // namespace
+
+TEST_F(session, is_made_for_the_account_and_relays_a_turn)
+{
+    start(
+        std::string(initialized) +
+        "expect hello there\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"$UUID","state":"started"})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+        "\n"
+        R"(send {"type":"assistant","message":{"id":"m1","content":[{"type":"text","text":"good day"}]},"parent_tool_use_id":null})"
+        "\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"good day"})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+        "\nend\nexit 0\n");
+    auto& socket = online();
+    const auto made = relay.created();
+    EXPECT_EQ(text_at(made, "tag"), "tag");
+    EXPECT_EQ(e2ee::unwrap_data_key(content, text_at(made, "dataEncryptionKey")).value(), session_key);
+    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+
+    prompt(socket, "hello there");
+    ASSERT_TRUE(says("\"ready\""));
+    const auto words = said();
+    std::vector<std::string> order;
+    for (const auto& each : words)
+    {
+        const auto& content_of = each.at("content").as_object();
+        const auto& data = content_of.at("data").as_object();
+        order.push_back(text_at(data, "type"));
+    }
+    EXPECT_EQ(order, (std::vector<std::string>{"prompt-taken", "assistant", "result", "ready"}));
+    EXPECT_EQ(words[1].at("meta").at("block"), "m1:0");
+    EXPECT_TRUE(std::ranges::any_of(
+        socket.emitted,
+        [](const auto& each) { return each.first == "session-alive" && flag_at(each.second, "thinking"); }))
+        << "told at once that it works";
+}
+
+TEST_F(session, asks_the_dashboard_and_hands_the_answer_back)
+{
+    start(
+        std::string(initialized) +
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"make"},"tool_use_id":"t1"}})"
+        "\n"
+        R"(expect "behavior":"allow")"
+        "\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"it was allowed"})"
+        "\nend\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(run_until(
+        io,
+        [&]
+        {
+            const auto* open_questions = object_at(state, "requests");
+            return open_questions != nullptr && open_questions->contains("t1");
+        }));
+    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "unknown"}, {"approved", true}}).contains("error"));
+    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}, {"decision", "denied"}})
+                    .contains("error"));
+    EXPECT_EQ(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}}), json::object());
+    EXPECT_TRUE(says("it was allowed"));
+    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}}).contains("error")) << "once";
+    ASSERT_TRUE(run_until(io, [&] { return object_at(state, "requests")->empty(); }));
+    EXPECT_EQ(text_at(state.at("completedRequests").at("t1").as_object(), "status"), "approved");
+}
+
+TEST_F(session, says_what_it_refused)
+{
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    socket.say(
+        "update",
+        json::object{
+            {"seq", 10},
+            {"body", json::object{
+                         {"t", "new-message"},
+                         {"sid", "sid"},
+                         {"message",
+                          json::object{
+                              {"seq", 50},
+                              {"content", json::object{{"t", "encrypted"}, {"c", base64_encode(bytes(80, 1))}}}}}}}});
+    EXPECT_TRUE(says("prompt-refused"));
+    EXPECT_TRUE(says("unauthentic"));
+}
+
+TEST_F(session, what_is_said_while_the_relay_is_away_arrives_afterwards_in_order)
+{
+    relay.refuse_with = 503;
+    start(
+        std::string(initialized) +
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"first words"})"
+        "\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"second words"})"
+        "\nend\nexit 0\n");
+    // It cannot have said anything yet; give it the chance to try.
+    EXPECT_FALSE(run_until(io, [&] { return !relay.messages().empty(); }, std::chrono::seconds(1)));
+    relay.refuse_with = 0;
+    online();
+    ASSERT_TRUE(says("second words"));
+    EXPECT_EQ(text_at(said()[0].at("content").at("data").as_object(), "result"), "first words");
+}
+
+TEST_F(session, deleting_it_in_the_dashboard_ends_it_and_wipes_its_key)
+{
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    socket.say("update", json::object{{"seq", 2}, {"body", json::object{{"t", "delete-session"}, {"sid", "sid"}}}});
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(session_folder::list(store).empty());
+}
+
+TEST_F(session, ends_in_order_and_is_not_resumed)
+{
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    EXPECT_TRUE(call(socket, "killSession", json::object()).contains("success"));
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(socket.emitted.back().first, "session-end");
+    runner.reset();
+    identity mine = who;
+    EXPECT_FALSE(find_interrupted(store, place.path(), mine));
+    EXPECT_EQ(session_folder::list(store).size(), 1u) << "its key stays until it is deleted";
+}
+
+TEST_F(session, claude_ending_by_itself_is_said_plainly)
+{
+    start(std::string(initialized) + "expect go\nerror something broke inside\nexit 7\n");
+    prompt(online(), "go");
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 1);
+    EXPECT_TRUE(says("something broke inside"));
+}
+
+TEST_F(session, a_prompt_that_claude_had_not_begun_is_handed_over_after_a_restart)
+{
+    session_record record;
+    record.tag = "tag";
+    record.server_url = relay.url();
+    record.account_id = "acc";
+    record.data_key = session_key;
+    record.directory = place.path();
+    record.session_id = "sid";
+    record.claude_id = "conversation";
+    const auto id = random_array<16>();
+    const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", "left behind"}}}};
+    const auto bundle = base64_encode(
+        e2ee::bundle_seal(
+            session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
+            .value());
+    folder.emplace(session_folder::create(store, record).value());
+    {
+        prompt_gate gate(*folder, session_key, "acc", "sid");
+        ASSERT_EQ(gate.look_at(bundle, 1).accepted.size(), 1u);
+    }
+    relay.store(bundle, "");
+    start(
+        "argument --resume\nargument conversation\n" + std::string(initialized) +
+            "expect left behind\n"
+            R"(send {"type":"result","subtype":"success","is_error":false,"result":"done after all"})"
+            "\nend\nexit 0\n",
+        /*resumed=*/true);
+    online();
+    EXPECT_TRUE(says("done after all"));
+}
