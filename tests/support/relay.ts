@@ -86,11 +86,14 @@ export class Relay {
       'the line "listening on" of consortium-relay',
       () => {
         const found = /listening on https?:\/\/[^\s:]+:(\d+)/.exec(this.output.slice(from));
-        if (!found && !this.running) throw new Error('it has ended');
-        return found;
+        return found ?? (this.running ? undefined : 'ended');
       },
       { ms: 20_000, every: 5, last: () => this.output.slice(from) },
     );
+    if (line === 'ended') {
+      await this.#ended;
+      throw new Error(`consortium-relay does not start: ${this.output.slice(from)}`);
+    }
     this.port = Number(line[1]);
     if (!(this.#options.args ?? []).includes('--tls-cert')) {
       await waitFor('GET /health', async () => (await fetch(`${this.url}/health`)).ok, { last: () => this.output.slice(from) });

@@ -172,6 +172,7 @@ describe('damaged files', () => {
 
   const walFiles = () => readdirSync(join(relay.data, 'db')).filter((name) => name.endsWith('.log')).sort().map((name) => join(relay.data, 'db', name));
   const liveWal = () => walFiles().filter((path) => statSync(path).size > 0).at(-1)!;
+  const walSize = () => walFiles().reduce((sum, path) => sum + statSync(path).size, 0);
   const witness = () => join(relay.data, 'witness');
 
   async function write(n: number): Promise<void> {
@@ -221,7 +222,7 @@ describe('damaged files', () => {
       const acknowledged = join(place.path, 'witness');
       copyFileSync(witness(), acknowledged);
       const known = stored;
-      const size = statSync(liveWal()).size;
+      const size = walSize();
       await write(5);
       await relay.kill();
       // As if the machine had stopped while the last batch was being written, before its witness.

@@ -219,7 +219,7 @@ describe('pairing', () => {
 
   it('refuses malformed requests', async () => {
     const { body } = await newPairing(relay.url);
-    const wrong = [{}, { ...body, publicKey: randomText(31) }, { ...body, publicKey: 'x' }, { ...body, mac: randomText(31) }, { ...body, mac: 7 }, { ...body, device: null },
+    const wrong = [{}, { ...body, publicKey: randomText(31) }, { ...body, publicKey: 'x' }, { ...body, mac: '!' }, { ...body, mac: randomText(100) }, { ...body, mac: 7 }, { ...body, device: null },
       { ...body, device: { ...body.device, kind: 'x' } }, { ...body, device: { ...body.device, publicKey: '' } }, { ...body, device: { ...body.device, sealedName: 'A'.repeat(4000) } }];
     for (const bad of wrong) refused(await ask(bad), [400, 401, 413]);
     refused(await ask({ publicKey: randomText(32), supportsV2: true }), [400, 403], undefined);

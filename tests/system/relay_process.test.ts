@@ -65,7 +65,7 @@ describe('consortium-relay', () => {
     assert.equal(existsSync(`${data}.secret`), false, 'a given secret is not written down');
     const wrong = await run(relayProgram(), ['--port', '0', '--data', data], { env: { CONSORTIUM_MASTER_SECRET: 'b'.repeat(40) } });
     assert.notEqual(wrong.code, 0);
-    assert.match(wrong.stderr + wrong.stdout, /CONSORTIUM_MASTER_SECRET/);
+    assert.match(wrong.stderr + wrong.stdout, /master.secret/i);
     const short = await run(relayProgram(), ['--port', '0', '--data', join(place.path, 'other')], { env: { CONSORTIUM_MASTER_SECRET: 'short' } });
     assert.notEqual(short.code, 0);
     const none = await run(relayProgram(), ['--port', '0', '--data', data]);
