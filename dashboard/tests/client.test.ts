@@ -209,7 +209,9 @@ describe("sessions", () => {
     const agent = await agentSession();
     for (let i = 0; i < 5; i += 1) await agent.text(`line ${i}`);
     await client.revision.when((revision) => revision >= relay.onlyAccount.revision);
-    await new Promise((resolve) => setTimeout(resolve, 1_200)); // The position is written once a second.
+    const database = await Database.open(browser);
+    const written = () => database.get<{ revision: number }>("notes", `position:${relay.onlyAccount.id}`);
+    while (((await written())?.revision ?? 0) < relay.onlyAccount.revision);
     client.stop();
     relay.onlyAccount.revision -= 3;
     relay.onlyAccount.updates.length -= 3;

@@ -136,6 +136,7 @@ export class Outbox {
       .map((entry) => ({
         kind: "prompt",
         key: `local:${entry.localId}`,
+        seq: null,
         revision: null,
         at: entry.order,
         text: this.#texts.get(entry.localId)?.text ?? "",

@@ -406,7 +406,9 @@ export class SessionModel {
     if (content.type === "prompt") {
       this.#firstPrompt ??= firstLine(content.text);
       this.#lastLine = `You: ${firstLine(content.text)}`;
-      this.#lastOutcome = "open";
+    } else if (content.type === "event") {
+      if (content.data.type === "prompt-taken") this.#lastOutcome = "open";
+      else if (content.data.type === "ready" && this.#lastOutcome === "open") this.#lastOutcome = null;
     } else if (content.type === "agent") {
       const { line } = content;
       if (line.type === "result") {

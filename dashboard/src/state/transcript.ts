@@ -15,6 +15,8 @@ export interface Item {
 
 interface Common {
   readonly key: string;
+  /** Place in the session; null while it is only on this device. */
+  readonly seq: number | null;
   readonly revision: number | null;
   readonly at: number;
   readonly unbound?: boolean;
@@ -105,17 +107,21 @@ export class Transcript {
   #prompts = new Map<string, number>();
   #marks = new Map<string, { state: "taken" | "refused"; reason?: string }>();
   #heading = false;
+  /** Entries that could not be opened: their senders' numbers are known to be missing. */
+  #unopened = 0;
 
   /** Takes the next message in the order of seq. */
   add(item: Item): void {
     const { problem, decoded } = item;
-    if (problem !== undefined) {
+    if (problem?.kind === "gap" && problem.missing <= this.#unopened) this.#unopened -= problem.missing;
+    else if (problem !== undefined) {
       this.#push({ ...this.#common(item, "!"), kind: "unverified", text: problemText(problem) });
       if (problem.kind === "repeated" || problem.kind === "out-of-order") return;
     }
     const content = decoded.content;
     switch (content.type) {
       case "unverified":
+        if (decoded.link === null) this.#unopened += 1;
         this.#push({ ...this.#common(item), kind: "unverified", text: `This entry could not be verified: ${content.reason}` });
         break;
       case "unknown":
@@ -136,6 +142,7 @@ export class Transcript {
   #common(item: Item, suffix = ""): Common {
     return {
       key: item.id + suffix,
+      seq: item.seq,
       revision: item.revision,
       at: item.decoded.at ?? item.createdAt,
       ...(item.decoded.unbound ? { unbound: true } : {}),

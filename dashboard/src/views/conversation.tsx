@@ -7,7 +7,7 @@ import { plural, waiting } from "../components/format.ts";
 import { navigate, phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
-import { lineOf, statusWord } from "../components/sessionlist.tsx";
+import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { headline, Slip } from "../components/slip.tsx";
 import type { SessionModel, SessionSummary } from "../state/session.ts";
 import { describeTool } from "../state/tools.ts";
@@ -15,7 +15,7 @@ import type { Row } from "../state/transcript.ts";
 
 /** Rows in the page at most when reading the end; more come while scrolling up. */
 const windowRows = 200;
-const chunkRows = 50;
+const chunkEntries = 50;
 const nearBottom = 48;
 const nearTop = 800;
 
@@ -99,7 +99,7 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
           </p>
         </div>
         <span className="dim trunc no-phone small headinfo">
-          <StatusShape shape={session.status} word={statusWord(session)} />
+          <StatusShape shape={shapeOf(session)} word={statusWord(session)} />
           <span className="trunc">
             {statusWord(session)}
             {session.host !== "" && `, on ${session.host}`}
@@ -196,32 +196,44 @@ const Chunk = memo(
   (a, b) => a.context === b.context && a.rows.length === b.rows.length && a.rows.every((row, i) => row === b.rows[i]),
 );
 
+/** Where in the session the row at this index stands. */
+function seqAt(rows: readonly Row[], index: number): number {
+  return rows[Math.max(0, index)]?.seq ?? 0;
+}
+
 function Scroll({ model, session, context }: { model: SessionModel; session: SessionSummary; context: RowContext }): ReactElement {
   const conversation = useSignal(model.conversation);
   const box = useRef<HTMLDivElement>(null);
   const atBottom = useRef(true);
-  const anchor = useRef<{ key: string; top: number } | null>(null);
-  const [start, setStart] = useState<string | null>(null);
+  /** The rows at the top of the view. Several: a row may be joined with an older one when that is loaded. */
+  const anchors = useRef<{ key: string; top: number }[]>([]);
+  /** message.seq from which on rows are in the page; null: the newest. */
+  const [start, setStart] = useState<number | null>(null);
   const [below, setBelow] = useState(false);
   const { rows, pending, partials } = conversation;
 
-  let first = start === null ? -1 : rows.findIndex((row) => row.key === start);
+  let first = start === null ? -1 : rows.findIndex((row) => (row.seq ?? start) >= start);
   if (first < 0) first = Math.max(0, rows.length - windowRows);
   if (atBottom.current && rows.length - first > 2 * windowRows) first = rows.length - windowRows;
   const shown = useMemo(() => rows.slice(first), [rows, first]);
-  // Whole chunks by position in the conversation, so that a new row touches only the last one.
+  // Chunks by place in the session: a new row touches only the last one, older pages leave all others as they are.
   const chunks = useMemo(() => {
-    const out: Row[][] = [];
-    for (let at = 0; at < shown.length; at += chunkRows) out.push(shown.slice(at, at + chunkRows));
+    const out: { id: number; rows: Row[] }[] = [];
+    for (const row of shown) {
+      const id = Math.floor((row.seq ?? 0) / chunkEntries);
+      const last = out.at(-1);
+      if (last === undefined || last.id !== id) out.push({ id, rows: [row] });
+      else last.rows.push(row);
+    }
     return out;
   }, [shown]);
   const hasMore = first > 0 || conversation.hasOlder;
 
   const wanted = useRef(false);
   const more = useCallback(() => {
-    if (first > 0) setStart((rows[Math.max(0, first - windowRows / 2)] as Row).key);
+    if (first > 0) setStart(seqAt(rows, first - windowRows / 2));
     else if (conversation.hasOlder) {
-      setStart(rows[0]?.key ?? null);
+      setStart(seqAt(rows, 0));
       wanted.current = true;
       void model.loadOlder();
     }
@@ -230,20 +242,19 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   useEffect(() => {
     if (!wanted.current || first === 0) return;
     wanted.current = false;
-    setStart((rows[Math.max(0, first - windowRows / 2)] as Row).key);
+    setStart(seqAt(rows, first - windowRows / 2));
   }, [rows, first]);
 
-  /** Remembers which row is at the top of the view, and where. */
+  /** Remembers which rows are at the top of the view, and where. */
   const remember = useCallback(() => {
     const element = box.current;
     if (element === null) return;
     const top = element.getBoundingClientRect().top;
-    for (const row of element.querySelectorAll<HTMLElement>("[data-key]")) {
+    anchors.current = [];
+    for (const row of element.querySelectorAll<HTMLElement>("[data-testid=entry]")) {
       const rect = row.getBoundingClientRect();
-      if (rect.bottom > top + 8) {
-        anchor.current = { key: row.dataset["key"] as string, top: rect.top };
-        return;
-      }
+      if (rect.bottom > top + 8) anchors.current.push({ key: row.dataset["key"] as string, top: rect.top });
+      if (anchors.current.length === 6) return;
     }
   }, []);
 
@@ -262,13 +273,23 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
     const element = box.current;
     if (element === null) return;
     if (atBottom.current) element.scrollTop = element.scrollHeight;
-    else if (previousFirst.current !== firstKey && anchor.current !== null) {
+    else if (previousFirst.current !== firstKey) {
       // Rows came or went above: what is being read stays where it is.
-      const row = element.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.current.key)}"]`);
-      if (row !== null) element.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
+      for (const anchor of anchors.current) {
+        const row = element.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.key)}"]`);
+        if (row === null) continue;
+        element.scrollTop += row.getBoundingClientRect().top - anchor.top;
+        break;
+      }
     }
     previousFirst.current = firstKey;
   }, [rows, pending, partials, firstKey]);
+
+  // Too little above to scroll into: go on loading.
+  useEffect(() => {
+    const element = box.current;
+    if (element !== null && conversation.state === "ready" && element.scrollTop < nearTop && hasMore && !conversation.loadingOlder) more();
+  }, [firstKey, hasMore, conversation.state, conversation.loadingOlder, more]);
 
   const tail = rows.length + pending.length;
   useEffect(() => {
@@ -326,8 +347,8 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
               </button>
             </p>
           )}
-          {chunks.map((chunk, i) => (
-            <Chunk key={chunk[0]?.key ?? i} rows={chunk} context={context} />
+          {chunks.map((chunk) => (
+            <Chunk key={chunk.id} rows={chunk.rows} context={context} />
           ))}
           {conversation.state === "ready" && rows.length === 0 && pending.length === 0 && !showNow && (
             <div className="entry said first-entry">
@@ -400,7 +421,7 @@ function DeleteDialog({ session, onClose, say }: { session: SessionSummary; onCl
         }}
       >
         <p className="mid">
-          {plural(session.count, "entry", "entries")} {session.count === 1 ? "becomes" : "become"} unreadable for everyone, on every device: the relay destroys the key they are sealed under. Their
+          {session.count === 1 ? "1 entry becomes" : `${plural(session.count, "entry", "entries")} become`} unreadable for everyone, on every device: the relay destroys the key that seals them. The
           numbers stay, so that the log still adds up. This cannot be undone. Files{session.host === "" ? "" : ` on ${session.host}`} are not touched.
         </p>
         <label className="mid small">

@@ -5,7 +5,7 @@ import { Command, Go } from "../components/basics.tsx";
 import { time, waiting, when } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, StatusShape } from "../components/marks.tsx";
-import { groupSessions, lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
+import { groupSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import type { Device } from "../state/client.ts";
 
 export function OverviewView(): ReactElement {
@@ -69,7 +69,7 @@ function All(): ReactElement {
                         <div className={`trunc ${shape === "needs-you" || shape === "unread" ? "strong" : ""}`}>
                           <Go to={`/session/${session.id}`}>{session.title}</Go>
                         </div>
-                        <div className="trunc dim small">{lineOf(session)}</div>
+                        <div className="trunc dim small">{session.line}</div>
                       </td>
                       <td className="r dim tnum nowrap">
                         {shape === "working" ? "now" : shape === "needs-you" && request !== undefined ? waiting(now - request.createdAt) : when(session.at, now)}

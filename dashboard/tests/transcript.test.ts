@@ -1,0 +1,171 @@
+// From messages to rows, and tool calls to lines.
+import { describe, expect, it } from "vitest";
+import { splitBlocks } from "../src/components/markdown.tsx";
+import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
+import type { ClaudeLine, Content } from "../src/state/decode.ts";
+import { countChanges, describeTool, diffOf, lineDiff } from "../src/state/tools.ts";
+import { type Item, type Row, Transcript } from "../src/state/transcript.ts";
+import { assistant } from "./fake-agent.ts";
+
+let seq = 0;
+
+function item(content: Content, extra: Partial<Item> = {}): Item {
+  seq += 1;
+  return {
+    id: `m${seq}`, seq, revision: 100 + seq, createdAt: seq * 1000, localId: null,
+    decoded: { content, link: { from: "f", n: seq, prev: null, id: `b${seq}` }, at: seq * 1000, unbound: false },
+    ...extra,
+  };
+}
+const line = (data: Record<string, unknown>): Content => ({ type: "agent", line: data as unknown as ClaudeLine, block: null });
+
+function rowsOf(...contents: (Content | Item)[]): Row[] {
+  const transcript = new Transcript();
+  for (const content of contents) transcript.add("id" in content ? content : item(content));
+  return transcript.rows;
+}
+
+const toolUse = (id: string, name: string, input: unknown, parent: string | null = null) => line(assistant([{ type: "tool_use", id, name, input }], parent));
+const toolResult = (id: string, content: unknown, parent: string | null = null, isError = false) =>
+  line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: id, content, is_error: isError }] }, parent_tool_use_id: parent });
+
+describe("transcript", () => {
+  it("shows what it does not know instead of dropping it", () => {
+    const rows = rowsOf(
+      { type: "unknown", value: { hello: 1 } },
+      { type: "event", data: { type: "from-the-future" } },
+      line({ type: "something_new" }),
+      line({ type: "system", subtype: "new_thing" }),
+      line(assistant([{ type: "hologram" }], null)),
+    );
+    expect(rows.filter((row) => row.kind === "event" && row.raw !== undefined)).toHaveLength(5);
+  });
+
+  it("keeps noise out", () => {
+    const rows = rowsOf(
+      line({ type: "system", subtype: "init", model: "claude-opus-5-5" }),
+      line({ type: "system", subtype: "thinking_tokens" }),
+      line({ type: "user", isReplay: true, message: { content: "again" } }),
+      line({ type: "user", message: { content: [{ type: "text", text: "[Request interrupted by user]" }] } }),
+      { type: "event", data: { type: "ready" } },
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it("calls a stopped turn stopped, and an API error an error", () => {
+    const [stopped, failed, done] = rowsOf(
+      line({ type: "result", subtype: "error_during_execution", is_error: true, terminal_reason: "aborted_tools", errors: ["[ede_diagnostic] x"], duration_ms: 10 }),
+      line({ type: "result", subtype: "success", is_error: true, terminal_reason: "api_error", result: "API Error: 529", duration_ms: 10 }),
+      line({ type: "result", subtype: "success", is_error: false, terminal_reason: "completed", result: "ok", duration_ms: 10 }),
+    );
+    expect([stopped, failed, done]).toMatchObject([{ outcome: "stopped", reason: null }, { outcome: "failed", reason: "API Error: 529" }, { outcome: "done", reason: null }]);
+  });
+
+  it("marks prompts taken or refused, in whatever order the news comes", () => {
+    const prompt = (): Content => ({ type: "prompt", text: "hi", meta: {} });
+    const transcript = new Transcript();
+    const first = item(prompt());
+    const early = item(prompt());
+    transcript.add(item({ type: "event", data: { type: "prompt-taken", id: early.decoded.link?.id } }));
+    transcript.add(first);
+    transcript.add(early);
+    transcript.add(item({ type: "event", data: { type: "prompt-refused", id: first.decoded.link?.id, reason: "replay" } }));
+    expect(transcript.rows).toMatchObject([{ state: "refused", reason: "replay" }, { state: "taken" }, { kind: "event", tone: "fail" }]);
+  });
+
+  it("nests a subagent's calls, and theirs", () => {
+    const [, agent] = rowsOf(
+      toolUse("a", "Agent", {}),
+      toolUse("b", "Agent", {}, "a"),
+      toolUse("c", "Read", { file_path: "x" }, "b"),
+      toolResult("c", "text", "b"),
+      toolResult("b", "inner", "a"),
+      toolResult("a", [{ type: "text", text: "outer" }]),
+    );
+    expect(agent).toMatchObject({ toolUseId: "a", result: { text: "outer" }, children: [{ toolUseId: "b", result: { text: "inner" }, children: [{ toolUseId: "c", result: { text: "text" } }] }] });
+  });
+
+  it("leaves rows that did not change as they are", () => {
+    const transcript = new Transcript();
+    transcript.add(item(toolUse("a", "Bash", { command: "x" })));
+    transcript.add(item(toolUse("b", "Bash", { command: "y" })));
+    const [, a, b] = transcript.rows;
+    transcript.add(item(toolResult("b", "done")));
+    expect(transcript.rows[1]).toBe(a);
+    expect(transcript.rows[2]).not.toBe(b);
+  });
+
+  it("puts a heading before each turn of the agent", () => {
+    const text = (t: string) => line(assistant([{ type: "text", text: t }], null));
+    const rows = rowsOf({ type: "prompt", text: "one", meta: {} }, text("a"), text("b"), line({ type: "result", duration_ms: 1 }), text("c"));
+    expect(rows.map((row) => row.kind)).toEqual(["prompt", "who", "text", "text", "result", "who", "text"]);
+  });
+
+  it("does not count an entry that could not be opened twice", () => {
+    const rows = rowsOf(
+      item({ type: "unverified", reason: "altered." }, { decoded: { content: { type: "unverified", reason: "altered." }, link: null, at: null, unbound: false } }),
+      item({ type: "prompt", text: "x", meta: {} }, { problem: { kind: "gap", missing: 1, expected: 1, got: 2 } }),
+      item({ type: "prompt", text: "y", meta: {} }, { problem: { kind: "gap", missing: 1, expected: 3, got: 4 } }),
+    );
+    expect(rows.map((row) => row.kind)).toEqual(["unverified", "prompt", "unverified", "prompt"]);
+  });
+});
+
+describe("tool lines", () => {
+  it("say what is done to what", () => {
+    const cwd = "/home/n/p";
+    expect(describeTool("Bash", { command: "rm -rf /" }, cwd)).toMatchObject({ verb: "Run", object: "rm -rf /" });
+    expect(describeTool("Edit", { file_path: "/home/n/p/a/b.ts" }, cwd)).toMatchObject({ verb: "Edit", object: "a/b.ts", isPath: true });
+    expect(describeTool("Read", { file_path: "/etc/passwd" }, cwd)).toMatchObject({ object: "/etc/passwd" });
+    expect(describeTool("mcp__github__search", {}, cwd)).toMatchObject({ verb: "search", object: "on github" });
+    expect(describeTool("Brandnew", { x: 1 }, cwd)).toMatchObject({ verb: "Brandnew" });
+    expect(describeTool("TodoWrite", { todos: [{ content: "a", status: "completed" }, { content: "b", status: "in_progress" }] }, cwd).object).toBe("1 of 2 done, now: b");
+    expect(describeTool("Edit", { file_path: 7, todos: "no" }, cwd)).toMatchObject({ object: "" });
+  });
+
+  it("diffs turn the one text into the other, for random texts", () => {
+    const random = (n: number) => Math.floor(Math.random() * n);
+    for (let round = 0; round < 300; round += 1) {
+      const make = () => Array.from({ length: random(12) }, () => "abc"[random(3)] as string);
+      const [before, after] = [make(), make()];
+      const lines = lineDiff(before, after);
+      expect(lines.filter((l) => l.sign !== "+").map((l) => l.text)).toEqual(before);
+      expect(lines.filter((l) => l.sign !== "-").map((l) => l.text)).toEqual(after);
+    }
+    expect(countChanges([lineDiff(["a", "b", "c"], ["a", "x", "c"])])).toEqual({ added: 1, removed: 1 });
+  });
+
+  it("prefer the patch that the agent reports", () => {
+    const hunks = diffOf({
+      name: "Edit",
+      input: { old_string: "a", new_string: "b" },
+      result: { text: "", isError: false, decision: null, at: 0, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
+    });
+    expect(hunks).toEqual([[
+      { sign: " ", text: "x", before: 7, after: 9 },
+      { sign: "-", text: "a", before: 8, after: null },
+      { sign: "+", text: "b", before: null, after: 10 },
+    ]]);
+  });
+});
+
+describe("growing markdown", () => {
+  it("is cut without loss, and never inside a fence or a list", () => {
+    const text = "one\n\n```js\na\n\nb\n```\n\ntwo\n\n- x\n\n- y\n\nthree";
+    const blocks = splitBlocks(text);
+    expect(blocks.join("\n")).toBe(text);
+    expect(blocks.filter((block) => (block.match(/```/g)?.length ?? 0) === 1)).toEqual([]);
+    expect(blocks.some((block) => block.includes("- x") && block.includes("- y"))).toBe(true);
+    expect(splitBlocks("```\nopen\n\nstill open")).toHaveLength(1);
+  });
+});
+
+describe("words for times, paths and browsers", () => {
+  it("are short and true", () => {
+    expect([waiting(42_000), waiting(8 * 60_000), waiting(3 * 3_600_000)]).toEqual(["0:42", "8 min", "3 h"]);
+    expect([duration(420), duration(12_300), duration(185_000)]).toEqual(["0.4 s", "12 s", "3 min 5 s"]);
+    expect([homePath("/home/n/x", "/home/n"), homePath("/home/nn", "/home/n")]).toEqual(["~/x", "/home/nn"]);
+    expect(browserName("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0")).toBe("Firefox on Linux");
+    expect(browserName("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1")).toBe("Safari on iPhone");
+  });
+});

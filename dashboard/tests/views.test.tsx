@@ -1,0 +1,248 @@
+// @vitest-environment happy-dom
+// What a person sees and presses: slip, composer, rows, welcome.
+import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Composer } from "../src/components/composer.tsx";
+import { ClientContext } from "../src/components/hooks.ts";
+import { Markdown } from "../src/components/markdown.tsx";
+import { type RowContext, RowView } from "../src/components/rows.tsx";
+import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
+import { alwaysRules, Slip } from "../src/components/slip.tsx";
+import { TruthLine } from "../src/components/truthline.tsx";
+import { Welcome } from "../src/views/welcome.tsx";
+import type { Client, Connection } from "../src/state/client.ts";
+import type { PermissionRequest, SessionSummary } from "../src/state/session.ts";
+import { Signal } from "../src/state/signal.ts";
+
+const session: SessionSummary = {
+  id: "s1", title: "Title", project: "harbor-api", host: "build-02", path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false,
+  line: "", at: 0, activeAt: 0, agent: { instance: "i", mode: "default", model: "claude-opus-5-5", requests: [], answered: [] }, problem: null, openable: true, count: 1,
+};
+const request: PermissionRequest = {
+  id: "t1", tool: "Bash", arguments: { command: "rm -rf build\nls" }, createdAt: Date.now(), toolUseId: "t1", description: "Clean", blockedPath: null, cwd: "/home/n/harbor-api",
+  suggestions: [
+    { type: "setMode", mode: "acceptEdits", destination: "session" },
+    { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "rm -rf build" }], behavior: "allow", destination: "localSettings" },
+  ],
+};
+
+function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
+  const base = {
+    connection: new Signal<Connection>({ state: "live", since: 0, received: 0, message: null }),
+    revision: new Signal(8412), queued: new Signal(0), alarm: new Signal<string | null>(null), identity: new Signal(null),
+    lists: new Signal({ loaded: true, sessions: [], machines: [], waiting: 0 }),
+    api: { origin: "https://relay.example" },
+    call: vi.fn(async (): Promise<unknown> => ({})), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
+  };
+  return { ...base, ...(fields as Partial<typeof base>) };
+}
+const show = (client: ReturnType<typeof fakeClient>, ui: React.ReactElement) => render(<ClientContext value={client as unknown as Client}>{ui}</ClientContext>);
+const by = (id: string) => screen.getByTestId(id);
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+});
+const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
+
+describe("slip", () => {
+  it("shows the exact command, is deaf for 400 ms, then answers once", async () => {
+    const client = fakeClient();
+    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    expect(by("slip-exact").textContent).toBe("rm -rf build\nls");
+    fireEvent.click(by("slip-allow-once"));
+    fireEvent.keyDown(by("slip"), { key: "1" });
+    expect(client.call).not.toHaveBeenCalled();
+    await pass(400);
+    fireEvent.click(by("slip-allow-once"));
+    fireEvent.click(by("slip-allow-once"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([["s1", "permission", { id: "t1", approved: true, decision: "approved" }]]);
+  });
+
+  it("answers by keys, but not while a note is written", async () => {
+    const client = fakeClient();
+    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    await pass(400);
+    fireEvent.keyDown(by("slip"), { key: "4" });
+    fireEvent.change(by("slip-deny-note"), { target: { value: "1 is better" } });
+    fireEvent.keyDown(by("slip-deny-note"), { key: "1" });
+    expect(client.call).not.toHaveBeenCalled();
+    fireEvent.submit(by("slip-deny-note").closest("form") as HTMLFormElement);
+    await pass(1);
+    expect(client.call).toHaveBeenCalledWith("s1", "permission", { id: "t1", approved: false, decision: "denied", reason: "1 is better" });
+  });
+
+  it("says which rule Always writes, and where", async () => {
+    const client = fakeClient();
+    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    await pass(400);
+    fireEvent.keyDown(by("slip"), { key: "3" });
+    expect(by("slip").textContent).toContain("Bash(rm -rf build)");
+    expect(by("slip").textContent).toContain(".claude/settings.local.json on build-02");
+    expect(client.call).not.toHaveBeenCalled();
+    fireEvent.click(by("slip-always-confirm"));
+    await pass(1);
+    expect(client.call).toHaveBeenCalledWith("s1", "permission", { id: "t1", approved: true, decision: "approved_always" });
+    expect(alwaysRules({ ...request, suggestions: [] })).toBeNull();
+  });
+
+  it("keeps the question when the answer did not get through", async () => {
+    const client = fakeClient({ call: vi.fn(async () => Promise.reject(new Error("build-02 is not connected to the relay. Nothing was done."))) });
+    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    await pass(400);
+    fireEvent.click(by("slip-allow-once"));
+    await pass(1);
+    expect(by("slip").textContent).toContain("Nothing was done.");
+    expect((by("slip-allow-once") as HTMLButtonElement).disabled).toBe(false);
+  });
+
+  it("takes a choice or own words for a question", async () => {
+    const client = fakeClient();
+    const questions = [{ question: "Which?", header: "", multiSelect: false, options: [{ label: "A", description: "" }, { label: "B", description: "" }] }];
+    show(client, <Slip request={{ ...request, tool: "AskUserQuestion", arguments: { questions } }} session={session} position={1} count={1} />);
+    await pass(400);
+    expect((by("slip-answer") as HTMLButtonElement).disabled).toBe(true);
+    fireEvent.change(by("slip-own-answer"), { target: { value: "Neither" } });
+    fireEvent.submit(by("slip-answer").closest("form") as HTMLFormElement);
+    await pass(1);
+    expect(client.call).toHaveBeenCalledWith("s1", "permission", expect.objectContaining({ approved: true, answers: { "Which?": "Neither" } }));
+  });
+});
+
+describe("composer", () => {
+  const put = (client: ReturnType<typeof fakeClient>, status: SessionSummary["status"] = "idle") =>
+    show(client, <Composer session={{ ...session, status }} model={null} returned={{ text: "", count: 0 }} onSent={() => undefined} say={() => undefined} />);
+
+  it("sends on Enter and on Ctrl Enter, not while composing, not with Shift", async () => {
+    const client = fakeClient();
+    put(client);
+    await pass(1);
+    const input = by("composer-input");
+    fireEvent.change(input, { target: { value: " do it " } });
+    fireEvent.keyDown(input, { key: "Enter", shiftKey: true });
+    fireEvent.keyDown(input, { key: "Enter", isComposing: true });
+    expect(client.sendPrompt).not.toHaveBeenCalled();
+    fireEvent.keyDown(input, { key: "Enter" });
+    await pass(1);
+    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "do it", {});
+    fireEvent.change(input, { target: { value: "again" } });
+    fireEvent.keyDown(input, { key: "Enter", ctrlKey: true });
+    await pass(1);
+    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "again", {});
+  });
+
+  it("brings the draft back and keeps it", async () => {
+    const client = fakeClient({ loadDraft: vi.fn(async () => "half a thought") });
+    put(client);
+    await pass(1);
+    expect((by("composer-input") as HTMLTextAreaElement).value).toBe("half a thought");
+    fireEvent.change(by("composer-input"), { target: { value: "half a thought more" } });
+    await pass(500);
+    expect(client.saveDraft).toHaveBeenCalledWith("s1", "half a thought more");
+  });
+
+  it("has Stop at the same place always, of use only while working, and names what Send does", async () => {
+    const client = fakeClient();
+    const { unmount } = put(client, "idle");
+    expect((by("stop") as HTMLButtonElement).disabled).toBe(true);
+    expect(by("send").textContent).toContain("Send");
+    unmount();
+    put(client, "working");
+    await pass(1);
+    expect(by("send").textContent).toContain("Queue");
+    fireEvent.click(by("stop"));
+    await pass(1);
+    expect(client.call).toHaveBeenCalledWith("s1", "abort", {});
+    act(() => client.connection.set({ state: "offline", since: 0, received: 0, message: null }));
+    expect(by("send").textContent).toContain("Queue here");
+  });
+});
+
+describe("rows", () => {
+  const context: RowContext = { cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
+  const common = { key: "k", seq: 1, revision: 8412, at: 0 };
+
+  it("show what could not be verified, with its number", () => {
+    show(fakeClient(), <RowView row={{ ...common, kind: "unverified", text: "This entry could not be verified: it was altered." }} context={context} />);
+    expect(by("entry").dataset["kind"]).toBe("unverified");
+    expect(by("entry").textContent).toContain("#8,412");
+    expect(by("entry").textContent).toContain("could not be verified");
+  });
+
+  it("draw no stroke that is not known", () => {
+    const strokes = (state: "queued" | "sending" | "stored" | "taken") => {
+      const { unmount } = show(fakeClient(), <RowView row={{ ...common, kind: "prompt", text: "x", state, localId: null, bundleId: null }} context={context} />);
+      const count = by("tally").dataset["strokes"];
+      unmount();
+      return count;
+    };
+    expect([strokes("queued"), strokes("sending"), strokes("stored"), strokes("taken")]).toEqual(["0", "0", "1", "3"]);
+  });
+
+  it("make what is inside a tool line only when it is opened", () => {
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0 }, children: [], cut: false }} context={context} />);
+    expect(by("entry").textContent).not.toContain("secret output");
+    const details = by("tool") as HTMLDetailsElement;
+    details.open = true;
+    fireEvent(details, new Event("toggle"));
+    expect(by("entry").textContent).toContain("secret output");
+  });
+
+  it("never turn text into HTML, scripts or foreign images", () => {
+    const { container } = render(<Markdown text={'<img src=x onerror=alert(1)> <script>alert(1)</script> ![alt](https://evil.example/x.png) [click](javascript:alert(1)) **bold**'} />);
+    expect(container.querySelector("script, img, [onerror]")).toBeNull();
+    expect(container.querySelector("strong")?.textContent).toBe("bold");
+    for (const link of container.querySelectorAll("a")) expect(link.getAttribute("href") ?? "").not.toMatch(/^javascript/);
+  });
+});
+
+describe("truth line", () => {
+  it("claims no more than is known", () => {
+    const client = fakeClient();
+    show(client, <TruthLine />);
+    const words = () => by("truth-line").querySelector(".say")?.textContent?.replace(/\s+/g, " ").trim();
+    expect(words()).toBe("live·#8,412stored");
+    expect(by("truth-line").textContent).not.toContain("verified");
+    expect(by("truth-line").querySelector("[data-r=proved]")).toBeNull();
+    act(() => client.connection.set({ state: "catching-up", since: 0, received: 230, message: null }));
+    expect(words()).toBe("catching up 230");
+    act(() => {
+      client.queued.set(2);
+      client.connection.set({ state: "offline", since: 0, received: 0, message: null });
+    });
+    expect(words()).toBe("offline,2 queued");
+    act(() => client.alarm.set("The relay's history went back."));
+    expect(by("truth-line").dataset["t"]).toBe("bad");
+  });
+});
+
+describe("session list", () => {
+  const of = (id: string, fields: Partial<SessionSummary>): SessionSummary => ({ ...session, id, status: "idle", ...fields });
+
+  it("puts what needs you first, then the newest, in groups by project and machine", () => {
+    const sessions = [of("a", { at: 5 }), of("b", { at: 9, project: "infra" }), of("c", { at: 1, status: "needs-you" }), of("d", { at: 7, host: "laptop" })];
+    expect(sortSessions(sessions).map((s) => s.id)).toEqual(["c", "b", "d", "a"]);
+    expect(groupSessions(sessions, []).map((g) => [g.project, g.host, g.sessions.map((s) => s.id)])).toEqual([
+      ["harbor-api", "build-02", ["c", "a"]],
+      ["infra", "build-02", ["b"]],
+      ["harbor-api", "laptop", ["d"]],
+    ]);
+    expect(matchesSearch(sessions[1] as SessionSummary, "INFRA tit")).toBe(true);
+    expect(matchesSearch(sessions[1] as SessionSummary, "infra nothing")).toBe(false);
+  });
+});
+
+describe("welcome", () => {
+  it("says what is wrong with a key before anything is sent", async () => {
+    const client = fakeClient();
+    show(client, <Welcome pairing={false} revoked={false} onCreated={() => undefined} />);
+    fireEvent.click(by("have-key"));
+    fireEvent.change(by("sign-in-input"), { target: { value: "AAAAA-BBBBB" } });
+    fireEvent.click(by("sign-in-submit"));
+    await pass(1);
+    expect(by("sign-in-error").textContent).toContain("Some are missing");
+    expect(client.signIn).not.toHaveBeenCalled();
+  });
+});
