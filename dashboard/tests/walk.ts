@@ -98,8 +98,6 @@ try {
   const answer = await machine.poll();
   if (answer === null || answer.code !== code) problems.push(`codes differ: ${code} and ${answer?.code}`);
   await shoot(page, "pair-code");
-  const forged = new PairingAgent(relay.origin, "build-02");
-  await forged.request((body) => (body.device.publicKey = c.toBase64(c.randomBytes(32))));
 
   const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32) };
   const main = await AgentSession.create(credentials, { summary: "Stop double charges on webhook retry" });
@@ -245,6 +243,8 @@ try {
   await id("nav-devices").click();
   await id("device-row").first().waitFor();
   await shoot(page, "devices");
+  const forged = new PairingAgent(relay.origin, "build-02");
+  await forged.request((body) => (body.device.publicKey = c.toBase64(c.randomBytes(32))));
   await page.goto(forged.link);
   await id("pair-refused").waitFor();
   await shoot(page, "pair-refused", ["desktop"]);
