@@ -263,6 +263,18 @@ rocks_store::~rocks_store()
     db_->Close();
 }
 
+result<void> rocks_store::compact_keys()
+{
+    if (const auto status = db_->Flush({}, handles_); !status.ok())
+        return std::unexpected(to_error(status, "cannot flush"));
+    rocksdb::CompactRangeOptions options;
+    // Otherwise files of the last level, where the key may lie, are left as they are.
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    if (const auto status = db_->CompactRange(options, keys(), nullptr, nullptr); !status.ok())
+        return std::unexpected(to_error(status, "cannot compact the key ring"));
+    return {};
+}
+
 result<head_state> rocks_store::head() const
 {
     rocksdb::PinnableSlice value;

@@ -73,6 +73,10 @@ public:
     bool writable() const noexcept { return writable_; }
     const wal_report& wal() const noexcept { return wal_; }
 
+    /// Removes overwritten values of `keys` from every file: a destroyed key stays in WALs until all that they hold was
+    /// flushed, and in table files until they are rewritten. Slow; any thread.
+    result<void> compact_keys();
+
     /// Also checks that the log ends where the head says.
     result<head_state> head() const;
 
