@@ -21,7 +21,7 @@ async function browser(): Promise<{ context: BrowserContext; profile: string }> 
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium",
     headless: true,
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP elsewhere.test 127.0.0.1"],
     viewport: { width: 1440, height: 900 },
     colorScheme: "light",
     locale: "en-GB",
@@ -269,6 +269,11 @@ try {
   await other.getByTestId("sign-in-input").fill(key.toLowerCase().replaceAll("-", " "));
   await other.getByTestId("sign-in-submit").click();
   await other.getByTestId("session-row").first().waitFor();
+
+  // Over plain HTTP from elsewhere: an explanation instead of a failure.
+  await other.goto(relay.origin.replace("127.0.0.1", "elsewhere.test"));
+  await other.getByTestId("insecure").waitFor();
+  await shoot(other, "insecure");
   await second.context.close();
   rmSync(second.profile, { recursive: true, force: true });
 

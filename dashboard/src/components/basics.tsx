@@ -21,13 +21,15 @@ export function Go({ to, children, ...rest }: { to: string; children: ReactNode 
   );
 }
 
-export function CopyButton({ text, label = "Copy", bare = true }: { text: string; label?: string; bare?: boolean }): ReactElement {
+export function CopyButton({ text, label = "Copy", bare = true }: { text: string; label?: string; bare?: boolean }): ReactElement | null {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
     const timer = setTimeout(() => setCopied(false), 2_000);
     return () => clearTimeout(timer);
   }, [copied]);
+  // Browsers keep the clipboard, too, from pages that are not safe.
+  if ((navigator as { clipboard?: Clipboard }).clipboard === undefined) return null;
   const Icon = copied ? CheckIcon : CopyIcon;
   return (
     <button

@@ -24,6 +24,8 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   const connection = useSignal(client.connection);
   const [text, setText] = useState("");
   const [wanted, setWanted] = useState<{ mode?: string; model?: string }>({});
+  /** A model that was set at the agent, which names it only with its next turn. */
+  const [chosenModel, setChosenModel] = useState<string | null>(null);
   const [stopping, setStopping] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const draftTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -82,6 +84,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   useEffect(() => {
     if (!working) setStopping(false);
   }, [working]);
+  useEffect(() => setChosenModel(null), [model]);
 
   const send = async () => {
     const prompt = text.trim();
@@ -127,6 +130,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
     if (!online || !connected) return;
     try {
       await client.call(session.id, `set-${kind}`, { [kind]: value });
+      if (kind === "model") setChosenModel(value);
       setWanted(({ [kind]: _, ...rest }) => rest);
     } catch (error) {
       setWanted(({ [kind]: _, ...rest }) => rest);
@@ -135,7 +139,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   };
 
   const mode = wanted.mode ?? session.agent.mode ?? "default";
-  const shownModel = wanted.model ?? model ?? "";
+  const shownModel = wanted.model ?? chosenModel ?? model ?? "";
   const label = !connected ? "Queue here" : working ? "Queue" : "Send";
   return (
     <form

@@ -2,7 +2,7 @@
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import type { AnsweredRequest, Partial } from "../state/session.ts";
-import { describeTool } from "../state/tools.ts";
+import { describeTool, firstLine } from "../state/tools.ts";
 import type { EventRow, PromptRow, ResultRow, Row, ThinkingRow, ToolRow } from "../state/transcript.ts";
 import { duration, fullTime, time } from "./format.ts";
 import { LogNumber, Tally } from "./marks.tsx";
@@ -99,7 +99,7 @@ function Thinking({ row }: { row: ThinkingRow }): ReactElement {
         <>
           <LightBulbIcon className="i" />
           <span className="v">Thought</span>
-          <span className="o trunc">{row.text.trim().split("\n", 1)[0]}</span>
+          <span className="o trunc">{firstLine(row.text)}</span>
         </>
       }
     >
@@ -108,7 +108,9 @@ function Thinking({ row }: { row: ThinkingRow }): ReactElement {
   );
 }
 
-function decisionWord(answer: AnsweredRequest): string {
+function decisionWord(answer: AnsweredRequest, tool: string): string {
+  if (answer.status === "approved" && tool === "AskUserQuestion") return "answered by you";
+  if (answer.status === "approved" && tool === "ExitPlanMode") return "started by you";
   switch (answer.decision) {
     case "approved":
       return "allowed once";
@@ -127,7 +129,8 @@ function decisionWord(answer: AnsweredRequest): string {
 const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredRequest | undefined; context: RowContext }): ReactElement {
   const line = describeTool(row.name, row.input, cwd);
   const Icon = toolIcons[line.icon];
-  const { text, bad } = outcome(row);
+  const denied = answer?.status === "denied" || answer?.decision === "denied";
+  const { text, bad } = denied ? { text: "", bad: false } : outcome(row);
   const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
   return (
     <Fold
@@ -148,7 +151,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
             <span className="m ask">waiting for you</span>
           ) : (
             <>
-              {answer !== undefined && answer.decision !== null && <span className="m opt">{decisionWord(answer)}</span>}
+              {answer !== undefined && answer.decision !== null && <span className="m opt">{decisionWord(answer, row.name)}</span>}
               <span className={bad ? "m bad" : "m"}>{text}</span>
             </>
           )}
@@ -170,7 +173,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
             {answer !== undefined && answer.decision !== null && (
               <p className="dim small answered">
                 {answer.status === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
-                {decisionWord(answer)}, {time(answer.completedAt)}, after {duration(Math.max(0, answer.completedAt - answer.createdAt))}
+                {decisionWord(answer, row.name)}, {time(answer.completedAt)}, after {duration(Math.max(0, answer.completedAt - answer.createdAt))}
               </p>
             )}
             <ToolBody row={row} />

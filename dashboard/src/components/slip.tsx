@@ -261,7 +261,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
               </dd>
             </>
           )}
-          {request.description !== null && request.description !== "" && (
+          {request.description !== null && request.description !== "" && !describeTool(request.tool, request.arguments, null).object.endsWith(request.description) && (
             <>
               <dt>It says</dt>
               <dd>{request.description}</dd>

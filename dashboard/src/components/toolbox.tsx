@@ -71,7 +71,8 @@ export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])
   const language = highlighter?.languageOf(path) ?? "";
   const total = hunks.reduce((sum, hunk) => sum + hunk.length, 0);
   const most = all ? Number.POSITIVE_INFINITY : 60;
-  const numbered = hunks.some((hunk) => hunk.some((line) => line.before !== null || line.after !== null));
+  const before = hunks.some((hunk) => hunk.some((line) => line.before !== null));
+  const after = hunks.some((hunk) => hunk.some((line) => line.after !== null));
   let left = most;
   return (
     <div className="box">
@@ -89,8 +90,8 @@ export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])
                 ),
                 ...lines.map((line, i) => (
                   <tr key={`${h}.${i}`} className={line.sign === "+" ? "a" : line.sign === "-" ? "d" : ""}>
-                    {numbered && <td className="n">{line.before}</td>}
-                    {numbered && <td className="n">{line.after}</td>}
+                    {before && <td className="n">{line.before}</td>}
+                    {after && <td className="n">{line.after}</td>}
                     <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
                       {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
                     </td>
@@ -172,9 +173,11 @@ export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
     }
     case "Agent":
     case "Task":
+      if (isBackground(row)) return { text: `${plural(row.children.length, "step")}, in the background`, bad: false };
       return { text: `${plural(row.children.length, "step")}${took > 0 ? `, ${duration(took)}` : ""}`, bad: false };
     case "AskUserQuestion":
-      return { text: "answered", bad: false };
+    case "ExitPlanMode":
+      return { text: "", bad: false };
     default:
       return { text: took > 1000 ? duration(took) : "", bad: false };
   }
@@ -257,9 +260,13 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
             </details>
           )}
           {result !== null && !result.isError && result.text !== "" && (
-            <div className="prose boxed">
-              <Markdown text={result.text} />
-            </div>
+            isBackground(row) ? (
+              <p className="dim small">It runs in the background; what it finds is said further down.</p>
+            ) : (
+              <div className="prose boxed">
+                <Markdown text={result.text} />
+              </div>
+            )
           )}
         </>
       );
@@ -280,6 +287,12 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       </button>
     </>
   );
+}
+
+/** The agent's note to itself that a subagent goes on without it. */
+function isBackground(row: ToolRow): boolean {
+  const structured = record(row.result?.structured);
+  return structured["isAsync"] === true || structured["status"] === "async_launched" || (row.result?.text.startsWith("Async agent launched") ?? false);
 }
 
 function ReadBox({ path, content }: { path: string; content: string }): ReactElement {

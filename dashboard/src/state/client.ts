@@ -122,6 +122,9 @@ export class Client {
   #refetching = false;
   #retryTimer: ReturnType<typeof setTimeout> | null = null;
   #publishLists: () => void;
+  #publishProgress: () => void;
+  #highest = 0;
+  #received = 0;
   #savePosition: () => void;
 
   constructor(deps: ClientDeps) {
@@ -130,6 +133,11 @@ export class Client {
     this.api = new Api(deps.origin, deps.fetch);
     this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
     this.#publishLists = coalesced(() => this.#setLists(), 20);
+    this.#publishProgress = coalesced(() => {
+      this.revision.set(this.#highest);
+      const connection = this.connection.get();
+      if (connection.state === "catching-up" && connection.received !== this.#received) this.connection.set({ ...connection, received: this.#received });
+    }, 20);
     this.#savePosition = coalesced(() => void this.#writePosition(), 1_000);
   }
 
@@ -225,6 +233,7 @@ export class Client {
     this.#log = null;
     this.api.token = null;
     this.alarm.set(null);
+    this.#highest = 0;
     this.revision.set(0);
     this.queued.set(0);
     this.lists.set({ loaded: false, sessions: [], machines: [], waiting: 0 });
@@ -237,7 +246,8 @@ export class Client {
     this.#accountId = login.accountId;
     this.api.token = login.token;
     this.#remembered = (await this.#deps.database.get<Position>("notes", `position:${login.accountId}`)) ?? null;
-    this.revision.set(this.#remembered?.revision ?? 0);
+    this.#highest = this.#remembered?.revision ?? 0;
+    this.revision.set(this.#highest);
     this.#outbox = new Outbox({
       database: this.#deps.database,
       vault: this.#vault as Vault,
@@ -248,7 +258,8 @@ export class Client {
       connected: () => this.#connected,
       send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
       stored: (sid, message) => {
-        this.revision.set(Math.max(this.revision.get(), message.revision));
+        this.#highest = Math.max(this.#highest, message.revision);
+        this.#publishProgress();
         void this.#sessions.get(sid)?.stored(message);
       },
       changed: (sid) => {
@@ -307,7 +318,7 @@ export class Client {
   #checkHistory(position: Position): void {
     const seen = this.#remembered;
     if (seen === null || seen.log !== position.log) {
-      if (seen !== null) this.revision.set(0);
+      if (seen !== null) this.#highest = 0;
       this.#remembered = position;
       this.#savePosition();
       return;
@@ -328,7 +339,8 @@ export class Client {
   }
 
   #advance(revision: number): void {
-    if (revision > this.revision.get()) this.revision.set(revision);
+    this.#highest = Math.max(this.#highest, revision);
+    this.#publishProgress();
     const log = this.#cursor?.log;
     if (log === undefined) return;
     if (this.#remembered === null || this.#remembered.log !== log || this.#remembered.revision < revision) {
@@ -386,6 +398,7 @@ export class Client {
   }
 
   #setConnection(state: Connection["state"], message: string | null = null): void {
+    this.#received = 0;
     const now = this.connection.get();
     if (now.state === state && now.message === message && state !== "catching-up") return;
     this.connection.set({ state, since: now.state === state ? now.since : this.#now(), received: 0, message });
@@ -472,8 +485,7 @@ export class Client {
     } finally {
       if (this.#cursor !== null && update.seq > this.#cursor.revision) this.#cursor = { log: this.#cursor.log, revision: update.seq };
       this.#advance(update.seq);
-      const connection = this.connection.get();
-      if (connection.state === "catching-up") this.connection.set({ ...connection, received: connection.received + 1 });
+      this.#received += 1;
     }
   }
 
@@ -610,15 +622,16 @@ export class Client {
     this.lists.set({ loaded, sessions, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
   }
 
-  /** Second lines for the newest sessions, one after the other, without hurry. */
+  /** Titles and second lines for the newest sessions, a few at a time. */
   #loadPreviews(generation: number): void {
     const newest = this.lists.get().sessions.slice(0, 30).map((summary) => summary.id);
-    void (async () => {
-      for (const id of newest) {
+    const next = async (): Promise<void> => {
+      for (let id = newest.shift(); id !== undefined; id = newest.shift()) {
         if (generation !== this.#generation || !this.#connected) return;
         await this.#sessions.get(id)?.loadPreview();
       }
-    })().catch(() => undefined);
+    };
+    for (let lane = 0; lane < 4; lane += 1) void next().catch(() => undefined);
   }
 
   // --- What a person does -------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import type { WireMessage, WireSession } from "../api/types.ts";
 import { type Bytes, ChainChecker, CryptoError, fromUtf8, type Link, openBundle, openMetadata, unwrapDataKey } from "../crypto/index.ts";
 import { type Decoded, decodeMessage } from "./decode.ts";
 import { coalesced, Signal } from "./signal.ts";
-import { baseName, describeTool } from "./tools.ts";
+import { baseName, describeTool, firstLine } from "./tools.ts";
 import { type Item, type PromptRow, record, type Row, string, Transcript } from "./transcript.ts";
 
 export interface PermissionRequest {
@@ -662,12 +662,6 @@ export class SessionModel {
 
 function itemOf(message: WireMessage, decoded: Decoded): Item {
   return { id: message.id, seq: message.seq, revision: message.revision, createdAt: message.createdAt, localId: message.localId, decoded };
-}
-
-function firstLine(text: string): string {
-  const line = text.trim().split("\n", 1)[0] ?? "";
-  const plain = line.replace(/^#+\s*/, "").replace(/[*_`]{1,3}(\S.*?)[*_`]{1,3}/g, "$1");
-  return plain.length > 160 ? `${plain.slice(0, 159)}…` : plain;
 }
 
 function askLine(request: PermissionRequest, cwd: string | null): string {

@@ -123,6 +123,13 @@ export function baseName(path: string): string {
   return path.replace(/\/+$/, "").split("/").pop() || path;
 }
 
+/** The first line of a text, without the marks of markdown. */
+export function firstLine(text: string): string {
+  const line = text.trim().split("\n", 1)[0] ?? "";
+  const plain = line.replace(/^#+\s*/, "").replace(/(\*\*|__|\*|`)(\S(?:.*?\S)?)\1/g, "$2");
+  return plain.length > 160 ? `${plain.slice(0, 159)}…` : plain;
+}
+
 export interface DiffLine {
   readonly sign: " " | "+" | "-";
   readonly text: string;

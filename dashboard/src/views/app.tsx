@@ -1,11 +1,20 @@
 // Which page is shown: by who is signed in, then by the path.
-import { type ReactElement, useEffect, useState } from "react";
+import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
 import { Logo } from "../components/marks.tsx";
 import { navigate, useClient, usePath, useSignal } from "../components/hooks.ts";
 import { KeyView } from "./key.tsx";
 import { PairView } from "./pair.tsx";
-import { Shell } from "./shell.tsx";
 import { Welcome } from "./welcome.tsx";
+
+const Shell = lazy(() => import("./shell.tsx"));
+
+function Starting(): ReactElement {
+  return (
+    <div className="starting">
+      <Logo />
+    </div>
+  );
+}
 
 export function App(): ReactElement {
   const client = useClient();
@@ -28,11 +37,7 @@ export function App(): ReactElement {
 
   switch (phase) {
     case "starting":
-      return (
-        <div className="starting">
-          <Logo />
-        </div>
-      );
+      return <Starting />;
     case "signed-out":
     case "revoked":
       return <Welcome key={phase} pairing={link !== null} revoked={phase === "revoked"} onCreated={() => setFresh(true)} />;
@@ -50,6 +55,10 @@ export function App(): ReactElement {
         );
       }
       if (pairing) return <PairView key={link ?? ""} initialLink={link} />;
-      return <Shell path={path} />;
+      return (
+        <Suspense fallback={<Starting />}>
+          <Shell path={path} />
+        </Suspense>
+      );
   }
 }

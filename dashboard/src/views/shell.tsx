@@ -13,7 +13,7 @@ import { SettingsView } from "./settings.tsx";
 
 const toastMs = 6_000;
 
-export function Shell({ path }: { path: string }): ReactElement {
+export default function Shell({ path }: { path: string }): ReactElement {
   const client = useClient();
   const lists = useSignal(client.lists);
   const connection = useSignal(client.connection);
