@@ -147,12 +147,12 @@ describe('about a conversation', () => {
         if (path.startsWith('/v3/') || path.includes('/messages')) body.messages = body.messages?.filter((message: any) => !isHidden(message));
       },
     };
-    const sealed = await seal(text('withheld'));
+    const sealed = await seal(text('kept back'));
     hidden = sealed.bundle;
     await send(sealed.bundle);
-    await send((await seal(text('after the withheld'))).bundle);
+    await send((await seal(text('after what is withheld'))).bundle);
     await doubted(/missing/);
-    assert.equal(await shown('withheld'), 0);
+    assert.equal(await shown('kept back'), 0);
   });
 
   it('the same number given to two entries', async () => {
