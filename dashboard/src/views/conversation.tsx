@@ -45,8 +45,8 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
   const requests = session.status === "offline" ? [] : session.agent.requests;
   const request = requests[0];
   useEffect(() => {
-    if (request === undefined) setSheet(false);
-  }, [request]);
+    if (request === undefined || !isPhone) setSheet(false);
+  }, [request, isPhone]);
 
   const onUnsend = useCallback(
     (localId: string) =>
@@ -205,6 +205,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   const conversation = useSignal(model.conversation);
   const box = useRef<HTMLDivElement>(null);
   const atBottom = useRef(true);
+  const lastTop = useRef(0);
   /** The rows at the top of the view. Several: a row may be joined with an older one when that is loaded. */
   const anchors = useRef<{ key: string; top: number }[]>([]);
   /** message.seq from which on rows are in the page; null: the newest. */
@@ -261,7 +262,11 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   const onScroll = useCallback(() => {
     const element = box.current;
     if (element === null) return;
-    atBottom.current = element.scrollHeight - element.scrollTop - element.clientHeight < nearBottom;
+    // Only moving up leaves the end: the page may have grown, or its frame shrunk, since this event was sent.
+    const near = element.scrollHeight - element.scrollTop - element.clientHeight < nearBottom;
+    if (near) atBottom.current = true;
+    else if (element.scrollTop < lastTop.current) atBottom.current = false;
+    lastTop.current = element.scrollTop;
     if (atBottom.current) setBelow(false);
     remember();
     if (element.scrollTop < nearTop && hasMore && !conversation.loadingOlder) more();
