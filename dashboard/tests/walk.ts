@@ -232,6 +232,7 @@ try {
   await shoot(page, "offline");
   await page.goto("about:blank");
   await relay.restart();
+  while (!main.socket.connected) await new Promise((done) => setImmediate(done));
   await page.goto(`${relay.origin}/session/${main.id}`);
   await page.locator("[data-testid=truth-line][data-state=live]").waitFor();
   await id("conversation").getByText("Then add one line to CHANGELOG.md under Fixed.").first().waitFor();

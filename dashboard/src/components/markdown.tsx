@@ -23,7 +23,7 @@ const components: Components = {
     return <CodeBlock text={String(child.props.children ?? "").replace(/\n$/, "")} language={language} />;
   },
   table: ({ children }) => (
-    <div className="tablescroll" tabIndex={0} role="region" aria-label="Table">
+    <div className="tablescroll" tabIndex={0} role="group" aria-label="Table">
       <table>{children}</table>
     </div>
   ),

@@ -76,7 +76,7 @@ export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])
   let left = most;
   return (
     <div className="box">
-      <div className="diffscroll" tabIndex={0} role="region" aria-label="Changed lines">
+      <div className="diffscroll" tabIndex={0} role="group" aria-label="Changed lines">
         <table className="diff">
           <tbody>
             {hunks.map((hunk, h) => {

@@ -84,7 +84,7 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
   };
 
   return (
-    <main className="conv" data-testid="conversation" data-session-id={session.id} data-state={session.status}>
+    <main className="conv" id="main" data-testid="conversation" data-session-id={session.id} data-state={session.status}>
       <header className="head">
         <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
           <ChevronLeftIcon className="i" />

@@ -5,14 +5,14 @@ import { Logo, Rosette } from "../components/marks.tsx";
 export function Cover({ task, aside, children, wide, fingerprint }: { task?: boolean; aside?: ReactNode; children: ReactNode; wide?: boolean; fingerprint?: string }): ReactElement {
   return (
     <div className={task === true ? "cover task" : "cover"}>
-      <div className="left">
+      <header className="left">
         <a href="/">
           <Logo />
         </a>
         {aside ?? <Vows />}
         {aside === undefined && <Rosette hex={fingerprint ?? "9f3ac41e7b02d855"} copies={10} className="bigrose" />}
-      </div>
-      <main className="right">
+      </header>
+      <main className="right" id="main">
         <div className={wide === true ? "form wide" : "form"}>{children}</div>
       </main>
     </div>

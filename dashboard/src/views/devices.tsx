@@ -41,7 +41,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
     { kind: "browser", title: "Browsers", what: "read and steer all sessions", none: "" },
   ] as const;
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <header className="head">
         <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
           <ChevronLeftIcon className="i" />

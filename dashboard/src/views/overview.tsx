@@ -14,7 +14,7 @@ export function OverviewView(): ReactElement {
   const connection = useSignal(client.connection);
   if (!lists.loaded) {
     return (
-      <main className="conv">
+      <main className="conv" id="main">
         <p className="dim hint">{connection.state === "offline" || connection.state === "refused" ? `The relay cannot be reached. ${connection.message ?? ""}` : "Loading…"}</p>
       </main>
     );
@@ -28,7 +28,7 @@ function All(): ReactElement {
   const now = useNow(5_000);
   const groups = groupSessions(lists.sessions, lists.machines);
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <header className="head">
         <h1 className="grow">All sessions</h1>
         <Go to="/pair" className="b">
@@ -106,7 +106,7 @@ function Empty(): ReactElement {
   const agents = devices.filter((device) => device.kind === "agent" && device.revokedAt === null);
   const paired = agents.at(-1);
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <div className="scroll blank">
         <div className="sheet" data-testid="empty">
           <div className="entry">

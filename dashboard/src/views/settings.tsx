@@ -21,7 +21,7 @@ export function SettingsView(): ReactElement {
   const queued = useSignal(client.queued);
 
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <header className="head">
         <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
           <ChevronLeftIcon className="i" />

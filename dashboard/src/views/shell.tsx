@@ -84,8 +84,8 @@ export default function Shell({ path }: { path: string }): ReactElement {
   const page = path !== "/";
   return (
     <div className="app two" data-view={page ? "conversation" : "list"} data-side={folded ? "folded" : undefined}>
-      <a className="skip" href="#conversation">
-        Skip to the conversation
+      <a className="skip" href="#main">
+        Skip the list
       </a>
       <nav className="side" aria-label="Sessions">
         <div className="head">
@@ -128,7 +128,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
 
 function Blank({ text }: { text: string }): ReactElement {
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <p className="dim hint">{text}</p>
     </main>
   );
@@ -136,7 +136,7 @@ function Blank({ text }: { text: string }): ReactElement {
 
 function Missing(): ReactElement {
   return (
-    <main className="conv">
+    <main className="conv" id="main">
       <div className="page">
         <Note icon={<StatusShape shape="offline" />} title="This session is not here">
           <p>It was deleted, or it belongs to another identity.</p>
