@@ -67,7 +67,7 @@ TEST(claude_permission, allow_always_writes_the_rule_into_the_local_settings)
     EXPECT_EQ(answer.at("updatedPermissions").at(1).at("destination"), "session");
 }
 
-TEST(claude_permission, without_suggestions_the_rule_is_for_the_tool)
+TEST(claude_permission, without_suggestions_the_rule_is_for_the_same_command_or_the_tool)
 {
     auto asked = bash_request();
     asked.suggestions.clear();
@@ -75,7 +75,13 @@ TEST(claude_permission, without_suggestions_the_rule_is_for_the_tool)
     EXPECT_EQ(
         answer.at("updatedPermissions"),
         json::parse(
-            R"([{"type":"addRules","rules":[{"toolName":"Bash"}],"behavior":"allow","destination":"session"}])"));
+            R"([{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"}])"));
+    asked.tool = "Write";
+    EXPECT_EQ(
+        answer_to(asked, R"({"id":"toolu_1","approved":true,"decision":"approved_for_session"})")
+            .at("updatedPermissions"),
+        json::parse(
+            R"([{"type":"addRules","rules":[{"toolName":"Write"}],"behavior":"allow","destination":"session"}])"));
 }
 
 TEST(claude_permission, a_denial_carries_its_reason_and_abort_ends_the_turn)

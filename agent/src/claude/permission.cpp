@@ -16,7 +16,16 @@ constexpr std::array words{
     std::pair(decision::abort, std::string_view("abort")),
 };
 
-/// The suggested rules, or one for the whole tool, to be kept at `destination`.
+/// What "again" means where Claude suggests no rule: for a command the very same command, never every command.
+json::object rule_of(const permission_request& asked)
+{
+    json::object rule{{"toolName", asked.tool}};
+    if (asked.tool == "Bash")
+        rule["ruleContent"] = text_at(asked.input, "command");
+    return rule;
+}
+
+/// The suggested rules, or one of ours, to be kept at `destination`.
 json::array rules_for(const permission_request& asked, std::string_view destination)
 {
     json::array out;
@@ -40,7 +49,7 @@ json::array rules_for(const permission_request& asked, std::string_view destinat
     if (!has_rules)
         out.push_back(json::object{
             {"type", "addRules"},
-            {"rules", json::array{json::object{{"toolName", asked.tool}}}},
+            {"rules", json::array{rule_of(asked)}},
             {"behavior", "allow"},
             {"destination", destination}});
     return out;
