@@ -1,6 +1,7 @@
 #include "consortium/net/url.hpp"
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <charconv>
 
 namespace consortium::net
 {
@@ -47,8 +48,15 @@ result<url> parse_url(std::string_view text)
     out.host.assign(host.data(), host.size());
     if (out.host.empty())
         return fail(errc::bad_request, quoted() + " names no host");
-    out.port = found.has_port() ? found.port_number() : default_port(out.tls);
-    if (out.port == 0)
+    out.port = default_port(out.tls);
+    bool port_fits = true;
+    if (found.has_port())
+    {
+        const auto digits = found.port();
+        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+        port_fits = read.ec == std::errc{} && out.port != 0;
+    }
+    if (!port_fits)
         return fail(errc::bad_request, quoted() + " has no usable port");
     const auto path = found.encoded_path();
     out.target.assign(path.data(), path.size());

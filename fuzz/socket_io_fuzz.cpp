@@ -1,0 +1,26 @@
+#include "consortium/common/bytes.hpp"
+#include "consortium/protocol/socket_io.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    using namespace consortium;
+    using namespace consortium::protocol::socket_io;
+    const auto packet = parse(text(byte_view(data, size)));
+    if (!packet)
+        return 0;
+    // Leading zeros of an id are not written again, so texts may differ; what they mean may not.
+    const auto again = write(*packet);
+    CONSORTIUM_ASSERT(parse(again) == *packet);
+
+    if (const auto event = parse_event(*packet))
+    {
+        const auto peeked = peek_event_name(*packet);
+        CONSORTIUM_ASSERT(peeked.empty() || peeked == event->name);
+        const auto written = message_event_args(event->name, event->args, packet->id);
+        const auto reread = parse(std::string_view(written).substr(1));
+        CONSORTIUM_ASSERT(reread && reread->id == packet->id && parse_event(*reread)->args == event->args);
+    }
+    (void)parse_args(*packet);
+    (void)parse_object(*packet);
+    return 0;
+}

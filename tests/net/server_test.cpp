@@ -1,0 +1,660 @@
+#include "consortium/common/secret.hpp"
+#include "consortium/net/http_client.hpp"
+#include "consortium/net/http_server.hpp"
+#include "consortium/net/websocket_client.hpp"
+#include "net/loop.hpp"
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <gtest/gtest.h>
+#include <latch>
+#include <set>
+
+namespace consortium::net
+{
+namespace
+{
+using std::chrono::milliseconds;
+using tcp = asio::ip::tcp;
+
+/// Paths: /echo answers body and method; /slow waits for `go`; /fault throws; /where names the thread; /text?n= answers
+/// n bytes; /ws echoes messages, /count answers their number per read, /flood sends and never reads.
+class test_site final : public http_handler
+{
+public:
+    asio::awaitable<http_response> handle(http_request request, connection_info from) override
+    {
+        ++handled;
+        if (request.path == "/echo")
+        {
+            auto out = http_response::text(200, request.method + " " + request.body);
+            out.headers.add("X-Remote", from.remote_address);
+            co_return out;
+        }
+        if (request.path == "/where")
+            co_return http_response::text(200, std::to_string(from.thread));
+        if (request.path == "/text")
+            co_return http_response::with(
+                200, "text/plain",
+                std::make_shared<const std::string>(std::stoul(std::string(*request.query_value("n"))), 'x'));
+        if (request.path == "/fault")
+            throw std::runtime_error("asked for");
+        if (request.path == "/smuggle")
+        {
+            auto out = http_response::text(200, "x");
+            out.headers.add("X-A", "1\r\nX-Evil: 2");
+            co_return out;
+        }
+        if (request.path == "/slow")
+        {
+            asio::steady_timer timer(co_await asio::this_coro::executor);
+            while (!go)
+            {
+                timer.expires_after(milliseconds(2));
+                co_await timer.async_wait(asio::use_awaitable);
+            }
+            co_return http_response::text(200, "done");
+        }
+        co_return http_response::text(404, "not here");
+    }
+    std::optional<http_response> refuse_upgrade(const http_request& request, const connection_info&) override
+    {
+        if (request.path == "/forbidden")
+            return http_response::text(403, "not you");
+        return {};
+    }
+    asio::awaitable<void>
+    upgraded(http_request request, connection_info, std::unique_ptr<websocket> connection) override
+    {
+        ++websockets;
+        if (request.path == "/flood")
+        {
+            for (int i = 0; i < 100'000 && connection->is_open(); ++i)
+                connection->send(std::string(1000, 'f'));
+            connection->flush();
+            flooded = connection->queued_bytes();
+            asio::steady_timer timer(connection->executor());
+            while (connection->is_open())
+            {
+                timer.expires_after(milliseconds(2));
+                co_await timer.async_wait(asio::use_awaitable);
+            }
+            co_return;
+        }
+        if (request.path == "/goodbye")
+        {
+            for (int i = 0; i < 1000; ++i)
+                connection->send(std::to_string(i));
+            connection->close(close_code::going_away, "bye");
+            co_return;
+        }
+        while (true)
+        {
+            const auto messages = co_await connection->read();
+            if (!messages)
+            {
+                const std::lock_guard lock(mutex);
+                ends.push_back(messages.error());
+                co_return;
+            }
+            if (request.path == "/count")
+                connection->send(std::to_string(messages->size()));
+            else
+                for (const auto each : *messages)
+                    each.size() % 2 == 0 ? connection->send(each) : connection->send(encode_text_frame(each));
+            connection->flush();
+        }
+    }
+    http_response refuse(unsigned status, std::string_view detail) override
+    {
+        return http_response::json(status, R"({"error":")" + std::string(detail) + "\"}");
+    }
+
+    std::atomic<int> handled = 0;
+    std::atomic<int> websockets = 0;
+    std::atomic<bool> go = false;
+    std::atomic<std::size_t> flooded = 0;
+    std::mutex mutex;
+    std::vector<error> ends;
+};
+
+class http_server_test : public ::testing::Test
+{
+protected:
+    http_server_test() { init_crypto(); }
+    ~http_server_test() override
+    {
+        client_.reset();
+        if (server_)
+            server_->stop();
+        if (!directory_.empty())
+            std::filesystem::remove_all(directory_);
+    }
+
+    void start(http_server_options options = {})
+    {
+        server_ = http_server::listen(std::move(options)).value();
+        server_->start(site_);
+    }
+    std::string base(std::string_view scheme = "http") const
+    {
+        return std::string(scheme) + "://127.0.0.1:" + std::to_string(server_->port());
+    }
+    client_response get(std::string path) { return send({.url = base() + path, .headers = {}, .body = {}}).value(); }
+    result<client_response> send(client_request request)
+    {
+        if (!client_)
+            client_ = http_client::make(loop_.executor()).value();
+        return loop_.run(client_->send(std::move(request)));
+    }
+
+    tcp::socket dial()
+    {
+        tcp::socket out(loop_.executor());
+        out.connect({asio::ip::make_address("127.0.0.1"), server_->port()});
+        return out;
+    }
+    /// Sends `text` and reads until the server closes, or until `count` answers' worth of `marker` came.
+    std::string raw(std::string text, std::string_view marker = {}, std::size_t count = 0)
+    {
+        auto socket = dial();
+        asio::write(socket, asio::buffer(text));
+        std::string got;
+        std::array<char, 4096> chunk;
+        boost::system::error_code failed;
+        while (!failed)
+        {
+            got.append(chunk.data(), socket.read_some(asio::buffer(chunk), failed));
+            std::size_t seen = 0;
+            for (auto at = got.find(marker); count > 0 && at != std::string::npos; at = got.find(marker, at + 1))
+                ++seen;
+            if (count > 0 && seen >= count)
+                break;
+        }
+        return got;
+    }
+
+    /// A certificate for 127.0.0.1 and localhost, signed by itself.
+    void make_certificate()
+    {
+        auto pattern = (std::filesystem::temp_directory_path() / "consortium-net-XXXXXX").string();
+        directory_ = mkdtemp(pattern.data());
+        const auto command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+                             "-subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout " +
+                             (directory_ / "key.pem").string() + " -out " + (directory_ / "cert.pem").string() +
+                             " 2>/dev/null";
+        ASSERT_EQ(std::system(command.c_str()), 0);
+    }
+    http_server_options tls_options()
+    {
+        http_server_options out;
+        out.certificate_file = directory_ / "cert.pem";
+        out.key_file = directory_ / "key.pem";
+        return out;
+    }
+
+    std::unique_ptr<websocket> open_websocket(const std::string& path, client_options options = {})
+    {
+        return loop_.run(connect_websocket(base("ws") + path, {}, std::move(options))).value();
+    }
+    std::vector<std::string> read_messages(websocket& from, std::size_t count)
+    {
+        std::vector<std::string> out;
+        loop_.run(
+            [](websocket& from_, std::size_t count_, std::vector<std::string>& out_) -> asio::awaitable<void>
+            {
+                while (out_.size() < count_)
+                {
+                    const auto batch = co_await from_.read();
+                    if (!batch)
+                        co_return;
+                    out_.insert(out_.end(), batch->begin(), batch->end());
+                }
+            }(from, count, out));
+        return out;
+    }
+    error read_error(websocket& from)
+    {
+        return loop_.run(
+            [](websocket& from_) -> asio::awaitable<error>
+            {
+                while (true)
+                    if (const auto batch = co_await from_.read(); !batch)
+                        co_return batch.error();
+            }(from));
+    }
+
+    loop loop_;
+    test_site site_;
+    std::unique_ptr<http_server> server_;
+    std::unique_ptr<http_client> client_;
+    std::filesystem::path directory_;
+};
+
+TEST_F(http_server_test, answers_and_keeps_the_connection)
+{
+    start();
+    const auto first = send({.method = "POST", .url = base() + "/echo", .headers = {}, .body = "hello"}).value();
+    EXPECT_EQ(first.status, 200u);
+    EXPECT_EQ(first.body, "POST hello");
+    EXPECT_EQ(first.headers.find("X-Remote"), "127.0.0.1");
+    EXPECT_EQ(get("/nowhere").status, 404u);
+    EXPECT_EQ(server_->connection_count(), 1u);
+}
+
+TEST_F(http_server_test, carries_large_bodies_both_ways)
+{
+    start();
+    const std::string large(16u << 20, 'b');
+    EXPECT_EQ(send({.method = "POST", .url = base() + "/echo", .headers = {}, .body = large})->body, "POST " + large);
+    EXPECT_EQ(get("/text?n=30000000").body.size(), 30'000'000u);
+}
+
+TEST_F(http_server_test, refuses_a_body_above_the_bound_with_413_and_the_client_sees_it)
+{
+    start();
+    const auto answer =
+        send({.method = "POST", .url = base() + "/echo", .headers = {}, .body = std::string((16u << 20) + 1, 'b')});
+    ASSERT_TRUE(answer) << answer.error().detail;
+    EXPECT_EQ(answer->status, 413u);
+    EXPECT_EQ(answer->body, R"({"error":"Request body is too large"})");
+    EXPECT_EQ(site_.handled, 0);
+}
+
+TEST_F(http_server_test, answers_pipelined_requests_in_order)
+{
+    start();
+    std::string requests;
+    for (int i = 0; i < 50; ++i)
+    {
+        const auto body = "n" + std::to_string(i) + "!";
+        requests +=
+            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    }
+    const auto got = raw(requests, "!", 50);
+    std::size_t at = 0;
+    for (int i = 0; i < 50; ++i)
+    {
+        at = got.find("POST n" + std::to_string(i) + "!", at);
+        ASSERT_NE(at, std::string::npos) << i;
+    }
+}
+
+TEST_F(http_server_test, says_continue_only_when_asked_and_before_the_body)
+{
+    start();
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n";
+    auto socket = dial();
+    asio::write(socket, asio::buffer(head + "\r\n"));
+    std::string got;
+    asio::read_until(socket, asio::dynamic_buffer(got), "\r\n\r\n");
+    EXPECT_EQ(got, "HTTP/1.1 100 Continue\r\n\r\n");
+    asio::write(socket, asio::buffer("ok", 2));
+    got.clear();
+    asio::read_until(socket, asio::dynamic_buffer(got), "POST ok");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));
+    EXPECT_FALSE(raw(head + "Connection: close\r\n\r\nok").contains("100 Continue"));
+}
+
+TEST_F(http_server_test, obeys_connection_close_and_http_1_0)
+{
+    start();
+    EXPECT_TRUE(raw("GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").contains("Connection: close\r\n"));
+    EXPECT_TRUE(raw("GET /echo HTTP/1.0\r\n\r\n").ends_with("GET "));
+    const auto head = raw("HEAD /text?n=5 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(head.contains("Content-Length: 5\r\n"));
+    EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+}
+
+TEST_F(http_server_test, malformed_requests_get_an_answer_and_the_connection_ends)
+{
+    start();
+    EXPECT_TRUE(raw("nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(raw("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 431 "));
+    const std::string upgrade = "Connection: close, Upgrade\r\nUpgrade: WebSocket\r\n";
+    EXPECT_TRUE(raw("GET /ws HTTP/1.1\r\nHost: h\r\n" + upgrade + "\r\n").contains(" 400 "));
+    EXPECT_TRUE(raw("GET /ws HTTP/1.1\r\nHost: h\r\n" + upgrade +
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n")
+                    .contains("Sec-WebSocket-Version: 13\r\n"));
+}
+
+TEST_F(http_server_test, a_header_value_cannot_smuggle_another_field)
+{
+    start();
+    const auto answer = get("/smuggle");
+    EXPECT_EQ(answer.headers.find("X-A"), "1  X-Evil: 2");
+    EXPECT_FALSE(answer.headers.contains("X-Evil"));
+}
+
+TEST_F(http_server_test, an_exception_is_a_500_and_the_connection_goes_on)
+{
+    start();
+    EXPECT_EQ(get("/fault").status, 500u);
+    EXPECT_EQ(get("/echo").status, 200u);
+    EXPECT_EQ(server_->connection_count(), 1u);
+}
+
+TEST_F(http_server_test, ends_connections_that_dawdle)
+{
+    http_server_options options;
+    options.header_timeout = milliseconds(60);
+    options.idle_timeout = milliseconds(60);
+    options.body_timeout = milliseconds(60);
+    start(options);
+    EXPECT_EQ(raw(""), "");
+    EXPECT_EQ(raw("GET / HT"), "");
+    EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab"), "");
+    EXPECT_TRUE(raw("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n").ends_with("GET "));
+    EXPECT_EQ(site_.handled, 1);
+}
+
+TEST_F(http_server_test, survives_peers_that_vanish)
+{
+    start();
+    for (const std::string text :
+         {"", "GET /", "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab",
+          "GET /text?n=9000000 HTTP/1.1\r\nHost: h\r\n\r\n"})
+    {
+        auto socket = dial();
+        asio::write(socket, asio::buffer(text));
+        // A reset, not an orderly end.
+        socket.set_option(asio::socket_base::linger(true, 0));
+        socket.close();
+    }
+    EXPECT_EQ(get("/echo").status, 200u);
+    loop_.run_until([&] { return server_->connection_count() == 1; });
+}
+
+TEST_F(http_server_test, spreads_connections_over_its_threads_and_runs_tasks_there)
+{
+    http_server_options options;
+    options.threads = 3;
+    start(options);
+    std::set<std::string> threads;
+    for (int i = 0; i < 6; ++i)
+    {
+        client_.reset();
+        threads.insert(get("/where").body);
+    }
+    EXPECT_EQ(threads.size(), 3u);
+    EXPECT_FALSE(server_->current_thread());
+    for (std::size_t i = 0; i < server_->thread_count(); ++i)
+    {
+        std::promise<std::optional<std::size_t>> where;
+        server_->post(i, [&] { where.set_value(server_->current_thread()); });
+        EXPECT_EQ(where.get_future().get(), i);
+    }
+}
+
+TEST_F(http_server_test, says_in_one_line_why_it_cannot_listen)
+{
+    start();
+    http_server_options options;
+    options.port = server_->port();
+    const auto taken = http_server::listen(options);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error(), errc::io);
+    EXPECT_NE(taken.error().detail.find("127.0.0.1:" + std::to_string(options.port)), std::string::npos);
+    EXPECT_NE(taken.error().detail.find("in use"), std::string::npos);
+
+    options.address = "not-an-address";
+    EXPECT_EQ(http_server::listen(options).error(), errc::bad_request);
+    options.address = "203.0.113.1";
+    EXPECT_EQ(http_server::listen(options).error(), errc::io);
+    options = {};
+    options.certificate_file = "/nonexistent/cert.pem";
+    EXPECT_EQ(http_server::listen(options).error(), errc::bad_request);
+    options.key_file = "/nonexistent/key.pem";
+    const auto unreadable = http_server::listen(options);
+    ASSERT_FALSE(unreadable);
+    EXPECT_NE(unreadable.error().detail.find("/nonexistent/cert.pem"), std::string::npos);
+}
+
+TEST_F(http_server_test, draining_answers_what_is_under_way_and_ends_the_rest)
+{
+    start();
+    auto idle = dial();
+    ASSERT_EQ(get("/echo").status, 200u);
+    std::promise<std::string> slow;
+    std::thread asking(
+        [&]
+        {
+            loop own;
+            auto client = http_client::make(own.executor()).value();
+            const auto answer = own.run(client->send({.url = base() + "/slow", .headers = {}, .body = {}}));
+            slow.set_value(
+                answer ? answer->body + std::string(answer->headers.find("Connection").value_or("")) : "failed");
+        });
+    loop_.run_until([&] { return site_.handled == 2; });
+    auto drained = std::async(std::launch::async, [&] { return server_->drain(milliseconds(5000)); });
+    // The idle connection ends at once.
+    std::array<char, 1> byte;
+    boost::system::error_code ended;
+    idle.read_some(asio::buffer(byte), ended);
+    EXPECT_EQ(ended, asio::error::eof);
+    site_.go = true;
+    EXPECT_EQ(slow.get_future().get(), "doneclose");
+    asking.join();
+    EXPECT_TRUE(drained.get());
+    EXPECT_FALSE(send({.url = base() + "/echo", .headers = {}, .body = {}}));
+}
+
+TEST_F(http_server_test, draining_cuts_what_does_not_end_in_time)
+{
+    start();
+    auto connection = open_websocket("/ws");
+    EXPECT_FALSE(server_->drain(milliseconds(50)));
+    EXPECT_FALSE(loop_.run(connection->read()));
+}
+
+TEST_F(http_server_test, refuses_connections_above_its_bound)
+{
+    http_server_options options;
+    options.connections_max = 2;
+    start(options);
+    auto first = dial();
+    auto second = dial();
+    loop_.run_until([&] { return server_->connection_count() == 2; });
+    EXPECT_EQ(raw("GET /echo HTTP/1.1\r\n\r\n"), "");
+    first.close();
+    loop_.run_until([&] { return server_->connection_count() == 1; });
+    EXPECT_EQ(get("/echo").status, 200u);
+}
+
+TEST_F(http_server_test, the_client_uses_a_connection_again_and_survives_its_end)
+{
+    http_server_options options;
+    options.idle_timeout = milliseconds(30);
+    start(options);
+    EXPECT_EQ(get("/echo").status, 200u);
+    loop_.run_until([&] { return server_->connection_count() == 0; });
+    EXPECT_EQ(get("/echo").status, 200u);
+}
+
+TEST_F(http_server_test, the_client_gives_up_in_time)
+{
+    start();
+    client_options options;
+    options.request_timeout = milliseconds(50);
+    client_ = http_client::make(loop_.executor(), options).value();
+    const auto answer = send({.url = base() + "/slow", .headers = {}, .body = {}});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error(), errc::timeout);
+    options.response_bytes_max = 100;
+    client_ = http_client::make(loop_.executor(), options).value();
+    EXPECT_EQ(send({.url = base() + "/text?n=101", .headers = {}, .body = {}}).error(), errc::too_large);
+    site_.go = true;
+}
+
+TEST_F(http_server_test, websocket_echoes_messages_in_order)
+{
+    start();
+    auto connection = open_websocket("/ws");
+    std::vector<std::string> sent;
+    for (std::size_t i = 0; i < 2000; ++i)
+    {
+        // Small ones are copied together, large ones go out from where they are; both kinds in one write.
+        sent.push_back(std::to_string(i) + std::string(i % 7 == 0 ? 3000 + i : i % 100, 'x'));
+        connection->send(sent.back());
+    }
+    connection->flush();
+    EXPECT_EQ(read_messages(*connection, sent.size()), sent);
+}
+
+TEST_F(http_server_test, websocket_hands_out_together_what_arrived_together)
+{
+    start();
+    auto connection = open_websocket("/count");
+    for (int i = 0; i < 100; ++i)
+        connection->send("x");
+    connection->flush();
+    // One write of 700 bytes arrives whole on loopback.
+    EXPECT_EQ(read_messages(*connection, 1), std::vector<std::string>{"100"});
+}
+
+TEST_F(http_server_test, websocket_messages_up_to_the_bound_pass_and_above_it_end_with_1009)
+{
+    start();
+    client_options options;
+    auto connection = open_websocket("/ws", options);
+    const std::string large(16u << 20, 'm');
+    connection->send(large);
+    connection->flush();
+    EXPECT_EQ(read_messages(*connection, 1), std::vector<std::string>{large});
+    connection->send(large + "m");
+    connection->flush();
+    const auto end = read_error(*connection);
+    EXPECT_EQ(end, errc::closed);
+    EXPECT_NE(end.detail.find("1009"), std::string::npos) << end.detail;
+    loop_.run_until(
+        [&]
+        {
+            const std::lock_guard lock(site_.mutex);
+            return !site_.ends.empty();
+        });
+    EXPECT_EQ(site_.ends.front(), errc::too_large);
+}
+
+TEST_F(http_server_test, websocket_close_sends_what_was_queued_first)
+{
+    start();
+    auto connection = open_websocket("/goodbye");
+    const auto got = read_messages(*connection, 1001);
+    ASSERT_EQ(got.size(), 1000u);
+    EXPECT_EQ(got.back(), "999");
+    const auto end = read_error(*connection);
+    EXPECT_EQ(end, errc::closed);
+    EXPECT_NE(end.detail.find("1001 bye"), std::string::npos) << end.detail;
+    loop_.run_until([&] { return server_->connection_count() == 0; });
+}
+
+TEST_F(http_server_test, websocket_that_is_not_read_is_bounded_and_dropped)
+{
+    http_server_options options;
+    options.write_timeout = milliseconds(100);
+    start(options);
+    auto connection = open_websocket("/flood");
+    loop_.run_until([&] { return server_->connection_count() == 0; });
+    EXPECT_GT(site_.flooded, 50'000'000u);
+}
+
+TEST_F(http_server_test, websocket_refusals_reach_the_client)
+{
+    start();
+    const auto refused = loop_.run(connect_websocket(base("ws") + "/forbidden"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), errc::forbidden);
+    EXPECT_NE(refused.error().detail.find("403 not you"), std::string::npos);
+}
+
+TEST_F(http_server_test, websocket_answers_pings_and_ends_on_broken_frames)
+{
+    start();
+    auto socket = dial();
+    const std::string head = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    // A ping, masked with zeros, right behind the handshake; then an unmasked frame.
+    asio::write(socket, asio::buffer(head + std::string("\x89\x82\0\0\0\0hi\x81\x02no", 12)));
+    std::string got;
+    boost::system::error_code ended;
+    asio::read(socket, asio::dynamic_buffer(got), ended);
+    EXPECT_EQ(ended, asio::error::eof);
+    EXPECT_TRUE(got.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    const auto frames = got.substr(got.find("\r\n\r\n") + 4);
+    EXPECT_TRUE(frames.starts_with(std::string("\x8a\x02hi", 4)));
+    EXPECT_EQ(frames.substr(4, 1), "\x88");
+    EXPECT_EQ(frames.substr(6, 2), "\x03\xea");
+}
+
+TEST_F(http_server_test, websocket_is_used_from_another_thread)
+{
+    start();
+    auto connection = use_from(loop_.executor(), open_websocket("/ws"));
+    for (int i = 0; i < 100; ++i)
+        connection->send(std::to_string(i));
+    connection->flush();
+    EXPECT_EQ(read_messages(*connection, 100).back(), "99");
+    connection->close(close_code::normal);
+    connection.reset();
+    loop_.run_until([&] { return server_->connection_count() == 0; });
+}
+
+TEST_F(http_server_test, tls_carries_http_and_websockets_and_verifies)
+{
+    make_certificate();
+    start(tls_options());
+    // Nobody vouches for this certificate.
+    const auto untrusted = send({.url = base("https") + "/echo", .headers = {}, .body = {}});
+    ASSERT_FALSE(untrusted);
+    EXPECT_EQ(untrusted.error(), errc::io);
+    EXPECT_NE(untrusted.error().detail.find("not trusted"), std::string::npos) << untrusted.error().detail;
+
+    client_options options;
+    options.extra_ca_file = directory_ / "cert.pem";
+    client_ = http_client::make(loop_.executor(), options).value();
+    const std::string large(3'000'000, 't');
+    EXPECT_EQ(
+        send({.method = "POST", .url = base("https") + "/echo", .headers = {}, .body = large})->body, "POST " + large);
+    EXPECT_EQ(
+        send({.url = "https://localhost:" + std::to_string(server_->port()) + "/echo", .headers = {}, .body = {}})
+            ->status,
+        200u);
+
+    auto connection = loop_.run(connect_websocket(base("wss") + "/ws", {}, options)).value();
+    std::vector<std::string> sent;
+    for (std::size_t i = 0; i < 300; ++i)
+    {
+        sent.push_back(std::to_string(i) + std::string(i * 50, 'x'));
+        connection->send(sent.back());
+    }
+    connection->flush();
+    EXPECT_EQ(read_messages(*connection, sent.size()), sent);
+
+    // Plain bytes on a TLS port end that connection only.
+    EXPECT_FALSE(raw("GET / HTTP/1.1\r\n\r\n").contains("200"));
+    EXPECT_EQ(send({.url = base("https") + "/echo", .headers = {}, .body = {}})->status, 200u);
+    options.extra_ca_file = "/nonexistent.pem";
+    EXPECT_EQ(http_client::make(loop_.executor(), options).error(), errc::bad_request);
+}
+
+TEST_F(http_server_test, tls_refuses_a_key_of_another_certificate)
+{
+    make_certificate();
+    const auto first = tls_options();
+    const auto old = directory_;
+    make_certificate();
+    auto mixed = tls_options();
+    mixed.certificate_file = first.certificate_file;
+    EXPECT_EQ(http_server::listen(mixed).error(), errc::bad_request);
+    std::filesystem::remove_all(old);
+}
+
+} // namespace
+} // namespace consortium::net
