@@ -170,8 +170,14 @@ describe("sessions", () => {
     await agent.answer("t1", "approved");
     await agent.setMetadata({ summary: { text: "Clean up", updatedAt: 1 } });
     await summary((s) => s.title === "Clean up" && s.status === "working");
+    await client.archive(agent.id);
+    await summary((s) => s.status === "offline" && s.archived);
+    agent.alive(false);
+    await summary((s) => s.status === "idle" && s.archived);
+    await agent.text("Still here.");
+    await summary((s) => s.status !== "offline" && !s.archived);
     agent.end();
-    await summary((s) => s.status === "offline");
+    await summary((s) => s.status === "offline" && !s.archived);
     await client.deleteSession(agent.id);
     await client.lists.when((lists) => lists.sessions.length === 0);
   });

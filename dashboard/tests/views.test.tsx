@@ -15,7 +15,7 @@ import type { PermissionRequest, SessionSummary } from "../src/state/session.ts"
 import { Signal } from "../src/state/signal.ts";
 
 const session: SessionSummary = {
-  id: "s1", title: "Title", project: "harbor-api", host: "build-02", path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false,
+  id: "s1", title: "Title", project: "harbor-api", host: "build-02", path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, archived: false,
   line: "", at: 0, activeAt: 0, agent: { instance: "i", mode: "default", model: "claude-opus-5-5", requests: [], answered: [] }, problem: null, openable: true, count: 1,
 };
 const request: PermissionRequest = {

@@ -1,6 +1,6 @@
 // The list of sessions: grouped by project and machine, what needs you first.
 import { SearchIcon } from "@primer/octicons-react";
-import { type ReactElement, memo, useMemo } from "react";
+import { type ReactElement, memo, useMemo, useState } from "react";
 import type { Machine } from "../state/client.ts";
 import type { SessionSummary } from "../state/session.ts";
 import { Go } from "./basics.tsx";
@@ -25,7 +25,7 @@ export function statusWord(session: SessionSummary): string {
     case "failed":
       return "failed";
     case "offline":
-      return session.ended ? "ended" : `unknown since ${time(session.activeAt)}`;
+      return session.archived ? "archived" : session.ended ? "ended" : `unknown since ${time(session.activeAt)}`;
     case "idle":
       return "idle";
   }
@@ -33,7 +33,7 @@ export function statusWord(session: SessionSummary): string {
 
 /** The second line of a row. */
 export function lineOf(session: SessionSummary): string {
-  if (session.status === "offline" && !session.ended && session.problem === null) {
+  if (session.status === "offline" && !session.ended && !session.archived && session.problem === null) {
     return `Unknown since ${time(session.activeAt)}${session.line === "" ? "" : `. ${session.line}`}`;
   }
   return session.line;
@@ -107,7 +107,12 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
   const lists = useSignal(client.lists);
   const now = useNow(5_000);
   const isPhone = useMedia(phone);
-  const found = useMemo(() => (query.trim() === "" ? lists.sessions : lists.sessions.filter((s) => matchesSearch(s, query.trim()))), [lists.sessions, query]);
+  const [withArchived, setWithArchived] = useState(false);
+  const archived = lists.sessions.filter((session) => session.archived).length;
+  const found = useMemo(
+    () => lists.sessions.filter((s) => (query.trim() === "" ? withArchived || !s.archived || s.id === current : matchesSearch(s, query.trim()))),
+    [lists.sessions, query, withArchived, current],
+  );
   const asking = isPhone ? found.filter((session) => session.status === "needs-you") : [];
   const rest = asking.length === 0 ? found : found.filter((session) => session.status !== "needs-you");
   const groups = useMemo(() => groupSessions(rest, lists.machines), [rest, lists.machines]);
@@ -136,7 +141,7 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
       </div>
       <div className="scroll" role="region" aria-label="Session list" data-testid="session-list">
         {lists.loaded && lists.sessions.length === 0 && <p className="dim hint">Sessions appear here, grouped by project and machine.</p>}
-        {lists.sessions.length > 0 && found.length === 0 && <p className="dim hint">No session has “{query.trim()}” in its title, project, machine or last line.</p>}
+        {query.trim() !== "" && lists.sessions.length > 0 && found.length === 0 && <p className="dim hint">No session has “{query.trim()}” in its title, project, machine or last line.</p>}
         {asking.length > 0 && (
           <section className="group">
             <h2>
@@ -170,6 +175,11 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
             </section>
           );
         })}
+        {archived > 0 && query.trim() === "" && (
+          <button type="button" className="b bare small archived" aria-expanded={withArchived} onClick={() => setWithArchived(!withArchived)} data-testid="show-archived">
+            {withArchived ? "Hide archived" : `Archived ${archived}`}
+          </button>
+        )}
       </div>
     </>
   );

@@ -684,8 +684,16 @@ export class Client {
     return result;
   }
 
+  /** Puts a session away: inactive at the relay, and out of this browser's list until something is said or asked in it. */
   async archive(sid: string): Promise<void> {
     await this.api.archiveSession(sid);
+    const session = this.#sessions.get(sid);
+    session?.activity(false, 0);
+    session?.setArchived(true);
+  }
+
+  unarchive(sid: string): void {
+    this.#sessions.get(sid)?.setArchived(false);
   }
 
   async deleteSession(sid: string): Promise<void> {

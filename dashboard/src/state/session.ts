@@ -60,6 +60,8 @@ export interface SessionSummary {
   readonly failed: boolean;
   /** The agent ended it; it will not come back by itself. */
   readonly ended: boolean;
+  /** Put away in this browser, until something is said or asked in it. */
+  readonly archived: boolean;
   readonly line: string;
   /** Latest change, for the order of the list. */
   readonly at: number;
@@ -114,6 +116,7 @@ export interface Remembered {
   agentState?: SeenVersion;
   /** message.seq up to which the person has looked. */
   read?: number;
+  archived?: boolean;
 }
 
 const emptyAgent: AgentState = { instance: null, mode: null, model: null, requests: [], answered: [] };
@@ -134,6 +137,7 @@ export class SessionModel {
   #agent = emptyAgent;
   #seen: { metadata: SeenVersion; agentState: SeenVersion } = { metadata: { version: 0, after: null }, agentState: { version: 0, after: null } };
   #read: number | null = null;
+  #archived = false;
   #memory: Promise<void>;
 
   #active: boolean;
@@ -191,6 +195,7 @@ export class SessionModel {
       if (memory?.metadata !== undefined) this.#seen.metadata = memory.metadata;
       if (memory?.agentState !== undefined) this.#seen.agentState = memory.agentState;
       this.#read = memory?.read ?? null;
+      this.#archived = memory?.archived === true;
     });
   }
 
@@ -272,6 +277,7 @@ export class SessionModel {
     this.#problem = null;
     if (field === "metadata") this.#metadata = readMetadata(plain);
     else this.#agent = readAgentState(plain);
+    if (this.#agent.requests.length > 0) this.setArchived(false);
     this.#saw(field, { version, after });
   }
 
@@ -285,13 +291,20 @@ export class SessionModel {
   }
 
   #rememberAll(): void {
-    this.#deps.remember(this.id, { ...this.#seen, ...(this.#read === null ? {} : { read: this.#read }) });
+    this.#deps.remember(this.id, { ...this.#seen, ...(this.#read === null ? {} : { read: this.#read }), ...(this.#archived ? { archived: true } : {}) });
   }
 
   /** The person has seen everything up to here. */
   markRead(seq = this.#lastSeq): void {
     if (this.#read !== null && this.#read >= seq) return;
     this.#read = seq;
+    this.#rememberAll();
+    this.#publishSummary();
+  }
+
+  setArchived(archived: boolean): void {
+    if (this.#archived === archived) return;
+    this.#archived = archived;
     this.#rememberAll();
     this.#publishSummary();
   }
@@ -341,6 +354,7 @@ export class SessionModel {
     return this.#exclusive(async () => {
       this.#lastSeq = Math.max(this.#lastSeq, message.seq);
       this.#updatedAt = Math.max(this.#updatedAt, message.createdAt);
+      this.setArchived(false);
       if (this.#state === "ready") await this.#take(message);
       else if (this.#state === "loading") this.#held.set(message.seq, message);
       else if (this.#key !== null) this.#preview(await this.#decode(message));
@@ -649,6 +663,7 @@ export class SessionModel {
       unread: status === "idle" && this.#read !== null && this.#lastSeq > this.#read && this.#lastOutcome !== null,
       failed: status === "idle" && this.#lastOutcome === "failed",
       ended,
+      archived: this.#archived,
       line,
       at: Math.max(this.#updatedAt, this.#createdAt),
       activeAt: this.#activeAt,

@@ -77,7 +77,7 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
   const archive = async () => {
     try {
       await client.archive(session.id);
-      say(`Archived “${session.title}”.`);
+      say(`Archived “${session.title}”. It comes back when something is said in it.`);
     } catch (error) {
       say(error instanceof Error ? error.message : String(error));
     }
@@ -111,7 +111,9 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
           icon={<KebabHorizontalIcon className="i" />}
           items={[
             { label: "Copy session id", icon: <CopyIcon className="i" />, testId: "session-copy-id", act: () => void navigator.clipboard.writeText(session.id).catch(() => undefined) },
-            { label: "Archive", icon: <ArchiveIcon className="i" />, testId: "session-archive", act: () => void archive() },
+            session.archived
+              ? { label: "Take out of the archive", icon: <ArchiveIcon className="i" />, testId: "session-unarchive", act: () => client.unarchive(session.id) }
+              : { label: "Archive", icon: <ArchiveIcon className="i" />, testId: "session-archive", act: () => void archive() },
             { label: "Delete for ever…", icon: <TrashIcon className="i" />, testId: "session-delete", tone: "fail", act: () => setDialog("delete") },
           ]}
         />
@@ -137,7 +139,9 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
           {session.status === "offline" && session.problem === null && (
             <p className="away-note dim small" data-testid="away-note">
               <StatusShape shape="offline" word="away" />
-              {session.ended
+              {session.archived
+                ? "Archived, and its agent is away. A prompt waits for it."
+                : session.ended
                 ? "The agent has ended this session. A prompt waits until it is resumed there."
                 : `${lineOf(session).split(".")[0]}: ${session.host === "" ? "the machine" : session.host} is away. You can read everything; a prompt waits for it.`}
             </p>

@@ -1,10 +1,10 @@
 // Without a chosen session: all of them in a table, or how to start the first.
-import { PlusIcon } from "@primer/octicons-react";
+import { GearIcon, PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useEffect, useState } from "react";
 import { Command, Go } from "../components/basics.tsx";
 import { time, waiting, when } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
-import { LogNumber, StatusShape } from "../components/marks.tsx";
+import { LogNumber, Logo, StatusShape } from "../components/marks.tsx";
 import { groupSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import type { Device } from "../state/client.ts";
 
@@ -26,7 +26,7 @@ function All(): ReactElement {
   const client = useClient();
   const lists = useSignal(client.lists);
   const now = useNow(5_000);
-  const groups = groupSessions(lists.sessions, lists.machines);
+  const groups = groupSessions(lists.sessions.filter((session) => !session.archived), lists.machines);
   return (
     <main className="conv" id="main">
       <header className="head">
@@ -107,6 +107,14 @@ function Empty(): ReactElement {
   const paired = agents.at(-1);
   return (
     <main className="conv" id="main">
+      <header className="head only-phone">
+        <span className="grow">
+          <Logo />
+        </span>
+        <Go to="/settings" className="b bare icon" aria-label="Settings">
+          <GearIcon className="i" />
+        </Go>
+      </header>
       <div className="scroll blank">
         <div className="sheet" data-testid="empty">
           <div className="entry">

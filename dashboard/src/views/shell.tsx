@@ -2,7 +2,7 @@
 import { DeviceDesktopIcon, GearIcon, PlusIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
-import { navigate, readPreference, useClient, useSignal, writePreference } from "../components/hooks.ts";
+import { navigate, phone, readPreference, useClient, useMedia, useSignal, writePreference } from "../components/hooks.ts";
 import { Logo, StatusShape } from "../components/marks.tsx";
 import { SessionList, sortSessions } from "../components/sessionlist.tsx";
 import { TruthLine } from "../components/truthline.tsx";
@@ -81,7 +81,8 @@ export default function Shell({ path }: { path: string }): ReactElement {
   else if (path === "/settings") view = <SettingsView />;
   else view = <OverviewView />;
 
-  const page = path !== "/";
+  const isPhone = useMedia(phone);
+  const page = path !== "/" || (isPhone && lists.loaded && lists.sessions.length === 0);
   return (
     <div className="app two" data-view={page ? "conversation" : "list"} data-side={folded ? "folded" : undefined}>
       <a className="skip" href="#main">
