@@ -182,6 +182,8 @@ export class Client {
   readonly resyncs: any[] = [];
   readonly refusals: Error[] = [];
   readonly disconnects: string[] = [];
+  /** Connections and what ended them, for the message of a failure. */
+  readonly diary: string[] = [];
   /** Every event's name and argument, in order of arrival. */
   readonly events: [string, any][] = [];
   #log: string | undefined;
@@ -190,13 +192,19 @@ export class Client {
   constructor(url: string, auth: Record<string, unknown>, { transports = ['websocket'], reconnection = false }: SocketOptions = {}) {
     this.socket = io(url, {
       path: '/v1/updates',
-      auth: (give) => give(this.auth),
+      auth: (give) => {
+        this.diary.push(`signs in from ${JSON.stringify(this.auth['since'])} after ${this.updates.length} updates`);
+        give(this.auth);
+      },
       transports,
       reconnection,
       reconnectionDelay: 20,
       reconnectionDelayMax: 100,
       forceNew: true,
     });
+    // The official client hands out packets in later ticks: those of a connection that was closed meanwhile wait in its
+    // buffer and would come out at the beginning of the next connection, which catches up on them anyway.
+    this.socket.io.on('open', () => (this.socket.receiveBuffer = []));
     this.auth = { ...auth };
     this.#forget = endLater(() => this.close());
     this.socket.onAny((name: string, argument: unknown) => this.events.push([name, argument]));
@@ -212,7 +220,11 @@ export class Client {
     });
     this.socket.on('resync', (value: unknown) => this.resyncs.push(value));
     this.socket.on('connect_error', (error: Error) => this.refusals.push(error));
-    this.socket.on('disconnect', (reason: string) => this.disconnects.push(reason));
+    this.socket.on('connect', () => this.diary.push(`connected by ${this.socket.io.engine.transport.name} after ${this.updates.length} updates`));
+    this.socket.on('disconnect', (reason: string) => {
+      this.disconnects.push(reason);
+      this.diary.push(`lost after ${this.updates.length} updates: ${reason}`);
+    });
   }
 
   /** What the next handshake says; `since` advances by itself once it was given. */

@@ -190,7 +190,11 @@ describe('under load, with three network threads', () => {
     assert.equal(end.revision, start.revision + 3_000);
     for (const [n, reader] of readers.entries()) {
       await waitFor('the reader to arrive', () => reader.updates.at(-1)?.seq === end.revision, { last: () => [reader.updates.at(-1)?.seq, end, reader.disconnects.length, reader.refusals.at(-1)?.message] });
-      contiguous(covered(reader.updates), start.revision + 1, end.revision);
+      try {
+        contiguous(covered(reader.updates), start.revision + 1, end.revision);
+      } catch (error) {
+        throw new Error(`reader ${n}: ${(error as Error).message}\n${reader.diary.join('\n')}`);
+      }
       assert.ok(lost[n]! > 0, 'it did lose its connection');
       assert.equal(reader.resyncs.length, 0);
       reader.close();
