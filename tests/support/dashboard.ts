@@ -85,6 +85,11 @@ export class Dashboard {
     return this.page.locator(`[data-testid=entry][data-kind=${kind}]`).filter({ hasText: text });
   }
 
+  /** Waits until the session has nothing more to say. */
+  async settled(): Promise<void> {
+    await this.page.locator('[data-testid=conversation][data-state=idle]').waitFor();
+  }
+
   async deleteSession(): Promise<void> {
     await this.by('session-menu').click();
     await this.by('session-delete').click();

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { answerCode, codeIn, hostnameFor, linkIn, Machine } from '../support/agent.ts';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
@@ -139,11 +140,15 @@ describe('the whole', () => {
 
   it('shows the same after the page was loaded anew', async () => {
     const entries = async () => (await dashboard.by('entry').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
+    await dashboard.settled();
     const before = await entries();
     await dashboard.page.reload();
-    await dashboard.entry('text', 'Heard: written while the relay was down').waitFor();
-    await waitFor('the same entries', async () => (await entries()).length === before.length, { last: () => before.length });
-    assert.deepEqual(await entries(), before);
+    await dashboard.settled();
+    let after: string[] = [];
+    await waitFor('the same entries', async () => {
+      after = await entries();
+      return isDeepStrictEqual(after, before);
+    }, { last: () => ({ before, after }) });
   });
 
   it('goes on where it was after the agent was killed', { timeout: 90_000 }, async () => {
