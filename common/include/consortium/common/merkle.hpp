@@ -3,6 +3,8 @@
 #include "consortium/common/error.hpp"
 #include "consortium/common/hash.hpp"
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 /// The hash tree of RFC 6962 section 2.1 (SHA-256).
@@ -35,5 +37,30 @@ private:
     std::uint64_t size_ = 0;
     std::vector<digest256> roots_;
 };
+
+/// Where proofs take hashes from: the root of the perfect subtree over the 2^level leaves from `index` · 2^level on.
+/// Asked only for subtrees that lie whole in the tree.
+using node_source = std::function<result<digest256>(unsigned level, std::uint64_t index)>;
+
+/// A proof is a list of node hashes, in the order of RFC 6962.
+using proof = std::vector<digest256>;
+
+/// The root over the first `size` leaves. Errors: those of `nodes`, here and below.
+result<digest256> root(std::uint64_t size, const node_source& nodes);
+
+/// That leaf `index` is in the tree of `size` leaves (RFC 6962 section 2.1.1). errc::bad_request unless index < size.
+result<proof> prove_inclusion(std::uint64_t index, std::uint64_t size, const node_source& nodes);
+/// That the tree of `before` leaves is the beginning of the one of `after` (section 2.1.2). Empty when either is all of
+/// the other or nothing. errc::bad_request unless before <= after.
+result<proof> prove_consistency(std::uint64_t before, std::uint64_t after, const node_source& nodes);
+
+/// RFC 9162 section 2.1.3.2. False for anything but exactly the right proof.
+bool verify_inclusion(
+    const digest256& leaf, std::uint64_t index, std::uint64_t size, std::span<const digest256> path,
+    const digest256& root);
+/// RFC 9162 section 2.1.4.2. The empty tree is the beginning of every tree, by the empty proof.
+bool verify_consistency(
+    std::uint64_t before, std::uint64_t after, const digest256& root_before, const digest256& root_after,
+    std::span<const digest256> path);
 
 } // namespace consortium::merkle
