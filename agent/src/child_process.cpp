@@ -189,6 +189,8 @@ asio::awaitable<child_exit> child_process::wait()
         boost::system::error_code problem;
         co_await handle_.async_wait(
             asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, problem));
+        if (exit_)
+            break; // another waiter was first
         int status = 0;
         const auto got = ::waitpid(pid_, &status, WNOHANG);
         if (got == pid_)

@@ -51,7 +51,7 @@ public:
 
     /// To the whole group. Nothing happens after the end.
     void signal(int number) noexcept;
-    /// Completes once the process has ended. One caller at a time.
+    /// Completes once the process has ended.
     asio::awaitable<child_exit> wait();
 
 private:

@@ -75,8 +75,8 @@ void screen::line(std::string_view what, std::string_view about)
     constexpr std::size_t before = 8 + 2 + what_columns + 1;
     const auto rest = printable(about, columns_ > before + 10 ? columns_ - before - 1 : 60);
     const auto time = clock_time();
-    if (colours_)
-        std::printf("%s%s%s  %s %s\n", dim, time.c_str(), plain, name.c_str(), rest.c_str());
+    if (colours_) // from the left edge: the terminal may have echoed a ^C there
+        std::printf("\r%s%s%s  %s %s\n", dim, time.c_str(), plain, name.c_str(), rest.c_str());
     else
         std::printf("%s  %s %s\n", time.c_str(), name.c_str(), rest.c_str());
     std::fflush(stdout);

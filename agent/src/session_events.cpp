@@ -446,6 +446,8 @@ asio::awaitable<result<json::value>> session_runner::set_mode(std::string mode)
     }
     const auto now = text_at(*done, "mode");
     on_mode(now.empty() ? mode : now);
+    folder_.record().mode = state_.mode();
+    (void)folder_.save();
     co_return json::object{{"mode", state_.mode()}};
 }
 
@@ -458,6 +460,8 @@ asio::awaitable<result<json::value>> session_runner::set_model(std::string model
         co_return std::unexpected(done.error());
     }
     on_model(model);
+    folder_.record().model = model;
+    (void)folder_.save();
     co_return json::object{{"model", model}};
 }
 

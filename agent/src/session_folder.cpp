@@ -36,6 +36,8 @@ json::object write_record(const session_record& record)
         {"dataKey", base64_encode(record.data_key.view())},
         {"directory", record.directory},
         {"claude", record.claude_id},
+        {"mode", record.mode},
+        {"model", record.model},
         {"created", record.created},
         {"checked", record.checked},
         {"ended", record.ended}};
@@ -56,6 +58,8 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.account_id = text_at(*object, "account");
     out.directory = text_at(*object, "directory");
     out.claude_id = text_at(*object, "claude");
+    out.mode = text_at(*object, "mode");
+    out.model = text_at(*object, "model");
     out.created = number_at(*object, "created");
     out.checked = number_at(*object, "checked");
     out.ended = flag_at(*object, "ended");

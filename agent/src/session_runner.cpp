@@ -217,6 +217,10 @@ asio::awaitable<result<void>> session_runner::start_claude()
         }
         co_return std::unexpected(ready.error());
     }
+    if (options_.resumed && !record.mode.empty() && record.mode != state_.mode())
+        (void)co_await set_mode(record.mode);
+    if (options_.resumed && !record.model.empty())
+        (void)co_await set_model(record.model);
     record.claude = identify_process(claude_->pid());
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();

@@ -4,6 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace consortium::agent
@@ -13,7 +14,7 @@ namespace consortium::agent
 terminal_input::terminal_input(const asio::any_io_executor& executor) : input_(executor)
 {
     boost::system::error_code ignored;
-    input_.assign(::dup(STDIN_FILENO), ignored);
+    input_.assign(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0), ignored);
 }
 
 void terminal_input::cancel()

@@ -382,7 +382,10 @@ void driver::on_system(json::object& line)
     if (subtype == "session_state_changed")
     {
         has_state_events_ = true;
-        set_busy(text_at(line, "state") == "running");
+        // While it waits for an answer the turn goes on: only these two words start and end one.
+        const auto state = text_at(line, "state");
+        if (state == "running" || state == "idle")
+            set_busy(state == "running");
         return;
     }
     if (subtype == "status")
