@@ -7,6 +7,7 @@ import { chromium, type BrowserContext, type Page } from "playwright-core";
 import * as c from "../src/crypto/index.ts";
 import { AgentSession, PairingAgent } from "./fake-agent.ts";
 import { FakeRelay } from "./fake-relay.ts";
+import { writeQrVideo } from "./qr-video.ts";
 
 const out = resolve(process.argv[2] ?? "shots");
 mkdirSync(out, { recursive: true });
@@ -16,12 +17,15 @@ const problems: string[] = [];
 const relay = new FakeRelay({ serve: dist });
 await relay.start();
 
-async function browser(): Promise<{ context: BrowserContext; profile: string }> {
+async function browser(camera?: string): Promise<{ context: BrowserContext; profile: string }> {
   const profile = mkdtempSync(join(tmpdir(), "consortium-walk-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium",
     headless: true,
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP elsewhere.test 127.0.0.1"],
+    args: [
+      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",
+      ...(camera === undefined ? [] : ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-video-capture=${camera}`]),
+    ],
     viewport: { width: 1440, height: 900 },
     colorScheme: "light",
     locale: "en-GB",
@@ -262,14 +266,22 @@ try {
   await id("session-delete-confirm").click();
   await page.locator(`[data-testid=session-row][data-session-id="${moment.id}"]`).waitFor({ state: "detached" });
 
-  // Signing in with the key elsewhere.
-  const second = await browser();
+  // Signing in with the key elsewhere, on a device with a camera.
+  const scanned = new PairingAgent(relay.origin, "build-03");
+  await scanned.request();
+  const video = join(out, "camera.y4m");
+  writeQrVideo(video, scanned.link);
+  const second = await browser(video);
   const other = second.context.pages()[0] ?? (await second.context.newPage());
   await other.goto(relay.origin);
   await other.getByTestId("have-key").click();
   await other.getByTestId("sign-in-input").fill(key.toLowerCase().replaceAll("-", " "));
   await other.getByTestId("sign-in-submit").click();
   await other.getByTestId("session-row").first().waitFor();
+  await other.getByTestId("pair-machine").click();
+  await other.getByTestId("pair-camera").click();
+  await other.getByTestId("pair-approve").waitFor();
+  if ((await other.getByTestId("pair-name").innerText()) !== "build-03") problems.push("camera: another machine");
 
   // Over plain HTTP from elsewhere: an explanation instead of a failure.
   await other.goto(relay.origin.replace("127.0.0.1", "elsewhere.test"));
