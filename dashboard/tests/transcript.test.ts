@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { splitBlocks } from "../src/components/markdown.tsx";
 import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
+import { digest } from "../src/state/digest.ts";
 import { countChanges, describeTool, diffOf, lineDiff } from "../src/state/tools.ts";
 import { type Item, type Row, Transcript } from "../src/state/transcript.ts";
 import { assistant } from "./fake-agent.ts";
@@ -146,6 +147,27 @@ describe("tool lines", () => {
       { sign: "-", text: "a", before: 8, after: null },
       { sign: "+", text: "b", before: null, after: 10 },
     ]]);
+  });
+});
+
+describe("digest", () => {
+  it("sums up plan and changed files, subagents' included", () => {
+    const write = (id: string, path: string, parent: string | null = null) => [toolUse(id, "Write", { file_path: path, content: "a\nb\n" }, parent), toolResult(id, "ok", parent)];
+    const rows = rowsOf(
+      ...write("w1", "/p/x.ts"),
+      ...write("w2", "/p/x.ts"),
+      toolUse("a", "Agent", {}),
+      ...write("w3", "/p/sub/y.ts", "a"),
+      toolUse("w4", "Write", { file_path: "/p/never.ts", content: "x" }),
+      toolUse("w5", "Write", { file_path: "/p/refused.ts", content: "x" }),
+      toolResult("w5", "no", null, true),
+      toolUse("t1", "TaskCreate", { subject: "First" }),
+      toolResult("t1", "Task #1 created successfully: First"),
+      toolUse("t2", "TaskUpdate", { taskId: "1", status: "completed" }),
+    );
+    const { plan, files } = digest(rows, "/p");
+    expect(files).toEqual([{ path: "x.ts", added: 4, removed: 0 }, { path: "sub/y.ts", added: 2, removed: 0 }]);
+    expect(plan).toEqual([{ text: "First", status: "completed" }]);
   });
 });
 

@@ -150,6 +150,9 @@ try {
   await main.toolResult("t4", "ok", {
     structured: { structuredPatch: [{ oldStart: 41, newStart: 41, lines: [" export async function retryJob(job: WebhookJob) {", "-  const key = randomUUID();", "+  // One key per delivery, not per attempt: a restarted worker must ask for the same charge.", "+  const key = chargeKey(job.deliveryId);", "   const charge = await charges.create({ amount: job.amount, idempotencyKey: key });", "-  await jobs.markDone(job.id);", "+  await jobs.markDone(job.id, { chargeId: charge.id });", "   return charge;", " }"] }] },
   });
+  const todos = ["Find how a retry is keyed", "Write a test that fails", "Key by delivery, not by attempt", "Check the migration on staging", "Explain the cause in the pull request"];
+  await main.tool("p1", "TodoWrite", { todos: todos.map((content, i) => ({ content, status: i < 3 ? "completed" : i === 3 ? "in_progress" : "pending" })) });
+  await main.toolResult("p1", "ok");
   await main.tool("a1", "Agent", { description: "check-migrations", prompt: "Look at the migrations." });
   await main.tool("t5", "Read", { file_path: "/home/noor/src/harbor-api/prisma/migrations/0042_charge_key_unique/migration.sql" }, "a1");
   await main.toolResult("t5", "ok", { parent: "a1", structured: { file: { content: "x", numLines: 11 } } });
@@ -170,6 +173,10 @@ try {
   certs.end();
   await page.locator(`[data-session-id="${certs.id}"][data-state=offline]`).first().waitFor();
   await shoot(page, "conversation", ["desktop", "tablet", "phone"]);
+  await page.setViewportSize(sizes.phone);
+  await id("toggle-context").click();
+  await id("context").waitFor();
+  await shoot(page, "context", ["phone"]);
   await page.setViewportSize(sizes.phone);
   await id("ask-bar").click();
   await shoot(page, "slip-sheet", ["phone"]);

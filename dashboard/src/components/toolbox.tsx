@@ -300,7 +300,7 @@ function ReadBox({ path, content }: { path: string; content: string }): ReactEle
   return <Output text={content} language={highlighter?.languageOf(path) ?? ""} />;
 }
 
-function TodoMark({ status }: { status: string }): ReactElement {
+export function TodoMark({ status }: { status: string }): ReactElement {
   return (
     <svg className="st" viewBox="0 0 14 14" role="img" aria-label={status === "completed" ? "done" : status === "in_progress" ? "now" : "to do"}>
       {status === "completed" && <path d="m2.5 7.3 3 3 6-6.6" fill="none" stroke="var(--ink-3)" strokeWidth="1.5" />}

@@ -157,6 +157,8 @@ export class SessionModel {
   #filling = false;
   #chain = new ChainChecker();
   #transcript = new Transcript();
+  /** What was last published: the same array for as long as no row changed. */
+  #rows: readonly Row[] | null = null;
   #hasOlder = false;
   #loadingOlder = false;
   #acked = new Map<string, PromptRow>();
@@ -406,6 +408,7 @@ export class SessionModel {
     const item: Item = { ...itemOf(message, decoded), ...(problem === undefined ? {} : { problem }) };
     this.#items.push(item);
     this.#transcript.add(item);
+    this.#rows = null;
     if (message.localId !== null) this.#acked.delete(message.localId);
     this.#preview(decoded);
     if (decoded.content.type === "agent") {
@@ -518,6 +521,7 @@ export class SessionModel {
     this.#items = [];
     this.#chain = new ChainChecker();
     this.#transcript = new Transcript();
+    this.#rows = null;
     this.#partials.clear();
   }
 
@@ -576,6 +580,7 @@ export class SessionModel {
     }
     this.#items = items;
     this.#transcript = new Transcript();
+    this.#rows = null;
     for (const item of items) this.#transcript.add(item);
     if (!Number.isFinite(before)) for (const item of items) this.#preview(item.decoded);
   }
@@ -630,7 +635,7 @@ export class SessionModel {
     return {
       state: this.#state,
       error: this.#error,
-      rows: this.#transcript.rows.slice(),
+      rows: (this.#rows ??= this.#transcript.rows.slice()),
       pending: [...waiting, ...pending],
       partials: [...this.#partials.values()],
       hasOlder: this.#hasOlder,

@@ -137,8 +137,18 @@ export interface DiffLine {
   readonly after: number | null;
 }
 
-/** The changed lines of an Edit or Write: Claude's own patch where there is one, else computed from the strings. */
+const diffs = new WeakMap<object, DiffLine[][]>();
+
+/** The changed lines of an Edit or Write: Claude's own patch where there is one, else computed from the strings. Once per row. */
 export function diffOf(row: Pick<ToolRow, "name" | "input" | "result">): DiffLine[][] {
+  const known = diffs.get(row);
+  if (known !== undefined) return known;
+  const made = makeDiff(row);
+  diffs.set(row, made);
+  return made;
+}
+
+function makeDiff(row: Pick<ToolRow, "name" | "input" | "result">): DiffLine[][] {
   const patch = record(row.result?.structured)["structuredPatch"];
   if (Array.isArray(patch) && patch.length > 0) {
     return patch.map((value) => {

@@ -1,5 +1,5 @@
 // A session: its entries, what is being said, what is asked, and the composer.
-import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, TrashIcon } from "@primer/octicons-react";
+import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, TrashIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
@@ -19,7 +19,7 @@ const chunkEntries = 50;
 const nearBottom = 48;
 const nearTop = 800;
 
-export function ConversationView({ model, say }: { model: SessionModel; say(message: string): void }): ReactElement {
+export function ConversationView({ model, onContext, say }: { model: SessionModel; onContext(): void; say(message: string): void }): ReactElement {
   const client = useClient();
   const session = useSignal(model.summary);
   const conversation = useSignal(model.conversation);
@@ -105,6 +105,9 @@ export function ConversationView({ model, say }: { model: SessionModel; say(mess
             {session.host !== "" && `, on ${session.host}`}
           </span>
         </span>
+        <button type="button" className="b bare icon" onClick={onContext} aria-label="Show or hide plan, changes, record" title="Plan, changes, record" data-testid="toggle-context">
+          <SidebarCollapseIcon className="i" />
+        </button>
         <Menu
           label="Session menu"
           testId="session-menu"

@@ -2,6 +2,7 @@
 import { DeviceDesktopIcon, GearIcon, PlusIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
+import { ContextPane } from "../components/context.tsx";
 import { navigate, phone, readPreference, useClient, useMedia, useSignal, writePreference } from "../components/hooks.ts";
 import { Logo, StatusShape } from "../components/marks.tsx";
 import { SessionList, sortSessions } from "../components/sessionlist.tsx";
@@ -22,9 +23,21 @@ export default function Shell({ path }: { path: string }): ReactElement {
   const [toast, setToast] = useState<string | null>(null);
   const [help, setHelp] = useState(false);
   const [folded, setFolded] = useState(readPreference("side") === "folded");
+  const wide = useMedia("(min-width: 1200px)");
+  const [context, setContext] = useState(readPreference("context") !== "folded");
+  /** Below 1200 px it is a drawer, and closed until asked for. */
+  const [drawer, setDrawer] = useState(false);
   const sid = /^\/session\/([^/]+)$/.exec(path)?.[1] ?? null;
   const model = sid === null ? undefined : client.session(sid);
   const say = useCallback((message: string) => setToast(message), []);
+  const toggleContext = useCallback(() => {
+    if (!wide) return setDrawer((before) => !before);
+    setContext((before) => {
+      writePreference("context", before ? "folded" : "open");
+      return !before;
+    });
+  }, [wide]);
+  useEffect(() => setDrawer(false), [sid, wide]);
 
   useEffect(() => {
     if (toast === null) return;
@@ -66,15 +79,17 @@ export default function Shell({ path }: { path: string }): ReactElement {
           writePreference("side", before ? "open" : "folded");
           return !before;
         });
-      } else return;
+      } else if (event.key === "]") toggleContext();
+      else if (event.key === "Escape" && drawer) setDrawer(false);
+      else return;
       event.preventDefault();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [ordered, sid]);
+  }, [ordered, sid, toggleContext, drawer]);
 
   let view: ReactNode;
-  if (model !== undefined) view = <ConversationView key={model.id} model={model} say={say} />;
+  if (model !== undefined) view = <ConversationView key={model.id} model={model} onContext={toggleContext} say={say} />;
   else if (sid !== null && lists.loaded) view = <Missing />;
   else if (sid !== null) view = <Blank text={connection.state === "offline" ? "The relay cannot be reached, so this session cannot be loaded yet." : "Loading…"} />;
   else if (path === "/devices") view = <DevicesView say={say} />;
@@ -83,8 +98,10 @@ export default function Shell({ path }: { path: string }): ReactElement {
 
   const isPhone = useMedia(phone);
   const page = path !== "/" || (isPhone && lists.loaded && lists.sessions.length === 0);
+  const summary = lists.sessions.find((session) => session.id === sid);
+  const withContext = model !== undefined && summary !== undefined && (wide ? context : drawer);
   return (
-    <div className="app two" data-view={page ? "conversation" : "list"} data-side={folded ? "folded" : undefined}>
+    <div className={withContext && wide ? "app" : "app two"} data-view={page ? "conversation" : "list"} data-side={folded ? "folded" : undefined}>
       <a className="skip" href="#main">
         Skip the list
       </a>
@@ -113,6 +130,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
         </div>
       </nav>
       {view}
+      {withContext && <ContextPane model={model} session={summary} onClose={toggleContext} />}
       <TruthLine />
       {toast !== null && (
         <div className="toast floating" role="status" data-testid="toast">
@@ -161,6 +179,7 @@ const keys: readonly (readonly [readonly string[], string])[] = [
   [["Ctrl", "⏎"], "send"],
   [["Ctrl", "."], "stop the turn"],
   [["["], "fold the list"],
+  [["]"], "fold plan and changes"],
   [["Esc"], "close, never stop"],
   [["?"], "these keys"],
 ];

@@ -1,0 +1,106 @@
+// Beside the conversation: plan, changed files, and what is on record.
+import { FileIcon, XIcon } from "@primer/octicons-react";
+import { type ReactElement, useMemo } from "react";
+import { digest } from "../state/digest.ts";
+import type { SessionModel, SessionSummary } from "../state/session.ts";
+import { homePath, number, plural } from "./format.ts";
+import { useClient, useSignal } from "./hooks.ts";
+import { LogNumber } from "./marks.tsx";
+import { Path, TodoMark } from "./toolbox.tsx";
+
+export function ContextPane({ model, session, onClose }: { model: SessionModel; session: SessionSummary; onClose(): void }): ReactElement {
+  const client = useClient();
+  const conversation = useSignal(model.conversation);
+  const { plan, files } = useMemo(() => digest(conversation.rows, session.path), [conversation.rows, session.path]);
+  const done = plan.filter((todo) => todo.status === "completed").length;
+  const added = files.reduce((sum, file) => sum + file.added, 0);
+  const removed = files.reduce((sum, file) => sum + file.removed, 0);
+  const latest = conversation.rows.findLast((row) => row.revision !== null)?.revision ?? null;
+  return (
+    <aside className="ctx" aria-label="Plan, changes, record" data-testid="context">
+      <div className="head">
+        <h2 className="grow strong">This session</h2>
+        <button type="button" className="b bare icon" onClick={onClose} aria-label="Close">
+          <XIcon className="i" />
+        </button>
+      </div>
+      <div className="scroll">
+        {plan.length > 0 && (
+          <section className="sec">
+            <h3>
+              Plan{" "}
+              <span className="m">
+                {done} of {plan.length}
+              </span>
+            </h3>
+            <ul className="todo">
+              {plan.map((todo, i) => (
+                <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
+                  <TodoMark status={todo.status} />
+                  {todo.text}
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        <section className="sec">
+          <h3>
+            Changes{" "}
+            {files.length > 0 && (
+              <span className="m">
+                {plural(files.length, "file")} <span className="plus">+{number(added)}</span> {removed > 0 && <span className="minus">−{number(removed)}</span>}
+              </span>
+            )}
+          </h3>
+          {files.length === 0 ? (
+            <p className="dim small">No file changed{conversation.hasOlder ? " in the entries loaded here" : ""}.</p>
+          ) : (
+            <ul className="files">
+              {files.map((file) => (
+                <li key={file.path}>
+                  <FileIcon className="i" />
+                  <Path path={file.path} />
+                  <span className="m plus">+{number(file.added)}</span>
+                  <span className="m minus">{file.removed > 0 && `−${number(file.removed)}`}</span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </section>
+        <section className="sec">
+          <h3>Record</h3>
+          <p className="mid small">
+            {plural(session.count, "entry", "entries")} in the log
+            {latest !== null && (
+              <>
+                , the latest is{" "}
+                <span className="ruled" data-r="stored">
+                  <LogNumber revision={latest} />
+                </span>
+              </>
+            )}
+            . Each one shown was opened here; what did not open or follow is marked in red.
+          </p>
+          <dl className="facts below">
+            <dt>Machine</dt>
+            <dd>
+              <span className="mono">{session.host || "unknown"}</span>
+            </dd>
+            {session.path !== null && (
+              <>
+                <dt>Folder</dt>
+                <dd>
+                  <span className="mono">{homePath(session.path, session.homeDir)}</span>
+                </dd>
+              </>
+            )}
+            <dt>Relay</dt>
+            <dd>
+              <span className="mono">{new URL(client.api.origin).host}</span>
+            </dd>
+          </dl>
+        </section>
+      </div>
+    </aside>
+  );
+}
