@@ -100,6 +100,13 @@ int serve(const config& settings, const sigset_t& signals)
     auto opened = log::open_log(
         {.directory = settings.data, .witness = {}, .master_secret = secret->value}, projections::rules(), commits,
         clock);
+    if (!opened && opened.error() == errc::wrong_secret)
+        return refuse_to_start(
+            {errc::wrong_secret,
+             opened.error().detail + (settings.master_secret ? " (it came from CONSORTIUM_MASTER_SECRET)"
+                                                             : " (it came from " + settings.data.string() +
+                                                                   ".secret; set CONSORTIUM_MASTER_SECRET)"),
+             {}});
     if (!opened)
         return refuse_to_start(opened.error());
     auto& events = **opened;

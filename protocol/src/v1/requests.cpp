@@ -80,7 +80,8 @@ result<pairing_request> read_pairing_request(const boost::json::object& from)
         out.device = read_device(fields, *device);
     else
         fields.refuse(errc::bad_request, "device", " is missing");
-    out.mac = fields.base64_text("mac", mac_bytes_max);
+    fields.key<32>("mac");
+    out.mac = fields.text("mac", mac_bytes_max);
     return fields.finish(std::move(out));
 }
 
