@@ -1,0 +1,136 @@
+#include "config.hpp"
+#include "consortium/common/secret.hpp"
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace consortium::relay
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+
+parsed_config parse(std::vector<const char*> args)
+{
+    args.insert(args.begin(), "consortium-relay");
+    return parse_config(static_cast<int>(args.size()), args.data());
+}
+
+class config_test : public ::testing::Test
+{
+protected:
+    static void SetUpTestSuite() { init_crypto(); }
+    void SetUp() override
+    {
+        std::string pattern = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
+        place = ::mkdtemp(pattern.data());
+        for (const auto* name : {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL"})
+            ::unsetenv(name);
+    }
+    void TearDown() override
+    {
+        std::filesystem::remove_all(place);
+        for (const auto* name : {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL"})
+            ::unsetenv(name);
+    }
+
+    std::filesystem::path place;
+};
+
+TEST_F(config_test, has_defaults)
+{
+    const auto out = parse({});
+    EXPECT_FALSE(out.exit_code);
+    EXPECT_EQ(out.settings.port, 3005);
+    EXPECT_EQ(out.settings.listen, "127.0.0.1");
+    EXPECT_GE(out.settings.io_threads, 1u);
+    EXPECT_EQ(out.settings.ping_interval, 15s);
+    EXPECT_EQ(out.settings.rpc_timeout, 30s);
+}
+
+TEST_F(config_test, the_environment_speaks_and_flags_win)
+{
+    ::setenv("PORT", "4000", 1);
+    ::setenv("CONSORTIUM_DATA_DIR", "/somewhere", 1);
+    ::setenv("CONSORTIUM_PUBLIC_URL", "https://a.example,https://b.example", 1);
+    EXPECT_EQ(parse({}).settings.port, 4000);
+    EXPECT_EQ(parse({}).settings.data, "/somewhere");
+    EXPECT_EQ(parse({}).settings.public_urls, (std::vector<std::string>{"https://a.example", "https://b.example"}));
+    EXPECT_EQ(parse({"--port", "0"}).settings.port, 0);
+    EXPECT_EQ(parse({"--public-url", "https://c.example"}).settings.public_urls.size(), 1u);
+}
+
+TEST_F(config_test, what_makes_no_sense_is_refused)
+{
+    for (const auto& bad : std::vector<std::vector<const char*>>{
+             {"--port", "x"},
+             {"--port", "70000"},
+             {"--nothing"},
+             {"--io-threads", "0"},
+             {"--ping-interval-ms", "0"},
+             {"--tls-cert", "only"},
+             {"--log-level", "loud"}})
+    {
+        const auto out = parse(bad);
+        ASSERT_TRUE(out.exit_code) << bad[0];
+        EXPECT_NE(*out.exit_code, 0);
+        EXPECT_EQ(std::ranges::count(out.message, '\n'), 1) << out.message;
+    }
+}
+
+TEST_F(config_test, help_names_every_variable)
+{
+    const auto out = parse({"--help"});
+    EXPECT_EQ(out.exit_code, 0);
+    for (const auto* word :
+         {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "--session-timeout-ms", "--public-url"})
+        EXPECT_NE(out.message.find(word), std::string::npos) << word;
+}
+
+TEST_F(config_test, a_secret_is_made_once_for_a_new_log_and_kept_beside_it)
+{
+    config settings;
+    settings.data = place / "data";
+    const auto made = find_secret(settings);
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->generated, place / "data.secret");
+    EXPECT_GE(made->value.size(), 32u);
+    struct stat about{};
+    ASSERT_EQ(::stat(made->generated.c_str(), &about), 0);
+    EXPECT_EQ(about.st_mode & 0777, 0600u);
+
+    const auto again = find_secret(settings);
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->generated.empty());
+    EXPECT_EQ(again->value, made->value + "\n");
+}
+
+TEST_F(config_test, an_existing_log_needs_its_own_secret)
+{
+    config settings;
+    settings.data = place / "data";
+    std::filesystem::create_directory(settings.data);
+    std::ofstream(settings.data / "root.key") << "x";
+    const auto none = find_secret(settings);
+    ASSERT_FALSE(none);
+    EXPECT_NE(none.error().detail.find("CONSORTIUM_MASTER_SECRET"), std::string::npos);
+    EXPECT_FALSE(std::filesystem::exists(place / "data.secret"));
+}
+
+TEST_F(config_test, a_given_secret_is_used_and_not_written_down)
+{
+    config settings;
+    settings.data = place / "data";
+    settings.master_secret = std::string(32, 'x');
+    EXPECT_EQ(find_secret(settings)->value, *settings.master_secret);
+    EXPECT_FALSE(std::filesystem::exists(place / "data.secret"));
+    settings.master_secret = std::string(31, 'x');
+    EXPECT_EQ(find_secret(settings).error(), errc::wrong_secret);
+}
+
+} // namespace
+} // namespace consortium::relay

@@ -1,0 +1,218 @@
+#include "consortium/common/base64.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/protocol/v1/answers.hpp"
+#include "consortium/protocol/v1/requests.hpp"
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace consortium::protocol::v1
+{
+namespace
+{
+
+boost::json::object object(std::string_view text)
+{
+    return boost::json::parse(text).as_object();
+}
+
+std::string base64_of(std::size_t size)
+{
+    return base64_encode(bytes(size, 7));
+}
+
+// Goal: what we write is what everybody else reads. Method: any text through our writer and Boost.JSON's parser.
+RC_GTEST_PROP(json_test, written_texts_are_read_back, (std::string given))
+{
+    // Clients' texts are valid UTF-8; ASCII with every control character is the part we treat ourselves.
+    for (auto& c : given)
+        c = static_cast<char>(c & 0x7f);
+    std::string text;
+    json_writer(text)
+        .begin_array()
+        .value(given)
+        .value(-5)
+        .value(std::uint64_t{1} << 53)
+        .value(true)
+        .value(nullptr)
+        .end_array();
+    const auto read = boost::json::parse(text).as_array();
+    RC_ASSERT(read.size() == 5u);
+    RC_ASSERT(std::string(read[0].as_string()) == given);
+    RC_ASSERT(read[1].as_int64() == -5);
+    RC_ASSERT(read[2].as_int64() == std::int64_t{1} << 53);
+    RC_ASSERT(read[3].as_bool() && read[4].is_null());
+}
+
+TEST(json_test, a_body_is_one_object_and_nothing_else)
+{
+    EXPECT_TRUE(parse_object_text("{}"));
+    EXPECT_TRUE(parse_object_text(" {\"a\":[1]}\n"));
+    for (const auto* bad :
+         {"", "{", "[]", "null", "7", "\"x\"", "{}{}", "{\"a\":}", "\xef\xbb\xbf{}", "{\"a\":\"\xff\"}"})
+        EXPECT_EQ(parse_object_text(bad).error(), errc::bad_request) << bad;
+    EXPECT_EQ(parse_object_text(std::string(100'000, '[')).error(), errc::bad_request);
+}
+
+TEST(requests_test, numbers_are_whole_and_in_range)
+{
+    const auto read = [](std::string_view text, std::int64_t least) -> result<std::int64_t>
+    {
+        const auto from = object(text);
+        field_reader fields(from);
+        const auto value = fields.integer("n", least);
+        return fields.finish(value);
+    };
+    EXPECT_EQ(read(R"({"n":5})", 0), 5);
+    EXPECT_EQ(read(R"({"n":5.0})", 0), 5);
+    EXPECT_EQ(read(R"({"n":9007199254740991})", 0), integer_max);
+    for (const auto* bad :
+         {R"({})", R"({"n":null})", R"({"n":"5"})", R"({"n":0.5})", R"({"n":-1})", R"({"n":9007199254740992})",
+          R"({"n":18446744073709551615})", R"({"n":1e300})", R"({"n":true})"})
+        EXPECT_EQ(read(bad, 0).error(), errc::bad_request) << bad;
+}
+
+TEST(requests_test, login_with_and_without_a_device)
+{
+    auto from = object(R"({"unknown":1})");
+    from["publicKey"] = base64_of(32);
+    from["challenge"] = base64_of(100);
+    from["signature"] = base64_of(64);
+    const auto plain = read_login_request(from);
+    ASSERT_TRUE(plain);
+    EXPECT_FALSE(plain->device);
+
+    from["device"] = boost::json::object{{"publicKey", base64_of(32)}, {"kind", "browser"}, {"sealedName", "n"}};
+    EXPECT_EQ(read_login_request(from).error(), errc::bad_request) << "its signature is missing";
+    from["deviceSignature"] = base64_of(64);
+    const auto full = read_login_request(from);
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->device->kind, device_kind::browser);
+
+    from["device"].as_object()["kind"] = "toaster";
+    EXPECT_EQ(read_login_request(from).error(), errc::bad_request);
+    from["device"].as_object()["kind"] = "agent";
+    from["device"].as_object()["sealedName"] = std::string(limits::sealed_name_bytes_max + 1, 'x');
+    EXPECT_EQ(read_login_request(from).error(), errc::too_large);
+}
+
+TEST(requests_test, pairing_must_be_sealed)
+{
+    auto from = object(R"({"sealed":true})");
+    from["publicKey"] = base64_of(32);
+    from["mac"] = base64_of(32);
+    from["device"] = boost::json::object{{"publicKey", base64_of(32)}, {"kind", "agent"}, {"sealedName", "n"}};
+    EXPECT_TRUE(read_pairing_request(from));
+    for (const auto* field : {"publicKey", "mac", "device", "sealed"})
+    {
+        auto without = from;
+        without.erase(field);
+        EXPECT_EQ(read_pairing_request(without).error(), errc::bad_request) << field;
+    }
+    from["mac"] = base64_of(31);
+    EXPECT_EQ(read_pairing_request(from).error(), errc::bad_request);
+}
+
+TEST(requests_test, sizes_are_bounded_and_said_so)
+{
+    const auto session = [](std::size_t tag, std::size_t metadata)
+    {
+        const auto read =
+            read_session_request({{"tag", std::string(tag, 't')}, {"metadata", std::string(metadata, 'm')}});
+        return read ? std::nullopt : std::optional(read.error().code);
+    };
+    EXPECT_EQ(session(limits::name_bytes_max, limits::state_bytes_max), std::nullopt);
+    EXPECT_EQ(session(limits::name_bytes_max + 1, 1), errc::too_large);
+    EXPECT_EQ(session(1, limits::state_bytes_max + 1), errc::too_large);
+    EXPECT_EQ(session(0, 1), errc::bad_request);
+}
+
+TEST(requests_test, wrapped_keys_are_canonical_base64)
+{
+    for (const auto* bad : {"QQ", "Q Q==", "QR==", "***", "_-8="})
+        EXPECT_EQ(
+            read_session_request({{"tag", "t"}, {"metadata", "m"}, {"dataEncryptionKey", bad}}).error(),
+            errc::bad_request)
+            << bad;
+    EXPECT_TRUE(read_session_request({{"tag", "t"}, {"metadata", "m"}, {"dataEncryptionKey", nullptr}}));
+    EXPECT_EQ(read_session_request({{"tag", "t"}, {"metadata", "m"}, {"dataEncryptionKey", "QQ=="}})->data_key, "QQ==");
+}
+
+TEST(requests_test, messages_are_counted)
+{
+    const auto many = [](std::size_t count)
+    {
+        boost::json::array items;
+        for (std::size_t i = 0; i < count; ++i)
+            items.push_back({{"content", "c"}, {"localId", "l"}});
+        return read_messages_request({{"messages", items}});
+    };
+    EXPECT_FALSE(many(0));
+    EXPECT_EQ(many(500)->size(), 500u);
+    EXPECT_FALSE(many(501));
+}
+
+TEST(requests_test, the_handshake_refuses_in_the_words_of_the_contract)
+{
+    EXPECT_EQ(read_handshake({}).error().detail, "Missing authentication token");
+    EXPECT_EQ(read_handshake({{"token", 5}}).error().detail, "Missing authentication token");
+    EXPECT_EQ(
+        read_handshake({{"token", "t"}, {"clientType", "session-scoped"}}).error().detail,
+        "Session ID required for session-scoped clients");
+    EXPECT_EQ(
+        read_handshake({{"token", "t"}, {"clientType", "machine-scoped"}}).error().detail,
+        "Machine ID required for machine-scoped clients");
+    EXPECT_FALSE(read_handshake({{"token", "t"}, {"clientType", "toaster"}}));
+    EXPECT_EQ(read_handshake({{"token", "t"}})->type, client_type::user);
+}
+
+TEST(requests_test, since_absent_null_and_given_are_three_things)
+{
+    EXPECT_FALSE(read_handshake({{"token", "t"}})->follows);
+    const auto now = read_handshake({{"token", "t"}, {"since", nullptr}});
+    EXPECT_TRUE(now->follows);
+    EXPECT_FALSE(now->since);
+    const auto later = read_handshake({{"token", "t"}, {"since", {{"log", "l"}, {"revision", 5}}}});
+    EXPECT_EQ(later->since->revision, 5u);
+    EXPECT_FALSE(read_handshake({{"token", "t"}, {"since", 5}}));
+    EXPECT_FALSE(read_handshake({{"token", "t"}, {"since", {{"log", 5}, {"revision", "x"}}}}));
+    EXPECT_FALSE(read_handshake({{"token", "t"}, {"since", {{"log", "l"}, {"revision", -1}}}}));
+}
+
+TEST(requests_test, a_local_id_that_is_no_text_counts_as_none)
+{
+    EXPECT_EQ(read_message_event({{"sid", "s"}, {"message", "m"}, {"localId", 5}})->local_id, std::nullopt);
+    EXPECT_EQ(read_message_event({{"sid", "s"}, {"message", "m"}, {"localId", "l"}})->local_id, "l");
+    EXPECT_EQ(
+        read_message_event({{"sid", "s"}, {"message", "m"}, {"localId", std::string(257, 'l')}}).error(),
+        errc::too_large);
+    EXPECT_FALSE(read_message_event({{"sid", "s"}, {"message", ""}}));
+}
+
+TEST(requests_test, minus_one_is_never_written)
+{
+    const auto read = [](boost::json::object from) { return read_field_update(from, "sid", "agentState", true); };
+    EXPECT_EQ(read({{"sid", "s"}, {"agentState", nullptr}, {"expectedVersion", -1}})->expected, 0u);
+    EXPECT_EQ(read({{"sid", "s"}, {"agentState", nullptr}, {"expectedVersion", -1}})->value, std::nullopt);
+    EXPECT_FALSE(read({{"sid", "s"}, {"expectedVersion", 0}}));
+    EXPECT_FALSE(read({{"sid", "s"}, {"agentState", "a"}, {"expectedVersion", -2}}));
+    EXPECT_FALSE(
+        read_field_update({{"sid", "s"}, {"metadata", nullptr}, {"expectedVersion", 0}}, "sid", "metadata", false));
+}
+
+TEST(answers_test, errors_carry_a_word_and_when_to_try_again)
+{
+    EXPECT_EQ(
+        error_body({errc::rate_limited, "slow \"down\"", std::chrono::milliseconds(250)}, "slow \"down\""),
+        R"({"error":"slow \"down\"","code":"rate-limited","retry":250})");
+    EXPECT_EQ(
+        error_body({errc::not_found, "x", {}}, "Not found", R"(,"path":"/")"),
+        R"({"error":"Not found","code":"not-found","retry":false,"path":"/"})");
+    EXPECT_EQ(
+        error_ack({errc::bad_request, "m", {}}, "m"),
+        R"({"result":"error","message":"m","code":"bad-request","retry":false})");
+}
+
+} // namespace
+} // namespace consortium::protocol::v1
