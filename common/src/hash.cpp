@@ -1,8 +1,12 @@
+// OpenSSL 3 deprecates the direct SHA-256 functions, not what they compute: they use the CPU's instructions as EVP
+// does, without EVP's cost per call, which is more than that of hashing a short input.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "consortium/common/hash.hpp"
 #include "consortium/common/error.hpp"
 #include <array>
 #include <memory>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 namespace consortium
 {
@@ -14,11 +18,6 @@ const EVP_MD* fetched(const char* name)
 {
     auto* digest = EVP_MD_fetch(nullptr, name, nullptr);
     CONSORTIUM_ASSERT(digest != nullptr);
-    return digest;
-}
-const EVP_MD* sha256_digest()
-{
-    static const auto* digest = fetched("SHA256");
     return digest;
 }
 const EVP_MD* sha512_digest()
@@ -92,34 +91,85 @@ constexpr auto crc32c_table = []
 
 digest256 sha256(byte_parts parts)
 {
-    return digest<32>(sha256_digest(), {}, parts);
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    for (const auto part : parts)
+        SHA256_Update(&context, part.data(), part.size());
+    digest256 out;
+    SHA256_Final(out.data(), &context);
+    return out;
 }
 digest512 sha512(byte_parts parts)
 {
     return digest<64>(sha512_digest(), {}, parts);
 }
+
 struct sha256_stream::context
 {
-    std::unique_ptr<EVP_MD_CTX, context_deleter> hash{EVP_MD_CTX_new()};
+    SHA256_CTX hash;
 };
 sha256_stream::sha256_stream() : context_(std::make_unique<context>())
 {
-    CONSORTIUM_ASSERT(EVP_DigestInit_ex2(context_->hash.get(), sha256_digest(), nullptr) == 1);
+    SHA256_Init(&context_->hash);
 }
 sha256_stream::~sha256_stream() = default;
 void sha256_stream::update(byte_view data)
 {
-    CONSORTIUM_ASSERT(EVP_DigestUpdate(context_->hash.get(), data.data(), data.size()) == 1);
+    SHA256_Update(&context_->hash, data.data(), data.size());
 }
 digest256 sha256_stream::finish()
 {
     digest256 out;
-    CONSORTIUM_ASSERT(EVP_DigestFinal_ex(context_->hash.get(), out.data(), nullptr) == 1);
+    SHA256_Final(out.data(), &context_->hash);
     return out;
 }
+
+hmac_sha256_key::hmac_sha256_key(byte_view key)
+{
+    static_assert(sizeof(SHA256_CTX) == sizeof(state) && alignof(SHA256_CTX) <= alignof(state));
+    byte_array<SHA256_CBLOCK> pad{};
+    if (key.size() > pad.size())
+    {
+        const auto hashed = sha256({key});
+        std::memcpy(pad.data(), hashed.data(), hashed.size());
+    }
+    else
+        std::memcpy(pad.data(), key.data(), key.size());
+    const auto absorb = [&](state& into, std::uint8_t mask)
+    {
+        for (auto& byte : pad)
+            byte ^= mask;
+        SHA256_CTX context;
+        SHA256_Init(&context);
+        SHA256_Update(&context, pad.data(), pad.size());
+        std::memcpy(&into, &context, sizeof(context));
+    };
+    absorb(inner_, 0x36);
+    absorb(outer_, 0x36 ^ 0x5c);
+    wipe(pad);
+}
+hmac_sha256_key::~hmac_sha256_key()
+{
+    wipe(inner_.bytes);
+    wipe(outer_.bytes);
+}
+digest256 hmac_sha256_key::operator()(byte_parts parts) const
+{
+    SHA256_CTX context;
+    std::memcpy(&context, &inner_, sizeof(context));
+    for (const auto part : parts)
+        SHA256_Update(&context, part.data(), part.size());
+    digest256 out;
+    SHA256_Final(out.data(), &context);
+    std::memcpy(&context, &outer_, sizeof(context));
+    SHA256_Update(&context, out.data(), out.size());
+    SHA256_Final(out.data(), &context);
+    return out;
+}
+
 digest256 hmac_sha256(byte_view key, byte_parts parts)
 {
-    return hmac<32, 64>(sha256_digest(), key, parts);
+    return hmac_sha256_key(key)(parts);
 }
 digest512 hmac_sha512(byte_view key, byte_parts parts)
 {

@@ -34,6 +34,26 @@ private:
 digest256 hmac_sha256(byte_view key, byte_parts parts);
 digest512 hmac_sha512(byte_view key, byte_parts parts);
 
+/// HMAC-SHA256 under one key, many times: the key's blocks are hashed once. Wipes itself; thread-safe.
+class hmac_sha256_key
+{
+public:
+    explicit hmac_sha256_key(byte_view key);
+    hmac_sha256_key(const hmac_sha256_key&) = default;
+    hmac_sha256_key& operator=(const hmac_sha256_key&) = default;
+    ~hmac_sha256_key();
+
+    digest256 operator()(byte_parts parts) const;
+
+private:
+    struct alignas(8) state
+    {
+        byte_array<112> bytes;
+    };
+    state inner_;
+    state outer_;
+};
+
 /// KDF(key, label…) of docs/log-format.md: HMAC-SHA256(key, label ‖ …), for keys that are already uniform.
 key256 derive_key(const key256& key, byte_parts labels);
 
