@@ -55,7 +55,8 @@ keyring::keyring(const key256& root)
 
 void keyring::derive()
 {
-    naming_key_ = derive_key(log_key_, {consortium::view("key id")});
+    log_record_key_.emplace(log_key_);
+    naming_key_.emplace(derive_key(log_key_, {consortium::view("key id")}).view());
 }
 
 std::unique_ptr<keyring> keyring::create(const key256& root, const rocks_store& store, rocksdb::WriteBatch& batch)
@@ -110,7 +111,7 @@ result<std::unique_ptr<keyring>> keyring::open(const key256& root, const rocks_s
 
 stored_key_id keyring::stored_id(const key_id& scope) const
 {
-    return to_array<16>(hmac_sha256(naming_key_.view(), {scope.view()}));
+    return to_array<16>((*naming_key_)({scope.view()}));
 }
 
 key_state keyring::load(const rocks_store& store, const rocksdb::ReadOptions& options, const stored_key_id& id) const
@@ -128,7 +129,7 @@ key_state keyring::load(const rocks_store& store, const rocksdb::ReadOptions& op
     auto key = unwrap(wrapping_key_, row, value);
     if (!key)
         throw log_failure(key.error());
-    return {.what = key_state::kind::present, .key = std::move(*key), .destroyed_by = {}};
+    return {.what = key_state::kind::present, .key = sealing_key(*key), .destroyed_by = {}};
 }
 
 key_state keyring::find(const pinned_store& at, const stored_key_id& id)
@@ -144,7 +145,7 @@ key_state keyring::find(const pinned_store& at, const stored_key_id& id)
         // A snapshot from before a deletion still reads the key, but must not bring it back for later ones.
         const std::lock_guard lock(mutex_);
         if (at.key_generation() == generation_)
-            open_keys_.put(id, state.key);
+            open_keys_.put(id, *state.key);
     }
     return state;
 }

@@ -26,8 +26,8 @@ struct key_state
         destroyed,
         unknown
     } what = kind::unknown;
-    key256 key;       ///< if present
-    lsn destroyed_by; ///< if destroyed
+    std::optional<sealing_key> key; ///< if present
+    lsn destroyed_by;               ///< if destroyed
 };
 
 class keyring
@@ -38,7 +38,7 @@ public:
     /// errc::corrupt if one of the log's own keys is missing or does not open.
     static result<std::unique_ptr<keyring>> open(const key256& root, const rocks_store& store);
 
-    const key256& log_key() const noexcept { return log_key_; }
+    const sealing_key& log_key() const noexcept { return *log_record_key_; }
     const key256& view_key() const noexcept { return view_key_; }
     const relay_keys& relay() const noexcept { return relay_; }
 
@@ -66,12 +66,13 @@ private:
     key256 wrapping_key_;
     key256 log_key_;
     key256 view_key_;
-    key256 naming_key_;
+    std::optional<sealing_key> log_record_key_;
+    std::optional<hmac_sha256_key> naming_key_;
     relay_keys relay_;
 
     mutable std::mutex mutex_;
     std::uint64_t generation_ = 0;
-    lru<stored_key_id, key256, stored_key_hash> open_keys_;
+    lru<stored_key_id, sealing_key, stored_key_hash> open_keys_;
 };
 
 } // namespace consortium::log

@@ -142,10 +142,10 @@ open_record(const pinned_store& at, reading& with, lsn number, byte_view value, 
     if (key.what == key_state::kind::unknown)
         return fail_record(
             number, {.code = errc::corrupt, .detail = "its data key is missing and nothing deleted it", .retry = {}});
-    const auto plain = open_body(*record, key.key, *header);
+    const auto plain = open_body(*record, *key.key, *header);
     if (!plain)
         return fail_record(number, plain.error());
-    if (check_commitments && commit_body(key.key, header->header, *plain) != record->body_commitment)
+    if (check_commitments && commit_body(*key.key, header->header, *plain) != record->body_commitment)
         return fail_record(number, {.code = errc::corrupt, .detail = "body commitment does not fit", .retry = {}});
     auto body = decode_body(header->header.type, *plain);
     if (!body)

@@ -18,9 +18,30 @@ byte_array<9> header_place(lsn number) noexcept
     return out;
 }
 
-key256 blinding_key(const key256& key, std::string_view label, const event_header& header)
+key256 blinding_key(const sealing_key& key, std::string_view label, const event_header& header)
 {
-    return derive_key(key, {view(label), header.account.view(), big_endian(header.rev.value)});
+    return key256(key.derive({view(label), header.account.view(), big_endian(header.rev.value)}));
+}
+
+/// Random bytes for a nonce, fetched from the kernel many at a time: a system call per nonce costs as much as sealing.
+/// Nonces are public; what is prepared need not be kept secret.
+xchacha_nonce next_nonce()
+{
+    struct reserve
+    {
+        byte_array<128 * xchacha_nonce_bytes> random;
+        std::size_t used = sizeof(random);
+    };
+    thread_local reserve prepared;
+    if (prepared.used == sizeof(prepared.random))
+    {
+        fill_random(prepared.random);
+        prepared.used = 0;
+    }
+    xchacha_nonce out;
+    std::memcpy(out.data(), prepared.random.data() + prepared.used, out.size());
+    prepared.used += out.size();
+    return out;
 }
 
 template <std::size_t N>
@@ -77,11 +98,11 @@ result<event_header> read_header(const header_image& image)
     return out;
 }
 
-digest256 commit_header(const key256& log_key, const event_header& header, const header_image& image)
+digest256 commit_header(const sealing_key& log_key, const event_header& header, const header_image& image)
 {
     return hmac_sha256(blinding_key(log_key, "hdr", header).view(), {image});
 }
-digest256 commit_body(const key256& data_key, const event_header& header, byte_view body)
+digest256 commit_body(const sealing_key& data_key, const event_header& header, byte_view body)
 {
     return hmac_sha256(blinding_key(data_key, "body", header).view(), {body});
 }
@@ -94,17 +115,15 @@ digest256 record_leaf(const digest256& header_commitment, const digest256& body_
 }
 
 digest256 seal_record(
-    bytes& out, const key256& log_key, lsn number, const event_header& header, const stored_key_id& key,
-    const key256& data_key, byte_view body)
+    bytes& out, const sealing_key& log_key, lsn number, const event_header& header, const stored_key_id& key,
+    const sealing_key& data_key, byte_view body)
 {
     CONSORTIUM_ASSERT(header.body_bytes == body.size());
     const auto image = write_header(header);
     const auto header_commitment = commit_header(log_key, header, image);
     const auto body_commitment = commit_body(data_key, header, body);
-    xchacha_nonce header_nonce;
-    xchacha_nonce body_nonce;
-    fill_random(header_nonce);
-    fill_random(body_nonce);
+    const auto header_nonce = next_nonce();
+    const auto body_nonce = next_nonce();
 
     out.clear();
     out.reserve(record_overhead_bytes + body.size());
@@ -113,9 +132,9 @@ digest256 seal_record(
     append(out, header_commitment);
     append(out, body_commitment);
     append(out, header_nonce);
-    xchacha_seal(out, log_key, header_nonce, header_place(number), image);
+    xchacha_seal(out, log_key.cipher, header_nonce, header_place(number), image);
     append(out, body_nonce);
-    xchacha_seal(out, data_key, body_nonce, image, body);
+    xchacha_seal(out, data_key.cipher, body_nonce, image, body);
     return record_leaf(header_commitment, body_commitment);
 }
 
@@ -141,9 +160,9 @@ result<record_view> parse_record(byte_view value)
     return out;
 }
 
-result<opened_header> open_header(const record_view& record, const key256& log_key, lsn number)
+result<opened_header> open_header(const record_view& record, const sealing_key& log_key, lsn number)
 {
-    const auto plain = xchacha_open(log_key, record.header_nonce, header_place(number), record.sealed_header);
+    const auto plain = xchacha_open(log_key.cipher, record.header_nonce, header_place(number), record.sealed_header);
     if (!plain)
         return fail(errc::corrupt, "record header does not authenticate");
     opened_header out;
@@ -157,9 +176,9 @@ result<opened_header> open_header(const record_view& record, const key256& log_k
     return out;
 }
 
-result<bytes> open_body(const record_view& record, const key256& data_key, const opened_header& header)
+result<bytes> open_body(const record_view& record, const sealing_key& data_key, const opened_header& header)
 {
-    auto plain = xchacha_open(data_key, record.body_nonce, header.image, record.sealed_body);
+    auto plain = xchacha_open(data_key.cipher, record.body_nonce, header.image, record.sealed_body);
     if (!plain)
         return fail(errc::corrupt, "record body does not authenticate");
     return plain;

@@ -18,10 +18,20 @@ header_image write_header(const event_header& header) noexcept;
 /// errc::newer_version for an unknown event type.
 result<event_header> read_header(const header_image& image);
 
+/// A key that seals parts of records, ready for use.
+struct sealing_key
+{
+    key256 cipher;
+    /// KDF and commitments start from here.
+    hmac_sha256_key derive;
+
+    explicit sealing_key(const key256& key) : cipher(key), derive(key.view()) {}
+};
+
 /// HMAC(KDF(log key, "hdr" ‖ account ‖ revision), header)
-digest256 commit_header(const key256& log_key, const event_header& header, const header_image& image);
+digest256 commit_header(const sealing_key& log_key, const event_header& header, const header_image& image);
 /// HMAC(KDF(data key, "body" ‖ account ‖ revision), body)
-digest256 commit_body(const key256& data_key, const event_header& header, byte_view body);
+digest256 commit_body(const sealing_key& data_key, const event_header& header, byte_view body);
 /// SHA-256(0x00 ‖ cH ‖ cB)
 digest256 record_leaf(const digest256& header_commitment, const digest256& body_commitment);
 
@@ -30,8 +40,8 @@ using stored_key_id = byte_array<16>;
 
 /// Replaces `out` by the value of a record and returns its leaf. `header.body_bytes` must be the size of `body`.
 digest256 seal_record(
-    bytes& out, const key256& log_key, lsn number, const event_header& header, const stored_key_id& key,
-    const key256& data_key, byte_view body);
+    bytes& out, const sealing_key& log_key, lsn number, const event_header& header, const stored_key_id& key,
+    const sealing_key& data_key, byte_view body);
 
 /// A record's parts, not yet opened; they refer to the value it was parsed from.
 struct record_view
@@ -55,8 +65,8 @@ struct opened_header
     header_image image{};
 };
 /// errc::corrupt, errc::newer_version.
-result<opened_header> open_header(const record_view& record, const key256& log_key, lsn number);
+result<opened_header> open_header(const record_view& record, const sealing_key& log_key, lsn number);
 /// errc::corrupt.
-result<bytes> open_body(const record_view& record, const key256& data_key, const opened_header& header);
+result<bytes> open_body(const record_view& record, const sealing_key& data_key, const opened_header& header);
 
 } // namespace consortium::log

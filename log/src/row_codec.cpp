@@ -20,7 +20,7 @@ static_assert(crypto_stream_xchacha20_NONCEBYTES == 24);
 row_codec::row_codec(const key256& view_key)
     : tag_key_(derive_key(view_key, {view("row tag")})),
       cipher_key_(derive_key(view_key, {view("row")})),
-      prf_key_(derive_key(view_key, {view("prf")}))
+      prf_key_(derive_key(view_key, {view("prf")}).view())
 {
 }
 
@@ -66,7 +66,7 @@ result<bytes> row_codec::open(table_id table, byte_view key, byte_view sealed) c
 
 byte_array<16> row_codec::prf(byte_parts parts) const
 {
-    return to_array<16>(hmac_sha256(prf_key_.view(), parts));
+    return to_array<16>(prf_key_(parts));
 }
 
 } // namespace consortium::log

@@ -28,7 +28,7 @@ private:
 
     key256 tag_key_;
     key256 cipher_key_;
-    key256 prf_key_;
+    hmac_sha256_key prf_key_;
 };
 
 } // namespace consortium::log

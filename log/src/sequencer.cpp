@@ -1,6 +1,7 @@
 #include "sequencer.hpp"
 #include <algorithm>
 #include <chrono>
+#include <pthread.h>
 #include <ranges>
 #include <spdlog/spdlog.h>
 
@@ -116,6 +117,9 @@ sequencer::sequencer(environment parts)
     published_ = std::make_shared<pinned_store>(parts_.store, head_.number(), parts_.with->keys->generation());
     prepare_thread_ = std::thread([this] { prepare_loop(); });
     write_thread_ = std::thread([this] { write_loop(); });
+    // For whoever looks at the process from outside: at most 15 letters.
+    ::pthread_setname_np(prepare_thread_.native_handle(), "log-decide");
+    ::pthread_setname_np(write_thread_.native_handle(), "log-write");
 }
 
 sequencer::~sequencer()
@@ -385,7 +389,7 @@ const sequencer::scope_key* sequencer::find_key(const key_id& scope)
     auto state = parts_.with->keys->load(*parts_.store, {}, id);
     if (state.what != key_state::kind::present)
         return nullptr;
-    scope_keys_.put(scope, {.id = id, .key = state.key});
+    scope_keys_.put(scope, {.id = id, .key = *state.key});
     return scope_keys_.find(scope);
 }
 
@@ -404,8 +408,9 @@ void sequencer::admit(batch& next, decided ready)
         rev = rev.next();
         if (draft.creates_key)
         {
-            const scope_key made{.id = keys.stored_id(draft.key), .key = key256::random()};
-            keys.add(next.writes, *parts_.store, made.id, made.key);
+            const auto fresh = key256::random();
+            const scope_key made{.id = keys.stored_id(draft.key), .key = sealing_key(fresh)};
+            keys.add(next.writes, *parts_.store, made.id, fresh);
             scope_keys_.put(draft.key, made);
         }
         const auto* key = find_key(draft.key);

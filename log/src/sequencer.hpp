@@ -66,7 +66,7 @@ private:
     struct scope_key
     {
         stored_key_id id{};
-        key256 key;
+        sealing_key key;
     };
     class rows_view;
 

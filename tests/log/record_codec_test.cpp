@@ -19,8 +19,8 @@ byte_array<N> counting(std::uint8_t first)
 }
 
 // The vector of docs/log-format.md.
-const key256 log_key(counting<32>(0x00));
-const key256 data_key(counting<32>(0x80));
+const sealing_key log_key(key256(counting<32>(0x00)));
+const sealing_key data_key(key256(counting<32>(0x80)));
 const stored_key_id key_name = counting<16>(0x40);
 const event_header vector_header{
     .type = event_type::message_appended,
