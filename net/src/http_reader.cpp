@@ -1,7 +1,9 @@
 #include "http_reader.hpp"
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <charconv>
 
 namespace consortium::net
 {
@@ -34,17 +36,142 @@ std::string_view origin_form(std::string_view target)
 }
 } // namespace
 
+namespace
+{
+/// A chunk's size with its extensions, or one trailer field.
+constexpr std::size_t line_bytes_max = 1024;
+constexpr std::size_t trailer_bytes_max = 8192;
+
+/// Whether the framing of a body can be trusted: one coding, `chunked`, or none.
+bool codings_are_known(const http_headers& headers)
+{
+    std::size_t count = 0;
+    bool known = true;
+    for (const auto& field : headers)
+    {
+        if (!equal_ignoring_case(field.name, "Transfer-Encoding"))
+            continue;
+        ++count;
+        known = known && equal_ignoring_case(field.value, "chunked");
+    }
+    return known && count <= 1;
+}
+
+/// Offers the unread input to Beast until its header is complete.
+template <class Parser>
+read_state feed_header(Parser& beast, std::string_view input, std::size_t& used, boost::system::error_code& failed)
+{
+    // put() stops at several places on its way; each round makes progress or returns.
+    while (true)
+    {
+        failed = {};
+        const auto rest = input.substr(used);
+        const auto count = beast.put(asio::const_buffer(rest.data(), rest.size()), failed);
+        used += count;
+        if (failed && failed != http::error::need_more)
+            return read_state::failed;
+        if (beast.is_header_done())
+            return read_state::header_done;
+        if (failed || count == 0)
+            return read_state::need_more;
+    }
+}
+} // namespace
+
+body_reader body_reader::of_length(std::uint64_t size)
+{
+    body_reader out(step::sized);
+    out.left_ = size;
+    return out;
+}
+
+body_reader body_reader::chunked()
+{
+    return body_reader(step::chunk_size);
+}
+
+body_reader body_reader::until_the_end()
+{
+    return body_reader(step::to_end);
+}
+
+body_reader::outcome body_reader::read_line(std::string_view line)
+{
+    for (const char c : line)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
+            return outcome::malformed;
+    if (step_ == step::trailer)
+    {
+        trailer_bytes_ += line.size();
+        if (trailer_bytes_ > trailer_bytes_max)
+            return outcome::malformed;
+        step_ = line.empty() ? step::done : step::trailer;
+        return outcome::need_more;
+    }
+    if (step_ == step::chunk_end)
+    {
+        step_ = step::chunk_size;
+        return line.empty() ? outcome::need_more : outcome::malformed;
+    }
+    const auto parsed = std::from_chars(line.data(), line.data() + line.size(), left_, 16);
+    auto rest = line.substr(static_cast<std::size_t>(parsed.ptr - line.data()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    if (parsed.ec != std::errc{} || (!rest.empty() && rest.front() != ';'))
+        return outcome::malformed;
+    step_ = left_ == 0 ? step::trailer : step::chunk_data;
+    return outcome::need_more;
+}
+
+body_reader::outcome
+body_reader::feed(std::string_view input, std::size_t& used, std::string& body, std::size_t bytes_max)
+{
+    used = 0;
+    while (step_ != step::done)
+    {
+        const auto rest = input.substr(used);
+        if (step_ == step::sized || step_ == step::chunk_data || step_ == step::to_end)
+        {
+            const bool open_end = step_ == step::to_end;
+            const auto room = bytes_max - std::min(bytes_max, body.size());
+            if (open_end ? rest.size() > room : left_ > room)
+                return outcome::too_large;
+            const auto count =
+                open_end ? rest.size() : static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+            body += rest.substr(0, count);
+            used += count;
+            if (open_end)
+                return outcome::need_more;
+            left_ -= count;
+            if (left_ > 0)
+                return outcome::need_more;
+            step_ = step_ == step::sized ? step::done : step::chunk_end;
+            continue;
+        }
+        const auto end = rest.find('\n');
+        if (end > line_bytes_max && (end != std::string_view::npos || rest.size() > line_bytes_max))
+            return outcome::malformed;
+        if (end == std::string_view::npos)
+            return outcome::need_more;
+        // A bare line feed ends no line: what reads it otherwise and what does not would disagree.
+        if (end == 0 || rest[end - 1] != '\r')
+            return outcome::malformed;
+        used += end + 1;
+        if (read_line(rest.substr(0, end - 1)) == outcome::malformed)
+            return outcome::malformed;
+    }
+    return outcome::done;
+}
+
 struct request_reader::parser
 {
-    http::request_parser<http::string_body> beast;
+    http::request_parser<http::empty_body> beast;
 };
 
 request_reader::request_reader(std::size_t header_bytes_max, std::size_t body_bytes_max)
-    : parser_(std::make_unique<parser>())
+    : parser_(std::make_unique<parser>()), body_bytes_max_(body_bytes_max)
 {
     parser_->beast.header_limit(static_cast<std::uint32_t>(header_bytes_max));
-    parser_->beast.body_limit(body_bytes_max);
-    parser_->beast.eager(false);
+    parser_->beast.skip(true);
 }
 
 request_reader::~request_reader() = default;
@@ -56,7 +183,7 @@ read_state request_reader::refuse(unsigned status, std::string detail)
     return read_state::failed;
 }
 
-bool request_reader::take_header()
+std::optional<read_state> request_reader::take_header()
 {
     const auto& message = parser_->beast.get();
     request_.method = std::string_view(message.method_string().data(), message.method_string().size());
@@ -66,49 +193,57 @@ bool request_reader::take_header()
     const auto question = target.find('?');
     auto path = percent_decode(target.substr(0, question), /*plus_is_space=*/false);
     if (!path || path->contains('\0') || (!path->starts_with('/') && *path != "*"))
-        return false;
+        return refuse(400, "Malformed request target");
     request_.path = std::move(*path);
     if (question != std::string_view::npos)
         request_.query = parse_query(target.substr(question + 1));
-    return true;
+
+    if (!codings_are_known(request_.headers))
+        return refuse(501, "Unsupported transfer coding");
+    if (parser_->beast.chunked())
+    {
+        body_ = body_reader::chunked();
+        return {};
+    }
+    const auto length = parser_->beast.content_length();
+    if (length && *length > body_bytes_max_)
+        return refuse(413, "Request body is too large");
+    body_ = body_reader::of_length(length ? *length : 0);
+    return {};
 }
 
 read_state request_reader::feed(std::string_view input, std::size_t& used)
 {
     used = 0;
-    auto& beast = parser_->beast;
-    // put() stops at several places on its way; each round makes progress or returns.
-    while (true)
+    const bool began_in_body = body_.has_value();
+    if (!began_in_body)
     {
         boost::system::error_code failed;
-        const auto rest = input.substr(used);
-        const auto count = beast.put(asio::const_buffer(rest.data(), rest.size()), failed);
-        used += count;
-        if (failed && failed != http::error::need_more)
-        {
-            if (failed == http::error::header_limit)
-                return refuse(431, "The request header is too large");
-            if (failed == http::error::body_limit)
-                return refuse(413, "Request body is too large");
+        const auto state = feed_header(parser_->beast, input, used, failed);
+        if (failed == http::error::header_limit)
+            return refuse(431, "The request header is too large");
+        if (state == read_state::failed)
             return refuse(400, "Malformed request: " + failed.message());
-        }
-        if (!in_body_ && beast.is_header_done())
-        {
-            in_body_ = true;
-            beast.eager(true);
-            if (!take_header())
-                return refuse(400, "Malformed request target");
-            if (!beast.is_done())
-                return read_state::header_done;
-        }
-        if (beast.is_done())
-        {
-            request_.body = std::move(beast.get().body());
-            return read_state::done;
-        }
-        if (failed || count == 0)
-            return read_state::need_more;
+        if (state == read_state::need_more)
+            return state;
+        if (const auto refused = take_header())
+            return *refused;
     }
+    std::size_t of_body = 0;
+    const auto outcome = body_->feed(input.substr(used), of_body, request_.body, body_bytes_max_);
+    used += of_body;
+    switch (outcome)
+    {
+    case body_reader::outcome::done:
+        return read_state::done;
+    case body_reader::outcome::need_more:
+        return began_in_body ? read_state::need_more : read_state::header_done;
+    case body_reader::outcome::too_large:
+        return refuse(413, "Request body is too large");
+    case body_reader::outcome::malformed:
+        break;
+    }
+    return refuse(400, "Malformed request: bad chunk");
 }
 
 const http_request& request_reader::request() const noexcept
@@ -123,7 +258,7 @@ http_request request_reader::take()
 
 bool request_reader::keep_alive() const noexcept
 {
-    return parser_->beast.keep_alive();
+    return parser_->beast.get().keep_alive();
 }
 
 bool request_reader::expects_continue() const noexcept
@@ -134,7 +269,7 @@ bool request_reader::expects_continue() const noexcept
 
 struct response_reader::parser
 {
-    http::response_parser<http::string_body> beast;
+    http::response_parser<http::empty_body> beast;
 };
 
 response_reader::response_reader(bool head_request, std::size_t body_bytes_max)
@@ -149,70 +284,87 @@ void response_reader::restart()
 {
     parser_ = std::make_unique<parser>();
     parser_->beast.header_limit(64u << 10);
-    parser_->beast.body_limit(body_bytes_max_);
-    parser_->beast.eager(true);
-    if (head_request_)
-        parser_->beast.skip(true);
+    parser_->beast.skip(true);
+}
+
+bool response_reader::take_header()
+{
+    const auto& message = parser_->beast.get();
+    response_.status = message.result_int();
+    response_.headers = copy_headers(message);
+    const bool bodiless =
+        head_request_ || response_.status == 204 || response_.status == 304 || response_.status == 101;
+    const auto length = parser_->beast.content_length();
+    if (!codings_are_known(response_.headers))
+    {
+        detail_ = "an unsupported transfer coding";
+        return false;
+    }
+    if (bodiless)
+        body_ = body_reader::of_length(0);
+    else if (parser_->beast.chunked())
+        body_ = body_reader::chunked();
+    else if (length)
+        body_ = body_reader::of_length(*length);
+    else
+        body_ = body_reader::until_the_end();
+    return true;
 }
 
 read_state response_reader::feed(std::string_view input, std::size_t& used)
 {
     used = 0;
-    while (true)
+    while (!body_)
     {
         boost::system::error_code failed;
-        const auto rest = input.substr(used);
-        const auto count = parser_->beast.put(asio::const_buffer(rest.data(), rest.size()), failed);
-        used += count;
-        if (failed && failed != http::error::need_more)
-        {
-            too_large_ = failed == http::error::body_limit;
+        const auto state = feed_header(parser_->beast, input, used, failed);
+        if (state == read_state::failed)
             detail_ = failed.message();
-            return read_state::failed;
-        }
-        if (parser_->beast.is_done())
-        {
-            const auto status = parser_->beast.get().result_int();
-            if (status >= 200 || status == 101)
-                return read_state::done;
+        if (state != read_state::header_done)
+            return state;
+        const auto status = parser_->beast.get().result_int();
+        if (status < 200 && status != 101)
             restart();
-            continue;
-        }
-        if (failed || count == 0)
-            return read_state::need_more;
+        else if (!take_header())
+            return read_state::failed;
     }
+    std::size_t of_body = 0;
+    const auto outcome = body_->feed(input.substr(used), of_body, response_.body, body_bytes_max_);
+    used += of_body;
+    switch (outcome)
+    {
+    case body_reader::outcome::done:
+        whole_ = true;
+        return read_state::done;
+    case body_reader::outcome::need_more:
+        return read_state::need_more;
+    case body_reader::outcome::too_large:
+        too_large_ = true;
+        detail_ = "the body is too large";
+        break;
+    case body_reader::outcome::malformed:
+        detail_ = "a bad chunk";
+        break;
+    }
+    return read_state::failed;
 }
 
 read_state response_reader::end_of_input()
 {
-    if (!parser_->beast.got_some())
-    {
-        detail_ = "the connection ended before an answer";
-        return read_state::failed;
-    }
-    boost::system::error_code failed;
-    parser_->beast.put_eof(failed);
-    if (failed || !parser_->beast.is_done())
-    {
-        detail_ = "the connection ended in the middle of an answer";
-        return read_state::failed;
-    }
-    return read_state::done;
+    if (body_ && body_->ends_with_connection())
+        return read_state::done;
+    detail_ = body_ ? "the connection ended in the middle of an answer" : "the connection ended before an answer";
+    return read_state::failed;
 }
 
 client_response response_reader::take()
 {
-    auto& message = parser_->beast.get();
-    client_response out;
-    out.status = message.result_int();
-    out.headers = copy_headers(message);
-    out.body = std::move(message.body());
-    return out;
+    return std::move(response_);
 }
 
 bool response_reader::keep_alive() const noexcept
 {
-    return parser_->beast.keep_alive() && !parser_->beast.need_eof();
+    return whole_ && parser_->beast.get().keep_alive();
 }
 
 } // namespace consortium::net

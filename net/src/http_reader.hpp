@@ -1,10 +1,14 @@
 #pragma once
 #include "consortium/net/http.hpp"
 #include "consortium/net/http_client.hpp"
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
-/// Incremental parsing of HTTP/1 messages. Beast's parsers stay in the source.
+/// Incremental parsing of HTTP/1 messages. Headers are read by Beast, whose parsers stay in the source; bodies are read
+/// here, because Beast 1.81 ends the process on some malformed chunks (an assertion in parse_chunk_header).
 namespace consortium::net
 {
 
@@ -14,6 +18,46 @@ enum class read_state
     header_done, ///< returned once, when the header is complete and a body follows
     done,
     failed,
+};
+
+/// Takes a body out of its framing (RFC 9112 sections 6 and 7).
+class body_reader
+{
+public:
+    /// Exactly so many bytes.
+    static body_reader of_length(std::uint64_t size);
+    static body_reader chunked();
+    static body_reader until_the_end();
+
+    enum class outcome
+    {
+        need_more,
+        done,
+        malformed,
+        too_large,
+    };
+    /// Appends what it finds to `body`, which shall not grow above `bytes_max`. Trailer fields are thrown away.
+    outcome feed(std::string_view input, std::size_t& used, std::string& body, std::size_t bytes_max);
+    bool ends_with_connection() const noexcept { return step_ == step::to_end; }
+
+private:
+    enum class step
+    {
+        sized,
+        to_end,
+        chunk_size,
+        chunk_data,
+        chunk_end,
+        trailer,
+        done,
+    };
+
+    explicit body_reader(step first) : step_(first) {}
+    outcome read_line(std::string_view line);
+
+    step step_;
+    std::uint64_t left_ = 0; ///< of the body, or of the chunk
+    std::size_t trailer_bytes_ = 0;
 };
 
 /// One request. Offer the unread input, drop what was used, read more when it asks for more.
@@ -39,11 +83,13 @@ public:
 private:
     struct parser;
     read_state refuse(unsigned status, std::string detail);
-    bool take_header();
+    /// What refuses the header, or empty.
+    std::optional<read_state> take_header();
 
     std::unique_ptr<parser> parser_;
     http_request request_;
-    bool in_body_ = false;
+    std::size_t body_bytes_max_;
+    std::optional<body_reader> body_;
     unsigned status_ = 400;
     std::string detail_;
 };
@@ -66,8 +112,12 @@ public:
 private:
     struct parser;
     void restart();
+    bool take_header();
 
     std::unique_ptr<parser> parser_;
+    client_response response_;
+    std::optional<body_reader> body_;
+    bool whole_ = false;
     bool head_request_;
     std::size_t body_bytes_max_;
     bool too_large_ = false;
