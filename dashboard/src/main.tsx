@@ -35,10 +35,12 @@ async function begin(): Promise<void> {
     locks: navigator.locks,
     isOnline: () => navigator.onLine,
   });
-  addEventListener("online", () => client.tryNow());
+  addEventListener("online", () => client.wake());
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") client.tryNow();
+    if (document.visibilityState === "visible") client.wake();
   });
+  // What is kept here is the only key: ask the browser not to clear it when space runs short.
+  void client.phase.when((phase) => phase === "ready").then(() => navigator.storage?.persist?.());
   // Signed out in another tab: here as well.
   new BroadcastChannel("consortium").onmessage = () => location.reload();
   root.render(

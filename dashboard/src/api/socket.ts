@@ -22,6 +22,7 @@ export interface SocketOptions {
 
 export class NoAnswer extends Error {}
 
+const probeMs = 5_000;
 const ackTimeoutMs = 20_000;
 /** The relay answers a call within 30 s; a little more, so that its answer wins. */
 const rpcTimeoutMs = 35_000;
@@ -33,6 +34,7 @@ export class RelaySocket {
     this.#socket = io(options.origin, {
       path: "/v1/updates",
       transports: ["websocket", "polling"],
+      tryAllTransports: true,
       forceNew: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 8_000,
@@ -51,6 +53,17 @@ export class RelaySocket {
   /** Dials at once instead of waiting for the next attempt. */
   dial(): void {
     if (!this.#socket.connected) {
+      this.#socket.disconnect();
+      this.#socket.connect();
+    }
+  }
+
+  /** After a sleep a connection may be dead without knowing: ask, and dial anew if nobody answers. */
+  async probe(): Promise<void> {
+    if (!this.#socket.connected) return this.dial();
+    try {
+      await this.#socket.timeout(probeMs).emitWithAck("ping");
+    } catch {
       this.#socket.disconnect();
       this.#socket.connect();
     }

@@ -71,3 +71,9 @@ export function browserName(agent: string): string {
                 : "this device";
   return `${browser} on ${system}`;
 }
+
+/** A name that somebody else chose: no control or direction characters, not endless. */
+export function plainName(name: string): string {
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim();
+  return plain.length > 64 ? `${plain.slice(0, 63)}…` : plain === "" ? "(no name)" : plain;
+}

@@ -17,6 +17,7 @@ export interface Answer {
   readonly decision: Decision;
   readonly reason?: string;
   readonly answers?: Readonly<Record<string, string>>;
+  readonly mode?: string;
 }
 
 interface Props {
@@ -147,6 +148,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
           approved,
           decision: given.decision,
           ...(given.reason === undefined ? {} : { reason: given.reason }),
+          ...(given.mode === undefined ? {} : { mode: given.mode }),
           ...(given.answers === undefined ? {} : { answers: given.answers, updatedInput: { ...request.arguments, answers: given.answers } }),
         });
         setSent(true);
@@ -169,12 +171,13 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   };
   const once = act(() => void answer({ decision: "approved" }));
   const forSession = act(() => void answer({ decision: "approved_for_session" }));
+  const startAccepting = act(() => void answer({ decision: "approved", mode: "acceptEdits" }));
 
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (isQuestion || step !== "ask" || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
     const acts: Record<string, (() => void) | undefined> = {
       "1": once,
-      "2": isPlan ? undefined : forSession,
+      "2": isPlan ? startAccepting : forSession,
       "3": isPlan || always === null ? undefined : act(() => setStep("always")),
       "4": act(() => setStep("deny")),
     };
@@ -280,6 +283,11 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
           <button type="button" className="b main wide" disabled={busy} data-testid="slip-allow-once" onClick={once}>
             {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
           </button>
+          {isPlan && (
+            <button type="button" className="b" disabled={busy} data-testid="slip-start-accepting" onClick={startAccepting}>
+              Start, accept edits <kbd>2</kbd>
+            </button>
+          )}
           {!isPlan && (
             <button type="button" className="b" disabled={busy} data-testid="slip-allow-session" onClick={forSession}>
               Allow for session <kbd>2</kbd>

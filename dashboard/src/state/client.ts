@@ -467,6 +467,12 @@ export class Client {
     }
   }
 
+  /** The page is looked at again: is the connection still one? */
+  wake(): void {
+    if (this.#connected) void this.#socket?.probe();
+    else this.tryNow();
+  }
+
   /** Everything that changes state runs one after the other, in the order it arrived. */
   #enqueue(work: () => Promise<void>): void {
     const generation = this.#generation;

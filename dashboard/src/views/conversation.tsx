@@ -1,5 +1,5 @@
 // A session: its entries, what is being said, what is asked, and the composer.
-import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, TrashIcon } from "@primer/octicons-react";
+import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
@@ -24,7 +24,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
   const session = useSignal(model.summary);
   const conversation = useSignal(model.conversation);
   const isPhone = useMedia(phone);
-  const [dialog, setDialog] = useState<"delete" | null>(null);
+  const [dialog, setDialog] = useState<"delete" | "end" | null>(null);
   const [sheet, setSheet] = useState(false);
   const [returned, setReturned] = useState({ text: "", count: 0 });
 
@@ -83,6 +83,15 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
     }
   };
 
+  const end = async () => {
+    setDialog(null);
+    try {
+      await client.call(session.id, "killSession", {});
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+    }
+  };
+
   return (
     <main className="conv" id="main" data-testid="conversation" data-session-id={session.id} data-state={session.status}>
       <header className="head">
@@ -117,6 +126,9 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
             session.archived
               ? { label: "Take out of the archive", icon: <ArchiveIcon className="i" />, testId: "session-unarchive", act: () => client.unarchive(session.id) }
               : { label: "Archive", icon: <ArchiveIcon className="i" />, testId: "session-archive", act: () => void archive() },
+            ...(session.status === "offline"
+              ? []
+              : [{ label: "End at the machine…", icon: <StopIcon className="i" />, testId: "session-end", act: () => setDialog("end") }]),
             { label: "Delete for ever…", icon: <TrashIcon className="i" />, testId: "session-delete", tone: "fail", act: () => setDialog("delete") },
           ]}
         />
@@ -155,6 +167,22 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       {sheet && request !== undefined && isPhone && (
         <Dialog title="Needs you" onClose={() => setSheet(false)} className="slipsheet">
           <Slip key={request.id} request={request} session={session} position={1} count={requests.length} onAnswered={() => setSheet(false)} />
+        </Dialog>
+      )}
+      {dialog === "end" && (
+        <Dialog title={`End “${session.title}”?`} onClose={() => setDialog(null)}>
+          <p className="mid">
+            Claude and consortium stop{session.host === "" ? "" : ` on ${session.host}`}; what is running there is interrupted. The conversation stays, and can be taken up again at the terminal.
+          </p>
+          <div className="acts flush">
+            <button type="button" className="b" onClick={() => setDialog(null)}>
+              Let it run
+            </button>
+            <span className="grow" />
+            <button type="button" className="b fail" data-testid="session-end-confirm" onClick={() => void end()}>
+              End it
+            </button>
+          </div>
         </Dialog>
       )}
       {dialog === "delete" && <DeleteDialog session={session} onClose={() => setDialog(null)} say={say} />}

@@ -2,10 +2,15 @@
 import { ChevronLeftIcon, PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
-import { fullTime } from "../components/format.ts";
+import { fullTime, plainName } from "../components/format.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import type { Device } from "../state/client.ts";
+
+/** A device with its name as it may be shown. */
+export function named(device: Device): Device {
+  return device.name === null ? device : { ...device, name: plainName(device.name) };
+}
 
 export function DevicesView({ say }: { say(message: string): void }): ReactElement {
   const client = useClient();
@@ -17,7 +22,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
 
   const load = useCallback(async () => {
     try {
-      setDevices(await client.devices());
+      setDevices((await client.devices()).map(named));
       setError(null);
     } catch (failure) {
       setError(failure instanceof Error ? failure.message : String(failure));

@@ -7,6 +7,7 @@ import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, Logo, StatusShape } from "../components/marks.tsx";
 import { groupSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import type { Device } from "../state/client.ts";
+import { named } from "./devices.tsx";
 
 export function OverviewView(): ReactElement {
   const client = useClient();
@@ -96,7 +97,7 @@ function Empty(): ReactElement {
   useEffect(() => {
     let here = true;
     client.devices().then(
-      (found) => here && setDevices(found),
+      (found) => here && setDevices(found.map(named)),
       () => undefined,
     );
     return () => {

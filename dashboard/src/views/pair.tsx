@@ -2,6 +2,7 @@
 import { AlertIcon, DeviceCameraIcon, XIcon } from "@primer/octicons-react";
 import { lazy, type ReactElement, type ReactNode, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { Command, Countdown, Go, Note } from "../components/basics.tsx";
+import { plainName } from "../components/format.ts";
 import { navigate, useClient, useNow, useSignal } from "../components/hooks.ts";
 import { Rosette, StatusShape } from "../components/marks.tsx";
 import { type Comparison, CryptoError, parsePairingLink, type VerifiedRequest } from "../crypto/index.ts";
@@ -248,13 +249,13 @@ export function PairView({ initialLink }: { initialLink: string | null }): React
       body = (
         <>
           <h1 className="title">
-            Pair with <span className="mono" data-testid="pair-name">{state.request.name}</span>?
+            Pair with <span className="mono" data-testid="pair-name">{plainName(state.request.name)}</span>?
           </h1>
           <p className="lead sub">Continue only if you started this now, on that machine.</p>
           <dl className="facts roomy">
             <dt>Machine</dt>
             <dd>
-              <span className="mono">{state.request.name}</span>, as it calls itself
+              <span className="mono">{plainName(state.request.name)}</span>, as it calls itself
             </dd>
             <dt>Seal</dt>
             <dd>matches the link: nobody changed the request on its way</dd>
@@ -291,13 +292,13 @@ export function PairView({ initialLink }: { initialLink: string | null }): React
                 <span key={i}>{group}</span>
               ))}
             </p>
-            <h1 className="subtitle">Does {state.request.name} show this code?</h1>
+            <h1 className="subtitle">Does {plainName(state.request.name)} show this code?</h1>
             <p className="mid">
               Confirm at the terminal: answer <b>yes</b> there if the codes are the same. Until then nothing starts.
             </p>
-            <p className="dim small">If they differ, answer no: someone stands between you and {state.request.name}, and gets nothing.</p>
+            <p className="dim small">If they differ, answer no: someone stands between you and {plainName(state.request.name)}, and gets nothing.</p>
             <p className="dim waitline" role="status">
-              <StatusShape shape="working" word="waiting" /> Waiting for {state.request.name} to start its first session
+              <StatusShape shape="working" word="waiting" /> Waiting for {plainName(state.request.name)} to start its first session
             </p>
             <Go to="/" className="b" data-testid="pair-done">
               To my sessions
@@ -306,7 +307,7 @@ export function PairView({ initialLink }: { initialLink: string | null }): React
         ) : (
           <div className="centred" data-testid="pair-complete">
             <Rosette hex={state.code.fingerprint} size={96} />
-            <h1 className="subtitle">{state.request.name} is paired</h1>
+            <h1 className="subtitle">{plainName(state.request.name)} is paired</h1>
             <p className="mid">
               Its session in <span className="mono">{fresh.path ?? fresh.project}</span> is here.
             </p>
@@ -319,7 +320,7 @@ export function PairView({ initialLink }: { initialLink: string | null }): React
   }
 
   return (
-    <Cover task wide aside={<Steps at={stepNumber} name={state.step === "code" || state.step === "request" ? state.request.name : null} />}>
+    <Cover task wide aside={<Steps at={stepNumber} name={state.step === "code" || state.step === "request" ? plainName(state.request.name) : null} />}>
       {body}
     </Cover>
   );
