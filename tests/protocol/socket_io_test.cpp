@@ -43,7 +43,7 @@ TEST(socket_io, reads_events)
     EXPECT_TRUE(parse_event(*parse(R"(2["ping"])"))->args.empty());
     for (const char* text :
          {"2[]", "2[1]", "2[[]]", R"(2["a")", R"(2["a"]x)", R"(2["a",])", R"(2["connect"])", R"(2["disconnect"])",
-          R"(2["newListener"])", "2[\"\xff\"]", R"(2["\ud800"])"})
+          R"(2["newListener"])", "2[\"\xff\"]", R"(2["\ud800"])", R"(2["a",{"b":[1e999]}])", R"(2["a",-1e999])"})
         EXPECT_EQ(parse_event(*parse(text)).error(), errc::bad_request) << text;
 }
 
