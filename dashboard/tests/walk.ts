@@ -252,6 +252,11 @@ try {
   await page.goto(`${relay.origin}/`);
   await page.locator("[data-testid=session-row]").first().waitFor();
   await shoot(page, "sessions");
+  await page.keyboard.press("Control+k");
+  await id("palette-input").fill("token bucket");
+  await shoot(page, "palette", ["desktop"]);
+  await page.keyboard.press("Enter");
+  await page.locator(`[data-testid=conversation][data-session-id="${bucket.id}"]`).waitFor();
   await id("nav-devices").click();
   await id("device-row").first().waitFor();
   await shoot(page, "devices");

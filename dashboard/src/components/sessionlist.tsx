@@ -9,6 +9,7 @@ import { phone, useClient, useMedia, useNow, useSignal } from "./hooks.ts";
 import { type Shape, StatusShape } from "./marks.tsx";
 
 export function shapeOf(session: SessionSummary): Shape {
+  if (session.status === "offline" && (session.ended || session.archived)) return "idle";
   if (session.status !== "idle") return session.status;
   if (session.failed) return "failed";
   return session.unread ? "unread" : "idle";
@@ -25,9 +26,9 @@ export function statusWord(session: SessionSummary): string {
     case "failed":
       return "failed";
     case "offline":
-      return session.archived ? "archived" : session.ended ? "ended" : `unknown since ${time(session.activeAt)}`;
+      return `unknown since ${time(session.activeAt)}`;
     case "idle":
-      return "idle";
+      return session.archived ? "archived" : session.ended ? "ended" : "idle";
   }
 }
 

@@ -105,7 +105,7 @@ export function TruthLine(): ReactElement {
         </Go>
       )}
       <span className="no-phone hide-mid">
-        <kbd className="key">?</kbd> <span className="dim">keys</span>
+        <kbd className="key">Ctrl K</kbd> <span className="dim">commands</span>
       </span>
       <button
         type="button"

@@ -1,10 +1,11 @@
 // The signed-in app: sessions at the left, what is chosen beside it, the truth line at the foot.
-import { DeviceDesktopIcon, GearIcon, PlusIcon, XIcon } from "@primer/octicons-react";
+import { DeviceDesktopIcon, GearIcon, CommandPaletteIcon, LinkIcon, ListUnorderedIcon, MoonIcon, PlusIcon, SidebarCollapseIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
 import { ContextPane } from "../components/context.tsx";
-import { navigate, phone, readPreference, useClient, useMedia, useSignal, writePreference } from "../components/hooks.ts";
+import { navigate, phone, readPreference, switchTheme, useClient, useMedia, useSignal, writePreference } from "../components/hooks.ts";
 import { Logo, StatusShape } from "../components/marks.tsx";
+import { type Action, Palette } from "../components/palette.tsx";
 import { SessionList, sortSessions } from "../components/sessionlist.tsx";
 import { TruthLine } from "../components/truthline.tsx";
 import { ConversationView } from "./conversation.tsx";
@@ -22,6 +23,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
   const [query, setQuery] = useState("");
   const [toast, setToast] = useState<string | null>(null);
   const [help, setHelp] = useState(false);
+  const [palette, setPalette] = useState(false);
   const [folded, setFolded] = useState(readPreference("side") === "folded");
   const wide = useMedia("(min-width: 1200px)");
   const [context, setContext] = useState(readPreference("context") !== "folded");
@@ -51,10 +53,28 @@ export default function Shell({ path }: { path: string }): ReactElement {
   }, [title, lists.waiting]);
 
   const ordered = useMemo(() => sortSessions(lists.sessions), [lists.sessions]);
+  const toggleSide = useCallback(() => {
+    setFolded((before) => {
+      writePreference("side", before ? "open" : "folded");
+      return !before;
+    });
+  }, []);
+  const nextApproval = useCallback(() => {
+    const asking = ordered.filter((session) => session.status === "needs-you");
+    const next = asking.find((session) => session.id !== sid) ?? asking[0];
+    if (next === undefined) return setToast("Nothing waits for you.");
+    navigate(`/session/${next.id}`);
+    requestAnimationFrame(() => document.querySelector<HTMLElement>(".slip")?.focus());
+  }, [ordered, sid]);
   useEffect(() => {
     let g = 0;
     const onKey = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
+      if (event.key === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+        event.preventDefault();
+        if (document.querySelector("dialog[open]") === null) setPalette(true);
+        return;
+      }
       if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, dialog, [contenteditable]") !== null) return;
       const at = ordered.findIndex((session) => session.id === sid);
       const go = (index: number) => {
@@ -63,30 +83,34 @@ export default function Shell({ path }: { path: string }): ReactElement {
       };
       const after = g > 0 && performance.now() - g < 1_200;
       g = 0;
-      if (after && event.key === "a") {
-        const next = ordered.find((session) => session.status === "needs-you" && session.id !== sid) ?? ordered.find((session) => session.status === "needs-you");
-        if (next !== undefined) {
-          navigate(`/session/${next.id}`);
-          requestAnimationFrame(() => document.querySelector<HTMLElement>(".slip")?.focus());
-        }
-      } else if (event.key === "g") g = performance.now();
+      if (after && event.key === "a") nextApproval();
+      else if (event.key === "g") g = performance.now();
       else if (event.key === "/") search.current?.focus();
       else if (event.key === "j") go(at + 1);
       else if (event.key === "k") go(at - 1);
       else if (event.key === "?") setHelp(true);
-      else if (event.key === "[") {
-        setFolded((before) => {
-          writePreference("side", before ? "open" : "folded");
-          return !before;
-        });
-      } else if (event.key === "]") toggleContext();
+      else if (event.key === "[") toggleSide();
+      else if (event.key === "]") toggleContext();
       else if (event.key === "Escape" && drawer) setDrawer(false);
       else return;
       event.preventDefault();
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [ordered, sid, toggleContext, drawer]);
+  }, [ordered, sid, nextApproval, toggleSide, toggleContext, drawer]);
+
+  const actions: Action[] = [
+    { name: "Next approval", keys: "G A", icon: <StatusShape shape="needs-you" />, act: nextApproval },
+    { name: "Pair a machine", icon: <PlusIcon className="i" />, act: () => navigate("/pair") },
+    { name: "All sessions", icon: <ListUnorderedIcon className="i" />, act: () => navigate("/") },
+    { name: "Devices", icon: <DeviceDesktopIcon className="i" />, act: () => navigate("/devices") },
+    { name: "Settings", icon: <GearIcon className="i" />, act: () => navigate("/settings") },
+    { name: "Fold or show the list", keys: "[", icon: <SidebarCollapseIcon className="i" />, act: toggleSide },
+    { name: "Fold or show plan and changes", keys: "]", icon: <SidebarCollapseIcon className="i" />, act: toggleContext },
+    { name: "Light or dark", icon: <MoonIcon className="i" />, act: switchTheme },
+    { name: "Keys", keys: "?", icon: <CommandPaletteIcon className="i" />, act: () => setHelp(true) },
+    { name: "Connect now", icon: <LinkIcon className="i" />, act: () => client.tryNow() },
+  ];
 
   let view: ReactNode;
   if (model !== undefined) view = <ConversationView key={model.id} model={model} onContext={toggleContext} say={say} />;
@@ -140,6 +164,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
           </button>
         </div>
       )}
+      {palette && <Palette sessions={lists.sessions} actions={actions} onOpen={(id) => navigate(`/session/${id}`)} onClose={() => setPalette(false)} />}
       {help && <Keys onClose={() => setHelp(false)} />}
     </div>
   );
@@ -171,6 +196,7 @@ function Missing(): ReactElement {
 }
 
 const keys: readonly (readonly [readonly string[], string])[] = [
+  [["Ctrl", "K"], "commands"],
   [["/"], "search sessions"],
   [["J"], "next session"],
   [["K"], "previous session"],
