@@ -285,10 +285,16 @@ try {
   writeQrVideo(video, scanned.link);
   const second = await browser(video);
   const other = second.context.pages()[0] ?? (await second.context.newPage());
-  await other.goto(relay.origin);
+  const waitingLink = new PairingAgent(relay.origin, "build-04");
+  await waitingLink.request();
+  await other.goto(waitingLink.link);
   await other.getByTestId("have-key").click();
   await other.getByTestId("sign-in-input").fill(key.toLowerCase().replaceAll("-", " "));
   await other.getByTestId("sign-in-submit").click();
+  // The link that was opened first is kept through signing in.
+  await other.getByTestId("pair-approve").waitFor();
+  if ((await other.getByTestId("pair-name").innerText()) !== "build-04" || other.url().includes("#")) problems.push("a link opened before signing in was not kept, or not scrubbed");
+  await other.getByTestId("pair-decline").click();
   await other.getByTestId("session-row").first().waitFor();
   await other.getByTestId("pair-machine").click();
   await other.getByTestId("pair-camera").click();

@@ -36,7 +36,11 @@ const components: Components = {
 };
 const plugins = [remarkGfm];
 
+/** Beyond this, text is shown as it is: laying it out would hold up the page. */
+const charactersMax = 100_000;
+
 export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
+  if (text.length > charactersMax) return <p className="said-text">{text}</p>;
   return (
     <ReactMarkdown remarkPlugins={plugins} components={components}>
       {text}

@@ -88,6 +88,9 @@ export type PairingCheck =
   | { readonly state: "pending"; readonly request: VerifiedRequest }
   | { readonly state: "not-found" | "answered" | "unsealed" | "wrong-mac" | "other-relay"; readonly relay?: string };
 
+const refusedRetryMs = 30_000;
+const unreachableRetryMs = 3_000;
+
 export class Client {
   readonly phase = new Signal<Phase>("starting");
   readonly connection: Signal<Connection>;
@@ -289,8 +292,16 @@ export class Client {
       if (error.status === 401) return this.#tokenRefused(generation);
       const wait = error.retry === false ? 10_000 : Math.min(Math.max(error.retry, 1_000), 30_000);
       this.#setConnection("offline", error.message);
-      this.#retryTimer = setTimeout(() => void this.#loadAndConnect(generation), wait);
+      this.#retryLater(generation, wait);
     }
+  }
+
+  #retryLater(generation: number, ms: number): void {
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      void this.#loadAndConnect(generation);
+    }, ms);
   }
 
   async #loadLists(): Promise<void> {
@@ -421,8 +432,14 @@ export class Client {
 
   /** Signs in again with the keys this browser has; a revoked device stays out. */
   async #tokenRefused(generation: number, message = "The relay does not accept this browser's sign-in any more."): Promise<void> {
-    if (generation !== this.#generation || this.#relogin !== null) return;
+    if (generation !== this.#generation) return;
     this.#connected = false;
+    if (this.#relogin !== null) {
+      // Refused again with a token that is seconds old: not now.
+      this.#setConnection("refused", message);
+      this.#retryLater(generation, refusedRetryMs);
+      return;
+    }
     const identity = this.identity.get();
     if (identity === null || this.#keys === null || this.#vault === null) return;
     this.#relogin = (async () => {
@@ -444,7 +461,7 @@ export class Client {
         }
         const refused = error instanceof CryptoError || (error instanceof ApiError && !error.unreachable && error.status < 500 && error.status !== 429);
         this.#setConnection(refused ? "refused" : "offline", error instanceof Error ? error.message : message);
-        this.#retryTimer = setTimeout(() => void this.#loadAndConnect(generation), refused ? 30_000 : 3_000);
+        this.#retryLater(generation, refused ? refusedRetryMs : unreachableRetryMs);
       }
     })();
     await this.#relogin;
