@@ -34,10 +34,13 @@ export class Machine {
   readonly work: string;
   readonly state = join(this.#place.path, 'home', '.consortium');
   readonly #terminals: Terminal[] = [];
+  /** Added to the environment of what is started from now on. */
+  readonly env: Record<string, string>;
   readonly #options: AgentOptions;
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    this.env = { ...options.env };
     this.work = join(this.#place.path, options.folder ?? 'project');
     mkdirSync(this.home);
     mkdirSync(this.work);
@@ -50,7 +53,7 @@ export class Machine {
       CONSORTIUM_SERVER_URL: this.#options.relay,
       CONSORTIUM_HOME: this.state,
       CONSORTIUM_CLAUDE: claudeProgram,
-      ...this.#options.env,
+      ...this.env,
     };
     const terminal = await Terminal.start([...underName(this.#options.hostname), program('consortium'), ...args], { env, cwd: this.work });
     this.#terminals.push(terminal);

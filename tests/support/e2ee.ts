@@ -1,7 +1,7 @@
 /// The two ends of a session, made of the dashboard's own cryptography: what only someone with the keys can do.
 
 import {
-  accountFromSecret, formatSecret, answerPlaintext, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
+  accountFromSecret, ChainChecker, formatSecret, parseSecret, answerPlaintext, approveRequest, boxKeyPair, comparisonCode, formatPairingLink, fromBase64, fromUtf8, openBox, openBundle,
   openMetadata, parseEnvelope, parsePairingLink, readAnswer, requestMac, sealBundle, SenderChain, newSenderId,
   sealBox, sealMetadata, sealName, sealRequestName, sealUnbound, signKeyPair, toBase64, unwrapDataKey, utf8, verifyRequest, wrapDataKey, bundleId,
   type AccountKeys, type BundleKind, type Envelope, type KeyPair, type PairingLink,
@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, Login, newDevice, request, SigningKey, type Device, type SocketOptions } from './client.ts';
 import { waitFor } from './wait.ts';
 
-export { accountFromSecret, bundleId, fromBase64, newSenderId, openBundle, parseEnvelope, parsePairingLink, sealBundle, SenderChain, toBase64, utf8 };
+export { accountFromSecret, ChainChecker, parseSecret, bundleId, fromBase64, newSenderId, openBundle, parseEnvelope, parsePairingLink, sealBundle, SenderChain, toBase64, utf8 };
 export type { AccountKeys, Envelope };
 
 // ------------------------------------------------------------------------------------------------------ pairing
@@ -145,9 +145,9 @@ export class Conversation {
   }
 
   /** Every message stored so far, opened: what the agent said, and the prompts. */
-  async history(): Promise<{ seq: number; kind: 'message' | 'prompt' | 'unreadable'; envelope?: Envelope }[]> {
+  async history(): Promise<{ seq: number; id: string | null; kind: 'message' | 'prompt' | 'unreadable'; envelope?: Envelope }[]> {
     const stored = await this.person.login.allMessages(this.id);
-    return Promise.all(stored.map(async ({ seq, content }) => ({ seq, ...(await this.read(content.c)) })));
+    return Promise.all(stored.map(async ({ seq, content }) => ({ seq, id: bundleId(content.c), ...(await this.read(content.c)) })));
   }
 
   async read(bundle: string): Promise<{ kind: 'message' | 'prompt' | 'unreadable'; envelope?: Envelope }> {

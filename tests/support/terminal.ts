@@ -67,12 +67,14 @@ export class Terminal {
 
   /** The program's exit status once it has ended. */
   async ended(ms = 20_000): Promise<number> {
+    let seen = '';
     const status = await waitFor('the program in the terminal to end', async () => {
       const [server, dead, code] = (await this.#tmux('display-message', '-p', '#{pid} #{pane_dead} #{pane_dead_status}')).trim().split(' ');
       if (dead === '1' && code) return [Number(code)];
       process.kill(Number(server), 'SIGCHLD'); // now and then tmux 3.3a misses the first one and leaves a zombie
+      seen = (await this.screen()).trimEnd();
       return undefined;
-    }, { ms, every: 50 });
+    }, { ms, every: 50, last: () => seen });
     return status[0]!;
   }
 

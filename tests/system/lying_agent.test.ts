@@ -113,7 +113,7 @@ describe('while a session runs', () => {
   let conversation: Conversation;
 
   /** All prompts in the order in which Claude was given them. */
-  const given = () => api.asked.filter(({ round, sideQuestion }) => round === 0 && !sideQuestion).flatMap(({ prompts }) => prompts);
+  const given = () => api.asked.filter(({ round, sideQuestion }) => round === 0 && !sideQuestion).flatMap(({ prompts }) => prompts).flatMap((text) => text.split('\n'));
   const heard = (prompt: string) => given().filter((text) => text === prompt).length;
   const madeFile = () => existsSync(join(machine.work, 'made-by-claude.txt'));
 

@@ -1,0 +1,204 @@
+/// `consortium` as a program: its first run, its commands, what it says when something is missing, its end.
+
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
+import { claudeProgram } from '../support/claude.ts';
+import { Person, parseSecret } from '../support/e2ee.ts';
+import { program } from '../support/places.ts';
+import { Relay, run } from '../support/relay.ts';
+import { gate, say, startScriptedApi } from '../support/scripted-api.mjs';
+import type { Terminal } from '../support/terminal.ts';
+import { waitFor } from '../support/wait.ts';
+
+let relay: Relay;
+let api: Awaited<ReturnType<typeof startScriptedApi>>;
+
+before(async () => {
+  relay = await Relay.start();
+  api = await startScriptedApi({ scenes: { endless: [[say('on and on '), gate('never')]] } });
+});
+after(async () => {
+  await relay.close();
+  await api.close();
+});
+
+const newMachine = (env: Record<string, string> = {}) => new Machine({ relay: relay.url, api: api.url, env });
+
+/** Pairs what waits in the terminal with a new person. */
+async function pair(terminal: Terminal): Promise<Person> {
+  const person = await Person.signIn(relay.url);
+  const code = await person.approve(await linkIn(terminal));
+  assert.equal(await codeIn(terminal), code);
+  await answerCode(terminal, true);
+  return person;
+}
+
+describe('consortium', () => {
+  it('explains itself', async () => {
+    const { code, stdout } = await run(program('consortium'), ['--help']);
+    assert.equal(code, 0);
+    for (const word of ['auth', '--new', 'CONSORTIUM_SERVER_URL', 'CONSORTIUM_HOME', 'CONSORTIUM_CLAUDE']) assert.ok(stdout.includes(word), word);
+  });
+
+  it('says what to do when Claude Code is missing, before anything else', async () => {
+    await using machine = newMachine({ CONSORTIUM_CLAUDE: '/nonexistent/claude' });
+    const named = await machine.start();
+    assert.notEqual(await named.ended(), 0);
+    assert.match(await named.screen(), /\/nonexistent\/claude/);
+    machine.env['CONSORTIUM_CLAUDE'] = '';
+    const terminal = await machine.start();
+    assert.notEqual(await terminal.ended(), 0);
+    assert.match(await terminal.screen(), /Claude Code.*install/is);
+  });
+
+  it('says what to do when Claude Code is not logged in', { timeout: 60_000 }, async () => {
+    await using machine = newMachine({ ANTHROPIC_API_KEY: '' });
+    const terminal = await machine.start();
+    const person = await pair(terminal);
+    const conversation = await person.join();
+    await conversation.prompt('hello');
+    await terminal.shows(/not logged in|log ?in/i, 30_000);
+    await conversation.said('the reason', (d) => /not logged in|\/login|log in/i.test(JSON.stringify(d)));
+    conversation.close();
+  });
+
+  it('says that the relay cannot be reached, and goes on when it can', { timeout: 60_000 }, async () => {
+    const other = await Relay.start();
+    const { port } = other;
+    await other.stop();
+    await using machine = new Machine({ relay: `http://127.0.0.1:${port}`, api: api.url });
+    const terminal = await machine.start();
+    const link = await linkIn(terminal);
+    await other.start(port);
+    const person = await Person.signIn(other.url);
+    await person.approve(link);
+    await codeIn(terminal);
+    await other.close();
+  });
+
+  it('makes the account itself, and forgets its key once a browser has it', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const terminal = await machine.start();
+    await terminal.shows(/\b2\s+Start here/);
+    await terminal.type('2');
+    await terminal.press('Enter');
+    const [text] = await terminal.shows(/([A-Z2-7]{5}-){10}[A-Z2-7]{2}/);
+    const secret = parseSecret(text);
+    const forms = [Buffer.from(secret), Buffer.from(Buffer.from(secret).toString('base64')), Buffer.from(Buffer.from(secret).toString('hex')), Buffer.from(text)];
+    const kept = () => machine.stored().some(([, content]) => forms.some((form) => content.includes(form)));
+    assert.equal(kept(), true, 'until a browser has it, it is the only copy');
+    const person = await Person.signIn(relay.url, secret);
+    await terminal.shows(/Forget it here/);
+    await terminal.type('y');
+    await terminal.press('Enter');
+    const conversation = await person.join();
+    assert.equal(kept(), false);
+    await conversation.prompt('is anybody there?');
+    await conversation.answered('Heard: is anybody there?');
+    conversation.close();
+  });
+
+  it('keeps its state to itself', async () => {
+    await using machine = newMachine();
+    const terminal = await machine.start();
+    const person = await pair(terminal);
+    (await person.join()).close();
+    assert.equal(statSync(machine.state).mode & 0o777, 0o700);
+    for (const [path] of machine.stored()) assert.equal(statSync(path).mode & 0o077, 0, path);
+  });
+
+  it('hands over to Claude Code what is not its own, unchanged', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const seen = join(machine.home, 'arguments');
+    const wrapper = join(machine.home, 'claude');
+    writeFileSync(wrapper, `#!/bin/sh\nprintf '%s\\0' "$@" > '${seen}'\nexec '${claudeProgram}' "$@"\n`);
+    chmodSync(wrapper, 0o755);
+    machine.env['CONSORTIUM_CLAUDE'] = wrapper;
+    const terminal = await machine.start(['--model', 'sonnet', '--', '--append-system-prompt', 'two  words; $HOME "quoted"', '--allowedTools', 'Bash(ls *)']);
+    const person = await pair(terminal);
+    const conversation = await person.join();
+    await conversation.prompt('with arguments');
+    await conversation.answered('Heard: with arguments');
+    const given = readFileSync(seen, 'utf8').split('\0');
+    const at = given.indexOf('--append-system-prompt');
+    assert.deepEqual(given.slice(at, at + 4), ['--append-system-prompt', 'two  words; $HOME "quoted"', '--allowedTools', 'Bash(ls *)']);
+    assert.equal(given[given.indexOf('--model') + 1], 'sonnet');
+    conversation.close();
+  });
+
+  it('says who it is, and forgets it', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const status = async () => {
+      const terminal = await machine.start(['auth', 'status']);
+      return { code: await terminal.ended(), screen: await terminal.screen() };
+    };
+    assert.equal((await status()).code, 1);
+    const terminal = await machine.start(['auth', 'login']);
+    const person = await pair(terminal);
+    assert.equal(await terminal.ended(), 0);
+    const paired = await status();
+    assert.equal(paired.code, 0, paired.screen);
+    assert.ok(paired.screen.includes(person.login.accountId) && paired.screen.includes(relay.url));
+    const logout = await machine.start(['auth', 'logout']);
+    assert.equal(await logout.ended(), 0);
+    assert.equal((await status()).code, 1);
+    assert.equal(machine.stored().some(([, content]) => content.includes('eyJ')), false, 'no token is left');
+  });
+
+  it('owns a session alone: a second one in the same folder begins another', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const first = await machine.start();
+    const person = await pair(first);
+    const conversation = await person.join();
+    await machine.start();
+    const sessions = await waitFor('a second session', async () => {
+      const all = await person.sessions();
+      return all.length === 2 && all;
+    });
+    const other = await person.join({}, () => true);
+    assert.equal(sessions.some(({ id }) => id !== conversation.id), true);
+    await conversation.prompt('to the first');
+    await conversation.answered('Heard: to the first');
+    assert.equal(api.asked.filter(({ prompt }) => prompt === 'to the first').length, 1);
+    for (const each of [conversation, other]) each.close();
+  });
+
+  it('stops when its device is revoked', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const terminal = await machine.start();
+    const person = await pair(terminal);
+    const conversation = await person.join();
+    const { devices } = await person.login.must('GET', '/v1/devices');
+    const agent = devices.find(({ kind }: any) => kind === 'agent');
+    await person.login.must('DELETE', `/v1/devices/${agent.id}`);
+    await terminal.shows(/no access to the account any more/);
+    conversation.close();
+  });
+
+  it('ends in order: by Ctrl-C twice, and by SIGTERM', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    let terminal = await machine.start();
+    const person = await pair(terminal);
+    let conversation = await person.join();
+    await conversation.prompt('one #endless');
+    await api.reached('never');
+    await terminal.press('C-c');
+    await waitFor('the turn to stop', () => api.asked.find(({ prompt }) => prompt === 'one #endless')?.hungUp);
+    await terminal.shows(/Ctrl-C again/);
+    await terminal.press('C-c');
+    assert.equal(await terminal.ended(), 0);
+    const active = async (id: string) => (await person.login.must('GET', '/v1/sessions')).sessions.find((session: any) => session.id === id).active;
+    await waitFor('the session to be inactive', async () => (await active(conversation.id)) === false);
+    conversation.close();
+
+    terminal = await machine.start();
+    await waitFor('another session', async () => (await person.sessions()).some(({ id, raw }) => id !== conversation.id && raw.active));
+    process.kill(await terminal.pid(), 'SIGTERM');
+    await terminal.ended();
+    await waitFor('no session to be active', async () => (await person.sessions()).every(({ raw }) => !raw.active));
+    assert.ok(existsSync(machine.state));
+  });
+});
