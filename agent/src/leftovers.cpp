@@ -58,7 +58,7 @@ deliver_leftovers(const keystore& store, identity who, relay_client& relay, cons
     {
         auto folder = session_folder::open(store, tag);
         if (!folder || folder->record().session_id.empty() || folder->record().account_id != who.account_id ||
-            folder->record().server_url != who.server_url || !folder->record().ended)
+            folder->record().server_url != who.server_url)
             continue;
         const auto done = co_await deliver(store, *folder, relay, clock);
         if (!done && done.error() == errc::not_found)

@@ -1,11 +1,10 @@
 #include "command_line.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/secret.hpp"
+#include "diagnostics.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdio>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 namespace
@@ -13,19 +12,6 @@ namespace
 
 using namespace consortium;
 using namespace consortium::agent;
-
-/// Diagnostics go to a file and nowhere else; without one they go nowhere.
-void set_up_diagnostics(const std::string& file)
-{
-    if (file.empty())
-        spdlog::set_level(spdlog::level::off);
-    else
-    {
-        spdlog::set_default_logger(spdlog::basic_logger_mt("consortium", file));
-        spdlog::set_level(spdlog::level::debug);
-        spdlog::flush_on(spdlog::level::debug);
-    }
-}
 
 boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wanted)
 {
@@ -47,7 +33,11 @@ int run(const command_line& wanted)
     init_crypto();
     ::umask(0077);
     std::signal(SIGPIPE, SIG_IGN);
-    set_up_diagnostics(wanted.diagnostics);
+    if (!wanted.diagnostics.empty() && !diagnostics::open(wanted.diagnostics))
+    {
+        std::fprintf(stderr, "cannot write %s\n", wanted.diagnostics.c_str());
+        return 1;
+    }
     const auto directory = keystore::default_directory();
     if (!directory)
     {

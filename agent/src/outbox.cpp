@@ -1,5 +1,6 @@
 #include "outbox.hpp"
 #include "consortium/common/base64.hpp"
+#include "diagnostics.hpp"
 #include "relay_client.hpp"
 
 namespace consortium::agent
@@ -89,6 +90,9 @@ asio::awaitable<void> outbox::run(std::shared_ptr<outbox> self)
         const auto sent = co_await self->sender_->send_messages(std::move(batch));
         if (self->stopped_)
             break;
+        diagnostics::note(
+            sent ? "sent" : "not sent",
+            std::to_string(count) + (sent ? " messages" : " messages: " + std::string(word(sent.error().code))));
         if (sent)
         {
             pause.reset();

@@ -92,11 +92,19 @@ gate_outcome prompt_gate::look_at(const std::string& bundle, std::int64_t seq)
         (void)folder_.save_prompts();
         if (verdict == e2ee::chain_verdict::replay)
             return refuse(id, "replay");
+        const auto seen = progress.senders.position(said.words.from);
         if (verdict == e2ee::chain_verdict::broken)
-            return refuse(id, "bad chain");
+        {
+            auto outcome = refuse(id, "bad chain");
+            outcome.broken = history_break{
+                said.words.from, base64_encode(seen.id), base64_encode(said.words.prev.value_or(e2ee::bundle_id{}))};
+            return outcome;
+        }
+        auto outcome = refuse(id, "gap");
+        outcome.broken = history_break{said.words.from, std::to_string(seen.n + 1), std::to_string(said.words.n)};
         if (waiting_.size() < held_max)
             waiting_.insert_or_assign({said.words.from, said.words.n}, std::move(said));
-        return refuse(id, "gap");
+        return outcome;
     }
     gate_outcome outcome;
     if (!accept(said, outcome))

@@ -26,10 +26,19 @@ struct prompt_refusal
     std::string reason; ///< gap, replay, bad chain, unauthentic, malformed, storage
 };
 
+/// A sender's bundle does not follow what was seen of it.
+struct history_break
+{
+    std::string from;
+    std::string expected; ///< number, or id of the bundle before
+    std::string got;
+};
+
 struct gate_outcome
 {
     std::vector<prompt> accepted;
     std::optional<prompt_refusal> refused;
+    std::optional<history_break> broken;
 };
 
 /// The one place that lets prompts in (docs/definitions.md 6): authentic, of this session, each once, in its sender's

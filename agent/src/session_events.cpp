@@ -3,6 +3,7 @@
 #include "consortium/common/ids.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
+#include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
 #include "trim_line.hpp"
@@ -146,6 +147,7 @@ void session_runner::on_busy(bool busy)
 
 void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
 {
+    diagnostics::note("prompt " + uuid, state);
     if (gate_ && state != "queued")
         gate_->begun(uuid);
 }
@@ -333,8 +335,15 @@ void session_runner::look_at_message(const json::object& message)
     if (content == nullptr || ended_)
         return;
     auto outcome = gate_->look_at(text_at(*content, "c"), number_at(message, "seq"));
+    if (outcome.broken)
+        tell(
+            {{"type", "history-broken"},
+             {"from", outcome.broken->from},
+             {"expected", outcome.broken->expected},
+             {"got", outcome.broken->got}});
     if (outcome.refused)
     {
+        diagnostics::note("prompt refused:", outcome.refused->reason);
         out_.line("refused", "A prompt was not run: " + outcome.refused->reason);
         tell({{"type", "prompt-refused"}, {"id", outcome.refused->id}, {"reason", outcome.refused->reason}});
     }
@@ -395,6 +404,7 @@ session_runner::serve(std::string method, std::string params, std::function<void
         id = call->id;
         outcome = co_await act(method, call->d);
     }
+    diagnostics::note("call " + method, outcome ? "done" : word(outcome.error().code));
     const json::value answer = outcome ? *outcome : json::value{{"error", outcome.error().detail}};
     const auto sealed = guard_->seal(method, id, answer);
     reply(sealed ? *sealed : std::string());

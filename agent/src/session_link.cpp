@@ -1,4 +1,5 @@
 #include "session_link.hpp"
+#include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "relay_client.hpp"
 #include <boost/json.hpp>
@@ -71,6 +72,7 @@ asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
         }
         if (!dialled)
         {
+            diagnostics::note("not connected:", word(dialled.error().code));
             if (!worth_retrying(dialled.error()))
                 co_return self->events_->on_link_refused(dialled.error());
             self->events_->on_offline(dialled.error());
@@ -79,6 +81,7 @@ asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
             continue;
         }
         self->socket_ = std::move(*dialled);
+        diagnostics::note("connected, socket", self->socket_->sid());
         for (const auto& method : self->options_.methods)
             self->emit("rpc-register", {{"method", self->options_.session_id + ":" + method}});
         self->events_->on_online();
@@ -86,6 +89,7 @@ asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
             co_await self->closed_.wait();
         if (self->stopped_)
             co_return;
+        diagnostics::note("connection lost:", word(self->close_reason_.code));
         self->socket_.reset();
         self->events_->on_offline(self->close_reason_);
         co_await self->closed_.wait(self->pause_.next());
@@ -156,11 +160,13 @@ void session_link::on_event(std::string_view name, json::array& args, socket_cli
         else
             since_ = position{log, revision};
         pause_.reset();
+        diagnostics::note("caught up to revision", std::to_string(since_->revision));
         events_->on_caught_up(joined_from_known_place_);
         joined_from_known_place_ = true; // `caught-up` repeats; what was missed was said by the first
     }
     else if (name == "resync")
     {
+        diagnostics::note("resync:", text_at(*value, "reason"));
         since_.reset();
         dial_anew();
     }

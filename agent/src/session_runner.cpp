@@ -3,6 +3,7 @@
 #include "consortium/common/ids.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
+#include "diagnostics.hpp"
 #include "first_run.hpp"
 #include "json_access.hpp"
 #include <boost/asio/co_spawn.hpp>
@@ -222,6 +223,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
     if (options_.resumed && !record.model.empty())
         (void)co_await set_model(record.model);
     record.claude = identify_process(claude_->pid());
+    diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();
 }
@@ -232,6 +234,7 @@ asio::awaitable<void> session_runner::watch_claude()
     const auto exit = co_await driver->ended();
     if (ended_)
         co_return;
+    diagnostics::note("claude ended with", exit.text());
     const auto words = driver->last_words();
     const auto what = "Claude Code ended with " + exit.text() + (words.empty() ? "." : ": " + words);
     out_.line("claude", what);

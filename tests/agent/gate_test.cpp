@@ -138,7 +138,10 @@ TEST_F(gate, what_follows_a_gap_waits_for_what_is_missing)
     const auto first = dashboard.prompt("first");
     const auto second = dashboard.prompt("second");
     const auto third = dashboard.prompt("third");
-    EXPECT_EQ(refusal(third), "gap");
+    const auto too_early = look(third);
+    EXPECT_EQ(too_early.refused->reason, "gap");
+    EXPECT_EQ(too_early.broken->expected, "1");
+    EXPECT_EQ(too_early.broken->got, "3");
     EXPECT_EQ(refusal(second), "gap");
     const auto outcome = look(first);
     ASSERT_EQ(outcome.accepted.size(), 3u);

@@ -110,7 +110,8 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
 
     bool resumed = false;
     const auto directory = std::filesystem::current_path().string();
-    auto folder = choose_session(with.store, *who, directory, wanted.fresh, with.clock.now(), resumed);
+    const bool fresh = wanted.fresh || claude::chooses_session(wanted.for_claude);
+    auto folder = choose_session(with.store, *who, directory, fresh, with.clock.now(), resumed);
     if (!folder)
     {
         with.out.text(folder.error().detail);

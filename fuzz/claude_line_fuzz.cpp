@@ -1,0 +1,51 @@
+// What Claude Code and the dashboard say: JSON of unknown form.
+#include "claude/line_buffer.hpp"
+#include "claude/partial_text.hpp"
+#include "claude/permission.hpp"
+#include "consortium/common/error.hpp"
+#include "prompt_gate.hpp"
+#include "screen.hpp"
+#include "trim_line.hpp"
+#include <algorithm>
+#include <boost/json.hpp>
+
+using namespace consortium;
+using namespace consortium::agent;
+namespace json = boost::json;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    const std::string_view input(reinterpret_cast<const char*>(data), size);
+    const auto shown = printable(input, 40);
+    CONSORTIUM_ASSERT(
+        std::ranges::none_of(shown, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }));
+
+    claude::line_buffer lines;
+    claude::partial_tracker partial;
+    const auto room = lines.prepare(size);
+    std::ranges::copy(input, room.begin());
+    lines.commit(size);
+    while (const auto line = lines.next())
+    {
+        boost::system::error_code problem;
+        auto value = json::parse(json::string_view(line->data(), line->size()), problem);
+        if (problem)
+            continue;
+        (void)claude::parse_permission_verdict(value);
+        (void)read_prompt(value, e2ee::bundle_id{});
+        auto* object = value.if_object();
+        if (object == nullptr)
+            continue;
+        if (const auto asked = claude::parse_permission_request("r", *object))
+        {
+            claude::permission_verdict verdict;
+            verdict.made = claude::decision::approved_always;
+            CONSORTIUM_ASSERT(claude::permission_answer(*asked, verdict).at("behavior") == "allow");
+        }
+        partial.on_event(*object);
+        (void)partial.finish_block("m");
+        (void)partial.take();
+        trim_line(*object);
+    }
+    return 0;
+}
