@@ -140,6 +140,11 @@ std::pair<fb::Body, Offset<void>> write_body(FlatBufferBuilder& to, const event_
             {
                 const auto state = write_ciphertext(to, b.state);
                 return std::pair(fb::Body::DaemonStateChanged, fb::CreateDaemonStateChanged(to, state).Union());
+            },
+            [&](const machine_removed& b)
+            {
+                const auto id = write(to, b.machine_id);
+                return std::pair(fb::Body::MachineRemoved, fb::CreateMachineRemoved(to, id).Union());
             }},
         body);
 }
@@ -264,6 +269,10 @@ event_body read(field_reader& from, const fb::DaemonStateChanged& body)
 {
     return daemon_state_changed{.state = from.ciphertext(body.state())};
 }
+event_body read(field_reader& from, const fb::MachineRemoved& body)
+{
+    return machine_removed{.machine_id = from.text(body.machine_id())};
+}
 
 template <class Table>
 result<event_body> read_union(const fb::Event& event)
@@ -304,6 +313,8 @@ result<event_body> read_event(const fb::Event& event)
         return read_union<fb::MachineMetadataChanged>(event);
     case fb::Body::DaemonStateChanged:
         return read_union<fb::DaemonStateChanged>(event);
+    case fb::Body::MachineRemoved:
+        return read_union<fb::MachineRemoved>(event);
     case fb::Body::NONE:
     case fb::Body::NoBody:
         return fail(errc::corrupt, "event body: none, though the record has one");
@@ -344,11 +355,12 @@ bool body_fits(event_type type, const event_body& body) noexcept
         return std::holds_alternative<device_renamed>(body);
     case event_type::pairing_approved:
         return std::holds_alternative<pairing_approved>(body);
+    case event_type::machine_removed:
+        return std::holds_alternative<machine_removed>(body);
     case event_type::session_ended:
     case event_type::session_deleted:
     case event_type::machine_online:
     case event_type::machine_offline:
-    case event_type::machine_removed:
     case event_type::device_revoked:
     case event_type::account_deleted:
     case event_type::session_resumed:
@@ -371,8 +383,8 @@ std::size_t body_size_estimate(const event_body& body) noexcept
                    [](const agent_state_changed& b) { return size_of(b.state); }, [](const machine_registered& b)
                    { return b.machine_id.size() + b.metadata.size() + size_of(b.daemon_state) + size_of(b.data_key); },
                    [](const machine_metadata_changed& b) { return b.metadata.size(); },
-                   [](const daemon_state_changed& b) { return b.state.size(); },
-                   [](const auto&) { return std::size_t{0}; }},
+                   [](const daemon_state_changed& b) { return b.state.size(); }, [](const machine_removed& b)
+                   { return b.machine_id.size(); }, [](const auto&) { return std::size_t{0}; }},
                body);
 }
 

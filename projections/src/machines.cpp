@@ -226,7 +226,7 @@ result<log::decision> remove_machine::decide(const log::view_reader& rows, unix_
     const auto row = reach_machine(rows, who, machine_id);
     if (!row)
         return std::unexpected(row.error());
-    auto removed = machine_draft(log::event_type::machine_removed, row->id, log::no_body{});
+    auto removed = machine_draft(log::event_type::machine_removed, row->id, log::machine_removed{machine_id});
     removed.key = who.account.as<key_id>();
     removed.destroys.push_back(row->id.as<key_id>());
     return log::decision{.account = who.account, .drafts = {std::move(removed)}};

@@ -61,7 +61,7 @@ TEST(event_codec, every_type_has_one_kind_of_body)
                    body_fits(type, session_created{}) + body_fits(type, message_appended{}) +
                    body_fits(type, session_metadata_changed{}) + body_fits(type, agent_state_changed{}) +
                    body_fits(type, machine_registered{}) + body_fits(type, machine_metadata_changed{}) +
-                   body_fits(type, daemon_state_changed{});
+                   body_fits(type, daemon_state_changed{}) + body_fits(type, machine_removed{});
         EXPECT_EQ(fitting, is_known(type) ? 1 : 0) << number;
         EXPECT_EQ(is_known(type), number >= 1 && number <= 19) << number;
     }

@@ -89,6 +89,8 @@ inline typed_body random_body()
         return {type, machine_metadata_changed{.metadata = *any_text()}};
     case event_type::daemon_state_changed:
         return {type, daemon_state_changed{.state = *any_text()}};
+    case event_type::machine_removed:
+        return {type, machine_removed{.machine_id = *any_text()}};
     default:
         return {type, no_body{}};
     }

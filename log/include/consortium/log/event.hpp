@@ -134,6 +134,12 @@ struct daemon_state_changed
     std::string state;
     friend bool operator==(const daemon_state_changed&, const daemon_state_changed&) = default;
 };
+/// Sealed under the account's key: it outlives the machine's, so that who was away learns which machine it was.
+struct machine_removed
+{
+    std::string machine_id;
+    friend bool operator==(const machine_removed&, const machine_removed&) = default;
+};
 /// For the types that say everything in the header.
 struct no_body
 {
@@ -142,7 +148,8 @@ struct no_body
 
 using event_body = std::variant<
     no_body, account_created, device_added, device_renamed, pairing_approved, session_created, message_appended,
-    session_metadata_changed, agent_state_changed, machine_registered, machine_metadata_changed, daemon_state_changed>;
+    session_metadata_changed, agent_state_changed, machine_registered, machine_metadata_changed, daemon_state_changed,
+    machine_removed>;
 
 /// An event of the log, opened.
 struct event
