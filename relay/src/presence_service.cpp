@@ -65,7 +65,6 @@ void presence_service::committed(const log::event& happened)
     using type = log::event_type;
     const auto& header = happened.header;
     const auto session = header.stream.as<session_id>();
-    const auto row = header.stream.as<machine_row_id>();
     actions wanted;
     const auto now = clock_.now();
     const std::lock_guard lock(guard_);
@@ -84,16 +83,12 @@ void presence_service::committed(const log::event& happened)
     case type::machine_registered:
         if (const auto* body = happened.as<log::machine_registered>())
         {
-            machines_[row] = {header.account, body->machine_id};
             wanted = table_.machine_registered(header.account, body->machine_id, now);
         }
         break;
     case type::machine_removed:
-        if (const auto known = machines_.find(row); known != machines_.end())
-        {
-            table_.machine_removed(header.account, known->second.second);
-            machines_.erase(known);
-        }
+        if (const auto* body = happened.as<log::machine_removed>())
+            table_.machine_removed(header.account, body->machine_id);
         break;
     default:
         break;

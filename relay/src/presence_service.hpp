@@ -41,8 +41,6 @@ private:
     const presence_settings settings_;
     std::mutex guard_;
     presence_table table_;
-    /// Machines by row, as far as they were seen: what the log says of them carries no name.
-    std::unordered_map<machine_row_id, std::pair<account_id, std::string>> machines_;
     net::http_server* server_ = nullptr;
     std::unique_ptr<boost::asio::steady_timer> timer_;
 };

@@ -137,7 +137,9 @@ TEST_F(updates_test, machine_changes_say_whether_it_is_there)
     EXPECT_EQ(
         body(happened(event_type::machine_offline)),
         R"({"t":"machine-activity","id":"laptop","active":false,"activeAt":1700000000000})");
-    EXPECT_EQ(body(happened(event_type::machine_removed)), R"({"t":"delete-machine","machineId":"laptop"})");
+    EXPECT_EQ(
+        body(happened(event_type::machine_removed, log::machine_removed{"laptop"})),
+        R"({"t":"delete-machine","machineId":"laptop"})");
 }
 
 TEST_F(updates_test, a_machine_whose_name_is_destroyed_says_nothing)

@@ -1,5 +1,6 @@
 #include "hub/hub.hpp"
 #include "consortium/projections/views.hpp"
+#include <algorithm>
 #include <bit>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
@@ -12,8 +13,9 @@ namespace consortium::relay
 namespace
 {
 
-// How often a client that takes nothing is looked at again.
-constexpr auto drain_interval = std::chrono::milliseconds(10);
+// When a client that takes nothing is looked at again: soon, then less and less often.
+constexpr auto patience_min = std::chrono::milliseconds(5);
+constexpr auto patience_max = std::chrono::milliseconds(160);
 
 } // namespace
 
@@ -186,10 +188,12 @@ void hub::read_part(const std::shared_ptr<member>& who)
     if (who->queued_bytes() > bounds_.queue_bytes_max / 2)
     {
         who->reading_ = true;
-        auto timer = std::make_shared<asio::steady_timer>(server_.executor(here()), drain_interval);
+        who->patience_ = std::clamp(who->patience_ * 2, patience_min, patience_max);
+        auto timer = std::make_shared<asio::steady_timer>(server_.executor(here()), who->patience_);
         timer->async_wait([this, who, timer](const boost::system::error_code&) { read_part(who); });
         return;
     }
+    who->patience_ = {};
     // Snapshot, reading and the step to live happen in one turn of this thread: what is committed after the snapshot
     // was taken reaches this thread after this turn, so nothing falls in between.
     lazy_snapshot at(*log_);

@@ -52,6 +52,7 @@ private:
     follower place_;
     bool touched_ = false;
     bool reading_ = false; ///< its catch-up is under way
+    std::chrono::milliseconds patience_{0};
 };
 
 class hub final : public log::commit_sink

@@ -116,6 +116,8 @@ v1::update_body machine_body(const log::event& happened, update_lookup& lookup)
     const auto row = header.stream.as<machine_row_id>();
     if (const auto* registered = happened.as<log::machine_registered>())
         return v1::new_machine{registered_machine(happened, *registered)};
+    if (const auto* removed = happened.as<log::machine_removed>())
+        return v1::delete_machine{removed->machine_id};
     const auto known = lookup.find_machine(header.account, row);
     if (known.id.empty())
         return v1::nothing{};
@@ -133,8 +135,6 @@ v1::update_body machine_body(const log::event& happened, update_lookup& lookup)
             .daemon_state = v1::update_machine::value_of{changed->state, header.rev.value},
             .active = true,
             .active_at = header.time};
-    if (header.type == log::event_type::machine_removed)
-        return v1::delete_machine{known.id};
     return v1::machine_activity{known.id, header.type == log::event_type::machine_online, header.time};
 }
 

@@ -45,7 +45,7 @@ public:
         std::string sealed_name;
     };
     virtual ~update_lookup() = default;
-    /// The id that clients know it by; empty: removed long ago.
+    /// The id that clients know it by; empty: removed since.
     virtual machine find_machine(account_id account, machine_row_id row) = 0;
     virtual device find_device(account_id account, device_id id) = 0;
 };
@@ -74,7 +74,7 @@ public:
     net::shared_frame shredded(revision from, const log::event& last);
     net::shared_frame caught_up(revision at);
 
-    /// Empty: unknown, or removed long ago.
+    /// Empty: unknown, or removed since.
     std::string machine_name(account_id account, machine_row_id row, lazy_snapshot& at);
 
     const log::event_log& source() const noexcept { return source_; }

@@ -1,0 +1,1 @@
+#include "consortium/e2ee/bundle.hpp" // must not be found: see CMakeLists.txt
