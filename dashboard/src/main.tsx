@@ -1,8 +1,6 @@
 import "@fontsource-variable/ibm-plex-sans/wght.css";
 import "@fontsource-variable/ibm-plex-sans/wght-italic.css";
-import "@fontsource/ibm-plex-mono/latin-400.css";
-import "@fontsource/ibm-plex-mono/latin-500.css";
-import "@fontsource/ibm-plex-mono/latin-ext-400.css";
+import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/app.css";
 import { StrictMode } from "react";

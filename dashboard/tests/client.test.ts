@@ -492,6 +492,23 @@ describe("a relay that lies", () => {
     expect(rows.map((row) => row.kind)).toEqual(["unverified", "unverified"]);
   });
 
+  it("puts another value in the place of the agent's state: said, and the one that verified stays", async () => {
+    const { agent, session } = await withThree();
+    await session.summary.when((s) => s.agent.mode === "default");
+    const account = relay.onlyAccount;
+    const other = await agentSession();
+    const foreign = account.sessions.get(other.id)?.agentState ?? "";
+    relay.emit(account, { t: "update-session", id: agent.id, agentState: { value: foreign, version: account.revision + 1 } });
+    await session.summary.when((s) => s.problem === "The agent's state could not be verified.");
+    // A description that verifies does not make up for it; the next state that verifies does.
+    const { metadata = "", metadataVersion = 0 } = account.sessions.get(agent.id) ?? {};
+    relay.emit(account, { t: "update-session", id: agent.id, metadata: { value: metadata, version: metadataVersion } });
+    expect(session.summary.get().agent.instance).toBe(agent.instance);
+    await agent.setState({ mode: "plan" });
+    const after = await session.summary.when((s) => s.agent.mode === "plan");
+    expect(after.problem).toBeNull();
+  });
+
   it("answers a call with an old answer: refused", async () => {
     const { client, agent, session } = await withThree();
     await session.summary.when((s) => s.agent.instance !== null);

@@ -133,6 +133,8 @@ export class SessionModel {
   #key: Bytes | null = null;
   #problem: string | null = null;
   #alarm: string | null = null;
+  /** Fields whose latest value did not open. */
+  #unopened = new Set<"metadata" | "agentState">();
   #metadata = emptyMetadata;
   #agent = emptyAgent;
   #seen: { metadata: SeenVersion; agentState: SeenVersion } = { metadata: { version: 0, after: null }, agentState: { version: 0, after: null } };
@@ -267,7 +269,7 @@ export class SessionModel {
       plain = record(JSON.parse(fromUtf8(bytes)));
     } catch (error) {
       if (!(error instanceof CryptoError) && !(error instanceof SyntaxError)) throw error;
-      this.#problem = field === "metadata" ? "Its description could not be verified." : "The agent's state could not be verified.";
+      this.#unopened.add(field);
       return;
     }
     const after = typeof plain["after"] === "number" ? Math.max(plain["after"], 0) : null;
@@ -276,7 +278,7 @@ export class SessionModel {
       this.#refuse(field);
       return;
     }
-    this.#problem = null;
+    this.#unopened.delete(field);
     if (field === "metadata") this.#metadata = readMetadata(plain);
     else this.#agent = readAgentState(plain);
     if (this.#agent.requests.length > 0) this.setArchived(false);
@@ -651,9 +653,12 @@ export class SessionModel {
     const ended = !this.#active && /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
     const working = this.#thinking ?? this.#lastOutcome === "open";
     const status: SessionStatus = !this.#active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : "idle";
+    const problem =
+      this.#problem ??
+      (this.#unopened.has("metadata") ? "Its description could not be verified." : this.#unopened.has("agentState") ? "The agent's state could not be verified." : null);
     let line = this.#lastLine ?? "";
     const request = requests[0];
-    if (this.#problem !== null) line = this.#problem;
+    if (problem !== null) line = problem;
     else if (status === "needs-you" && request !== undefined) line = askLine(request, metadata.path);
     else if (status === "offline" && !ended) line = this.#lastOutcome === "open" ? "Was working" : line;
     else if (line === "") line = ended ? "Ended" : this.#active ? "Waits for a prompt" : "";
@@ -673,7 +678,7 @@ export class SessionModel {
       at: Math.max(this.#updatedAt, this.#createdAt),
       activeAt: this.#activeAt,
       agent: this.#agent,
-      problem: this.#alarm ?? this.#problem,
+      problem: this.#alarm ?? problem,
       openable: this.#key !== null,
       count: this.#lastSeq,
     };
