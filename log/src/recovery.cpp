@@ -1,5 +1,6 @@
 #include "recovery.hpp"
 #include "root_key.hpp"
+#include "scratch_views.hpp"
 #include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -24,6 +25,8 @@ struct layout
     fs::path unfinished() const { return root / "relay.json.new"; }
     fs::path root_key() const { return root / "root.key"; }
     fs::path database() const { return root / "db"; }
+    /// While view tables are made from the log.
+    fs::path scratch() const { return root / "views.new"; }
 };
 
 fs::path witness_path(const log_options& options)
@@ -129,6 +132,7 @@ result<void> create_log(const log_options& options, const domain& rules, const s
             return std::unexpected(store.error());
         rocksdb::WriteBatch first;
         keyring::create(*root, **store, first);
+        rocks_store::write_tables(first, **store, rules.tables());
         write_head(first, **store, {.id = id, .time = 0, .tree = {}, .previous = {}});
         rocksdb::WriteOptions durable;
         durable.sync = true;
@@ -226,6 +230,71 @@ result<looked_at> look(
     return looked_at{.store = std::move(*store), .head = std::move(*head)};
 }
 
+/// Makes the tables that are new in this version, from the log. An interrupted attempt is begun anew: they count only
+/// once they are recorded, in the last write.
+result<void> make_new_tables(const opened_directory& opened, const fs::path& scratch_path, const domain& rules)
+try
+{
+    auto& store = *opened.store;
+    const auto tables = rules.tables();
+    spdlog::info(
+        "making {} new view tables from {} records", tables.size() - store.tables_made(), opened.head.tree.size());
+    fs::remove_all(scratch_path);
+    auto scratch = make_scratch_views(scratch_path, opened.with->rows, rules);
+    if (!scratch)
+        return std::unexpected(scratch.error());
+    const auto at = make_snapshot(
+        std::make_shared<pinned_store>(opened.store, opened.head.number(), opened.with->keys->generation()),
+        opened.with);
+    for (lsn next{1}; next <= at->head();)
+    {
+        constexpr std::size_t step = 1000;
+        const auto events = at->read(next, step);
+        if (!events)
+            return std::unexpected(events.error());
+        for (const auto& happened : *events)
+            rules.fold(happened, (*scratch)->rows());
+        (*scratch)->commit();
+        next.value += events->size();
+    }
+
+    for (table_id table = store.tables_made(); table < tables.size(); ++table)
+    {
+        if (auto made = store.make_view(table, tables[table]); !made)
+            return made;
+        rocksdb::WriteBatch batch;
+        bytes sealed;
+        const auto write = [&]
+        {
+            if (const auto status = store.db().Write({}, &batch); !status.ok())
+                throw log_failure(to_error(status, "cannot write a new view table"));
+            batch.Clear();
+        };
+        (*scratch)->rows().scan(
+            table, {}, {},
+            [&](byte_view key, byte_view value)
+            {
+                opened.with->rows.seal(sealed, table, key, value);
+                batch.Put(store.view(table), slice(key), slice(sealed));
+                if (batch.GetDataSize() > limits::batch_bytes_max)
+                    write();
+                return true;
+            });
+        write();
+    }
+    rocksdb::WriteBatch last;
+    rocks_store::write_tables(last, store, tables);
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    if (const auto status = store.db().Write(durable, &last); !status.ok())
+        return std::unexpected(to_error(status, "cannot record the new view tables"));
+    return {};
+}
+catch (const log_failure& failure)
+{
+    return std::unexpected(failure.reason);
+}
+
 result<opened_directory>
 open_existing(const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
 {
@@ -275,6 +344,14 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
     if (!keys)
         return std::unexpected(explain(keys.error(), *witness));
     out.with = std::make_shared<reading>(std::move(*keys));
+    if (out.store->tables_made() < rules.tables().size())
+    {
+        if (access != store_access::read_write)
+            return fail(
+                errc::unavailable, "the views are of an older version: start the relay once to bring them up to date");
+        if (auto made = make_new_tables(out, names.scratch(), rules); !made)
+            return std::unexpected(made.error());
+    }
     return out;
 }
 

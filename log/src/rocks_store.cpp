@@ -7,18 +7,23 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
+#include <rocksdb/transaction_log.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
+#include <sstream>
 
 namespace consortium::log
 {
 namespace
 {
 
+/// WALs of less are read back in some ten milliseconds.
+constexpr std::uint64_t quick_wal_bytes = 8 << 20;
 constexpr std::string_view view_prefix = "view.";
 constexpr std::uint8_t head_version = 1;
 constexpr std::string_view head_key = "head";
+constexpr std::string_view tables_key = "tables";
 
 /// RocksDB's own messages: only what an operator must see, and never a file in the data directory.
 class quiet_logger final : public rocksdb::Logger
@@ -123,29 +128,43 @@ rocksdb::DBOptions database_options(rocksdb::Env* env)
     return options;
 }
 
-result<std::vector<std::string>> wanted_families(
+std::string family_name(std::string_view view)
+{
+    return std::string(view_prefix) + std::string(view);
+}
+
+/// What to open: first the log's own column families, then those of view tables.
+result<std::vector<std::string>> families_to_open(
     const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
     const rocksdb::DBOptions& options)
 {
-    std::vector<std::string> wanted{rocksdb::kDefaultColumnFamilyName, "log", "keys", "meta"};
-    for (const auto name : views)
-        wanted.push_back(std::string(view_prefix) + std::string(name));
+    const std::vector<std::string> own{rocksdb::kDefaultColumnFamilyName, "log", "keys", "meta"};
+    auto out = own;
     if (access == store_access::create)
-        return wanted;
+    {
+        for (const auto name : views)
+            out.push_back(family_name(name));
+        return out;
+    }
 
     std::vector<std::string> present;
     const auto status = rocksdb::DB::ListColumnFamilies(options, directory.string(), &present);
     if (!status.ok())
         return std::unexpected(to_error(status, "cannot read the list of column families"));
-    for (const auto& name : wanted)
-        if (std::ranges::find(present, name) == present.end())
+    const auto in = [](const std::vector<std::string>& list, const std::string& name)
+    { return std::ranges::find(list, name) != list.end(); };
+    for (const auto& name : own)
+        if (!in(present, name))
             return fail(errc::corrupt, "column family '" + name + "' is missing");
+    for (const auto name : views)
+        if (in(present, family_name(name)))
+            out.push_back(family_name(name));
     for (const auto& name : present)
-        if (std::ranges::find(wanted, name) == wanted.end())
+        if (!in(out, name))
             return fail(
                 errc::newer_version,
                 "column family '" + name + "' is unknown: a newer version of this program wrote here");
-    return wanted;
+    return out;
 }
 
 /// Zeros are room that was never written; anything else after the last batch is part of another one.
@@ -225,14 +244,15 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     rocksdb::Env* env)
 {
     auto options = database_options(env);
-    const auto families = wanted_families(directory, access, views, options);
+    const auto families = families_to_open(directory, access, views, options);
     if (!families)
         return std::unexpected(families.error());
 
-    const auto cache = rocksdb::NewLRUCache(64 << 20);
+    std::unique_ptr<rocks_store> out(new rocks_store);
+    out->cache_ = rocksdb::NewLRUCache(64 << 20);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     for (const auto& name : *families)
-        descriptors.emplace_back(name, name == "log" ? log_family(cache) : point_family(cache));
+        descriptors.emplace_back(name, name == "log" ? log_family(out->cache_) : point_family(out->cache_));
 
     auto watcher = std::make_unique<wal_watcher>();
     if (access == store_access::read_only)
@@ -241,7 +261,6 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     options.create_missing_column_families = access == store_access::create;
     options.error_if_exists = access == store_access::create;
 
-    std::unique_ptr<rocks_store> out(new rocks_store);
     rocksdb::DB* db = nullptr;
     const auto status =
         access == store_access::read_only
@@ -254,7 +273,68 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     if (access == store_access::read_only)
         out->wal_.torn_bytes = torn_bytes(*watcher);
     out->wal_watcher_ = std::move(watcher);
+
+    for (const auto name : views)
+    {
+        const auto found = std::ranges::find_if(
+            out->handles_, [&](const auto* handle) { return handle->GetName() == family_name(name); });
+        out->views_.push_back(found == out->handles_.end() ? nullptr : *found);
+    }
+    out->tables_made_ = views.size();
+    if (access != store_access::create)
+        if (auto good = out->check_tables(views); !good)
+            return std::unexpected(good.error());
     return out;
+}
+
+/// A table that was made and is gone is damage; one that was never made is new.
+result<void> rocks_store::check_tables(std::span<const std::string_view> views)
+{
+    rocksdb::PinnableSlice value;
+    const auto status = db_->Get({}, meta(), slice(consortium::view(tables_key)), &value);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "cannot read the list of view tables"));
+    std::vector<std::string> made;
+    std::stringstream lines(value.ToString());
+    for (std::string line; std::getline(lines, line);)
+        made.push_back(line);
+    for (table_id table = 0; table < made.size(); ++table)
+    {
+        if (table >= views.size() || made[table] != views[table])
+            return fail(
+                errc::newer_version,
+                "view table '" + made[table] + "' is unknown: a newer version of this program wrote here");
+        if (views_[table] == nullptr)
+            return fail(errc::corrupt, "column family '" + family_name(made[table]) + "' is missing");
+    }
+    tables_made_ = made.size();
+    return {};
+}
+
+result<void> rocks_store::make_view(table_id table, std::string_view name)
+{
+    if (auto*& old = views_.at(table); old != nullptr)
+    {
+        if (const auto status = db_->DropColumnFamily(old); !status.ok())
+            return std::unexpected(to_error(status, "cannot make a view table anew"));
+        std::erase(handles_, old);
+        db_->DestroyColumnFamilyHandle(old);
+        old = nullptr;
+    }
+    const auto status = db_->CreateColumnFamily(point_family(cache_), family_name(name), &views_[table]);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "cannot make a view table"));
+    handles_.push_back(views_[table]);
+    return {};
+}
+
+void rocks_store::write_tables(
+    rocksdb::WriteBatch& batch, const rocks_store& store, std::span<const std::string_view> views)
+{
+    std::string lines;
+    for (const auto name : views)
+        lines.append(name).append("\n");
+    batch.Put(store.meta(), slice(consortium::view(tables_key)), lines);
 }
 
 rocks_store::~rocks_store()
@@ -264,6 +344,20 @@ rocks_store::~rocks_store()
     for (auto* handle : handles_)
         db_->DestroyColumnFamilyHandle(handle);
     db_->Close();
+}
+
+void rocks_store::prepare_to_close() noexcept
+{
+    rocksdb::VectorLogPtr wals;
+    std::uint64_t size = 0;
+    if (db_->GetSortedWalFiles(wals).ok())
+        for (const auto& wal : wals)
+            size += wal->Type() == rocksdb::kAliveLogFile ? wal->SizeFileBytes() : 0;
+    if (size < quick_wal_bytes)
+        return;
+    // Nothing is lost if it fails: the WALs are still there.
+    if (const auto status = db_->Flush({}, handles_); !status.ok())
+        spdlog::warn("cannot flush before closing: {}", status.ToString());
 }
 
 result<void> rocks_store::compact_keys()

@@ -59,7 +59,7 @@ class rocks_store
 {
 public:
     /// `views`: names of the view tables. errc::corrupt (also: a column family is missing), errc::newer_version (a
-    /// table this version does not know), errc::io.
+    /// table this version does not know), errc::io. A table that is new in this version is no error: see tables_made().
     static result<std::unique_ptr<rocks_store>> open(
         const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
         rocksdb::Env* env);
@@ -69,9 +69,21 @@ public:
     rocksdb::ColumnFamilyHandle* log() const noexcept { return handles_[1]; }
     rocksdb::ColumnFamilyHandle* keys() const noexcept { return handles_[2]; }
     rocksdb::ColumnFamilyHandle* meta() const noexcept { return handles_[3]; }
-    rocksdb::ColumnFamilyHandle* view(table_id table) const { return handles_.at(4 + table); }
+    rocksdb::ColumnFamilyHandle* view(table_id table) const { return views_.at(table); }
     bool writable() const noexcept { return writable_; }
     const wal_report& wal() const noexcept { return wal_; }
+
+    /// How many of the tables are there; the others, at the end of the list, are of this version and must be made
+    /// before anything is served.
+    std::size_t tables_made() const noexcept { return tables_made_; }
+    /// An empty column family for a new table, whatever an interrupted attempt left of it.
+    result<void> make_view(table_id table, std::string_view name);
+    /// Records that the tables are there.
+    static void
+    write_tables(rocksdb::WriteBatch& batch, const rocks_store& store, std::span<const std::string_view> views);
+
+    /// Writes memtables out if reading them back from the WALs would make the next opening slow.
+    void prepare_to_close() noexcept;
 
     /// Removes overwritten values of `keys` from every file: a destroyed key stays in WALs until all that they hold was
     /// flushed, and in table files until they are rewritten. Slow; any thread.
@@ -86,7 +98,12 @@ private:
     /// RocksDB keeps a pointer to it.
     std::unique_ptr<rocksdb::WalFilter> wal_watcher_;
     std::unique_ptr<rocksdb::DB> db_;
-    std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+    result<void> check_tables(std::span<const std::string_view> views);
+
+    std::vector<rocksdb::ColumnFamilyHandle*> handles_; ///< all that are open
+    std::vector<rocksdb::ColumnFamilyHandle*> views_;   ///< by table; nullptr: new in this version
+    std::size_t tables_made_ = 0;
+    std::shared_ptr<rocksdb::Cache> cache_;
     wal_report wal_;
     bool writable_ = false;
 };

@@ -172,7 +172,11 @@ void sequencer::close()
     if (prepare_thread_.joinable())
         prepare_thread_.join();
     if (write_thread_.joinable())
+    {
         write_thread_.join();
+        if (!failed_)
+            parts_.store->prepare_to_close();
+    }
 }
 
 void sequencer::prepare_loop()

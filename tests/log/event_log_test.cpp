@@ -381,6 +381,23 @@ TEST_F(event_log_test, closing_completes_what_waits_and_refuses_what_comes)
     log->close();
 }
 
+// Goal: after an orderly end the next start has little to read back.
+TEST_F(event_log_test, closing_leaves_short_logs_to_replay)
+{
+    open();
+    make_session();
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(run(say(ann, talk, {std::string(limits::message_bytes_max - 1, '!')})));
+    log.reset();
+    std::uintmax_t size = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options.directory / "db"))
+        if (entry.path().extension() == ".log")
+            size += entry.file_size();
+    EXPECT_LT(size, 1u << 20);
+    open();
+    EXPECT_EQ(log->read()->head().value, 5u);
+}
+
 // Goal: a batch is bounded, a command is never split, and one larger than a batch goes alone.
 TEST_F(event_log_test, batches_are_bounded_and_commands_are_not_split)
 {

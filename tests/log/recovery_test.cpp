@@ -461,6 +461,74 @@ TEST_F(recovery_test, a_first_start_that_was_cut_off_is_begun_anew)
     }
 }
 
+/// A later version, with one table more: how often each account wrote.
+class grown_domain final : public domain
+{
+public:
+    std::span<const std::string_view> tables() const override
+    {
+        static constexpr std::array<std::string_view, 4> names{"accounts", "cells", "messages", "totals"};
+        return names;
+    }
+    revision last_revision(const view_reader& rows, account_id account) const override
+    {
+        return before_.last_revision(rows, account);
+    }
+    void fold(const event& happened, view_writer& rows) const override
+    {
+        before_.fold(happened, rows);
+        const auto key = small_domain::account_key(rows, happened.header.account);
+        const auto total = rows.get(3, key);
+        rows.put(3, key, to_bytes(big_endian((total ? number_in(*total) : 0) + 1)));
+    }
+
+private:
+    small_domain before_;
+};
+
+// Goal: a version that knows more tables makes them from the log, also when it was interrupted, and goes on; an older
+// version then refuses.
+TEST_F(recovery_test, new_view_tables_are_made_from_the_log)
+{
+    const auto image = crashed(crash_point::after_witness_sync);
+    const grown_domain grown;
+    {
+        const auto early = open_log_reader(options_for(image), grown);
+        ASSERT_FALSE(early);
+        EXPECT_EQ(early.error(), errc::unavailable);
+    }
+    {
+        // As if the making had been cut off halfway.
+        auto store = rocks_store::open(image / "db", store_access::read_write, grown.tables(), nullptr).value();
+        EXPECT_EQ(store->tables_made(), 3u);
+        ASSERT_TRUE(store->make_view(3, "totals"));
+        ASSERT_TRUE(store->db().Put({}, store->view(3), "left", "over").ok());
+        fs::create_directory(image / "views.new");
+    }
+    for (const std::uint64_t written : {acknowledged + 2, acknowledged + 3})
+    {
+        test_sink sink;
+        const auto log = open_log(options_for(image), grown, sink, clock_);
+        ASSERT_TRUE(log) << log.error().detail;
+        const auto total = [&]
+        {
+            const auto at = (*log)->read();
+            return number_in(at->get(3, small_domain::account_key(*at, ann_)).value());
+        };
+        EXPECT_EQ(total(), written);
+        auto more = say(ann_, talk_, {"goes on"});
+        auto outcome = more->outcome();
+        ASSERT_TRUE((*log)->submit(more));
+        ASSERT_TRUE(outcome.get());
+        EXPECT_EQ(total(), written + 1);
+        std::size_t rows = 0;
+        (*log)->read()->scan(3, {}, {}, [&](byte_view, byte_view) { return ++rows, true; });
+        EXPECT_EQ(rows, 1u);
+        EXPECT_FALSE(fs::exists(image / "views.new"));
+    }
+    expect_refused(image, errc::newer_version, "view.totals");
+}
+
 // Goal: a power cut at any moment, which loses everything not synced, loses nothing that was acknowledged.
 TEST_F(recovery_test, a_power_cut_loses_nothing_acknowledged)
 {
