@@ -26,6 +26,7 @@ constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4
 constexpr pairing_book::settings pairing_bounds{
     .pending_max = limits::pairings_pending_max, .pending_per_address_max = 100};
 constexpr auto drain_limit = 700ms;
+constexpr std::size_t reader_threads = 2;
 
 int refuse_to_start(const error& why)
 {
@@ -143,6 +144,7 @@ int serve(const config& settings, const sigset_t& signals)
         {.timeout = settings.rpc_timeout,
          .grace = std::min<std::chrono::milliseconds>(limits::rpc_target_grace, settings.rpc_timeout / 6)});
     const asset_store assets(embedded_files());
+    boost::asio::thread_pool readers(reader_threads);
     services shared{
         .settings = settings,
         .clock = clock,
@@ -158,6 +160,7 @@ int serve(const config& settings, const sigset_t& signals)
         .presence = presence,
         .rpc = rpc,
         .assets = assets,
+        .readers = readers,
     };
     socket_rules rules(shared);
     request_router router(shared);
@@ -201,6 +204,7 @@ int serve(const config& settings, const sigset_t& signals)
     presence.stop();
     sockets->close_all("the relay is stopping");
     (*server)->drain(drain_limit);
+    readers.join();
     events.close();
     (*server)->stop();
     spdlog::info("stopped");

@@ -41,14 +41,14 @@ rpc_service::rpc_service(hub& commits, net::http_server& server, const clock_sou
 {
 }
 
-result<void> rpc_service::add(account_id account, const std::string& method, connection_id id, socket& server)
+result<void> rpc_service::add(account_id account, const std::string& method, member& who, socket& server)
 {
     std::vector<shared_pending> hopeful;
     {
         const std::lock_guard lock(guard_);
-        if (auto added = registry_.add(account, method, id); !added)
+        if (auto added = registry_.add(account, method, who.id()); !added)
             return added;
-        endpoints_.try_emplace(id, endpoint{server.thread(), server.weak()});
+        endpoints_.try_emplace(who.id(), endpoint{server.thread(), server.weak(), who.weak_from_this()});
         const auto [first, last] = hoping_.equal_range(hope_key(account, method));
         for (auto at = first; at != last; ++at)
             if (auto given = at->second.lock())
@@ -75,10 +75,9 @@ void rpc_service::drop(connection_id id)
 
 void rpc_service::finish(pending& given, const boost::json::value& answer)
 {
-    if (!given.wanted.in_flight)
+    if (given.finished.exchange(true))
         return;
     given.wanted.in_flight->fetch_sub(1);
-    given.wanted.in_flight.reset();
     given.wanted.reply(answer);
 }
 
@@ -94,12 +93,25 @@ void rpc_service::begin(call wanted)
     given->wanted = std::move(wanted);
     given->ends_at = clock::now() + times_.timeout;
     given->thread = *server_.current_thread();
+    limit(given);
     dispatch(given);
+}
+
+/// Whatever keeps the answer, a target that is still catching up for one: the caller hears by then.
+void rpc_service::limit(const shared_pending& given)
+{
+    auto timer = std::make_shared<boost::asio::steady_timer>(server_.executor(given->thread), given->ends_at);
+    timer->async_wait(
+        [timer, weak = std::weak_ptr(given)](const boost::system::error_code&)
+        {
+            if (const auto late = weak.lock())
+                finish(*late, refusal(timed_out.detail, timed_out));
+        });
 }
 
 void rpc_service::dispatch(const shared_pending& given)
 {
-    if (!given->wanted.in_flight)
+    if (given->finished)
         return;
     std::optional<endpoint> target;
     bool hope = false;
@@ -152,30 +164,45 @@ void rpc_service::forward(const shared_pending& given, const endpoint& target)
 {
     commits_.post(
         target.thread,
-        [given, to = target.to]
+        [this, given, to = target.to, whose = target.who]
         {
+            const auto who = whose.lock();
             const auto server = to.lock();
-            if (!server || !server->is_open())
+            if (!who || !server || !server->is_open())
                 return finish(*given, refusal(target_gone.detail, target_gone));
-            const auto rest = std::max(
-                std::chrono::duration_cast<std::chrono::milliseconds>(given->ends_at - clock::now()),
-                std::chrono::milliseconds(1));
-            server->emit_with_ack(
-                "rpc-request", boost::json::object{{"method", given->wanted.method}, {"params", given->wanted.params}},
-                rest,
-                [given](result<boost::json::array> answer)
+            // What the caller said before has to be there before the call is.
+            commits_.when_live(
+                *who,
+                [given, to]
                 {
-                    if (answer && !answer->empty() && answer->front().is_string())
-                        return finish(
-                            *given, boost::json::object{{"ok", true}, {"result", std::move(answer->front())}});
-                    const auto& why = answer                               ? no_text
-                                      : answer.error() == errc::timeout    ? timed_out
-                                      : answer.error() == errc::overloaded ? too_many
-                                                                           : target_gone;
-                    finish(*given, refusal(why.detail, why));
+                    if (const auto live = to.lock(); live && live->is_open())
+                        emit(given, *live);
+                    else
+                        finish(*given, refusal(target_gone.detail, target_gone));
                 });
-            server->flush();
         });
+}
+
+void rpc_service::emit(const shared_pending& given, socket& server)
+{
+    if (given->finished)
+        return;
+    const auto rest = std::max(
+        std::chrono::duration_cast<std::chrono::milliseconds>(given->ends_at - clock::now()),
+        std::chrono::milliseconds(1));
+    server.emit_with_ack(
+        "rpc-request", boost::json::object{{"method", given->wanted.method}, {"params", given->wanted.params}}, rest,
+        [given](result<boost::json::array> answer)
+        {
+            if (answer && !answer->empty() && answer->front().is_string())
+                return finish(*given, boost::json::object{{"ok", true}, {"result", std::move(answer->front())}});
+            const auto& why = answer                               ? no_text
+                              : answer.error() == errc::timeout    ? timed_out
+                              : answer.error() == errc::overloaded ? too_many
+                                                                   : target_gone;
+            finish(*given, refusal(why.detail, why));
+        });
+    server.flush();
 }
 
 } // namespace consortium::relay

@@ -22,7 +22,7 @@ public:
     rpc_service(hub& commits, net::http_server& server, const clock_source& clock, settings times);
 
     /// errc::rate_limited. On the socket's thread.
-    result<void> add(account_id account, const std::string& method, connection_id id, socket& server);
+    result<void> add(account_id account, const std::string& method, member& who, socket& server);
     void remove(account_id account, const std::string& method, connection_id id);
     /// The socket has gone; its callers hear it through emit_with_ack.
     void drop(connection_id id);
@@ -49,19 +49,23 @@ private:
     {
         std::size_t thread = 0;
         std::weak_ptr<socket> to;
-        std::size_t methods = 0;
+        std::weak_ptr<member> who;
     };
     struct pending
     {
         call wanted;
         clock::time_point ends_at;
         std::size_t thread = 0; ///< the caller's
+        /// Its answer, its target's end and its time race; the first one counts.
+        std::atomic<bool> finished = false;
     };
     using shared_pending = std::shared_ptr<pending>;
 
     void dispatch(const shared_pending& given);
     void forward(const shared_pending& given, const endpoint& target);
     void wait_for_target(const shared_pending& given);
+    void limit(const shared_pending& given);
+    static void emit(const shared_pending& given, socket& server);
     static void finish(pending& given, const boost::json::value& answer);
 
     hub& commits_;

@@ -8,6 +8,7 @@
 #include "limits.hpp"
 #include "presence_service.hpp"
 #include "rpc_service.hpp"
+#include <boost/asio/thread_pool.hpp>
 
 namespace consortium::relay
 {
@@ -33,6 +34,8 @@ struct services
     presence_service& presence;
     rpc_service& rpc;
     const asset_store& assets;
+    /// Reads of unknown length go here: a network thread has others to serve.
+    boost::asio::thread_pool& readers;
 };
 
 } // namespace consortium::relay

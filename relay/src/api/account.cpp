@@ -36,30 +36,30 @@ net::http_response resync(std::string_view reason)
 }
 
 /// The updates after `since`, as a user-scoped client would get them; a run of shredded events is one.
-asio::awaitable<net::http_response> changes(call given)
+net::http_response read_changes(const call& given)
 {
     auto& shared = given.shared;
     if (given.who.kind == log::device_kind::agent)
-        co_return refuse({errc::forbidden, "an agent reaches its own sessions only, not the account's stream", {}});
+        return refuse({errc::forbidden, "an agent reaches its own sessions only, not the account's stream", {}});
     const auto since = query_number(given.request, "since", 0, 0, static_cast<std::uint64_t>(v1::integer_max));
     const auto count = query_number(given.request, "limit", changes_default, 1, limits::page_count_max);
     for (const auto* number : {&since, &count})
         if (!*number)
-            co_return refuse(number->error());
+            return refuse(number->error());
     const auto named = given.request.query_value("log");
     if (named && *named != to_string(shared.log.id()))
-        co_return resync("another-log");
+        return resync("another-log");
 
     lazy_snapshot at(shared.log);
     const auto head = projections::last_revision(at.get(), given.who.account);
     if (*since > head.value)
-        co_return resync("ahead");
+        return resync("ahead");
     if (head.value - *since > limits::catch_up_revisions_max)
-        co_return resync("too-far-behind");
+        return resync("too-far-behind");
     const auto events =
         projections::changes(at.get(), given.who.account, revision{*since}, *count, limits::page_bytes_max);
     if (!events)
-        co_return refuse(events.error());
+        return refuse(events.error());
 
     std::string json;
     v1::json_writer out(json);
@@ -83,7 +83,13 @@ asio::awaitable<net::http_response> changes(call given)
     out.end_array().field("hasMore", more).end_object();
     auto answer = ok(std::move(json));
     stamp(answer, shared, head);
-    co_return answer;
+    return answer;
+}
+
+asio::awaitable<net::http_response> changes(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_changes(given); });
 }
 
 asio::awaitable<net::http_response> health(call given)

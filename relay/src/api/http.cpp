@@ -1,6 +1,7 @@
 #include "api/http.hpp"
 #include <arpa/inet.h>
 #include <charconv>
+#include <spdlog/spdlog.h>
 
 namespace consortium::relay::api
 {
@@ -61,6 +62,12 @@ net::http_response refuse(const error& why)
     // What went wrong inside is for the log, not for whoever asked.
     const bool inside = status_of(why.code) == 500;
     return refuse(why, inside ? std::string_view("Internal Server Error") : std::string_view(why.detail));
+}
+
+net::http_response refuse_bug(const std::exception& bug)
+{
+    spdlog::error("a request failed: {}", bug.what());
+    return refuse({errc::internal, {}, std::chrono::seconds(5)});
 }
 
 net::http_response ok(std::string json)

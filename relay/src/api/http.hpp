@@ -2,7 +2,10 @@
 #include "consortium/net/http_server.hpp"
 #include "consortium/protocol/v1/answers.hpp"
 #include "services.hpp"
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -54,6 +57,8 @@ net::http_response refuse(const error& why);
 /// The same with a text of the contract in place of the detail.
 net::http_response refuse(const error& why, std::string_view text, std::string_view also = {});
 net::http_response refuse(unsigned status, const error& why, std::string_view text, std::string_view also = {});
+/// For the log; whoever asked hears only that it failed.
+net::http_response refuse_bug(const std::exception& bug);
 net::http_response ok(std::string json);
 inline net::http_response success()
 {
@@ -68,6 +73,41 @@ result<Body> read_body(const call& given, result<Body> (*reader)(const boost::js
     if (!object)
         return std::unexpected(object.error());
     return reader(*object);
+}
+
+/// An exception ends this request alone.
+template <class Answer>
+net::http_response guarded(Answer& answer)
+{
+    try
+    {
+        return answer();
+    }
+    catch (const std::exception& bug)
+    {
+        return refuse_bug(bug);
+    }
+}
+
+/// Runs `answer` on a reader thread and goes on where it was.
+template <class Answer>
+asio::awaitable<net::http_response> on_reader(services& shared, Answer answer)
+{
+    auto initiation = [&shared](auto handler, Answer given)
+    {
+        auto back = asio::get_associated_executor(handler);
+        asio::post(
+            shared.readers,
+            [back, handler = std::move(handler), given = std::move(given)]() mutable
+            {
+                auto made = guarded(given);
+                asio::post(
+                    back, [handler = std::move(handler), made = std::move(made)]() mutable
+                    { std::move(handler)(std::move(made)); });
+            });
+    };
+    co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(net::http_response)>(
+        std::move(initiation), asio::use_awaitable, std::move(answer));
 }
 
 /// Adds the log and the revision that an answer reflects.

@@ -45,13 +45,13 @@ asio::awaitable<net::http_response> register_machine(call given)
     co_return ok(std::move(json));
 }
 
-asio::awaitable<net::http_response> list_machines(call given)
+net::http_response read_list_machines(const call& given)
 {
     auto& shared = given.shared;
     const auto at = shared.log.read();
     const auto rows = projections::list_machines(*at, given.who.account);
     if (!rows)
-        co_return refuse(rows.error());
+        return refuse(rows.error());
     std::string json;
     v1::json_writer out(json);
     out.begin_array();
@@ -61,7 +61,13 @@ asio::awaitable<net::http_response> list_machines(call given)
     out.end_array();
     auto answer = ok(std::move(json));
     stamp(answer, shared, projections::last_revision(*at, given.who.account));
-    co_return answer;
+    return answer;
+}
+
+asio::awaitable<net::http_response> list_machines(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_list_machines(given); });
 }
 
 asio::awaitable<net::http_response> find_machine(call given)

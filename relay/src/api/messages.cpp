@@ -35,17 +35,17 @@ void write_messages(v1::json_writer& out, const std::vector<projections::message
     out.end_array();
 }
 
-asio::awaitable<net::http_response> latest_messages(call given)
+net::http_response read_latest_messages(const call& given)
 {
     auto& shared = given.shared;
     const auto session = id_of<session_id>(given.segments[0]);
     const auto at = shared.log.read();
     if (auto readable = check_readable(*at, given.who, session); !readable)
-        co_return refuse_messages(readable.error());
+        return refuse_messages(readable.error());
     const auto page = projections::messages_before(
         *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max);
     if (!page)
-        co_return refuse_messages(page.error());
+        return refuse_messages(page.error());
     const auto reflects = projections::last_revision(*at, given.who.account);
     std::string json;
     v1::json_writer out(json);
@@ -55,10 +55,16 @@ asio::awaitable<net::http_response> latest_messages(call given)
     out.end_object();
     auto answer = ok(std::move(json));
     stamp(answer, shared, reflects);
-    co_return answer;
+    return answer;
 }
 
-asio::awaitable<net::http_response> page_of_messages(call given)
+asio::awaitable<net::http_response> latest_messages(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_latest_messages(given); });
+}
+
+net::http_response read_page_of_messages(const call& given)
 {
     auto& shared = given.shared;
     const auto session = id_of<session_id>(given.segments[0]);
@@ -68,18 +74,18 @@ asio::awaitable<net::http_response> page_of_messages(call given)
     const auto count = query_number(given.request, "limit", page_default, 1, limits::page_count_max);
     for (const auto* number : {&after, &before, &count})
         if (!*number)
-            co_return refuse(number->error());
+            return refuse(number->error());
     const bool backwards = given.request.query_value("before_seq").has_value();
     if (backwards && given.request.query_value("after_seq"))
-        co_return refuse({errc::bad_request, "after_seq and before_seq exclude each other", {}});
+        return refuse({errc::bad_request, "after_seq and before_seq exclude each other", {}});
 
     const auto at = shared.log.read();
     if (auto readable = check_readable(*at, given.who, session); !readable)
-        co_return refuse_messages(readable.error());
+        return refuse_messages(readable.error());
     const auto page = backwards ? projections::messages_before(*at, given.who.account, session, *before, *count)
                                 : projections::messages_after(*at, given.who.account, session, *after, *count);
     if (!page)
-        co_return refuse_messages(page.error());
+        return refuse_messages(page.error());
     const auto reflects = projections::last_revision(*at, given.who.account);
     std::string json;
     v1::json_writer out(json);
@@ -90,7 +96,13 @@ asio::awaitable<net::http_response> page_of_messages(call given)
     out.end_object();
     auto answer = ok(std::move(json));
     stamp(answer, shared, reflects);
-    co_return answer;
+    return answer;
+}
+
+asio::awaitable<net::http_response> page_of_messages(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_page_of_messages(given); });
 }
 
 asio::awaitable<net::http_response> post_messages(call given)

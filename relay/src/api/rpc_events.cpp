@@ -53,7 +53,7 @@ void register_method(connection& from, const boost::json::object* fields, ack re
         return tell_error(from, "register", "Invalid method name", {errc::forbidden, {}, {}});
     if (auto* carrier = from.carrier())
     {
-        if (auto added = from.shared().rpc.add(from.account(), *method, from.id(), *carrier); !added)
+        if (auto added = from.shared().rpc.add(from.account(), *method, from, *carrier); !added)
             return tell_error(from, "register", added.error().detail, added.error());
         tell(from, "rpc-registered", {{"method", *method}});
     }

@@ -27,13 +27,13 @@ net::http_response refuse_session(const error& why, std::string_view text = not_
     return why == errc::not_found ? refuse(why, text) : refuse(why);
 }
 
-asio::awaitable<net::http_response> list_sessions(call given)
+net::http_response read_list_sessions(const call& given)
 {
     auto& shared = given.shared;
     const auto at = shared.log.read();
     const auto rows = projections::list_sessions(*at, given.who.account, limits::list_count_max);
     if (!rows)
-        co_return refuse(rows.error());
+        return refuse(rows.error());
     const auto reflects = projections::last_revision(*at, given.who.account);
     std::string json;
     v1::json_writer out(json);
@@ -46,7 +46,13 @@ asio::awaitable<net::http_response> list_sessions(call given)
     out.end_object();
     auto answer = ok(std::move(json));
     stamp(answer, shared, reflects);
-    co_return answer;
+    return answer;
+}
+
+asio::awaitable<net::http_response> list_sessions(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_list_sessions(given); });
 }
 
 asio::awaitable<net::http_response> create_session(call given)

@@ -160,6 +160,7 @@ void hub::leave(const std::shared_ptr<member>& who)
     else
         remove(at, who);
     unwatch(who->account());
+    run_waiting(*who);
 }
 
 void hub::remove(shard& at, const std::shared_ptr<member>& who)
@@ -211,7 +212,22 @@ void hub::read_part(const std::shared_ptr<member>& who)
     const bool more = who->place().on_part(part, make, *who);
     who->flush();
     if (more)
-        read_on(who);
+        return read_on(who);
+    run_waiting(*who);
+    who->flush();
+}
+
+void hub::when_live(member& who, std::move_only_function<void()> task)
+{
+    if (!who.place().behind())
+        return task();
+    who.when_live_.push_back(std::move(task));
+}
+
+void hub::run_waiting(member& who)
+{
+    for (auto& task : std::exchange(who.when_live_, {}))
+        task();
 }
 
 void hub::touch(member& who)

@@ -53,6 +53,7 @@ private:
     bool touched_ = false;
     bool reading_ = false; ///< its catch-up is under way
     std::chrono::milliseconds patience_{0};
+    std::vector<std::move_only_function<void()>> when_live_;
 };
 
 class hub final : public log::commit_sink
@@ -93,6 +94,8 @@ public:
     void unwatch(account_id account);
     /// Reads on for a member that is behind.
     void read_on(const std::shared_ptr<member>& who);
+    /// Runs `task` once the member has caught up (now, if it has) or left.
+    void when_live(member& who, std::move_only_function<void()> task);
 
     /// To the account's members on all threads, after everything that was fanned out before.
     void send(account_id account, ephemeral what);
@@ -154,6 +157,7 @@ private:
     void settle(shard& at);
     void remove(shard& at, const std::shared_ptr<member>& who);
     void read_part(const std::shared_ptr<member>& who);
+    static void run_waiting(member& who);
     void unwatch_locked(account_id account, std::size_t thread);
 
     net::http_server& server_;
