@@ -25,6 +25,9 @@ namespace consortium::net
 namespace
 {
 constexpr std::size_t read_bytes = 16u << 10;
+/// A body may pause, but not trickle for ever: after this time it must have come at this rate on the whole.
+constexpr std::chrono::seconds trickle_grace{30};
+constexpr std::size_t trickle_bytes_per_second = 1024;
 /// After a refusal the rest of the request is read away for so long, lest a reset destroy the answer.
 constexpr std::chrono::milliseconds linger_time{2'000};
 
@@ -305,11 +308,14 @@ asio::awaitable<bool> connection::receive(request_reader& reader)
     }
     deadline_.arm(self, options.header_timeout);
     bool in_body = false;
+    std::size_t received = 0;
+    const auto began = std::chrono::steady_clock::now();
     while (true)
     {
         std::size_t used = 0;
         const auto state = reader.feed(std::string_view(buffer_).substr(begin_, end_ - begin_), used);
         begin_ += used;
+        received += used;
         if (state == read_state::done)
         {
             deadline_.disarm();
@@ -331,7 +337,12 @@ asio::awaitable<bool> connection::receive(request_reader& reader)
             }
         }
         if (in_body)
+        {
+            const auto age = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
+            if (age > trickle_grace && received < static_cast<std::size_t>(age.count()) * trickle_bytes_per_second)
+                co_return false;
             deadline_.arm(self, options.body_timeout);
+        }
         if (begin_ == end_ || state == read_state::need_more)
             if (!co_await read_more())
                 co_return false;

@@ -21,6 +21,8 @@ namespace
 constexpr auto never = asio::steady_timer::time_point::max();
 /// How long a closed polling session waits for the poll that fetches its last packets.
 constexpr std::chrono::seconds farewell_time{5};
+/// So many packets of one polling body are taken before others get their turn on the thread.
+constexpr std::size_t turn_packets_max = 256;
 /// So much output is sent without waiting for the end of the events that arrived together.
 constexpr std::size_t batch_output_max = 256u << 10;
 
@@ -243,8 +245,14 @@ asio::awaitable<net::http_response> session::receive(std::shared_ptr<session> se
     engine_io::payload_reader packets(body);
     bool well_formed = true;
     self->in_batch_ = true;
-    while (const auto packet = packets.next())
+    for (std::size_t count = 1; const auto packet = packets.next(); ++count)
     {
+        if (count % turn_packets_max == 0)
+        {
+            self->batch_ended();
+            co_await asio::post(self->executor_, asio::use_awaitable);
+            self->in_batch_ = true;
+        }
         if (!*packet)
         {
             self->close("parse error");
