@@ -15,6 +15,13 @@ byte_array<24> row_nonce(byte_view tag) noexcept
 }
 static_assert(crypto_stream_xchacha20_NONCEBYTES == 24);
 
+/// Both ways. An empty value may have no address, which libsodium does not take.
+void encrypt(std::uint8_t* out, byte_view value, byte_view tag, const key256& key) noexcept
+{
+    if (!value.empty())
+        crypto_stream_xchacha20_xor(out, value.data(), value.size(), row_nonce(tag).data(), key.data());
+}
+
 } // namespace
 
 row_codec::row_codec(const key256& view_key)
@@ -47,8 +54,7 @@ void row_codec::seal(bytes& out, table_id table, byte_view key, byte_view value)
     const auto synthetic = tag(table, key, value);
     out.resize(row_tag_bytes + value.size());
     std::memcpy(out.data(), synthetic.data(), row_tag_bytes);
-    crypto_stream_xchacha20_xor(
-        out.data() + row_tag_bytes, value.data(), value.size(), row_nonce(synthetic).data(), cipher_key_.data());
+    encrypt(out.data() + row_tag_bytes, value, synthetic, cipher_key_);
 }
 
 result<bytes> row_codec::open(table_id table, byte_view key, byte_view sealed) const
@@ -57,8 +63,7 @@ result<bytes> row_codec::open(table_id table, byte_view key, byte_view sealed) c
         return fail(errc::corrupt, "view row is too short");
     const auto synthetic = sealed.first(row_tag_bytes);
     bytes value(sealed.size() - row_tag_bytes);
-    crypto_stream_xchacha20_xor(
-        value.data(), sealed.data() + row_tag_bytes, value.size(), row_nonce(synthetic).data(), cipher_key_.data());
+    encrypt(value.data(), sealed.subspan(row_tag_bytes), synthetic, cipher_key_);
     if (!equal_constant_time(tag(table, key, value), synthetic))
         return fail(errc::corrupt, "view row does not authenticate");
     return value;
