@@ -154,7 +154,7 @@ bool prompt_gate::accept(const held& said, gate_outcome& outcome)
     return true;
 }
 
-void prompt_gate::begun(const std::string& uuid)
+void prompt_gate::done(const std::string& uuid)
 {
     const auto found = in_hand_.find(uuid);
     if (found == in_hand_.end())
@@ -162,7 +162,7 @@ void prompt_gate::begun(const std::string& uuid)
     auto& list = folder_.prompts().in_hand;
     std::erase(list, found->second);
     in_hand_.erase(found);
-    (void)folder_.save_prompts(); // Claude knows the uuid: handing it over again is harmless
+    (void)folder_.save_prompts(); // handing it over again would be harmless
 }
 
 std::vector<prompt> prompt_gate::left_in_hand()

@@ -52,9 +52,9 @@ public:
     gate_outcome look_at(const std::string& bundle, std::int64_t seq);
     std::int64_t last_seq() const noexcept { return folder_.prompts().last_seq; }
 
-    /// Claude has begun with it: it need not be handed over again after a crash.
-    void begun(const std::string& uuid);
-    /// Accepted before a crash and perhaps never begun.
+    /// Claude is done with it: it need not be handed over again after a crash.
+    void done(const std::string& uuid);
+    /// Accepted before a crash and perhaps never run. Handing over what did run is harmless: Claude knows the uuids.
     std::vector<prompt> left_in_hand();
 
 private:

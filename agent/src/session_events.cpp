@@ -141,15 +141,24 @@ void session_runner::on_question_void(const std::string& request_id)
 void session_runner::on_busy(bool busy)
 {
     send_alive(); // every flip counts, however short
-    if (!busy)
-        tell({{"type", "ready"}});
+    if (busy)
+        return;
+    tell({{"type", "ready"}});
+    queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
+    prompts_changed_.notify();
 }
 
 void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
 {
     diagnostics::note("prompt " + uuid, state);
-    if (gate_ && state != "queued")
-        gate_->begun(uuid);
+    if (state != "queued" && uuid == queued_)
+    {
+        queued_.clear();
+        prompts_changed_.notify();
+    }
+    // Not when it is started: Claude writes a prompt down later. What it has written down it does not run again.
+    if (gate_ && (state == "completed" || state == "cancelled"))
+        gate_->done(uuid);
 }
 
 void session_runner::on_session_id(const std::string& id)

@@ -264,12 +264,13 @@ asio::awaitable<void> session_runner::stop_claude()
     folder_.record().claude.reset();
 }
 
-/// Prompts in the order they were accepted; mode and model of one take effect before it.
+/// Prompts in the order they were accepted; mode and model of one take effect before it. One at a time is queued in
+/// Claude: it makes one of several, and then knows only one of their uuids after a crash.
 asio::awaitable<void> session_runner::take_prompts()
 {
     while (!ended_)
     {
-        if (prompts_.empty())
+        if (prompts_.empty() || !queued_.empty())
         {
             co_await prompts_changed_.wait();
             continue;
@@ -283,6 +284,7 @@ asio::awaitable<void> session_runner::take_prompts()
         if (ended_)
             break;
         out_.line("prompt", next.text);
+        queued_ = next.uuid;
         claude_->prompt(next.uuid, next.content);
         tell({{"type", "prompt-taken"}, {"id", next.id}});
     }

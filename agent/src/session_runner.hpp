@@ -116,6 +116,7 @@ private:
     json::object metadata_;
 
     std::deque<prompt> prompts_; ///< accepted, to be handed to Claude
+    std::string queued_;         ///< uuid of the prompt that Claude has, but has not begun with
     wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;

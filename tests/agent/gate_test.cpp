@@ -182,13 +182,13 @@ TEST_F(gate, what_claude_had_not_begun_is_handed_over_again_after_a_crash)
 {
     const auto one = look(dashboard.prompt("begun")).accepted.at(0);
     const auto two = look(dashboard.prompt("not begun")).accepted.at(0);
-    door->begun(one.uuid);
+    door->done(one.uuid);
     reopen();
     auto left = door->left_in_hand();
     ASSERT_EQ(left.size(), 1u);
     EXPECT_EQ(left[0].text, "not begun");
     EXPECT_EQ(left[0].uuid, two.uuid) << "Claude recognises it if it had begun after all";
-    door->begun(two.uuid);
+    door->done(two.uuid);
     reopen();
     EXPECT_TRUE(door->left_in_hand().empty());
 }
