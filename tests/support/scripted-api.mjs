@@ -62,10 +62,11 @@ const withoutNotes = (text) =>
 /**
  * Goes through the conversation and keeps the last prompt, how many batches of tool results came after it, and
  * those results. Text that follows results within one message is a new prompt (messages of the user are merged).
- * `prompts` are all that came since the last answer: Claude Code puts queued ones into one turn.
+ * `prompts` are all that came since the last answer: Claude Code puts queued ones into one turn. `history` are all of
+ * the conversation.
  */
 export function readTurn(messages) {
-  const turn = { prompt: '', prompts: [], round: 0, results: [] };
+  const turn = { prompt: '', prompts: [], history: [], round: 0, results: [] };
   let answered = false;
   for (const message of messages) {
     if (message.role !== 'user') {
@@ -80,6 +81,7 @@ export function readTurn(messages) {
         const text = withoutNotes(block.text);
         if (!text) continue;
         Object.assign(turn, { prompt: text, prompts: answered ? [text] : [...turn.prompts, text], round: 0, results: [] });
+        turn.history.push(text);
         answered = false;
         batch = [];
       }
@@ -187,7 +189,7 @@ class Answer {
 // ------------------------------------------------------------------------------------------------------ the API
 
 /**
- * Starts the API. `asked` lists what the programs asked for: {prompt, prompts, scene, round, results, hungUp}.
+ * Starts the API. `asked` lists what the programs asked for: {prompt, prompts, history, scene, round, results, hungUp}.
  * `scenes` are added to the built-in ones.
  */
 export async function startScriptedApi({ port = 0, scenes = {} } = {}) {

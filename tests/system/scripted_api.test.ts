@@ -40,9 +40,9 @@ describe('the scripted API', () => {
 
   it('reads the turn off the messages', () => {
     const result = { type: 'tool_result', tool_use_id: 't', content: [{ type: 'text', text: 'r' }] };
-    assert.deepEqual(readTurn([{ role: 'user', content: 'a<system-reminder>x</system-reminder>' }]), { prompt: 'a', prompts: ['a'], round: 0, results: [] });
+    assert.deepEqual(readTurn([{ role: 'user', content: 'a<system-reminder>x</system-reminder>' }]), { prompt: 'a', prompts: ['a'], history: ['a'], round: 0, results: [] });
     const two = readTurn([{ role: 'user', content: 'a' }, { role: 'assistant', content: [] }, { role: 'user', content: 'b' }, { role: 'user', content: 'c' }]);
-    assert.deepEqual([two.prompt, two.prompts], ['c', ['b', 'c']]);
+    assert.deepEqual([two.prompt, two.prompts, two.history], ['c', ['b', 'c'], ['a', 'b', 'c']]);
     const turn = readTurn([{ role: 'user', content: 'a' }, { role: 'assistant', content: [] }, { role: 'user', content: [result] }]);
     assert.equal(turn.round, 1);
     assert.deepEqual(turn.results, [{ id: 't', failed: false, text: 'r' }]);
