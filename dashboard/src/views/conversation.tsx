@@ -461,8 +461,9 @@ function DeleteDialog({ session, onClose, say }: { session: SessionSummary; onCl
         }}
       >
         <p className="mid">
-          {session.count === 1 ? "1 entry becomes" : `${plural(session.count, "entry", "entries")} become`} unreadable for everyone, on every device: the relay destroys the key that seals them. The
-          numbers stay, so that the log still adds up. This cannot be undone. Files{session.host === "" ? "" : ` on ${session.host}`} are not touched.
+          {session.count === 1 ? "1 entry becomes" : `${plural(session.count, "entry", "entries")} become`} unreadable here and in the relay's log, which destroys the key that seals them. This cannot be undone. Copies
+          made before, such as backups of the relay, are not reached. What stays in the log: that there were entries, when and how large. Files
+          {session.host === "" ? "" : ` on ${session.host}`} are not touched.
         </p>
         <label className="mid small">
           Type <b className="mono ink">{word}</b> to confirm
