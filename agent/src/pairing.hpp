@@ -14,7 +14,7 @@ struct approval
     std::string code; ///< for the person to compare
 };
 
-/// One attempt to be paired with a dashboard's account (docs/definitions.md 5). Everything in it lives in memory only.
+/// One attempt to be paired with a dashboard's account (docs/protocol.md 2.2). Everything in it lives in memory only.
 class pairing_attempt
 {
 public:

@@ -41,7 +41,7 @@ struct gate_outcome
     std::optional<history_break> broken;
 };
 
-/// The one place that lets prompts in (docs/definitions.md 6): authentic, of this session, each once, in its sender's
+/// The one place that lets prompts in (docs/protocol.md 5): authentic, of this session, each once, in its sender's
 /// order. What is accepted is on disk before it is returned.
 class prompt_gate
 {

@@ -1,4 +1,4 @@
-// The vectors of definitions.md and wire-protocol.md (decision 6, C.5), and what must be refused.
+// The vectors of docs/protocol.md 6, and what must be refused.
 import { describe, expect, it } from "vitest";
 import * as c from "../src/crypto/index.ts";
 
@@ -181,7 +181,7 @@ describe("boxes and wrapped keys (C.4, C.5)", () => {
   });
 });
 
-describe("login (definitions 4)", () => {
+describe("login (docs/protocol.md 2.1)", () => {
   const now = 1_700_000_000_000;
   const origin = "https://relay.example";
 
@@ -230,7 +230,7 @@ describe("login (definitions 4)", () => {
   });
 });
 
-describe("pairing (definitions 5)", () => {
+describe("pairing (docs/protocol.md 2.2)", () => {
   const link: c.PairingLink = { relay: null, publicKey: run(0x40), secret: run(0x60) };
 
   it("request mac, answer and code have their bytes", async () => {
@@ -299,7 +299,7 @@ describe("pairing (definitions 5)", () => {
   });
 });
 
-describe("envelopes and chains (definitions 6)", () => {
+describe("envelopes and chains (docs/protocol.md 5)", () => {
   const place = { accountId: "acc", scope: "sid" };
 
   async function chain(count: number): Promise<c.Link[]> {

@@ -9,7 +9,7 @@ namespace json = boost::json;
 namespace
 {
 
-// The shape of docs/claude-code.md 5, as the real program sends it.
+// The shape of docs/claude-code.md, "Permissions", as the real program sends it.
 permission_request bash_request()
 {
     const auto request = json::parse(R"({"subtype":"can_use_tool","tool_name":"Bash",

@@ -9,7 +9,7 @@ namespace consortium::e2ee
 namespace
 {
 
-// docs/definitions.md 5.
+// docs/protocol.md 2.2.
 constexpr std::string_view request_label = "consortium pairing request 1";
 constexpr std::string_view answer_label = "consortium pairing answer 1";
 constexpr std::string_view code_label = "consortium pairing code 1";

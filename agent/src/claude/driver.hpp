@@ -8,7 +8,7 @@
 #include <deque>
 #include <map>
 
-/// Claude Code in remote mode: one long-lived child that speaks stream-json (docs/claude-code.md 3 to 7).
+/// Claude Code in remote mode: one long-lived child that speaks stream-json (docs/claude-code.md).
 namespace consortium::agent::claude
 {
 

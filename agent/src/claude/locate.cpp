@@ -71,7 +71,7 @@ std::vector<std::string> child_environment(char** environment)
         if (!belongs_to_a_session(entry.substr(0, entry.find('='))))
             out.emplace_back(entry);
     }
-    // The best busy and idle signal there is (docs/claude-code.md 3).
+    // The best busy and idle signal there is (docs/claude-code.md, "Output").
     out.emplace_back("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1");
     return out;
 }

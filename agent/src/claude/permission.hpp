@@ -8,7 +8,7 @@ namespace consortium::agent::claude
 {
 namespace json = boost::json;
 
-/// Claude asks whether a tool may run, or asks the person something (docs/claude-code.md 5).
+/// Claude asks whether a tool may run, or asks the person something (docs/claude-code.md "Permissions").
 struct permission_request
 {
     std::string request_id;

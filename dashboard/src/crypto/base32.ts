@@ -1,4 +1,4 @@
-// The written form of the account secret (wire-protocol C.2): RFC 4648 base32 in groups of five.
+// The written form of the account secret (docs/protocol.md 4): RFC 4648 base32 in groups of five.
 import { type Bytes, fromBase64Url } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";
 

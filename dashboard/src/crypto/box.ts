@@ -1,4 +1,4 @@
-// NaCl: secretbox, and the box bundle of wire-protocol C.4.
+// NaCl: secretbox, and the box bundle of docs/protocol.md 4.
 import { hsalsa, xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { boxKeyPair } from "./account.ts";

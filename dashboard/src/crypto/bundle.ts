@@ -1,4 +1,4 @@
-// Content bundles: version 0 (wire-protocol C.3) and version 1 (definitions 6), AES-256-GCM by WebCrypto.
+// Content bundles: version 0 and version 1 (docs/protocol.md 5), AES-256-GCM by WebCrypto.
 import { type Bytes, concat, fromBase64, owned, randomBytes, toBase64, utf8 } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";
 

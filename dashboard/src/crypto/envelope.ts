@@ -1,4 +1,4 @@
-// The plaintext of messages and prompts: {at, from, n, prev, to?, d} (definitions 6), and the sender's side of it.
+// The plaintext of messages and prompts: {at, from, n, prev, to?, d} (docs/protocol.md 5), and the sender's side of it.
 import { bundleId, sealBundle } from "./bundle.ts";
 import { fromUtf8, randomBytes, toHex, utf8 } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";

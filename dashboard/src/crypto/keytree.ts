@@ -1,4 +1,4 @@
-// The key tree of wire-protocol C.1.
+// The key tree of docs/protocol.md 4.
 import { type Bytes, utf8 } from "./bytes.ts";
 import { hmacSha512 } from "./hash.ts";
 

@@ -1,4 +1,4 @@
-// Login by challenge (definitions 4).
+// Login by challenge (docs/protocol.md 2.1).
 import { type AccountKeys, type KeyPair, sign } from "./account.ts";
 import { concat, fromBase64, fromUtf8, toBase64 } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";

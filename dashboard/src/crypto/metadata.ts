@@ -1,4 +1,4 @@
-// Session and machine metadata: secretbox under a key derived from the data key (wire-protocol, decision 6).
+// Session and machine metadata: secretbox under a key derived from the data key (docs/protocol.md 5).
 import { openSecretbox, sealSecretbox } from "./box.ts";
 import { openUnbound } from "./bundle.ts";
 import { type Bytes, fromBase64, toBase64 } from "./bytes.ts";

@@ -1,4 +1,4 @@
-// Pairing (definitions 5): link, request, answer, comparison code.
+// Pairing (docs/protocol.md 2.2): link, request, answer, comparison code.
 import type { AccountKeys } from "./account.ts";
 import { type BoxRandomness, openSecretbox, sealBox, sealSecretbox } from "./box.ts";
 import { type Bytes, concat, equalBytes, fromBase64, fromBase64Url, fromUtf8, toBase64, toBase64Url, toHex, utf8 } from "./bytes.ts";

@@ -21,7 +21,7 @@ struct lines
     std::string_view random;
 };
 
-/// The five lines of definitions.md 4, or nothing.
+/// The five lines of docs/protocol.md 2.1, or nothing.
 std::optional<lines> take_apart(std::string_view text)
 {
     std::array<std::string_view, 5> line;

@@ -7,7 +7,7 @@ namespace consortium::limits
 {
 using namespace std::chrono_literals;
 
-// What one request may hold (protocol decision 11).
+// What one request may hold (docs/protocol.md 2).
 inline constexpr std::size_t http_body_bytes_max = 16u << 20;
 inline constexpr std::size_t http_header_bytes_max = 16u << 10;
 inline constexpr std::size_t frame_bytes_max = 16u << 20;

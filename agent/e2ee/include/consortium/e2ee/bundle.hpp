@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// AES-256-GCM bundles (docs/definitions.md 6). Version 1: 0x01 ‖ id[16] ‖ nonce[12] ‖ ciphertext ‖ tag[16].
+/// AES-256-GCM bundles (docs/protocol.md 5). Version 1: 0x01 ‖ id[16] ‖ nonce[12] ‖ ciphertext ‖ tag[16].
 namespace consortium::e2ee
 {
 

@@ -10,8 +10,8 @@
 namespace consortium::e2ee
 {
 
-/// The plaintext of a `message` or `prompt` bundle: who said it, as which of theirs, after which (docs/definitions.md
-/// 6).
+/// The plaintext of a `message` or `prompt` bundle: who said it, as which of theirs, after which (docs/protocol.md
+/// 5).
 struct envelope
 {
     unix_millis at = 0;

@@ -18,7 +18,7 @@ struct account_keys
 };
 account_keys make_account_keys(const key256& account_secret);
 
-/// The key of a session's or machine's metadata under its data key (docs/protocol.md, decision 6).
+/// The key of a session's or machine's metadata under its data key (docs/protocol.md 5).
 key256 session_metadata_key(const key256& data_key);
 key256 machine_metadata_key(const key256& data_key);
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// Signing in with the account key (docs/definitions.md 4).
+/// Signing in with the account key (docs/protocol.md 2.1).
 namespace consortium::e2ee
 {
 

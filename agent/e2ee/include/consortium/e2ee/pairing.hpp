@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-/// Pairing an agent with an account (docs/definitions.md 5).
+/// Pairing an agent with an account (docs/protocol.md 2.2).
 namespace consortium::e2ee
 {
 
