@@ -23,7 +23,7 @@ struct session_record
     key256 data_key;
     std::string directory; ///< the project
     std::string claude_id; ///< Claude's own id of the conversation
-    std::string mode;        ///< permission mode and model that were chosen; Claude does not keep them
+    std::string mode;      ///< permission mode and model that were chosen; Claude does not keep them
     std::string model;
     unix_millis created = 0;
     unix_millis checked = 0; ///< when the relay last said that it exists

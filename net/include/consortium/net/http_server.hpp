@@ -31,8 +31,8 @@ public:
     virtual asio::awaitable<void>
     upgraded(http_request request, connection_info from, std::unique_ptr<websocket> connection) = 0;
 
-    /// The answer to what cannot become a request: 400 (malformed), 413 (body), 426, 431 (header), 500 (exception), 501.
-    /// `detail` is for people. The connection closes after it (not after a 500).
+    /// The answer to what cannot become a request: 400 (malformed), 413 (body), 426, 431 (header), 500 (exception),
+    /// 501. `detail` is for people. The connection closes after it (not after a 500).
     virtual http_response refuse(unsigned status, std::string_view detail) = 0;
 };
 
