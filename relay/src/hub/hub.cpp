@@ -414,7 +414,8 @@ void hub::deliver(std::size_t thread, const std::shared_ptr<commit_batch>& batch
         for (const auto& event : item.events)
             deliver_event(at, event, item.caller.origin);
     for (auto& item : batch->items)
-        if (item.caller.done && item.caller.thread == thread)
+        // Whose it is first: the rest of it is that thread's alone.
+        if (item.caller.thread == thread && item.caller.done)
             std::exchange(item.caller.done, {})(item.ended);
 }
 
