@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
 import type { Browser } from './browser.ts';
+import { waitFor } from './wait.ts';
 
 type EntryKind = 'prompt' | 'text' | 'thinking' | 'tool' | 'result' | 'event' | 'unverified';
 
@@ -66,13 +67,18 @@ export class Dashboard {
     return groups.join(' ');
   }
 
-  row(text: string | RegExp): Locator {
-    return this.by('session-row').filter({ hasText: text });
+  /** The id of the session that is open. */
+  async session(): Promise<string> {
+    return (await this.by('conversation').getAttribute('data-session-id'))!;
   }
 
-  async choose(text: string | RegExp): Promise<void> {
-    await this.row(text).first().click();
-    await this.by('conversation').waitFor();
+  row(id: string): Locator {
+    return this.page.locator(`[data-testid=session-row][data-session-id="${id}"]`);
+  }
+
+  async choose(id: string): Promise<void> {
+    await this.row(id).click();
+    await this.page.locator(`[data-testid=conversation][data-session-id="${id}"]`).waitFor();
   }
 
   async prompt(text: string): Promise<void> {
@@ -85,8 +91,9 @@ export class Dashboard {
     return this.page.locator(`[data-testid=entry][data-kind=${kind}]`).filter({ hasText: text });
   }
 
-  /** Waits until the session has nothing more to say. */
+  /** Waits until the turn has ended and is shown as such. */
   async settled(): Promise<void> {
+    await waitFor('the end of the turn to be the last entry', async () => (await this.by('entry').last().getAttribute('data-kind')) === 'result');
     await this.page.locator('[data-testid=conversation][data-state=idle]').waitFor();
   }
 

@@ -72,7 +72,7 @@ describe('about a conversation', () => {
     number += 1;
     owner = await SessionOwner.start(person, { path: `/home/someone/project-${number}` });
     await owner.say('an honest beginning');
-    await dashboard.choose(`project-${number}`);
+    await dashboard.choose(owner.id);
     await dashboard.entry('text', 'an honest beginning').waitFor();
     return owner;
   }

@@ -34,6 +34,7 @@ describe('the whole', () => {
   let machine: Machine;
   let terminal: Terminal;
   let secret: string;
+  let session: string;
 
   before(async () => {
     [relay, api, browser] = await Promise.all([
@@ -72,7 +73,9 @@ describe('the whole', () => {
     await answerCode(terminal, true);
     await dashboard.by('pair-open-session').click({ timeout: 20_000 });
     await dashboard.by('conversation').waitFor();
-    await dashboard.row(planted.folder).first().waitFor();
+    session = await dashboard.session();
+    await dashboard.row(session).waitFor();
+    assert.ok((await dashboard.by('session-list').innerText()).includes(planted.folder));
   });
 
   it('streams an answer, thinking included', async () => {
@@ -164,7 +167,7 @@ describe('the whole', () => {
     try {
       const phone = await Dashboard.open(other, relay.url);
       await phone.signIn(secret);
-      await phone.choose(planted.folder);
+      await phone.choose(session);
       await phone.entry('text', 'Heard: after the agent came back').waitFor();
       assert.deepEqual(other.complaints, []);
     } finally {
@@ -174,7 +177,7 @@ describe('the whole', () => {
 
   it('deletes the session', async () => {
     await dashboard.deleteSession();
-    await waitFor('the row to go', async () => (await dashboard.row(planted.folder).count()) === 0);
+    await waitFor('the row to go', async () => (await dashboard.row(session).count()) === 0);
   });
 
   it('the page never complained, but for the connection while the relay was down', () => {
