@@ -24,7 +24,9 @@ namespace consortium::net
 {
 namespace
 {
-constexpr std::size_t read_bytes = 16u << 10;
+/// Most connections only ever need the smaller buffer, and they are many.
+constexpr std::size_t buffer_bytes_min = 2u << 10;
+constexpr std::size_t buffer_bytes_max = 64u << 10;
 /// A body may pause, but not trickle for ever: after this time it must have come at this rate on the whole.
 constexpr std::chrono::seconds trickle_grace{30};
 constexpr std::size_t trickle_bytes_per_second = 1024;
@@ -275,16 +277,18 @@ void connection::wind_down()
 
 asio::awaitable<bool> connection::read_more()
 {
-    if (begin_ == end_)
-        begin_ = end_ = 0;
-    if (begin_ > 0 && end_ == buffer_.size())
-    {
-        buffer_.erase(0, begin_);
-        end_ -= begin_;
-        begin_ = 0;
-    }
-    if (buffer_.size() - end_ < read_bytes / 4)
-        buffer_.resize(end_ + read_bytes);
+    const bool was_filled = end_ == buffer_.size();
+    std::copy(
+        buffer_.begin() + static_cast<std::ptrdiff_t>(begin_), buffer_.begin() + static_cast<std::ptrdiff_t>(end_),
+        buffer_.begin());
+    end_ -= begin_;
+    begin_ = 0;
+    // A peer that fills the buffer has more to say.
+    if (was_filled && buffer_.size() < buffer_bytes_max)
+        buffer_.resize(std::clamp(2 * buffer_.size(), buffer_bytes_min, buffer_bytes_max));
+    // What is left over belongs to a header or a chunk's size, so the buffer is bounded by those.
+    if (end_ == buffer_.size())
+        buffer_.resize(end_ + buffer_bytes_min);
     const auto [failed, count] =
         co_await channel_.read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_));
     end_ += count;
@@ -301,6 +305,11 @@ asio::awaitable<bool> connection::receive(request_reader& reader)
     {
         if (server_.draining())
             co_return false;
+        if (buffer_.size() > buffer_bytes_min)
+        {
+            begin_ = end_ = 0;
+            std::string().swap(buffer_);
+        }
         deadline_.arm(self, options.idle_timeout);
         if (!co_await read_more())
             co_return false;
@@ -429,17 +438,18 @@ asio::awaitable<bool> connection::upgrade(request_reader& reader)
     deadline_.cancel();
 
     upgraded_ = true;
+    buffer_.resize(end_);
+    buffer_.erase(0, begin_);
     websocket_settings settings;
     settings.message_bytes_max = server_.options().frame_bytes_max;
     settings.write_timeout = server_.options().write_timeout;
     auto& websockets = server_.at(thread_).websockets;
     // Leaves the list on this thread when the connection ends; counts until then.
-    auto core = std::make_shared<websocket_core>(std::move(channel_), buffer_.substr(begin_, end_ - begin_), settings);
+    auto core = std::make_shared<websocket_core>(std::move(channel_), std::move(buffer_), settings);
     websockets.insert(core.get());
     core->hold(std::shared_ptr<void>(
         nullptr,
         [key_of = core.get(), list = &websockets, counted = std::move(counted_)](void*) { list->erase(key_of); }));
-    std::string().swap(buffer_);
     auto request_copy = reader.take();
     try
     {

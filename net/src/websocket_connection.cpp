@@ -9,7 +9,7 @@ namespace consortium::net
 {
 namespace
 {
-constexpr std::size_t buffer_bytes_min = 4096;
+constexpr std::size_t buffer_bytes_min = 2u << 10;
 constexpr std::size_t buffer_bytes_usual_max = 64u << 10;
 /// A frame up to this size is copied behind its predecessors, a larger one is written from where it is.
 constexpr std::size_t copy_bytes_max = 512;
