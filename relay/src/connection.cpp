@@ -59,20 +59,74 @@ void connection::fail(std::string_view reason)
         carrier_->close_transport(reason);
 }
 
+void connection::gone() noexcept
+{
+    carrier_ = nullptr;
+    // They were never acknowledged: the client sends them again.
+    stalled_.clear();
+    barriers_.clear();
+}
+
 result<void> connection::submit(std::shared_ptr<log::command> wanted, hub::completion done)
 {
-    ++submitted_;
     auto self = std::static_pointer_cast<connection>(shared_from_this());
-    auto queued = shared_.commits.submit(
-        std::move(wanted), id(),
-        [self, done = std::move(done)](const log::outcome& ended) mutable
+    stalled_command given{
+        std::move(wanted), std::make_shared<hub::completion>(
+                               [self, done = std::move(done)](const log::outcome& ended) mutable
+                               {
+                                   done(ended);
+                                   self->completed();
+                               })};
+    if (stalled_.empty())
+    {
+        auto queued = pass_on(given);
+        if (!queued && queued.error() != errc::overloaded)
+            return queued;
+        ++submitted_;
+        if (queued)
+            return queued;
+        stall();
+    }
+    else
+        ++submitted_;
+    stalled_.push_back(std::move(given));
+    return {};
+}
+
+result<void> connection::pass_on(const stalled_command& given)
+{
+    return shared_.commits.submit(
+        given.wanted, id(), [done = given.done](const log::outcome& ended) { (*done)(ended); });
+}
+
+void connection::stall()
+{
+    if (!carrier_)
+        return;
+    carrier_->pause_reading();
+    try_again();
+}
+
+void connection::try_again()
+{
+    auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);
+    timer->async_wait(
+        [self = std::static_pointer_cast<connection>(shared_from_this()), timer](const boost::system::error_code&)
         {
-            done(ended);
-            self->completed();
+            if (!self->carrier_)
+                return;
+            while (!self->stalled_.empty())
+            {
+                const auto given = self->stalled_.front();
+                const auto queued = self->pass_on(given);
+                if (!queued && queued.error() == errc::overloaded)
+                    return self->try_again();
+                self->stalled_.pop_front();
+                if (!queued)
+                    (*given.done)({.wanted = given.wanted, .committed = std::unexpected(queued.error())});
+            }
+            self->carrier_->resume_reading();
         });
-    if (!queued)
-        --submitted_;
-    return queued;
 }
 
 void connection::completed()

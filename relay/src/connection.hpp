@@ -30,9 +30,10 @@ public:
 
     /// The socket it lives on; nullptr once it has gone.
     socket* carrier() noexcept { return carrier_; }
-    void gone() noexcept { carrier_ = nullptr; }
+    void gone() noexcept;
 
-    /// Submits in the order of the calls; `done` comes in the same order.
+    /// Submits in the order of the calls; `done` comes in the same order. While the log's queue is full it waits here
+    /// and nothing more is read from the client: refusing one message and taking the next would break their order.
     result<void> submit(std::shared_ptr<log::command> wanted, hub::completion done);
     /// Runs `task` once all that was submitted before has been committed and fanned out; at once if there is nothing.
     void after_earlier(std::move_only_function<void()> task);
@@ -46,6 +47,15 @@ public:
     void hold_back_if_full();
 
 private:
+    /// What waits for room in the log's queue.
+    struct stalled_command
+    {
+        std::shared_ptr<log::command> wanted;
+        std::shared_ptr<hub::completion> done;
+    };
+    result<void> pass_on(const stalled_command& given);
+    void stall();
+    void try_again();
     void completed();
     void look_again();
 
@@ -63,6 +73,7 @@ private:
     };
     std::deque<barrier> barriers_;
     std::unordered_set<session_id> reached_;
+    std::deque<stalled_command> stalled_;
     bool held_back_ = false;
 };
 

@@ -42,15 +42,18 @@ result<void> rate_limiter::take(std::string_view address)
 {
     const auto now = clock_.now();
     const std::lock_guard lock(guard_);
-    auto known = each_.find(std::string(address));
-    if (known == each_.end())
+    if (!address.empty())
     {
-        if (each_.size() >= allowed_.addresses_max)
-            make_room(now);
-        known = each_.emplace(std::string(address), token_bucket()).first;
+        auto known = each_.find(std::string(address));
+        if (known == each_.end())
+        {
+            if (each_.size() >= allowed_.addresses_max)
+                make_room(now);
+            known = each_.emplace(std::string(address), token_bucket()).first;
+        }
+        if (const auto wait = known->second.take(allowed_.each, now))
+            return fail(errc::rate_limited, "too many requests from this address; wait a little", *wait);
     }
-    if (const auto wait = known->second.take(allowed_.each, now))
-        return fail(errc::rate_limited, "too many requests from this address; wait a little", *wait);
     if (const auto wait = all_.take(allowed_.all, now))
         return fail(errc::overloaded, "too many requests at once; wait a little", *wait);
     return {};

@@ -45,7 +45,8 @@ public:
     };
     rate_limiter(const clock_source& clock, settings allowed) : clock_(clock), allowed_(allowed) {}
 
-    /// errc::rate_limited (this address), errc::overloaded (everybody together); both carry when to try again.
+    /// errc::rate_limited (this address; none when it is empty), errc::overloaded (everybody together); both carry when
+    /// to try again.
     result<void> take(std::string_view address);
 
 private:

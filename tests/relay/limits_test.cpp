@@ -50,6 +50,15 @@ TEST(limits_test, addresses_do_not_share_and_all_together_are_bounded)
     EXPECT_TRUE(limiter.take("a"));
 }
 
+TEST(limits_test, without_an_address_only_all_together_counts)
+{
+    manual_clock clock(1'000'000);
+    rate_limiter limiter(clock, {.each = {1, 1}, .all = {1, 3}});
+    for (int i = 0; i < 3; ++i)
+        EXPECT_TRUE(limiter.take(""));
+    EXPECT_EQ(limiter.take("").error(), errc::overloaded);
+}
+
 TEST(limits_test, memory_is_bounded)
 {
     manual_clock clock(1'000'000);

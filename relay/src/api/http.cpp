@@ -104,6 +104,9 @@ result<std::uint64_t> query_number(
 
 std::string rate_key(const std::string& address)
 {
+    in_addr v4{};
+    if (address == "::1" || (inet_pton(AF_INET, address.c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127))
+        return {};
     in6_addr parsed{};
     if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1 || IN6_IS_ADDR_V4MAPPED(&parsed))
         return address;

@@ -120,7 +120,8 @@ result<std::uint64_t> query_number(
     const net::http_request& request, std::string_view name, std::uint64_t otherwise, std::uint64_t least,
     std::uint64_t most);
 
-/// The address that rates are counted by: IPv6 by its /64, which one person may have whole.
+/// The address that rates are counted by: IPv6 by its /64, which one person may have whole. Empty for loopback, where
+/// a proxy speaks for many: only the rate of all together counts then.
 std::string rate_key(const std::string& address);
 
 /// An id of the path. What has not the form of one is nobody's: nil, which nothing has.

@@ -46,7 +46,7 @@ result<void> pairing_book::announce(const protocol::v1::pairing_request& wanted,
     if (entries_.size() >= bounds_.pending_max)
         return fail(errc::overloaded, "too many pairing requests wait for an answer", std::chrono::seconds(30));
     if (const auto count = per_address_.find(address);
-        count != per_address_.end() && count->second >= bounds_.pending_per_address_max)
+        !address.empty() && count != per_address_.end() && count->second >= bounds_.pending_per_address_max)
         return fail(errc::rate_limited, "too many pairing requests from this address wait", std::chrono::minutes(1));
     ++per_address_[address];
     const auto ends_at = now + lifetime_ms;

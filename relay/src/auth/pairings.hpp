@@ -23,7 +23,7 @@ public:
     pairing_book(const clock_source& clock, settings bounds) : clock_(clock), bounds_(bounds) {}
 
     /// The same request again is fine and does not prolong it. errc::conflict: the key was announced by another device;
-    /// errc::rate_limited, errc::overloaded: too many wait.
+    /// errc::rate_limited (from this address, unless it is empty), errc::overloaded: too many wait.
     result<void> announce(const protocol::v1::pairing_request& wanted, const std::string& address);
 
     /// Empty: never announced, or longer ago than limits::pairing_lifetime.
