@@ -1,0 +1,192 @@
+#include "program.hpp"
+#include "consortium/projections/views.hpp"
+#include <cstdlib>
+#include <spdlog/spdlog.h>
+
+namespace consortium::relay
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+
+// Logins from one address, and from all together. Argon2id is not in this path: a login costs two signature checks and
+// one commit.
+constexpr rate_limiter::settings guest_rates{.each = {20, 400}, .all = {1000, 4000}};
+// An agent asks once per second how its pairing goes.
+constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4000}};
+constexpr pairing_book::settings pairing_bounds{
+    .pending_max = limits::pairings_pending_max, .pending_per_address_max = 100};
+constexpr auto drain_limit = 700ms;
+constexpr std::size_t reader_threads = 2;
+
+constexpr follower::settings follower_bounds{
+    .queue_bytes_max = limits::socket_queue_bytes_max, .mark_every = limits::caught_up_every};
+
+/// What is in memory may be ahead of the disk: nothing of it may be said to anybody any more.
+void end_at_once(const error& why)
+{
+    spdlog::critical("the log cannot be written: {}", why.detail);
+    spdlog::shutdown();
+    std::_Exit(1);
+}
+
+error wrong_secret(const config& settings, const error& why)
+{
+    const auto source = settings.master_secret
+                            ? std::string(" (it came from CONSORTIUM_MASTER_SECRET)")
+                            : " (it came from " + settings.data.string() + ".secret; set CONSORTIUM_MASTER_SECRET)";
+    return {errc::wrong_secret, why.detail + source, {}};
+}
+
+} // namespace
+
+program::program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins)
+    : settings_(settings),
+      server_(std::move(server)),
+      origins_(std::move(origins)),
+      commits_(*server_, follower_bounds),
+      challenges_(clock_),
+      pairings_(clock_, pairing_bounds),
+      guests_(clock_, guest_rates),
+      pollers_(clock_, poller_rates),
+      presence_(
+          commits_, clock_,
+          {.session_timeout = settings.session_timeout,
+           .machine_timeout = limits::machine_timeout,
+           .activity_interval = limits::activity_interval}),
+      rpc_(
+          commits_, *server_, clock_,
+          {.timeout = settings.rpc_timeout,
+           .grace = std::min<std::chrono::milliseconds>(limits::rpc_target_grace, settings.rpc_timeout / 6)}),
+      assets_(embedded_files()),
+      readers_(reader_threads)
+{
+}
+
+program::~program()
+{
+    stop();
+}
+
+result<std::unique_ptr<program>> program::make(const config& settings)
+{
+    net::http_server_options options;
+    options.address = settings.listen;
+    options.port = settings.port;
+    options.threads = settings.io_threads;
+    options.certificate_file = settings.tls_certificate;
+    options.key_file = settings.tls_key;
+    auto server = net::http_server::listen(std::move(options));
+    if (!server)
+        return std::unexpected(server.error());
+    auto origins = accepted_origins::make(
+        {.public_urls = settings.public_urls, .own_hosts = own_hosts(), .port = (*server)->port()});
+    if (!origins)
+        return std::unexpected(origins.error());
+    const auto secret = find_secret(settings);
+    if (!secret)
+        return std::unexpected(secret.error());
+
+    std::unique_ptr<program> out(new program(settings, std::move(*server), std::move(*origins)));
+    out->generated_secret_ = secret->generated;
+    if (auto opened = out->open(secret->value); !opened)
+        return std::unexpected(opened.error());
+    out->wire();
+    return out;
+}
+
+result<void> program::open(const std::string& secret)
+{
+    log::log_options options;
+    options.directory = settings_.data;
+    options.master_secret = secret;
+    auto opened = log::open_log(options, projections::rules(), commits_, clock_);
+    if (!opened)
+        return std::unexpected(
+            opened.error() == errc::wrong_secret ? wrong_secret(settings_, opened.error()) : opened.error());
+    log_ = std::move(*opened);
+    if (const auto torn = log_->opened().repaired_bytes; torn > 0)
+        spdlog::warn("discarded a torn batch of {} bytes, which nobody was told had been stored", torn);
+    if (const auto kept = log_->opened().kept_records; kept > 0)
+        spdlog::info("kept {} records that were stored just before the last end", kept);
+    return presence_.load(*log_->read());
+}
+
+result<projections::principal> program::find_principal(const token_claims& claims)
+{
+    const auto device = projections::find_device(*log_->read(), claims.account, claims.device);
+    if (!device)
+        return std::unexpected(device.error());
+    if (device->revoked_at)
+        return fail(errc::revoked, "this device was revoked");
+    return projections::principal{claims.account, claims.device, device->kind};
+}
+
+void program::on_committed(const log::event& happened)
+{
+    if (happened.header.type == log::event_type::device_revoked)
+        tokens_->forget(happened.header.stream.as<device_id>());
+    if (happened.header.type == log::event_type::account_deleted)
+        tokens_->forget(happened.header.account);
+    presence_.committed(happened);
+}
+
+void program::wire()
+{
+    updates_ = std::make_unique<update_writer>(*log_);
+    tokens_ = std::make_unique<authenticator>(
+        log_->keys().token_seed, [this](const token_claims& claims) { return find_principal(claims); });
+    shared_ = std::make_unique<services>(services{
+        .settings = settings_,
+        .clock = clock_,
+        .log = *log_,
+        .commits = commits_,
+        .updates = *updates_,
+        .tokens = *tokens_,
+        .challenges = challenges_,
+        .pairings = pairings_,
+        .origins = origins_,
+        .guests = guests_,
+        .pollers = pollers_,
+        .presence = presence_,
+        .rpc = rpc_,
+        .assets = assets_,
+        .readers = readers_,
+    });
+    rules_ = std::make_unique<socket_rules>(*shared_);
+    router_ = std::make_unique<request_router>(*shared_);
+    socket_server_options options;
+    options.ping_interval = settings_.ping_interval;
+    options.ping_timeout = settings_.ping_timeout;
+    options.connect_timeout = settings_.connect_timeout;
+    sockets_ = socket_server::make(*server_, *rules_, options);
+    router_->attach(*sockets_);
+    commits_.attach(
+        *log_, *updates_,
+        {.committed = [this](const log::event& happened) { on_committed(happened); },
+         .pressure = [this](bool high)
+         { sockets_->for_each_here([high](socket& client) { socket_rules::hold(client, high); }); },
+         .failure = end_at_once});
+}
+
+void program::start()
+{
+    running_ = true;
+    server_->start(*router_);
+    presence_.start(*server_);
+}
+
+void program::stop()
+{
+    if (!std::exchange(running_, false))
+        return;
+    presence_.stop();
+    sockets_->close_all("the relay is stopping");
+    server_->drain(drain_limit);
+    readers_.join();
+    log_->close();
+    server_->stop();
+}
+
+} // namespace consortium::relay

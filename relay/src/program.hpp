@@ -1,0 +1,66 @@
+#pragma once
+#include "assets.hpp"
+#include "server.hpp"
+#include "socket_rules.hpp"
+#include <boost/asio/thread_pool.hpp>
+#include <filesystem>
+#include <memory>
+
+namespace consortium::relay
+{
+
+/// The relay as a whole: everything that runs, in the order it is made.
+class program
+{
+public:
+    /// Binds the port, finds the secret, opens the log. Nothing is accepted yet. Errors are for people: one line each.
+    static result<std::unique_ptr<program>> make(const config& settings);
+    program(const program&) = delete;
+    program& operator=(const program&) = delete;
+    ~program();
+
+    void start();
+    /// Lets clients go so that they dial again, completes what was submitted, and ends the threads.
+    void stop();
+
+    std::uint16_t port() const noexcept { return server_->port(); }
+    log::event_log& log() noexcept { return *log_; }
+    /// Where a secret was written just now; else empty.
+    const std::filesystem::path& generated_secret() const noexcept { return generated_secret_; }
+    /// What people should open: the first public URL, else empty.
+    std::string_view public_url() const noexcept { return origins_.first_public_url(); }
+
+private:
+    program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins);
+    result<void> open(const std::string& secret);
+    void wire();
+    void on_committed(const log::event& happened);
+    result<projections::principal> find_principal(const token_claims& claims);
+
+    const config settings_;
+    const system_clock_source clock_;
+    const std::unique_ptr<net::http_server> server_;
+    const accepted_origins origins_;
+    std::filesystem::path generated_secret_;
+    hub commits_;
+    std::unique_ptr<log::event_log> log_;
+
+    // Made once the log is open; taken down before it.
+    std::unique_ptr<update_writer> updates_;
+    std::unique_ptr<authenticator> tokens_;
+    challenge_book challenges_;
+    pairing_book pairings_;
+    rate_limiter guests_;
+    rate_limiter pollers_;
+    presence_service presence_;
+    rpc_service rpc_;
+    const asset_store assets_;
+    boost::asio::thread_pool readers_;
+    std::unique_ptr<services> shared_;
+    std::unique_ptr<socket_rules> rules_;
+    std::unique_ptr<request_router> router_;
+    std::unique_ptr<socket_server> sockets_;
+    bool running_ = false;
+};
+
+} // namespace consortium::relay
