@@ -17,6 +17,8 @@ const flags = [
 
 export class Browser {
   readonly context: BrowserContext;
+  /** All that left the browser: addresses, headers, bodies, WebSocket messages. */
+  readonly sent: Buffer[] = [];
   /** What pages wrote to their console, and what they failed at. */
   readonly complaints: string[] = [];
   readonly #remove: () => void;
@@ -30,11 +32,11 @@ export class Browser {
   }
 
   /** CONSORTIUM_CHROMIUM names another program than /usr/bin/chromium. */
-  static async start({ width = 1280, height = 900 } = {}): Promise<Browser> {
+  static async start({ width = 1280, height = 900, more = [] as string[] } = {}): Promise<Browser> {
     const place = freshDirectory('browser');
     const context = await chromium.launchPersistentContext(join(place.path, 'profile'), {
       executablePath: process.env['CONSORTIUM_CHROMIUM'] ?? '/usr/bin/chromium',
-      args: flags,
+      args: [...flags, ...more],
       headless: true,
       viewport: { width, height },
     });
@@ -47,6 +49,13 @@ export class Browser {
       if (message.type() === 'error') this.complaints.push(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack ?? error.message}`));
+    page.on('request', (request) => {
+      this.sent.push(Buffer.from(`${request.method()} ${request.url()} ${JSON.stringify(request.headers())}`), request.postDataBuffer() ?? Buffer.alloc(0));
+    });
+    page.on('websocket', (socket) => {
+      this.sent.push(Buffer.from(socket.url()));
+      socket.on('framesent', ({ payload }) => this.sent.push(Buffer.from(payload)));
+    });
     await page.goto(url);
     return page;
   }

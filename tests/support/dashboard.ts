@@ -32,7 +32,7 @@ export class Dashboard {
       await field.fill(secret.split('-')[group - 1]!);
     }
     await this.by('key-confirm').click();
-    await this.by('session-list').waitFor();
+    await this.by('truth-line').waitFor();
     return secret;
   }
 
@@ -44,7 +44,7 @@ export class Dashboard {
 
   async signIn(secret: string): Promise<void> {
     await this.tryToSignIn(secret);
-    await this.by('session-list').waitFor();
+    await this.by('truth-line').waitFor();
   }
 
   /** Gives the link, and goes no further. */

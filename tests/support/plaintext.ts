@@ -4,13 +4,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The ways in which `text` may lie in a file: as it is, in hex, in base64 at each of its three alignments, in UTF-16. */
-export function disguises(text: string): [name: string, bytes: Buffer][] {
-  const raw = Buffer.from(text, 'utf8');
+export function disguises(text: string | Uint8Array): [name: string, bytes: Buffer][] {
+  const raw = Buffer.from(text as string);
   const found: [string, Buffer][] = [
     ['as it is', raw],
     ['in hex', Buffer.from(raw.toString('hex'))],
     ['in upper-case hex', Buffer.from(raw.toString('hex').toUpperCase())],
-    ['as UTF-16', Buffer.from(text, 'utf16le')],
+    ...(typeof text === 'string' ? [['as UTF-16', Buffer.from(text, 'utf16le')] as [string, Buffer]] : []),
   ];
   for (const shift of [0, 1, 2]) {
     const padded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64').replaceAll('=', '');
@@ -24,12 +24,12 @@ export function disguises(text: string): [name: string, bytes: Buffer][] {
 }
 
 /** Where any of these texts can be found in these bytes. */
-export function findings(where: string, bytes: Buffer, texts: string[]): string[] {
+export function findings(where: string, bytes: Buffer, texts: (string | Uint8Array)[]): string[] {
   return texts.flatMap((text) => disguises(text).filter(([, form]) => bytes.includes(form)).map(([name]) => `"${text}" ${name} in ${where}`));
 }
 
 /** The same in every file below a directory, names included. */
-export function findingsBelow(directory: string, texts: string[]): string[] {
+export function findingsBelow(directory: string, texts: (string | Uint8Array)[]): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
     const path = join(directory, name);
     const inName = findings(`the name of ${path}`, Buffer.from(name), texts);

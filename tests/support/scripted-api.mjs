@@ -319,8 +319,12 @@ export async function startScriptedApi({ port = 0, scenes = {} } = {}) {
     asked,
     scene: (name, rounds) => known.set(name, rounds),
     open: (name) => gateOf(name).opened.resolve(),
-    /** Resolves when an answer stands at that gate. */
-    reached: (name) => gateOf(name).reached.promise,
+    /** Resolves when an answer stands at that gate; rejects when none does in time. */
+    async reached(name, ms = 30_000) {
+      let timer;
+      const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer has come to the gate ${name}`)), ms)));
+      await Promise.race([gateOf(name).reached.promise, late]).finally(() => clearTimeout(timer));
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

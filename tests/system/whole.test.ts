@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { answerCode, codeIn, hostnameFor, linkIn, Machine } from '../support/agent.ts';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
+import { parsePairingLink, parseSecret } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
 import { findings, findingsBelow } from '../support/plaintext.ts';
 import { Relay, run } from '../support/relay.ts';
@@ -35,6 +36,7 @@ describe('the whole', () => {
   let terminal: Terminal;
   let secret: string;
   let session: string;
+  let link: ReturnType<typeof parsePairingLink>;
 
   before(async () => {
     [relay, api, browser] = await Promise.all([
@@ -59,14 +61,28 @@ describe('the whole', () => {
     await api?.close();
   });
 
-  it('a new identity', async () => {
+  let broken = false;
+
+  /** Each builds on those before: after a failure the rest would only wait in vain. */
+  function step(what: string, act: () => void | Promise<void>): void {
+    it(what, { timeout: 120_000 }, async () => {
+      assert.equal(broken, false, 'an earlier step has failed');
+      broken = true;
+      await act();
+      broken = false;
+    });
+  }
+
+  step('a new identity', async () => {
     dashboard = await Dashboard.open(browser, relay.url);
     secret = await dashboard.newIdentity();
   });
 
-  it('pairs by link, with the same code on both sides', async () => {
+  step('pairs by link, with the same code on both sides', async () => {
     terminal = await machine.start();
-    const code = await dashboard.approve(await linkIn(terminal));
+    const text = await linkIn(terminal);
+    link = parsePairingLink(text);
+    const code = await dashboard.approve(text);
     assert.match(code, /^\d{3} \d{3} \d{3} \d{3}$/);
     assert.equal(await codeIn(terminal), code);
     assert.deepEqual(machine.stored().filter(([, content]) => content.includes('eyJ')), [], 'nothing is stored before the codes were compared');
@@ -78,7 +94,7 @@ describe('the whole', () => {
     assert.ok((await dashboard.by('session-list').innerText()).includes(planted.folder));
   });
 
-  it('streams an answer, thinking included', async () => {
+  step('streams an answer, thinking included', async () => {
     await dashboard.prompt(`${planted.prompt} #talk`);
     await api.reached('talk');
     await dashboard.by('partial').getByText('It begins,').waitFor();
@@ -91,7 +107,7 @@ describe('the whole', () => {
     assert.equal(await dashboard.entry('text', planted.answer).count(), 1);
   });
 
-  it('runs a tool that is allowed, with its exact command shown', async () => {
+  step('runs a tool that is allowed, with its exact command shown', async () => {
     await dashboard.prompt('now a file #tool');
     const slip = dashboard.by('slip');
     await slip.waitFor();
@@ -103,7 +119,7 @@ describe('the whole', () => {
     assert.ok(existsSync(join(machine.work, 'planted-file-of-a-command')));
   });
 
-  it('does not run a tool that is denied, and passes on why', async () => {
+  step('does not run a tool that is denied, and passes on why', async () => {
     await dashboard.prompt('and another #other');
     await dashboard.by('slip-deny').click();
     await dashboard.by('slip-deny-note').fill(planted.reason);
@@ -113,7 +129,15 @@ describe('the whole', () => {
     assert.ok(api.asked.some(({ results }) => results.some(({ failed, text }: any) => failed && text.includes(planted.reason))));
   });
 
-  it('stops a running turn', async () => {
+  step('answers a question of Claude', async () => {
+    await dashboard.prompt('which one? #ask');
+    await dashboard.by('slip').getByText('Which colour shall the door have?').waitFor();
+    await dashboard.by('slip').locator('label').filter({ hasText: 'Blue' }).click();
+    await dashboard.by('slip-answer').click();
+    await dashboard.entry('text', /Results: \[done\].*Blue/).waitFor();
+  });
+
+  step('stops a running turn', async () => {
     await dashboard.prompt('for ever #endless');
     await api.reached('never');
     await dashboard.by('partial').getByText('On and on').waitFor();
@@ -124,7 +148,7 @@ describe('the whole', () => {
     await dashboard.entry('text', 'Heard: still there?').waitFor();
   });
 
-  it('loses nothing when the relay is killed in the middle', { timeout: 90_000 }, async () => {
+  step('loses nothing when the relay is killed in the middle', async () => {
     await dashboard.prompt('hold on #spooled');
     await api.reached('fallen');
     await dashboard.by('partial').getByText('before the fall').waitFor();
@@ -141,7 +165,7 @@ describe('the whole', () => {
     assert.equal(await dashboard.by('entry').and(dashboard.page.locator('[data-kind=unverified]')).count(), 0, 'no gap, no doubt');
   });
 
-  it('shows the same after the page was loaded anew', async () => {
+  step('shows the same after the page was loaded anew', async () => {
     const entries = async () => (await dashboard.by('entry').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
     await dashboard.settled();
     const before = await entries();
@@ -154,7 +178,7 @@ describe('the whole', () => {
     }, { last: () => ({ before, after }) });
   });
 
-  it('goes on where it was after the agent was killed', { timeout: 90_000 }, async () => {
+  step('goes on where it was after the agent was killed', async () => {
     process.kill(await terminal.pid(), 'SIGKILL');
     terminal = await machine.start();
     await dashboard.prompt('after the agent came back');
@@ -162,7 +186,7 @@ describe('the whole', () => {
     assert.equal(api.asked.filter(({ prompts }) => prompts.includes('after the agent came back')).length, 1);
   });
 
-  it('shows it all to the same person in another browser', async () => {
+  step('shows it all to the same person in another browser', async () => {
     const other = await Browser.start({ width: 390, height: 844 });
     try {
       const phone = await Dashboard.open(other, relay.url);
@@ -175,19 +199,26 @@ describe('the whole', () => {
     }
   });
 
-  it('deletes the session', async () => {
+  step('deletes the session', async () => {
     await dashboard.deleteSession();
     await waitFor('the row to go', async () => (await dashboard.row(session).count()) === 0);
   });
 
-  it('the page never complained, but for the connection while the relay was down', () => {
+  step('the page never complained, but for the connection while the relay was down', () => {
     const others = browser.complaints.filter((text) => !/ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket connection|Failed to load resource/.test(text));
     assert.deepEqual(others, []);
     assert.equal(browser.complaints.some((text) => /Content.Security.Policy/i.test(text)), false);
   });
 
-  it('the relay knows none of it', async () => {
-    const secrets = [...Object.values(planted), 'written while the relay was down', secret.replaceAll(/\s/g, ''), machine.work];
+  step('the browser sent none of it', () => {
+    // The text of a prompt is in no request, nor is the key of the account or the secret of the link.
+    const secrets = [...Object.values(planted), 'written while the relay was down', secret, parseSecret(secret), link.secret];
+    assert.ok(browser.sent.length > 50 && browser.sent.some((bytes) => bytes.includes('update') || bytes.includes('message')));
+    assert.deepEqual(browser.sent.flatMap((bytes) => findings('what the browser sent', bytes, secrets)), []);
+  });
+
+  step('the relay knows none of it', async () => {
+    const secrets = [...Object.values(planted), 'written while the relay was down', secret, parseSecret(secret), link.secret, machine.work];
     assert.deepEqual(findings('its output', Buffer.from(relay.output), secrets), []);
     assert.deepEqual(findingsBelow(relay.data, secrets), []);
     await relay.stop();
@@ -195,7 +226,7 @@ describe('the whole', () => {
     assert.deepEqual(findings('its output', Buffer.from(relay.output), secrets), []);
   });
 
-  it('its log is sound, and its views follow from it', async () => {
+  step('its log is sound, and its views follow from it', async () => {
     for (const args of [['verify'], ['replay', '--check']]) {
       const { code, stdout, stderr } = await run(program('consortium-admin'), [...args, '--data', relay.data]);
       assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
