@@ -247,5 +247,15 @@ int main(int argc, char** argv)
             bare.cpu_us, 100 * ours.records_per_s / bare.records_per_s);
         std::fflush(stdout);
     }
+    const small_domain rules;
+    const system_clock_source clock;
+    measuring_sink sink;
+    for (const auto* what : {"with the records of the last line", "again"})
+    {
+        const auto log = open_log(options_for(place / "log"), rules, sink, clock).value();
+        std::printf(
+            "Opening %s: %lld ms, %llu records\n", what, static_cast<long long>(log->opened().opening.count()),
+            static_cast<unsigned long long>(log->opened().head.value));
+    }
     std::filesystem::remove_all(place);
 }
