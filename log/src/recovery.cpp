@@ -212,12 +212,13 @@ struct looked_at
 {
     std::shared_ptr<rocks_store> store;
     head_state head;
+    std::unique_ptr<keyring> keys;
 };
 
 /// Opens as asked and holds what is found against the witness.
 result<looked_at> look(
     const fs::path& database, store_access access, const domain& rules, const seams& below,
-    const witness_state& witness)
+    const witness_state& witness, const key256& root)
 {
     auto store = rocks_store::open(database, access, rules.tables(), below.env);
     if (!store)
@@ -227,7 +228,10 @@ result<looked_at> look(
         return std::unexpected(explain(head.error(), witness));
     if (auto held = hold_against_witness(**store, *head, witness); !held)
         return std::unexpected(held.error());
-    return looked_at{.store = std::move(*store), .head = std::move(*head)};
+    auto keys = keyring::open(root, **store);
+    if (!keys)
+        return std::unexpected(explain(keys.error(), witness));
+    return looked_at{.store = std::move(*store), .head = std::move(*head), .keys = std::move(*keys)};
 }
 
 /// Makes the tables that are new in this version, from the log. An interrupted attempt is begun anew: they count only
@@ -323,27 +327,25 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
 
     {
         // Opening for writing would repair, and destroy what the repair was made from: look first.
-        auto seen = look(names.database(), store_access::read_only, rules, below, *witness);
+        auto seen = look(names.database(), store_access::read_only, rules, below, *witness, *root);
         if (!seen)
             return std::unexpected(seen.error());
         out.torn_bytes = seen->store->wal().torn_bytes;
         out.store = std::move(seen->store);
         out.head = std::move(seen->head);
+        out.with = std::make_shared<reading>(std::move(seen->keys));
     }
     if (access == store_access::read_write)
     {
         out.store.reset();
-        auto opened = look(names.database(), access, rules, below, *witness);
+        auto opened = look(names.database(), access, rules, below, *witness, *root);
         if (!opened)
             return std::unexpected(opened.error());
         out.store = std::move(opened->store);
         out.head = std::move(opened->head);
+        out.with = std::make_shared<reading>(std::move(opened->keys));
     }
     out.unwitnessed_records = out.head.number().value - witness->head.value;
-    auto keys = keyring::open(*root, *out.store);
-    if (!keys)
-        return std::unexpected(explain(keys.error(), *witness));
-    out.with = std::make_shared<reading>(std::move(*keys));
     if (out.store->tables_made() < rules.tables().size())
     {
         if (access != store_access::read_write)

@@ -193,7 +193,7 @@ std::uint64_t torn_bytes(const wal_watcher& watcher)
 error to_error(const rocksdb::Status& status, std::string_view what)
 {
     auto code = errc::io;
-    if (status.IsCorruption())
+    if (status.IsCorruption() || status.IsPathNotFound()) // a file that should be there
         code = errc::corrupt;
     else if (status.IsNotFound())
         code = errc::not_found;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <random>
 
 namespace consortium::log
 {
@@ -284,6 +285,95 @@ TEST_F(recovery_test, a_deleted_table_file_is_refused)
         if (entry.path().extension() == ".sst")
             fs::remove(entry.path());
     expect_refused(image, errc::corrupt, "up to lsn 52 were acknowledged");
+}
+
+TEST_F(recovery_test, a_missing_database_is_refused)
+{
+    const auto image = crashed(crash_point::before_write);
+    fs::rename(image / "db" / "CURRENT", place_.path() / "current");
+    expect_refused(image, errc::corrupt, "up to lsn 52 were acknowledged");
+    fs::remove_all(image / "db");
+    expect_refused(image, errc::corrupt, "up to lsn 52 were acknowledged");
+}
+
+// Goal: whatever happens to whichever file of the database, the log is refused and left alone, or it serves every
+// acknowledged record as it was, or says of a record that it is damaged. It never serves less or something else.
+TEST_F(recovery_test, random_damage_is_never_served_as_sound)
+{
+    const auto seed = std::random_device{}();
+    std::cout << "seed " << seed << "\n";
+    std::mt19937 random(seed);
+    const auto below_of = [&](std::uint64_t count)
+    { return std::uniform_int_distribution<std::uint64_t>(0, count - 1)(random); };
+    const auto image = crashed(
+        crash_point::before_write,
+        [](rocks_store& store)
+        {
+            ASSERT_TRUE(store.db().Flush({}, store.log()).ok());
+            ASSERT_TRUE(store.db().Flush({}, store.keys()).ok());
+        });
+    std::vector<event> expected;
+    {
+        const auto copy = place_.path() / "sound";
+        fs::copy(image, copy, fs::copy_options::recursive);
+        open(copy);
+        expected = log_->read()->read(lsn{1}, 1000).value();
+        ASSERT_EQ(expected.size(), acknowledged);
+        log_.reset();
+    }
+    const auto damaged = place_.path() / "damaged";
+    int refused = 0;
+    constexpr int rounds = 60;
+    for (int round = 0; round < rounds; ++round)
+    {
+        fs::remove_all(damaged);
+        fs::copy(image, damaged, fs::copy_options::recursive);
+        std::vector<fs::path> files;
+        for (const auto& entry : fs::directory_iterator(damaged / "db"))
+            files.push_back(entry.path());
+        std::ranges::sort(files);
+        const auto& file = files[below_of(files.size())];
+        const auto size = fs::file_size(file);
+        std::string what = file.filename().string();
+        switch (size == 0 ? 0 : below_of(3))
+        {
+        case 0:
+            fs::remove(file);
+            what += " removed";
+            break;
+        case 1:
+            fs::resize_file(file, below_of(size));
+            what += " cut to " + std::to_string(fs::file_size(file));
+            break;
+        default:
+        {
+            const auto at = below_of(size);
+            flip(file, at);
+            what += " altered at " + std::to_string(at);
+        }
+        }
+        SCOPED_TRACE(what);
+        const auto before = contents(damaged);
+        auto opened = try_open(damaged);
+        if (!opened)
+        {
+            ++refused;
+            EXPECT_EQ(contents(damaged), before) << opened.error().detail;
+            continue;
+        }
+        const auto at = (*opened)->read();
+        EXPECT_EQ(at->head().value, acknowledged);
+        for (const auto& happened : expected)
+        {
+            const auto read = at->read(happened.number);
+            if (read)
+                EXPECT_EQ(*read, happened);
+            else
+                EXPECT_EQ(read.error(), errc::corrupt) << read.error().detail;
+        }
+    }
+    EXPECT_GT(refused, 0);
+    EXPECT_LT(refused, rounds);
 }
 
 TEST_F(recovery_test, a_missing_or_unreadable_witness_is_refused)
