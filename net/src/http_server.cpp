@@ -198,9 +198,18 @@ bool has_token(std::optional<std::string_view> list, std::string_view token)
     return false;
 }
 
+/// A list may be spread over several fields (RFC 9110 section 5.3).
+bool has_token(const http_headers& headers, std::string_view name, std::string_view token)
+{
+    for (const auto& field : headers)
+        if (equal_ignoring_case(field.name, name) && has_token(field.value, token))
+            return true;
+    return false;
+}
+
 bool wants_websocket(const http_request& request)
 {
-    return has_token(request.header("Connection"), "upgrade") && has_token(request.header("Upgrade"), "websocket");
+    return has_token(request.headers, "Connection", "upgrade") && has_token(request.headers, "Upgrade", "websocket");
 }
 
 /// RFC 9110 section 5.6.7.

@@ -318,7 +318,7 @@ TEST_F(http_server_test, malformed_requests_get_an_answer_and_the_connection_end
     start();
     EXPECT_TRUE(raw("nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
     EXPECT_TRUE(raw("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 431 "));
-    const std::string upgrade = "Connection: close, Upgrade\r\nUpgrade: WebSocket\r\n";
+    const std::string upgrade = "Connection: close\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n";
     EXPECT_TRUE(raw("GET /ws HTTP/1.1\r\nHost: h\r\n" + upgrade + "\r\n").contains(" 400 "));
     EXPECT_TRUE(raw("GET /ws HTTP/1.1\r\nHost: h\r\n" + upgrade +
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n")

@@ -15,7 +15,10 @@ class EchoServer {
   port = 0;
   readonly #child: ChildProcess;
 
+  static readonly all: EchoServer[] = [];
+
   private constructor(settings: Record<string, number>) {
+    EchoServer.all.push(this);
     const args = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
     this.#child = spawn(program('echo_server'), args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.output += text));
@@ -45,6 +48,11 @@ class EchoServer {
     return this.output;
   }
 
+  /** After a failure: no server outlives the tests. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   pause(): void {
     this.#child.kill('SIGSTOP');
   }
@@ -54,7 +62,10 @@ class EchoServer {
 }
 
 const open: Socket[] = [];
-after(() => open.forEach((socket) => socket.disconnect()));
+after(() => {
+  open.forEach((socket) => socket.disconnect());
+  EchoServer.all.forEach((server) => server.kill());
+});
 
 function dial(server: EchoServer, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
   const socket = io(server.url, { path: '/v1/updates', forceNew: true, reconnectionDelay: 20, ...options });
@@ -256,6 +267,18 @@ for (const [carrier, transports] of Object.entries(carriers)) {
       socket.io.on('ping', () => ++pings);
       await waitFor('ten pings', () => pings >= 10);
       assert.equal(socket.connected, true);
+      socket.disconnect();
+      await server.stop();
+    });
+
+    it('holds no silence against a client that it does not listen to itself', async () => {
+      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 100 });
+      const socket = dial(server, { transports });
+      await heard(socket, 'connect');
+      const { id } = socket;
+      socket.emit('pause', 600);
+      assert.equal(await socket.timeout(5000).emitWithAck('echo', 'still here'), 'still here');
+      assert.equal(socket.id, id);
       socket.disconnect();
       await server.stop();
     });

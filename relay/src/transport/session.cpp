@@ -426,7 +426,8 @@ void session::leave_name_space(std::string_view reason)
 
 void session::pause()
 {
-    ++pauses_;
+    if (pauses_++ == 0 && awaiting_pong_)
+        schedule_heartbeat(context_.options.ping_interval);
 }
 
 void session::resume()
@@ -666,18 +667,16 @@ void session::schedule_heartbeat(std::chrono::milliseconds after)
 
 void session::heartbeat()
 {
-    if (awaiting_pong_)
+    if (awaiting_pong_ && pauses_ == 0)
     {
-        if (pauses_ == 0)
-            close("ping timeout");
-        else
-            schedule_heartbeat(context_.options.ping_timeout);
+        close("ping timeout");
         return;
     }
     awaiting_pong_ = true;
     send(ping_packet);
     flush();
-    schedule_heartbeat(context_.options.ping_timeout);
+    // While we do not listen, pongs cannot be heard; the client must go on hearing us, though.
+    schedule_heartbeat(pauses_ == 0 ? context_.options.ping_timeout : context_.options.ping_interval);
 }
 
 void session::arm_connect_timeout()
