@@ -35,8 +35,7 @@ fs::path witness_path(const log_options& options)
 }
 
 constexpr std::string_view next_step =
-    " Nothing was changed. Copy the directory before anything else; then restore the newest backup, or accept what is "
-    "there with 'consortium-admin witness adopt'.";
+    " Nothing was changed. Copy the directory before anything else, then restore the newest backup of it.";
 
 std::string lsn_range(std::uint64_t first, std::uint64_t last)
 {
