@@ -70,6 +70,7 @@ net::http_response open_to_others(net::http_response answer)
 {
     answer.headers.set("Access-Control-Allow-Origin", "*");
     answer.headers.set("Access-Control-Expose-Headers", exposed_headers);
+    answer.headers.set("X-Content-Type-Options", "nosniff");
     return answer;
 }
 

@@ -1,0 +1,45 @@
+#include "consortium/common/bytes.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/protocol/v1/requests.hpp"
+#include <boost/json/parse.hpp>
+
+// Bodies of requests and arguments of events: whatever comes is refused or within its bounds, and what we write of it
+// reads as the same text.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    using namespace consortium;
+    using namespace consortium::protocol::v1;
+    const auto object = parse_object_text(text(byte_view(data, size)));
+    if (!object)
+        return 0;
+    if (const auto read = read_challenge_request(*object); read && read->origin)
+    {
+        std::string written;
+        json_writer(written).begin_array().value(*read->origin).end_array();
+        const auto again = boost::json::parse(written).as_array().at(0).as_string();
+        CONSORTIUM_ASSERT(std::string_view(again) == *read->origin);
+    }
+    if (const auto read = read_login_request(*object); read && read->device)
+        CONSORTIUM_ASSERT(read->device->sealed_name.size() <= limits::sealed_name_bytes_max);
+    (void)read_pairing_request(*object);
+    (void)read_pairing_answer(*object);
+    if (const auto read = read_session_request(*object))
+        CONSORTIUM_ASSERT(!read->tag.empty() && read->tag.size() <= limits::name_bytes_max);
+    if (const auto read = read_messages_request(*object))
+        CONSORTIUM_ASSERT(!read->empty() && read->size() <= limits::messages_per_post_max);
+    if (const auto read = read_machine_request(*object))
+        CONSORTIUM_ASSERT(!read->id.empty() && read->metadata.size() <= limits::state_bytes_max);
+    if (const auto read = read_handshake(*object))
+        CONSORTIUM_ASSERT(!read->token.empty() && (read->follows || !read->since));
+    if (const auto read = read_message_event(*object))
+        CONSORTIUM_ASSERT(!read->content.empty() && !read->sid.empty());
+    for (const auto* name : {"metadata", "agentState", "daemonState"})
+        if (const auto read = read_field_update(*object, "sid", name, /*nullable=*/true))
+            CONSORTIUM_ASSERT(read->expected <= static_cast<std::uint64_t>(integer_max));
+    if (const auto read = read_alive_event(*object, "sid"))
+        CONSORTIUM_ASSERT(read->time >= 0);
+    (void)read_rpc_method(*object);
+    (void)read_rpc_call(*object);
+    (void)read_stream_event(*object);
+    return 0;
+}
