@@ -79,7 +79,8 @@ result<void> sync_directory(const std::filesystem::path& directory)
 result<void> replace_file(const std::filesystem::path& file, byte_view content, const crash_point& at)
 {
     // The process id keeps two agents apart; a leftover of a crash is written over.
-    const auto beside = std::filesystem::path(file.string() + ".new-" + std::to_string(::getpid()));
+    const auto beside =
+        std::filesystem::path(file.string() + std::string(replacement_mark) + std::to_string(::getpid()));
     {
         reach(at, "open");
         const descriptor handle(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, private_file));

@@ -19,6 +19,9 @@ result<void> make_private_directory(const std::filesystem::path& directory);
 /// the old or the new content is there.
 result<void> replace_file(const std::filesystem::path& file, byte_view content, const crash_point& at = {});
 
+/// In the name of a file that a replacement has not finished with, or never did.
+inline constexpr std::string_view replacement_mark = ".new-";
+
 /// errc::not_found when there is none.
 result<bytes> read_file(const std::filesystem::path& file);
 

@@ -44,6 +44,16 @@ result<keystore> keystore::open(std::filesystem::path directory, crash_point at)
     keystore out(std::move(directory), std::move(at));
     if (const auto made = make_private_directory(out.sessions()); !made)
         return std::unexpected(made.error());
+    // A crash in the middle of a replacement leaves its half beside the file, with what may have been forgotten since.
+    const auto lock = file_lock::wait(out.directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(out.directory_, ignored))
+    {
+        if (entry.path().filename().string().find(replacement_mark) != std::string::npos)
+            std::filesystem::remove(entry.path(), ignored);
+    }
     return out;
 }
 

@@ -135,7 +135,8 @@ TEST(keystore, a_crash_at_any_step_leaves_old_or_new)
         ASSERT_TRUE(read) << step;
         const auto& token = (*read)->token;
         EXPECT_EQ(token, std::string_view(step) == "sync directory" ? "new.new.new" : "old.old.old") << step;
-        // And what the crash left behind is in nobody's way.
+        for (const auto& entry : std::filesystem::directory_iterator(place.path()))
+            EXPECT_EQ(entry.path().string().find(replacement_mark), std::string::npos) << "half a replacement is left";
         EXPECT_TRUE(store.save_identity(someone("next.next.next")));
     }
 }

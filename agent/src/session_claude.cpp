@@ -1,0 +1,313 @@
+// A running session, Claude's side: its child, what it says, what it is asked.
+#include "consortium/common/base64.hpp"
+#include "consortium/common/ids.hpp"
+#include "diagnostics.hpp"
+#include "json_access.hpp"
+#include "session_runner.hpp"
+#include "trim_line.hpp"
+#include <boost/json.hpp>
+#include <csignal>
+
+namespace consortium::agent
+{
+namespace
+{
+
+constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 pieces of partial text a second
+constexpr auto claude_exit_time = std::chrono::seconds(5);
+
+/// How Claude Code says that it has no valid credentials.
+bool is_login_problem(const json::object& result_line)
+{
+    if (!flag_at(result_line, "is_error"))
+        return false;
+    const auto status = number_at(result_line, "api_error_status");
+    const auto words = text_at(result_line, "result");
+    return status == 401 || words.find("/login") != std::string::npos ||
+           words.find("Invalid API key") != std::string::npos ||
+           words.find("authentication_error") != std::string::npos;
+}
+
+constexpr auto not_logged_in =
+    "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
+
+/// The part of a tool's input that says most about it.
+std::string tool_subject(const json::object& input)
+{
+    for (const auto* name : {"command", "file_path", "path", "pattern", "url", "query", "description", "prompt"})
+    {
+        if (auto value = text_at(input, name); !value.empty())
+            return value;
+    }
+    return json::serialize(input);
+}
+
+} // namespace
+
+/// What a crash of the agent left running: two of them on one conversation would fork it.
+asio::awaitable<void> session_runner::end_leftover_claude()
+{
+    const auto leftover = folder_.record().claude;
+    if (!leftover || !is_running(*leftover))
+        co_return;
+    ::kill(-leftover->pid, SIGTERM);
+    const auto deadline = std::chrono::steady_clock::now() + claude_exit_time;
+    while (is_running(*leftover))
+    {
+        if (std::chrono::steady_clock::now() > deadline)
+            ::kill(-leftover->pid, SIGKILL);
+        co_await pause_for(std::chrono::milliseconds(50));
+    }
+}
+
+asio::awaitable<result<void>> session_runner::start_claude()
+{
+    co_await end_leftover_claude();
+    auto& record = folder_.record();
+    const bool user_chose = claude::chooses_session(options_.arguments);
+    std::optional<std::string> resume;
+    std::optional<std::string> fresh;
+    if (!user_chose && options_.resumed && !record.claude_id.empty())
+        resume = record.claude_id;
+    else if (!user_chose)
+    {
+        if (record.claude_id.empty())
+            record.claude_id = to_string(message_id{make_uuid_v4()});
+        fresh = record.claude_id;
+    }
+    for (;;)
+    {
+        claude_ = claude::driver::make(executor_, *this);
+        claude::driver_options wanted;
+        wanted.child = {
+            options_.claude, claude::remote_arguments(options_.arguments, resume, fresh), options_.environment,
+            record.directory};
+        const auto ready = co_await claude_->start(std::move(wanted));
+        if (ready)
+            break;
+        // Its transcript begins with the first prompt: a conversation without one cannot be resumed, only begun.
+        if (resume && ready.error().detail.find("No conversation found") != std::string::npos)
+        {
+            fresh = std::exchange(resume, std::nullopt);
+            continue;
+        }
+        co_return std::unexpected(ready.error());
+    }
+    if (options_.resumed && !record.mode.empty() && record.mode != state_.mode())
+        (void)co_await set_mode(record.mode);
+    if (options_.resumed && !record.model.empty())
+        (void)co_await set_model(record.model);
+    record.claude = identify_process(claude_->pid());
+    diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
+    metadata_["claudeSessionId"] = record.claude_id;
+    co_return folder_.save();
+}
+
+asio::awaitable<void> session_runner::watch_claude()
+{
+    const auto driver = claude_;
+    const auto exit = co_await driver->ended();
+    if (ended_)
+        co_return;
+    diagnostics::note("claude ended with", exit.text());
+    const auto words = driver->last_words();
+    const auto what = "Claude Code ended with " + exit.text() + (words.empty() ? "." : ": " + words);
+    out_.line("claude", what);
+    tell({{"type", "message"}, {"message", what}});
+    status_ = exit.good() ? 0 : 1;
+    end("");
+}
+
+asio::awaitable<void> session_runner::stop_claude()
+{
+    state_.cancel_all("The session has ended.", clock_.now());
+    if (!claude_ || claude_->pid() == 0)
+        co_return;
+    const auto driver = claude_;
+    driver->close_input();
+    if (driver->busy())
+        driver->signal(SIGTERM);
+    const auto killer = std::make_shared<asio::steady_timer>(executor_, claude_exit_time);
+    killer->async_wait(
+        [driver, killer](const boost::system::error_code& problem)
+        {
+            if (!problem)
+                driver->signal(SIGKILL);
+        });
+    (void)co_await driver->ended();
+    killer->cancel();
+    folder_.record().claude.reset();
+}
+
+/// Prompts in the order they were accepted; mode and model of one take effect before it.
+asio::awaitable<void> session_runner::take_prompts()
+{
+    while (!ended_)
+    {
+        if (prompts_.empty())
+        {
+            co_await prompts_changed_.wait();
+            continue;
+        }
+        const auto next = std::move(prompts_.front());
+        prompts_.pop_front();
+        if (!next.mode.empty() && next.mode != state_.mode())
+            (void)co_await set_mode(next.mode);
+        if (!next.model.empty() && next.model != state_.model())
+            (void)co_await set_model(next.model);
+        if (ended_)
+            break;
+        out_.line("prompt", next.text);
+        claude_->prompt(next.uuid, next.content);
+        tell({{"type", "prompt-taken"}, {"id", next.id}});
+    }
+}
+
+asio::awaitable<void> session_runner::stream_partial()
+{
+    while (!ended_)
+    {
+        co_await partial_changed_.wait();
+        for (const auto& piece : claude_->take_partial())
+        {
+            if (!link_ || !link_->online())
+                continue; // the finished block will have it
+            const json::object plain{
+                {"block", piece.block}, {"offset", piece.offset}, {"text", piece.text}, {"kind", piece.kind}};
+            const auto& record = folder_.record();
+            const auto sealed = e2ee::bundle_seal(
+                record.data_key, {who_.account_id, record.session_id, "stream"}, random_array<16>(),
+                view(json::serialize(plain)));
+            if (sealed)
+                link_->emit("stream", {{"sid", record.session_id}, {"c", base64_encode(*sealed)}});
+        }
+        co_await pause_for(partial_interval);
+    }
+}
+
+void session_runner::on_line(json::object line, const std::string& block)
+{
+    show_line(line);
+    const bool login_problem = text_at(line, "type") == "result" && is_login_problem(line);
+    json::object meta{{"sentFrom", "cli"}};
+    if (!block.empty())
+        meta["block"] = block;
+    trim_line(line);
+    say(json::object{
+        {"role", "agent"},
+        {"content", json::object{{"type", "output"}, {"data", std::move(line)}}},
+        {"meta", std::move(meta)}});
+    if (login_problem)
+    {
+        out_.line("claude", not_logged_in);
+        tell({{"type", "message"}, {"message", not_logged_in}});
+    }
+}
+
+void session_runner::show_line(const json::object& line)
+{
+    const auto type = text_at(line, "type");
+    if (type == "result")
+    {
+        const bool stopped = text_at(line, "terminal_reason").starts_with("aborted");
+        if (stopped)
+            out_.line("stopped", "");
+        else if (flag_at(line, "is_error"))
+            out_.line("failed", text_at(line, "result"));
+        else
+            out_.line("done", text_at(line, "result"));
+        return;
+    }
+    if (type != "assistant" || !text_at(line, "parent_tool_use_id").empty())
+        return;
+    const auto* message = object_at(line, "message");
+    const auto* content = message != nullptr ? array_at(*message, "content") : nullptr;
+    if (content == nullptr)
+        return;
+    for (const auto& each : *content)
+    {
+        const auto* part = each.if_object();
+        if (part == nullptr || text_at(*part, "type") != "tool_use")
+            continue;
+        const auto* input = object_at(*part, "input");
+        out_.line("tool", text_at(*part, "name") + "  " + (input != nullptr ? tool_subject(*input) : ""));
+    }
+}
+
+void session_runner::on_partial()
+{
+    partial_changed_.notify();
+}
+
+void session_runner::on_question(claude::permission_request asked)
+{
+    out_.line("waiting", asked.tool + "  " + tool_subject(asked.input) + "  (answer in the dashboard)");
+    state_.ask(std::move(asked), clock_.now());
+    if (state_field_)
+        state_field_->changed();
+}
+
+void session_runner::on_question_void(const std::string& request_id)
+{
+    const auto id = state_.id_of_request(request_id);
+    if (!id)
+        return;
+    state_.cancel(*id, "Claude no longer waits for this answer.", clock_.now());
+    if (state_field_)
+        state_field_->changed();
+}
+
+void session_runner::on_busy(bool busy)
+{
+    send_alive(); // every flip counts, however short
+    if (!busy)
+        tell({{"type", "ready"}});
+}
+
+void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
+{
+    diagnostics::note("prompt " + uuid, state);
+    if (gate_ && state != "queued")
+        gate_->begun(uuid);
+}
+
+void session_runner::on_session_id(const std::string& id)
+{
+    auto& record = folder_.record();
+    if (record.claude_id == id)
+        return;
+    record.claude_id = id;
+    if (const auto saved = folder_.save(); !saved)
+        out_.line("trouble", saved.error().detail);
+    metadata_["claudeSessionId"] = id;
+    if (metadata_field_)
+        metadata_field_->changed();
+}
+
+void session_runner::on_mode(const std::string& mode)
+{
+    if (state_.mode() == mode)
+        return;
+    state_.set_mode(mode);
+    if (state_field_)
+        state_field_->changed();
+    tell({{"type", "permission-mode-changed"}, {"mode", mode}});
+}
+
+void session_runner::on_model(const std::string& model)
+{
+    if (state_.model() == model)
+        return;
+    state_.set_model(model);
+    if (state_field_)
+        state_field_->changed();
+}
+
+void session_runner::on_title(const std::string& title)
+{
+    metadata_["summary"] = json::object{{"text", title}, {"updatedAt", clock_.now()}};
+    if (metadata_field_)
+        metadata_field_->changed();
+}
+
+} // namespace consortium::agent

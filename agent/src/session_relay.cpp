@@ -1,0 +1,234 @@
+// A running session, its place at the relay: making it, joining it, sending, leaving.
+#include "consortium/common/base64.hpp"
+#include "consortium/e2ee/box.hpp"
+#include "json_access.hpp"
+#include "session_runner.hpp"
+#include <boost/json.hpp>
+
+namespace consortium::agent
+{
+namespace
+{
+
+constexpr auto alive_interval = std::chrono::seconds(5);
+constexpr auto goodbye_time = std::chrono::seconds(5);
+
+} // namespace
+
+/// Makes the session at the relay, or finds it there by its tag. Tries until the relay answers.
+asio::awaitable<result<void>> session_runner::make_session()
+{
+    auto& record = folder_.record();
+    const auto wrapped = e2ee::wrap_data_key(who_.content_key, record.data_key);
+    if (!wrapped)
+        co_return std::unexpected(wrapped.error());
+    backoff delay;
+    for (;;)
+    {
+        const auto metadata = seal_metadata(0);
+        if (!metadata)
+            co_return std::unexpected(metadata.error());
+        const auto answer = co_await relay_.post(
+            "/v1/sessions", {{"tag", record.tag}, {"metadata", *metadata}, {"dataEncryptionKey", *wrapped}});
+        if (ended_)
+            co_return fail(errc::cancelled, "the session has ended");
+        if (!answer)
+        {
+            if (!worth_retrying(answer.error()))
+                co_return std::unexpected(answer.error());
+            if (!said_offline_)
+                out_.line(
+                    "offline", "The relay is not reached (" + answer.error().detail + "). What is said waits here.");
+            said_offline_ = true;
+            co_await pause_for(std::max(delay.next(), answer.error().retry.value_or(std::chrono::milliseconds(0))));
+            continue;
+        }
+        const auto* session = object_at(*answer, "session");
+        const auto id = session != nullptr ? text_at(*session, "id") : std::string();
+        if (id.empty() || (!record.session_id.empty() && record.session_id != id))
+            co_return fail(errc::corrupt, "The relay answers with another session than was made.");
+        if (text_at(*session, "dataEncryptionKey") != *wrapped && record.session_id.empty() &&
+            text_at(*session, "metadata") != *metadata)
+            co_return fail(errc::corrupt, "The relay has another session under this one's random name.");
+        record.session_id = id;
+        record.checked = clock_.now();
+        if (const auto saved = folder_.save(); !saved)
+            co_return saved;
+
+        const auto ask = [this](std::string event, json::object value) -> asio::awaitable<result<json::object>>
+        { return link_->ask(std::move(event), std::move(value)); };
+        metadata_field_ = std::make_shared<field_publisher>(
+            executor_,
+            field_publisher::options{
+                "update-metadata", "metadata", id, number_at(*session, "metadataVersion"), [this](std::int64_t after)
+                { return seal_metadata(after); }, [this](const std::string& sealed) { merge_metadata(sealed); }},
+            ask);
+        state_field_ = std::make_shared<field_publisher>(
+            executor_,
+            field_publisher::options{
+                "update-state",
+                "agentState",
+                id,
+                number_at(*session, "agentStateVersion"),
+                [this](std::int64_t after) { return seal_state(after); },
+                {}},
+            ask);
+        if (options_.resumed)
+            merge_metadata(text_at(*session, "metadata"));
+        co_return result<void>();
+    }
+}
+
+asio::awaitable<void> session_runner::connect()
+{
+    if (const auto made = co_await make_session(); !made)
+    {
+        if (!ended_)
+            on_link_refused(made.error());
+        co_return;
+    }
+    const auto& record = folder_.record();
+    gate_.emplace(folder_, record.data_key, who_.account_id, record.session_id);
+    guard_.emplace(record.data_key, who_.account_id, record.session_id, state_.instance(), clock_);
+    const auto sealed = outbox_->seal_with(
+        [this](spool_entry& entry) -> result<std::string>
+        {
+            const auto raw = hex_decode(entry.local_id);
+            if (!raw || raw->size() != 16)
+                return fail(errc::corrupt, "a spooled message without a proper id");
+            const auto id = to_array<16>(*raw);
+            const auto words = chain_.next(id, entry.at, entry.d);
+            const auto bundle = e2ee::bundle_seal(
+                folder_.record().data_key, {who_.account_id, folder_.record().session_id, "message"}, id,
+                view(e2ee::envelope_text(words)));
+            if (!bundle)
+                return std::unexpected(bundle.error());
+            return base64_encode(*bundle);
+        });
+    if (!sealed)
+        co_return end("What is to be sent cannot be kept: " + sealed.error().detail);
+
+    link_options wanted;
+    wanted.server_url = relay_.server_url();
+    wanted.token = who_.token;
+    wanted.session_id = record.session_id;
+    wanted.net = relay_.options();
+    wanted.methods = {"permission", "abort", "set-mode", "set-model", "killSession"};
+    wanted.dial = options_.dial;
+    link_ = session_link::make(executor_, std::move(wanted), *this);
+    state_field_->changed();
+    if (options_.resumed)
+    {
+        metadata_field_->changed();
+        tell(
+            {{"type", "message"},
+             {"message",
+              "The agent was interrupted and goes on here. An answer it was in the middle of may be missing."}});
+    }
+
+    out_.title("In the dashboard: " + relay_.server_url() + "/session/" + record.session_id);
+    for (auto& each : gate_->left_in_hand())
+        prompts_.push_back(std::move(each));
+    prompts_changed_.notify();
+
+    spawn(outbox::run(outbox_));
+    spawn(session_link::run(link_));
+    spawn(field_publisher::run(state_field_));
+    spawn(field_publisher::run(metadata_field_));
+    spawn(beat());
+}
+
+asio::awaitable<void> session_runner::beat()
+{
+    while (!ended_)
+    {
+        send_alive();
+        co_await alive_.wait(alive_interval);
+    }
+}
+
+void session_runner::send_alive()
+{
+    if (link_)
+        link_->emit(
+            "session-alive", {{"sid", folder_.record().session_id},
+                              {"time", clock_.now()},
+                              {"thinking", claude_ && claude_->busy()},
+                              {"mode", "remote"}});
+}
+
+asio::awaitable<result<void>> session_runner::send_messages(std::vector<spool_entry> batch)
+{
+    const auto& sid = folder_.record().session_id;
+    // One goes over the socket, where it keeps its place among stream events; more go as one transaction.
+    if (batch.size() == 1 && link_ && link_->online())
+    {
+        const auto sent = co_await link_->ask(
+            "message", {{"sid", sid}, {"message", batch.front().bundle}, {"localId", batch.front().local_id}});
+        if (!sent)
+            co_return std::unexpected(sent.error());
+        co_return result<void>();
+    }
+    json::array messages;
+    for (auto& each : batch)
+        messages.push_back(json::object{{"content", std::move(each.bundle)}, {"localId", std::move(each.local_id)}});
+    const auto sent = co_await relay_.post("/v3/sessions/" + sid + "/messages", {{"messages", std::move(messages)}});
+    if (!sent)
+        co_return std::unexpected(sent.error());
+    co_return result<void>();
+}
+
+/// Says goodbye: what is still to be said is sent if the relay is there, and kept for the next start if not.
+asio::awaitable<void> session_runner::close_session()
+{
+    auto& record = folder_.record();
+    prompts_changed_.notify();
+    partial_changed_.notify();
+    alive_.notify();
+    if (gone_)
+    {
+        outbox_->stop();
+        if (link_)
+            link_->stop();
+        if (state_field_)
+        {
+            state_field_->stop();
+            metadata_field_->stop();
+        }
+        co_return;
+    }
+    if (link_ && link_->online())
+    {
+        metadata_["lifecycleState"] = "archived";
+        metadata_["lifecycleStateSince"] = clock_.now();
+        metadata_field_->changed();
+        state_field_->changed();
+        (void)co_await outbox_->drained(goodbye_time);
+        (void)co_await state_field_->settled(std::chrono::seconds(2));
+        (void)co_await metadata_field_->settled(std::chrono::seconds(2));
+        link_->emit("session-end", {{"sid", record.session_id}, {"time", clock_.now()}});
+    }
+    if (outbox_->waiting() > 0 && !record.session_id.empty())
+        out_.line(
+            "kept",
+            std::to_string(outbox_->waiting()) + " messages wait here for the relay; the next start sends them.");
+    outbox_->stop();
+    if (state_field_)
+    {
+        state_field_->stop();
+        metadata_field_->stop();
+    }
+    if (link_)
+        link_->stop();
+    record.ended = true;
+    if (record.session_id.empty())
+    {
+        // The relay never heard of it: nobody can ask for what is in it.
+        (void)folder_.destroy();
+        co_return;
+    }
+    if (const auto saved = folder_.save(); !saved)
+        out_.text(saved.error().detail);
+}
+
+} // namespace consortium::agent
