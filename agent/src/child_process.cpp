@@ -7,8 +7,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <spawn.h>
 #include <sstream>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,37 +66,26 @@ std::vector<char*> pointers(std::vector<std::string>& texts)
     return out;
 }
 
-/// The attributes of a new process: its own group, default signals, nothing blocked.
-struct spawn_attributes
+/// In the forked child: nothing but async-signal-safe calls from here to the program. Never returns.
+[[noreturn]] void become(
+    const child_options& options, char* const* arguments, char* const* environment, int input, int output, int errors,
+    int report, pid_t parent)
 {
-    posix_spawnattr_t value{};
-    spawn_attributes()
-    {
-        posix_spawnattr_init(&value);
-        posix_spawnattr_setpgroup(&value, 0);
-        sigset_t none;
-        sigset_t reset;
-        sigemptyset(&none);
-        sigemptyset(&reset);
-        for (const int each : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD})
-            sigaddset(&reset, each);
-        posix_spawnattr_setsigmask(&value, &none);
-        posix_spawnattr_setsigdefault(&value, &reset);
-        posix_spawnattr_setflags(&value, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    }
-    ~spawn_attributes() { posix_spawnattr_destroy(&value); }
-    spawn_attributes(const spawn_attributes&) = delete;
-    spawn_attributes& operator=(const spawn_attributes&) = delete;
-};
-
-struct spawn_actions
-{
-    posix_spawn_file_actions_t value{};
-    spawn_actions() { posix_spawn_file_actions_init(&value); }
-    ~spawn_actions() { posix_spawn_file_actions_destroy(&value); }
-    spawn_actions(const spawn_actions&) = delete;
-    spawn_actions& operator=(const spawn_actions&) = delete;
-};
+    ::setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (const int each : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD})
+        ::signal(each, SIG_DFL);
+    // Without us nobody could stop it, answer it or see what it does: it ends with us, even when we are killed.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() == parent && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
+        ::dup2(errors, STDERR_FILENO) >= 0 && ::chdir(options.directory.c_str()) == 0)
+        ::execve(options.program.c_str(), arguments, environment);
+    const int problem = errno;
+    (void)!::write(report, &problem, sizeof problem);
+    ::_exit(127);
+}
 
 child_exit exit_of(int status)
 {
@@ -131,22 +120,31 @@ child_process::spawn(asio::any_io_executor executor, const child_options& option
     if (!in || !out || !err)
         return std::unexpected((!in ? in : !out ? out : err).error());
 
-    spawn_actions actions;
-    posix_spawn_file_actions_adddup2(&actions.value, in->read.get(), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions.value, out->write.get(), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions.value, err->write.get(), STDERR_FILENO);
-    posix_spawn_file_actions_addchdir_np(&actions.value, options.directory.c_str());
-    const spawn_attributes attributes;
-
+    auto report = make_pipe(); // closed by a successful exec
+    if (!report)
+        return std::unexpected(report.error());
     auto arguments = options.arguments;
     arguments.insert(arguments.begin(), options.program.string());
     auto environment = options.environment;
-    pid_t pid = -1;
-    const int problem = ::posix_spawn(
-        &pid, options.program.c_str(), &actions.value, &attributes.value, pointers(arguments).data(),
-        pointers(environment).data());
-    if (problem != 0)
+    const auto argument_pointers = pointers(arguments);
+    const auto environment_pointers = pointers(environment);
+    const pid_t self = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0)
+        return fail_errno("cannot start " + options.program.string(), errno);
+    if (pid == 0)
+        become(
+            options, argument_pointers.data(), environment_pointers.data(), in->read.get(), out->write.get(),
+            err->write.get(), report->write.get(), self);
+    report->write = owned_descriptor();
+    int problem = 0;
+    ssize_t size = 0;
+    while ((size = ::read(report->read.get(), &problem, sizeof problem)) < 0 && errno == EINTR)
     {
+    }
+    if (size == sizeof problem)
+    {
+        ::waitpid(pid, nullptr, 0);
         const auto what = "cannot start " + options.program.string();
         if (problem == ENOENT || problem == EACCES)
             return fail(errc::not_found, what + ": " + std::strerror(problem));
@@ -212,7 +210,11 @@ std::optional<process_identity> identify_process(pid_t pid)
     std::string skipped;
     constexpr int before_start_time = 19;
     for (int i = 0; i < before_start_time; ++i)
+    {
         fields >> skipped;
+        if (i == 0 && (skipped == "Z" || skipped == "X"))
+            return std::nullopt; // has ended; only nobody has asked how yet
+    }
     std::uint64_t started = 0;
     if (!(fields >> started))
         return std::nullopt;

@@ -34,7 +34,8 @@ struct child_exit
 };
 
 /// A running program with pipes to its standard streams, in a process group of its own: a Ctrl-C at our terminal does
-/// not reach it. Not thread-safe. Destroying it kills the group and waits for the end.
+/// not reach it. It ends when this process does, however that ends. Not thread-safe. Destroying it kills the group and
+/// waits for the end.
 class child_process
 {
 public:

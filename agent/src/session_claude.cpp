@@ -50,12 +50,11 @@ asio::awaitable<void> session_runner::end_leftover_claude()
     const auto leftover = folder_.record().claude;
     if (!leftover || !is_running(*leftover))
         co_return;
-    ::kill(-leftover->pid, SIGTERM);
-    const auto deadline = std::chrono::steady_clock::now() + claude_exit_time;
+    // It should have ended with its agent. Killed at once: asked to end it would write down a prompt that the model
+    // never heard.
     while (is_running(*leftover))
     {
-        if (std::chrono::steady_clock::now() > deadline)
-            ::kill(-leftover->pid, SIGKILL);
+        ::kill(-leftover->pid, SIGKILL);
         co_await pause_for(std::chrono::milliseconds(50));
     }
 }
@@ -267,7 +266,9 @@ void session_runner::on_busy(bool busy)
 void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
 {
     diagnostics::note("prompt " + uuid, state);
-    if (gate_ && state != "queued")
+    // Not yet when it is only `started`: what ends here before the request is made was never heard by the model, and
+    // what the model has heard is in Claude's transcript a moment later and not run again.
+    if (gate_ && (state == "answering" || state == "completed" || state == "cancelled"))
         gate_->begun(uuid);
 }
 

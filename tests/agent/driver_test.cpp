@@ -1,11 +1,14 @@
 #include "agent/run.hpp"
 #include "claude/driver.hpp"
 #include "claude/locate.hpp"
+#include <array>
 #include <boost/json.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -124,6 +127,8 @@ TEST_F(claude_driver, hands_on_a_whole_turn)
         "\n"
         R"(send {"type":"system","subtype":"thinking_tokens","tokens":5})"
         "\n"
+        R"(send {"type":"system","subtype":"status","status":"requesting","user_message_uuids":["u1"]})"
+        "\n"
         R"(send {"type":"stream_event","event":{"type":"message_start","message":{"id":"m1"}},"parent_tool_use_id":null})"
         "\n"
         R"(send {"type":"stream_event","event":{"type":"content_block_start","index":0,"content_block":{"type":"text"}},"parent_tool_use_id":null})"
@@ -166,7 +171,8 @@ TEST_F(claude_driver, hands_on_a_whole_turn)
     EXPECT_EQ(events.model, "opus");
     EXPECT_EQ(events.mode, "plan");
     EXPECT_EQ(
-        events.prompts, (std::vector<std::pair<std::string, std::string>>{{"u1", "started"}, {"u1", "completed"}}));
+        events.prompts, (std::vector<std::pair<std::string, std::string>>{
+                            {"u1", "started"}, {"u1", "answering"}, {"u1", "completed"}}));
     EXPECT_TRUE(finish().good());
 }
 
@@ -243,6 +249,34 @@ TEST_F(claude_driver, whoever_waits_is_told_when_the_child_dies)
     EXPECT_EQ(exit.code, 3);
     EXPECT_EQ(exit.text(), "status 3");
     EXPECT_EQ(claude->last_words(), "it broke");
+}
+
+// Goal: a Claude whose agent was killed does not go on unwatched.
+TEST_F(claude_driver, the_child_ends_with_its_agent)
+{
+    std::ofstream(directory / "script") << "end\nexit 0\n";
+    std::array<int, 2> told{};
+    ASSERT_EQ(::pipe(told.data()), 0);
+    const pid_t agent = ::fork();
+    if (agent == 0)
+    {
+        boost::asio::io_context own;
+        auto child = child_process::spawn(
+            own.get_executor(),
+            {FAKE_CLAUDE, {}, {"FAKE_CLAUDE_SCRIPT=" + (directory / "script").string()}, directory});
+        const pid_t pid = child ? (*child)->pid() : 0;
+        (void)!::write(told[1], &pid, sizeof pid);
+        ::pause();
+        ::_exit(0);
+    }
+    pid_t child = 0;
+    ASSERT_EQ(::read(told[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+    const auto known = identify_process(child);
+    ASSERT_TRUE(known);
+    EXPECT_TRUE(is_running(*known));
+    ::kill(agent, SIGKILL);
+    ::waitpid(agent, nullptr, 0);
+    EXPECT_TRUE(run_until(io, [&] { return !is_running(*known); }, std::chrono::seconds(10)));
 }
 
 TEST_F(claude_driver, a_killed_child_is_reported_as_such)
