@@ -54,7 +54,7 @@ asio::awaitable<result<json::value>> session_runner::act(const std::string& meth
     if (method == "abort")
     {
         out_.line("stop", "asked for in the dashboard");
-        const auto stopped = co_await claude_->interrupt();
+        const auto stopped = co_await stop_turn();
         if (!stopped)
             co_return std::unexpected(stopped.error());
         co_return json::object();

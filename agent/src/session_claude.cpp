@@ -138,12 +138,13 @@ asio::awaitable<void> session_runner::stop_claude()
     folder_.record().claude.reset();
 }
 
-/// Prompts in the order they were accepted; mode and model of one take effect before it.
+/// Prompts in the order they were accepted; mode and model of one take effect before it. One at a time is queued in
+/// Claude: it makes one of several, and then knows only one of their uuids after a crash.
 asio::awaitable<void> session_runner::take_prompts()
 {
     while (!ended_)
     {
-        if (prompts_.empty())
+        if (prompts_.empty() || !queued_.empty())
         {
             co_await prompts_changed_.wait();
             continue;
@@ -157,9 +158,21 @@ asio::awaitable<void> session_runner::take_prompts()
         if (ended_)
             break;
         out_.line("prompt", next.text);
+        queued_ = next.uuid;
         claude_->prompt(next.uuid, next.content);
         tell({{"type", "prompt-taken"}, {"id", next.id}});
     }
+}
+
+/// Stop means stop: what waits behind the running turn does not run after it either.
+asio::awaitable<result<void>> session_runner::stop_turn()
+{
+    for (const auto& each : std::exchange(prompts_, {}))
+    {
+        gate_->done(each.uuid);
+        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", "stopped before its turn came"}});
+    }
+    co_return co_await claude_->interrupt();
 }
 
 asio::awaitable<void> session_runner::stream_partial()
@@ -259,17 +272,25 @@ void session_runner::on_question_void(const std::string& request_id)
 void session_runner::on_busy(bool busy)
 {
     send_alive(); // every flip counts, however short
-    if (!busy)
-        tell({{"type", "ready"}});
+    if (busy)
+        return;
+    tell({{"type", "ready"}});
+    queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
+    prompts_changed_.notify();
 }
 
 void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
 {
     diagnostics::note("prompt " + uuid, state);
+    if (state != "queued" && uuid == queued_)
+    {
+        queued_.clear();
+        prompts_changed_.notify();
+    }
     // Not yet when it is only `started`: what ends here before the request is made was never heard by the model, and
     // what the model has heard is in Claude's transcript a moment later and not run again.
     if (gate_ && (state == "answering" || state == "completed" || state == "cancelled"))
-        gate_->begun(uuid);
+        gate_->done(uuid);
 }
 
 void session_runner::on_session_id(const std::string& id)

@@ -150,9 +150,7 @@ void session_runner::interrupt()
     if (claude_ && claude_->busy())
     {
         out_.line("stop", "Stopping this turn. Ctrl-C again ends the session.");
-        spawn(
-            [](std::shared_ptr<claude::driver> driver) -> asio::awaitable<void>
-            { (void)co_await driver->interrupt(); }(claude_));
+        spawn([](session_runner* self) -> asio::awaitable<void> { (void)co_await self->stop_turn(); }(this));
     }
     else
         out_.line("idle", "Ctrl-C again ends the session.");

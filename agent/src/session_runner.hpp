@@ -79,6 +79,7 @@ private:
     asio::awaitable<result<json::value>> set_mode(std::string mode);
     asio::awaitable<result<json::value>> set_model(std::string model);
     asio::awaitable<void> take_prompts();
+    asio::awaitable<result<void>> stop_turn();
     asio::awaitable<void> pause_for(std::chrono::milliseconds time);
     asio::awaitable<void> stop_claude();
     asio::awaitable<void> close_session();
