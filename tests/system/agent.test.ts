@@ -47,11 +47,11 @@ describe('consortium', () => {
     await using machine = newMachine({ CONSORTIUM_CLAUDE: '/nonexistent/claude' });
     const named = await machine.start();
     assert.notEqual(await named.ended(), 0);
-    assert.match(await named.screen(), /\/nonexistent\/claude/);
+    await named.shows(/\/nonexistent\/claude/);
     machine.env['CONSORTIUM_CLAUDE'] = '';
     const terminal = await machine.start();
     assert.notEqual(await terminal.ended(), 0);
-    assert.match(await terminal.screen(), /Claude Code.*install/is);
+    await terminal.shows(/Claude Code.*install/is);
   });
 
   it('says what to do when Claude Code is not logged in', { timeout: 60_000 }, async () => {
@@ -131,20 +131,22 @@ describe('consortium', () => {
 
   it('says who it is, and forgets it', { timeout: 60_000 }, async () => {
     await using machine = newMachine();
-    const status = async () => {
+    const status = async (pattern: RegExp) => {
       const terminal = await machine.start(['auth', 'status']);
-      return { code: await terminal.ended(), screen: await terminal.screen() };
+      const code = await terminal.ended();
+      await terminal.shows(pattern);
+      return { code, screen: await terminal.screen() };
     };
-    assert.equal((await status()).code, 1);
+    assert.equal((await status(/Not paired/)).code, 1);
     const terminal = await machine.start(['auth', 'login']);
     const person = await pair(terminal);
     assert.equal(await terminal.ended(), 0);
-    const paired = await status();
+    const paired = await status(/Access/);
     assert.equal(paired.code, 0, paired.screen);
     assert.ok(paired.screen.includes(person.login.accountId) && paired.screen.includes(relay.url));
     const logout = await machine.start(['auth', 'logout']);
     assert.equal(await logout.ended(), 0);
-    assert.equal((await status()).code, 1);
+    assert.equal((await status(/Not paired/)).code, 1);
     assert.equal(machine.stored().some(([, content]) => content.includes('eyJ')), false, 'no token is left');
   });
 
