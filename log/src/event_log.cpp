@@ -15,8 +15,7 @@ public:
     rocks_event_log(
         opened_directory opened, witness_file witness, counts at_opening, const log_options& options,
         const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
-        : lock_(std::move(opened.lock)),
-          with_(opened.with),
+        : with_(opened.with),
           id_(opened.head.id),
           at_opening_(at_opening),
           sequencer_(
@@ -40,7 +39,6 @@ public:
     void close() override { sequencer_.close(); }
 
 private:
-    unique_fd lock_;
     std::shared_ptr<reading> with_;
     log_id id_;
     counts at_opening_;

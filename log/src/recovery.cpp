@@ -310,7 +310,6 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         return std::unexpected(root.error());
 
     opened_directory out;
-    out.lock = std::move(lock);
     out.witness_path = witness_path(options);
     const auto witness = read_witness(out.witness_path);
     if (!witness)
@@ -353,6 +352,7 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         if (auto made = make_new_tables(out, names.scratch(), rules); !made)
             return std::unexpected(made.error());
     }
+    out.store->hold(std::move(lock));
     return out;
 }
 

@@ -11,8 +11,7 @@ namespace consortium::log
 
 struct opened_directory
 {
-    /// Held until everything else is closed.
-    unique_fd lock;
+    /// Holds the directory's lock.
     std::shared_ptr<rocks_store> store;
     std::shared_ptr<reading> with;
     head_state head;

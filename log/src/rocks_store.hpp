@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/ids.hpp"
 #include "consortium/common/merkle.hpp"
+#include "files.hpp"
 #include "row_codec.hpp"
 #include "seams.hpp"
 #include <filesystem>
@@ -65,6 +66,10 @@ public:
         rocksdb::Env* env);
     ~rocks_store();
 
+    /// Keeps the directory locked until the database is closed, which is when its last user is gone: a snapshot may
+    /// outlive the log.
+    void hold(unique_fd lock) noexcept { lock_ = std::move(lock); }
+
     rocksdb::DB& db() const noexcept { return *db_; }
     rocksdb::ColumnFamilyHandle* log() const noexcept { return handles_[1]; }
     rocksdb::ColumnFamilyHandle* keys() const noexcept { return handles_[2]; }
@@ -95,6 +100,7 @@ public:
 private:
     rocks_store() = default;
 
+    unique_fd lock_;
     /// RocksDB keeps a pointer to it.
     std::unique_ptr<rocksdb::WalFilter> wal_watcher_;
     std::unique_ptr<rocksdb::DB> db_;

@@ -462,6 +462,22 @@ TEST_F(event_log_test, one_directory_has_one_owner)
     EXPECT_EQ(open_log_over(options, rules, *sink, clock, below).error(), errc::locked);
 }
 
+// Goal: nobody opens a database that is still open: RocksDB would delete files under the second one's hands.
+TEST_F(event_log_test, a_snapshot_that_outlives_the_log_keeps_the_directory_locked)
+{
+    open();
+    make_session();
+    auto kept = log->read();
+    log.reset();
+    test_sink another;
+    EXPECT_EQ(open_log_over(options, rules, another, clock, below).error(), errc::locked);
+    EXPECT_EQ(open_log_reader(options, rules).error(), errc::locked);
+    EXPECT_TRUE(kept->read(lsn{1}));
+    kept.reset();
+    reopen();
+    EXPECT_EQ(log->opened().head, lsn{2});
+}
+
 TEST_F(event_log_test, a_missing_log_is_made_only_when_asked)
 {
     options.create = false;

@@ -115,7 +115,7 @@ protected:
         for (const auto& one : expected.commands)
             EXPECT_EQ(sink.events_of(one.wanted.get()), one.events);
 
-        const auto live = (*opened)->read();
+        auto live = (*opened)->read();
         const memory_snapshot model(expected.log);
         std::set<account_id> accounts;
         for (lsn next{1}; next <= expected.log.head(); next = next.next())
@@ -124,6 +124,7 @@ protected:
         for (const auto account : accounts)
             EXPECT_EQ(everything(*live, account), everything(model, account));
         EXPECT_EQ(list_active(*live)->size(), list_active(model)->size());
+        live.reset();
         (*opened)->close();
         opened->reset();
 
