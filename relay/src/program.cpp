@@ -27,7 +27,7 @@ constexpr follower::settings follower_bounds{
 void end_at_once(const error& why)
 {
     spdlog::critical("the log cannot be written: {}", why.detail);
-    spdlog::shutdown();
+    spdlog::default_logger()->flush();
     std::_Exit(1);
 }
 
