@@ -287,9 +287,9 @@ void session_runner::on_prompt_state(const std::string& uuid, const std::string&
         queued_.clear();
         prompts_changed_.notify();
     }
-    // Not yet when it is only `started`: what ends here before the request is made was never heard by the model, and
-    // what the model has heard is in Claude's transcript a moment later and not run again.
-    if (gate_ && (state == "answering" || state == "completed" || state == "cancelled"))
+    // Not when it is started or answered: Claude writes a prompt down later. What it has written down it does not run
+    // again.
+    if (gate_ && (state == "completed" || state == "cancelled"))
         gate_->done(uuid);
 }
 

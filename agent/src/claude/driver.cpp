@@ -306,12 +306,6 @@ void driver::set_busy(bool busy)
         events_->on_busy(busy);
 }
 
-void driver::note_answering()
-{
-    for (const auto& uuid : std::exchange(asked_, {}))
-        events_->on_prompt_state(uuid, "answering");
-}
-
 void driver::note_prompt(const std::string& uuid, const std::string& state)
 {
     constexpr std::size_t prompts_max = 1024;
@@ -339,11 +333,7 @@ void driver::on_line(std::string_view text)
     if (type == "stream_event")
     {
         if (const auto* event = object_at(*line, "event"); event != nullptr && main_thread)
-        {
             partial_.on_event(*event);
-            if (text_at(*event, "type") == "message_start")
-                note_answering();
-        }
     }
     else if (type == "assistant")
     {
@@ -402,18 +392,6 @@ void driver::on_system(json::object& line)
     {
         if (const auto mode = text_at(line, "permissionMode"); !mode.empty())
             events_->on_mode(mode);
-        if (text_at(line, "status") == "requesting")
-        {
-            asked_.clear();
-            if (const auto* uuids = array_at(line, "user_message_uuids"))
-            {
-                for (const auto& each : *uuids)
-                {
-                    if (each.is_string())
-                        asked_.emplace_back(each.get_string());
-                }
-            }
-        }
         return;
     }
     if (subtype == "session_title_changed")

@@ -39,7 +39,7 @@ public:
     /// A question is void: nobody must answer it any more.
     virtual void on_question_void(const std::string& request_id) = 0;
     virtual void on_busy(bool busy) = 0;
-    /// Claude's own: queued, started, completed, cancelled; and of ours `answering`: the model has it and answers.
+    /// queued, started, completed, cancelled
     virtual void on_prompt_state(const std::string& uuid, const std::string& state) = 0;
     virtual void on_session_id(const std::string& id) = 0;
     virtual void on_mode(const std::string& mode) = 0;
@@ -98,7 +98,6 @@ private:
     void on_control_request(const json::object& line);
     void on_control_response(const json::object& line);
     void set_busy(bool busy);
-    void note_answering();
     void note_prompt(const std::string& uuid, const std::string& state);
     void fail_waiting();
 
@@ -115,7 +114,6 @@ private:
     bool input_closing_ = false;
     std::map<std::string, std::shared_ptr<waiting>> waiting_;
     std::map<std::string, std::string> prompts_; ///< uuid to state, of those not finished
-    std::vector<std::string> asked_;             ///< uuids in the request that was made last
     std::string errors_;
     std::string failure_; ///< of a `result` line before the end, e.g. an unknown conversation
     std::uint64_t next_request_ = 1;
