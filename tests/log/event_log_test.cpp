@@ -299,15 +299,18 @@ TEST_F(event_log_test, a_full_queue_refuses_and_reports_pressure)
 {
     options.queue_records_max = 64;
     open();
+    std::promise<void> entered;
     std::promise<void> release;
     auto gate = release.get_future().share();
     auto first = start(std::make_shared<test_command>(
         ann, 1,
-        [gate](const view_reader&, unix_millis) -> result<decision>
+        [&entered, gate](const view_reader&, unix_millis) -> result<decision>
         {
+            entered.set_value();
             gate.wait();
             return decision{};
         }));
+    entered.get_future().wait(); // from here on nothing leaves the queue
     std::vector<std::future<result<test_command::events>>> waiting;
     std::optional<error> refused;
     for (int i = 0; i < 200 && !refused; ++i)

@@ -1,4 +1,5 @@
 #pragma once
+#include "log/live_copy.hpp"
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -43,7 +44,7 @@ public:
     void copy_synced(const std::filesystem::path& from, const std::filesystem::path& to)
     {
         const std::lock_guard lock(mutex_);
-        std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+        copy_live(from, to);
         for (const auto& [name, size] : synced_)
         {
             const auto copied = to / std::filesystem::relative(name, from);

@@ -1,4 +1,5 @@
 #include "log/fault_file_system.hpp"
+#include "log/live_copy.hpp"
 #include "log/small_domain.hpp"
 #include "open_log.hpp"
 #include "rocks_store.hpp"
@@ -69,7 +70,7 @@ protected:
         below.reached = [&](crash_point point)
         {
             if (last && point == end)
-                fs::copy(live, image, fs::copy_options::recursive);
+                copy_live(live, image);
         };
         test_sink sink;
         auto log = open_log_over(options_for(live), rules_, sink, clock_, below).value();
