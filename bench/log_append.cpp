@@ -217,7 +217,8 @@ measure_bare(const std::filesystem::path& place, std::size_t per_batch, double s
 int main(int argc, char** argv)
 {
     init_crypto();
-    const std::filesystem::path place = argc > 1 ? argv[1] : "/tmp/consortium-bench-log";
+    const auto place =
+        argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::temp_directory_path() / "consortium-bench-log";
     const double seconds = argc > 2 ? std::atof(argv[2]) : 3.0;
     bytes plain(1024);
     fill_random(plain);
