@@ -16,6 +16,7 @@ public:
         opened_directory opened, witness_file witness, counts at_opening, const log_options& options,
         const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
         : with_(opened.with),
+          store_(opened.store),
           id_(opened.head.id),
           at_opening_(at_opening),
           sequencer_(
@@ -36,10 +37,13 @@ public:
     log_id id() const override { return id_; }
     const relay_keys& keys() const override { return with_->keys->relay(); }
     counts opened() const override { return at_opening_; }
+    note::verifier checkpoint_key() const override { return with_->verifier(); }
+    result<void> compact() override { return store_->compact_keys(); }
     void close() override { sequencer_.close(); }
 
 private:
     std::shared_ptr<reading> with_;
+    std::shared_ptr<rocks_store> store_;
     log_id id_;
     counts at_opening_;
     sequencer sequencer_;

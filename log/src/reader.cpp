@@ -1,6 +1,7 @@
 #include "reader.hpp"
 #include "event_codec.hpp"
 #include "overlay.hpp"
+#include "prover.hpp"
 
 namespace consortium::log
 {
@@ -69,6 +70,24 @@ public:
     catch (const log_failure& failure)
     {
         return std::unexpected(failure.reason);
+    }
+
+    result<record_proof> prove(lsn number, std::uint64_t tree_size) const override
+    {
+        return prove_record(*at_, *with_, number, tree_size);
+    }
+    result<merkle::proof> prove_consistency(std::uint64_t before, std::uint64_t after) const override
+    {
+        return log::prove_consistency(*at_, before, after);
+    }
+    std::string checkpoint() const override
+    {
+        return at_->checkpoint(
+            [&]
+            {
+                return sign_checkpoint(
+                    {.origin = with_->origin, .size = at_->head().value, .root = at_->root()}, with_->signer);
+            });
     }
 
     std::optional<bytes> get(table_id table, byte_view key) const override

@@ -13,8 +13,18 @@ struct reading
 {
     std::unique_ptr<keyring> keys;
     row_codec rows;
+    /// Of checkpoints; the signer's name too.
+    std::string origin;
+    ed25519_key signer;
 
-    explicit reading(std::unique_ptr<keyring> ring) : keys(std::move(ring)), rows(keys->view_key()) {}
+    reading(std::unique_ptr<keyring> ring, const log_id& id)
+        : keys(std::move(ring)),
+          rows(keys->view_key()),
+          origin("consortium-log/" + to_string(id)),
+          signer(ed25519_key::from_seed(keys->relay().checkpoint_seed))
+    {
+    }
+    note::verifier verifier() const { return {.name = origin, .key = signer.public_key()}; }
 };
 
 byte_array<8> record_key(lsn number) noexcept;

@@ -98,13 +98,22 @@ result<event_header> read_header(const header_image& image)
     return out;
 }
 
+key256 header_key(const sealing_key& log_key, const event_header& header)
+{
+    return blinding_key(log_key, "hdr", header);
+}
+key256 body_key(const sealing_key& data_key, const event_header& header)
+{
+    return blinding_key(data_key, "body", header);
+}
+
 digest256 commit_header(const sealing_key& log_key, const event_header& header, const header_image& image)
 {
-    return hmac_sha256(blinding_key(log_key, "hdr", header).view(), {image});
+    return hmac_sha256(header_key(log_key, header).view(), {image});
 }
 digest256 commit_body(const sealing_key& data_key, const event_header& header, byte_view body)
 {
-    return hmac_sha256(blinding_key(data_key, "body", header).view(), {body});
+    return hmac_sha256(body_key(data_key, header).view(), {body});
 }
 digest256 record_leaf(const digest256& header_commitment, const digest256& body_commitment)
 {

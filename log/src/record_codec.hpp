@@ -28,6 +28,11 @@ struct sealing_key
     explicit sealing_key(const key256& key) : cipher(key), derive(key.view()) {}
 };
 
+/// KDF(log key, "hdr" ‖ account ‖ revision): with it whoever is given a header can recompute its commitment.
+key256 header_key(const sealing_key& log_key, const event_header& header);
+/// KDF(data key, "body" ‖ account ‖ revision)
+key256 body_key(const sealing_key& data_key, const event_header& header);
+
 /// HMAC(KDF(log key, "hdr" ‖ account ‖ revision), header)
 digest256 commit_header(const sealing_key& log_key, const event_header& header, const header_image& image);
 /// HMAC(KDF(data key, "body" ‖ account ‖ revision), body)

@@ -247,7 +247,8 @@ try
     if (!scratch)
         return std::unexpected(scratch.error());
     const auto at = make_snapshot(
-        std::make_shared<pinned_store>(opened.store, opened.head.number(), opened.with->keys->generation()),
+        std::make_shared<pinned_store>(
+            opened.store, opened.head.number(), opened.head.tree.root(), opened.with->keys->generation()),
         opened.with);
     for (lsn next{1}; next <= at->head();)
     {
@@ -331,7 +332,7 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         out.torn_bytes = seen->store->wal().torn_bytes;
         out.store = std::move(seen->store);
         out.head = std::move(seen->head);
-        out.with = std::make_shared<reading>(std::move(seen->keys));
+        out.with = std::make_shared<reading>(std::move(seen->keys), out.head.id);
     }
     if (access == store_access::read_write)
     {
@@ -341,7 +342,7 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
             return std::unexpected(opened.error());
         out.store = std::move(opened->store);
         out.head = std::move(opened->head);
-        out.with = std::make_shared<reading>(std::move(opened->keys));
+        out.with = std::make_shared<reading>(std::move(opened->keys), out.head.id);
     }
     out.unwitnessed_records = out.head.number().value - witness->head.value;
     if (out.store->tables_made() < rules.tables().size())

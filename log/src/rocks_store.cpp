@@ -401,11 +401,13 @@ void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head
     batch.Put(store.meta(), slice(view(head_key)), slice(head.serialize()));
 }
 
-pinned_store::pinned_store(std::shared_ptr<rocks_store> store, lsn head, std::uint64_t key_generation)
+pinned_store::pinned_store(
+    std::shared_ptr<rocks_store> store, lsn head, const digest256& root, std::uint64_t key_generation)
     : store_(std::move(store)),
       // A read-only store never changes, and RocksDB has no snapshots of one.
       snapshot_(store_->writable() ? store_->db().GetSnapshot() : nullptr),
       head_(head),
+      root_(root),
       key_generation_(key_generation)
 {
 }
@@ -413,6 +415,11 @@ pinned_store::~pinned_store()
 {
     if (snapshot_ != nullptr)
         store_->db().ReleaseSnapshot(snapshot_);
+}
+const std::string& pinned_store::checkpoint(const std::function<std::string()>& sign) const
+{
+    std::call_once(signed_, [&] { checkpoint_ = sign(); });
+    return checkpoint_;
 }
 rocksdb::ReadOptions pinned_store::options() const
 {

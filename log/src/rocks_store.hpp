@@ -5,7 +5,9 @@
 #include "row_codec.hpp"
 #include "seams.hpp"
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <rocksdb/db.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
@@ -120,12 +122,16 @@ void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head
 class pinned_store
 {
 public:
-    pinned_store(std::shared_ptr<rocks_store> store, lsn head, std::uint64_t key_generation);
+    pinned_store(std::shared_ptr<rocks_store> store, lsn head, const digest256& root, std::uint64_t key_generation);
     ~pinned_store();
     pinned_store(const pinned_store&) = delete;
 
     rocks_store& store() const noexcept { return *store_; }
     lsn head() const noexcept { return head_; }
+    /// Of the tree at the head.
+    const digest256& root() const noexcept { return root_; }
+    /// What `sign` made of it when it was first asked for. Thread-safe.
+    const std::string& checkpoint(const std::function<std::string()>& sign) const;
     /// Of the key ring: see keyring::find().
     std::uint64_t key_generation() const noexcept { return key_generation_; }
     rocksdb::ReadOptions options() const;
@@ -134,7 +140,10 @@ private:
     std::shared_ptr<rocks_store> store_;
     const rocksdb::Snapshot* snapshot_ = nullptr;
     lsn head_;
+    digest256 root_;
     std::uint64_t key_generation_;
+    mutable std::once_flag signed_;
+    mutable std::string checkpoint_;
 };
 
 /// Reads a row of any column family; throws log_failure when the disk cannot be read. False: no such row.

@@ -114,7 +114,8 @@ sequencer::sequencer(environment parts)
 {
     for (std::size_t i = 0; i < table_count_; ++i)
         cached_rows_.emplace_back(cached_row_bytes_max);
-    published_ = std::make_shared<pinned_store>(parts_.store, head_.number(), parts_.with->keys->generation());
+    published_ = std::make_shared<pinned_store>(
+        parts_.store, head_.number(), head_.tree.root(), parts_.with->keys->generation());
     prepare_thread_ = std::thread([this] { prepare_loop(); });
     write_thread_ = std::thread([this] { write_loop(); });
     // For whoever looks at the process from outside: at most 15 letters.
@@ -603,7 +604,8 @@ result<void> sequencer::commit(batch& ready)
 
     if (!ready.destroyed.empty())
         parts_.with->keys->forget(ready.destroyed);
-    auto durable = std::make_shared<pinned_store>(parts_.store, ready.last, parts_.with->keys->generation());
+    auto durable =
+        std::make_shared<pinned_store>(parts_.store, ready.last, ready.root, parts_.with->keys->generation());
     const std::lock_guard lock(publish_mutex_);
     published_ = std::move(durable);
     return {};

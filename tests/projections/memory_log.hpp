@@ -191,8 +191,13 @@ public:
             out.push_back(log_.read(next));
         return out;
     }
+    result<log::record_proof> prove(lsn, std::uint64_t) const override { return no_tree(); }
+    result<merkle::proof> prove_consistency(std::uint64_t, std::uint64_t) const override { return no_tree(); }
+    std::string checkpoint() const override { return {}; }
 
 private:
+    static std::unexpected<error> no_tree() { return fail(errc::unavailable, "a log in memory has no tree"); }
+
     const memory_log& log_;
 };
 

@@ -1,10 +1,12 @@
 #pragma once
+#include "consortium/common/checkpoint.hpp"
 #include "consortium/common/clock.hpp"
 #include "consortium/common/hash.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/log/domain.hpp"
+#include "consortium/log/record_proof.hpp"
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -23,6 +25,16 @@ public:
     virtual result<event> read(lsn number) const = 0;
     /// Up to `count_max` events from `first` on, in order; empty: caught up.
     virtual result<std::vector<event>> read(lsn first, std::size_t count_max) const = 0;
+
+    /// The record, and that it is in the tree over the first `tree_size` records. errc::not_found above `tree_size`,
+    /// errc::bad_request when `tree_size` is above the head; errc::corrupt.
+    virtual result<record_proof> prove(lsn number, std::uint64_t tree_size) const = 0;
+    /// That the first `before` records are the beginning of the first `after`. errc::bad_request unless
+    /// before <= after <= head; errc::corrupt.
+    virtual result<merkle::proof> prove_consistency(std::uint64_t before, std::uint64_t after) const = 0;
+    /// Signed note over the tree at this snapshot's head (common/checkpoint.hpp), by event_log::checkpoint_key(). A
+    /// head is signed once, whoever asks.
+    virtual std::string checkpoint() const = 0;
 };
 
 /// How one command ended: its committed events (durable), or why there are none.
@@ -81,6 +93,12 @@ public:
     virtual log_id id() const = 0;
     virtual const relay_keys& keys() const = 0;
     virtual counts opened() const = 0;
+    /// Who signs checkpoints; its name, `consortium-log/<log id>`, is their origin.
+    virtual note::verifier checkpoint_key() const = 0;
+
+    /// Wipes destroyed data keys out of every file, old snapshots permitting: after it, no copy made of the directory
+    /// holds them. Slow, blocks the caller only. errc::io.
+    virtual result<void> compact() = 0;
 
     /// Refuses new commands, completes those that wait, syncs and stops. Idempotent.
     virtual void close() = 0;
@@ -113,6 +131,8 @@ public:
     virtual ~log_reader() = default;
     virtual std::unique_ptr<snapshot> read() const = 0;
     virtual log_id id() const = 0;
+    /// As event_log::checkpoint_key().
+    virtual note::verifier checkpoint_key() const = 0;
 
     struct finding
     {
