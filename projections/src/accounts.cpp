@@ -306,30 +306,33 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
     if (who.kind == log::device_kind::agent)
         return fail(errc::forbidden, "an agent cannot delete the account");
 
-    log::draft deleted{
+    log::draft end{
         .type = log::event_type::account_deleted,
         .stream = who.account.as<stream_id>(),
         .key = account_key_id(who.account),
         .destroys = {},
         .body = log::no_body{}};
+    deleted = rules().last_revision(rows, who.account).next();
     const auto prefix = account_part(rows, who.account);
     scan_rows<session_row>(
         rows, prefix,
         [&](byte_view, const session_row& row)
         {
-            deleted.destroys.push_back(row.id.as<key_id>());
+            end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
+    sessions = end.destroys.size();
     scan_rows<machine_row>(
         rows, prefix,
         [&](byte_view, const machine_row& row)
         {
-            deleted.destroys.push_back(row.id.as<key_id>());
+            end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
-    deleted.destroys.push_back(account_key_id(who.account));
+    machines = end.destroys.size() - sessions;
+    end.destroys.push_back(account_key_id(who.account));
     log::decision out{.account = who.account, .drafts = {}};
-    out.drafts.push_back(std::move(deleted));
+    out.drafts.push_back(std::move(end));
     return out;
 }
 

@@ -21,7 +21,7 @@ public:
         const auto& header = happened.header;
         const auto account = account_part(rows, header.account);
         put_row(rows, row_key(account), head_row{header.rev});
-        put_row(rows, row_key(account, header.rev.value), revision_row{happened.number});
+        put_revision(rows, account, header.rev, happened.number);
 
         using enum log::event_type;
         switch (header.type)
@@ -83,78 +83,6 @@ result<log::event> read_event(const log::snapshot& at, lsn number)
     if (found && found->shredded())
         return fail(errc::not_found, "deleted");
     return found;
-}
-
-revision last_revision(const log::snapshot& at, account_id account)
-{
-    return rules().last_revision(at, account);
-}
-
-result<std::vector<log::event>>
-changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max, std::size_t bytes_max)
-{
-    return guarded(
-        [&]() -> result<std::vector<log::event>>
-        {
-            std::vector<lsn> numbers;
-            const auto prefix = account_part(at, account);
-            if (count_max > 0 && since.value != UINT64_MAX)
-                at.scan(
-                    static_cast<log::table_id>(table::revision), prefix, row_key(prefix, since.next().value),
-                    [&](byte_view, byte_view value)
-                    {
-                        numbers.push_back(parse_row<revision_row>(value).number);
-                        return numbers.size() < count_max;
-                    });
-            std::vector<log::event> events;
-            events.reserve(numbers.size());
-            std::size_t size = 0;
-            for (const auto number : numbers)
-            {
-                auto found = at.read(number);
-                if (!found)
-                    return std::unexpected(found.error());
-                size += found->header.body_bytes;
-                events.push_back(std::move(*found));
-                if (size >= bytes_max)
-                    break;
-            }
-            return events;
-        });
-}
-
-result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where, field which)
-{
-    return guarded(
-        [&]() -> result<std::optional<std::string>>
-        {
-            if (where.value == 0)
-                return std::nullopt;
-            const auto found = read_event(at, where);
-            if (!found)
-                return std::unexpected(found.error());
-            if (which == field::metadata)
-            {
-                if (const auto* body = found->as<log::session_metadata_changed>())
-                    return body->metadata;
-                if (const auto* body = found->as<log::session_created>())
-                    return body->metadata;
-                if (const auto* body = found->as<log::machine_metadata_changed>())
-                    return body->metadata;
-                if (const auto* body = found->as<log::machine_registered>())
-                    return body->metadata;
-            }
-            else
-            {
-                if (const auto* body = found->as<log::agent_state_changed>())
-                    return body->state;
-                if (const auto* body = found->as<log::daemon_state_changed>())
-                    return body->state;
-                if (const auto* body = found->as<log::machine_registered>())
-                    return body->daemon_state;
-            }
-            return fail(errc::corrupt, "record " + std::to_string(where.value) + " does not hold that field");
-        });
 }
 
 result<std::vector<active_thing>> list_active(const log::snapshot& at)

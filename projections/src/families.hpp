@@ -17,6 +17,13 @@ void fold_machine(const log::event& happened, const byte_array<16>& account, log
 void erase_session(log::view_writer& rows, account_id account, const session_row& session);
 void erase_machine(log::view_writer& rows, account_id account, const machine_row& machine);
 
+/// The account's stream, history.cpp. `account` is its account_part.
+void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number);
+/// Empty: above the last.
+std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& account, revision wanted);
+/// The revision of an event of the account.
+revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number);
+
 /// errc::not_found for an unknown or foreign session, errc::forbidden for an agent in a session of another device.
 result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session);
 /// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.

@@ -213,12 +213,22 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
 {
     if (auto known = check_device(rows, who); !known)
         return std::unexpected(known.error());
-    if (auto reached = reach_session(rows, who, session_row_key(rows, who.account, session)); !reached)
-        return std::unexpected(reached.error());
-    auto deleted = session_draft(log::event_type::session_deleted, session, log::no_body{});
-    deleted.key = who.account.as<key_id>();
-    deleted.destroys.push_back(session.as<key_id>());
-    return log::decision{.account = who.account, .drafts = {std::move(deleted)}};
+    const auto prefix = account_part(rows, who.account);
+    const row_key key(prefix, session_part(rows, who.account, session));
+    const auto hot = reach_session(rows, who, key);
+    if (!hot)
+        return std::unexpected(hot.error());
+    const auto row = get_row<session_row>(rows, key);
+    if (!row)
+        corrupt_row(table::session_hot, "is of a session that does not exist");
+    created = revision_of(rows, prefix, row->created);
+    deleted = rules().last_revision(rows, who.account).next();
+    messages = hot->seq;
+
+    auto end = session_draft(log::event_type::session_deleted, session, log::no_body{});
+    end.key = who.account.as<key_id>();
+    end.destroys.push_back(session.as<key_id>());
+    return log::decision{.account = who.account, .drafts = {std::move(end)}};
 }
 
 void erase_session(log::view_writer& rows, account_id account, const session_row& session)

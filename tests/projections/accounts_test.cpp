@@ -270,3 +270,61 @@ TEST_F(accounts, changes_are_the_accounts_own_in_order)
     EXPECT_EQ(last_revision(at_, browser_.account), revision{5});
     EXPECT_EQ(last_revision(at_, account_id{}), revision{});
 }
+
+TEST_F(accounts, deleting_an_account_says_what_goes_with_it)
+{
+    session_of(browser_, "one");
+    session_of(browser_, "two");
+    ASSERT_TRUE(submit(about<delete_session>(browser_, session_of(browser_, "gone"))));
+    ASSERT_TRUE(submit(machine_wish(browser_, "machine")));
+    delete_account all;
+    all.who = browser_;
+    const auto events = log_.submit(all).value();
+    EXPECT_EQ(all.sessions, 2u);
+    EXPECT_EQ(all.machines, 1u);
+    EXPECT_EQ(all.deleted, events.at(0).header.rev);
+    EXPECT_EQ(find_revision(at_, browser_.account, revision{1}).error(), errc::not_found);
+    EXPECT_EQ(find_revision(at_, browser_, revision{1}).error(), errc::not_found);
+}
+
+TEST_F(accounts, every_revision_is_found_and_no_other)
+{
+    session_of(agent_, "a");
+    sign_in(2, 20, log::device_kind::browser);
+    session_of(browser_, "b");
+    const auto all = changes(at_, browser_.account, revision{}, 100).value();
+    for (const auto& happened : all)
+    {
+        EXPECT_EQ(find_revision(at_, browser_.account, happened.header.rev).value(), happened.number);
+        EXPECT_EQ(find_revision(at_, browser_, happened.header.rev).value(), happened.number);
+    }
+    EXPECT_EQ(find_revision(at_, browser_, revision{}).error(), errc::not_found);
+    EXPECT_EQ(find_revision(at_, browser_, revision{all.size() + 1}).error(), errc::not_found);
+    EXPECT_EQ(find_revision(at_, browser_, revision{UINT64_MAX}).error(), errc::not_found);
+}
+
+// Goal: an agent gets proofs of what it created and of nothing else.
+TEST_F(accounts, an_agent_finds_only_revisions_of_what_it_created)
+{
+    const auto session = session_of(agent_, "a");
+    const auto mine = session_of(agent_, "deleted");
+    session_of(browser_, "b");
+    ASSERT_TRUE(submit(message_wish(browser_, session, {{"x", {}}})));
+    ASSERT_TRUE(submit(machine_wish(agent_, "machine")));
+    ASSERT_TRUE(submit(machine_wish(browser_, "other machine")));
+    ASSERT_TRUE(submit(about<delete_session>(agent_, mine)));
+    const auto machine = find_machine(at_, agent_.account, "machine")->row;
+    std::size_t found = 0;
+    for (const auto& happened : changes(at_, agent_.account, revision{}, 100).value())
+    {
+        const auto stream = happened.header.stream;
+        const bool own = stream == session.as<stream_id>() || stream == machine.as<stream_id>();
+        const auto number = find_revision(at_, agent_, happened.header.rev);
+        EXPECT_EQ(number.has_value(), own) << log::name(happened.header.type);
+        if (number)
+            ++found;
+        else
+            EXPECT_EQ(number.error(), errc::not_found);
+    }
+    EXPECT_EQ(found, 3u);
+}

@@ -216,6 +216,24 @@ TEST_F(sessions, a_deleted_session_leaves_only_the_accounts_revisions)
     EXPECT_FALSE(events[5].shredded());
 }
 
+TEST_F(sessions, deleting_a_session_says_which_revisions_it_spans)
+{
+    session_of(agent_, "before");
+    const auto id = session_of(agent_, "tag");
+    const auto created = last_revision(at_, agent_.account);
+    session_of(browser_, "between");
+    ASSERT_TRUE(submit(message_wish(agent_, id, {{"one", "l1"}, {"two", {}}})));
+    auto change = about<change_session_metadata>(browser_, id);
+    change.expected = created;
+    change.metadata = "other";
+    ASSERT_TRUE(log_.submit(change));
+    auto wanted = about<delete_session>(browser_, id);
+    const auto events = log_.submit(wanted).value();
+    EXPECT_EQ(wanted.created, created);
+    EXPECT_EQ(wanted.deleted, events.at(0).header.rev);
+    EXPECT_EQ(wanted.messages, 2u);
+}
+
 TEST_F(sessions, the_tag_of_a_deleted_session_is_free_again)
 {
     const auto first = session_of(agent_, "tag");

@@ -203,6 +203,11 @@ public:
     principal who;
     session_id session;
 
+    // Answer: what a receipt says of it
+    revision created; ///< of the event that made the session
+    revision deleted; ///< of the one that deletes it
+    std::uint64_t messages = 0;
+
     account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
@@ -285,11 +290,16 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Destroys every key of the account.
+/// Destroys every key of the account. errc::forbidden for agents.
 class delete_account final : public log::command
 {
 public:
     principal who;
+
+    // Answer: what a receipt says of it; the account's revisions begin at 1
+    revision deleted; ///< of the event that deletes it
+    std::uint64_t sessions = 0;
+    std::uint64_t machines = 0;
 
     account_id account() const override;
     std::size_t size() const override;

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/log/event_log.hpp"
+#include "consortium/projections/commands.hpp"
 #include <optional>
 #include <string>
 #include <vector>
@@ -132,6 +133,12 @@ revision last_revision(const log::snapshot& at, account_id account);
 result<std::vector<log::event>> changes(
     const log::snapshot& at, account_id account, revision since, std::size_t count_max,
     std::size_t bytes_max = std::size_t(-1));
+
+/// Where a revision of the account is in the log. errc::not_found: above the last, or the account was deleted.
+result<lsn> find_revision(const log::snapshot& at, account_id account, revision wanted);
+/// The same for a device: an agent finds only what is about sessions and machines that it created and that still
+/// exist; all else is errc::not_found.
+result<lsn> find_revision(const log::snapshot& at, const principal& who, revision wanted);
 
 /// A registration of a machine may hold both.
 enum class field

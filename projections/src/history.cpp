@@ -1,0 +1,150 @@
+#include "families.hpp"
+#include <algorithm>
+
+/// The account's stream: which lsn has which revision, and what is read along it.
+namespace consortium::projections
+{
+
+void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number)
+{
+    put_row(rows, row_key(account, rev.value), revision_row{number});
+}
+
+std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& account, revision wanted)
+{
+    const auto row = get_row<revision_row>(rows, row_key(account, wanted.value));
+    return row ? std::optional(row->number) : std::nullopt;
+}
+
+revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number)
+{
+    const auto head = get_row<head_row>(rows, row_key(account));
+    // Both ascend together.
+    revision low{1};
+    revision high = head ? head->last : revision{};
+    while (low <= high)
+    {
+        const revision middle{low.value + (high.value - low.value) / 2};
+        const auto found = lsn_of(rows, account, middle);
+        if (!found)
+            break;
+        if (*found == number)
+            return middle;
+        if (*found < number)
+            low = middle.next();
+        else
+            high = revision{middle.value - 1};
+    }
+    corrupt_row(table::revision, "is missing: no revision is lsn " + std::to_string(number.value));
+}
+
+revision last_revision(const log::snapshot& at, account_id account)
+{
+    return rules().last_revision(at, account);
+}
+
+result<std::vector<log::event>>
+changes(const log::snapshot& at, account_id account, revision since, std::size_t count_max, std::size_t bytes_max)
+{
+    return guarded(
+        [&]() -> result<std::vector<log::event>>
+        {
+            std::vector<lsn> numbers;
+            const auto prefix = account_part(at, account);
+            if (count_max > 0 && since.value != UINT64_MAX)
+                at.scan(
+                    static_cast<log::table_id>(table::revision), prefix, row_key(prefix, since.next().value),
+                    [&](byte_view, byte_view value)
+                    {
+                        numbers.push_back(parse_row<revision_row>(value).number);
+                        return numbers.size() < count_max;
+                    });
+            std::vector<log::event> events;
+            events.reserve(numbers.size());
+            std::size_t size = 0;
+            for (const auto number : numbers)
+            {
+                auto found = at.read(number);
+                if (!found)
+                    return std::unexpected(found.error());
+                size += found->header.body_bytes;
+                events.push_back(std::move(*found));
+                if (size >= bytes_max)
+                    break;
+            }
+            return events;
+        });
+}
+
+result<lsn> find_revision(const log::snapshot& at, account_id account, revision wanted)
+{
+    return guarded(
+        [&]() -> result<lsn>
+        {
+            const auto found = lsn_of(at, account_part(at, account), wanted);
+            if (!found)
+                return fail(errc::not_found, "the account has no revision " + std::to_string(wanted.value));
+            return *found;
+        });
+}
+
+result<lsn> find_revision(const log::snapshot& at, const principal& who, revision wanted)
+{
+    return guarded(
+        [&]() -> result<lsn>
+        {
+            const auto found = find_revision(at, who.account, wanted);
+            if (!found || who.kind != log::device_kind::agent)
+                return found;
+            const auto happened = at.read(*found);
+            if (!happened)
+                return std::unexpected(happened.error());
+            // Ids of sessions, machines, devices and accounts are all different.
+            const auto stream = happened->header.stream;
+            const auto session =
+                get_row<session_hot_row>(at, session_row_key(at, who.account, stream.as<session_id>()));
+            if (session && session->creator == who.device)
+                return found;
+            const auto machine =
+                get_row<machine_row>(at, machine_row_key(at, who.account, stream.as<machine_row_id>()));
+            if (machine && machine->creator == who.device)
+                return found;
+            return fail(errc::not_found, "the account has no revision " + std::to_string(wanted.value));
+        });
+}
+
+result<std::optional<std::string>> value_at(const log::snapshot& at, lsn where, field which)
+{
+    return guarded(
+        [&]() -> result<std::optional<std::string>>
+        {
+            if (where.value == 0)
+                return std::nullopt;
+            const auto found = read_event(at, where);
+            if (!found)
+                return std::unexpected(found.error());
+            if (which == field::metadata)
+            {
+                if (const auto* body = found->as<log::session_metadata_changed>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::session_created>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::machine_metadata_changed>())
+                    return body->metadata;
+                if (const auto* body = found->as<log::machine_registered>())
+                    return body->metadata;
+            }
+            else
+            {
+                if (const auto* body = found->as<log::agent_state_changed>())
+                    return body->state;
+                if (const auto* body = found->as<log::daemon_state_changed>())
+                    return body->state;
+                if (const auto* body = found->as<log::machine_registered>())
+                    return body->daemon_state;
+            }
+            return fail(errc::corrupt, "record " + std::to_string(where.value) + " does not hold that field");
+        });
+}
+
+} // namespace consortium::projections
