@@ -1,5 +1,7 @@
 #include "consortium/common/bytes.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/protocol/v1/proofs.hpp"
+#include "consortium/protocol/v1/receipt.hpp"
 #include "consortium/protocol/v1/requests.hpp"
 #include <boost/json/parse.hpp>
 
@@ -9,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
     using namespace consortium;
     using namespace consortium::protocol::v1;
+    if (const auto read = deletion_receipt::parse(text(byte_view(data, size))))
+        CONSORTIUM_ASSERT(read->text() == text(byte_view(data, size)));
     const auto object = parse_object_text(text(byte_view(data, size)));
     if (!object)
         return 0;
@@ -21,6 +25,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (const auto read = read_login_request(*object); read && read->device)
         CONSORTIUM_ASSERT(read->device->sealed_name.size() <= limits::sealed_name_bytes_max);
+    (void)read_account_deletion(*object);
+    if (const auto read = read_record(*object))
+    {
+        // What was read is written as it was, and nothing that was not made for it is believed.
+        std::string written;
+        json_writer out(written);
+        write(out, *read);
+        CONSORTIUM_ASSERT(read_record(*parse_object_text(written)) == *read);
+        (void)check_record(*read, {.origin = "x", .size = read->index + 1, .root = {}});
+    }
+    (void)read_proof(*object);
+    if (const auto read = read_log_answer(*object))
+        CONSORTIUM_ASSERT(read->records.size() <= limits::proof_count_max);
+    (void)read_log_key(*object);
     (void)read_pairing_request(*object);
     (void)read_pairing_answer(*object);
     if (const auto read = read_session_request(*object))

@@ -69,6 +69,15 @@ result<login_request> read_login_request(const boost::json::object& from)
     return fields.finish(std::move(out));
 }
 
+result<account_deletion> read_account_deletion(const boost::json::object& from)
+{
+    field_reader fields(from);
+    account_deletion out;
+    out.challenge = fields.base64("challenge", challenge_bytes_max);
+    out.signature = fields.key<64>("signature");
+    return fields.finish(std::move(out));
+}
+
 result<pairing_request> read_pairing_request(const boost::json::object& from)
 {
     field_reader fields(from);
@@ -209,6 +218,7 @@ result<message_event> read_message_event(const boost::json::object& from)
     const auto* local = from.if_contains("localId");
     if (local && local->is_string())
         out.local_id = owned(fields.maybe_text("localId", limits::name_bytes_max));
+    out.prove = fields.maybe_boolean("prove").value_or(false);
     return fields.finish(std::move(out));
 }
 

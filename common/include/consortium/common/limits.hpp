@@ -20,6 +20,9 @@ inline constexpr std::size_t messages_per_post_max = 500;
 inline constexpr std::size_t list_count_max = 150;
 inline constexpr std::size_t page_count_max = 500;
 inline constexpr std::size_t page_bytes_max = 32u << 20; ///< a page of messages ends after the one that reaches it
+inline constexpr std::size_t proof_count_max = 100;      ///< records with their proofs in one answer
+inline constexpr std::size_t proof_bytes_max = 8u
+                                               << 20; ///< their bodies; the answer ends after the one that reaches it
 
 // RPC.
 inline constexpr std::size_t rpc_method_bytes_max = 512;

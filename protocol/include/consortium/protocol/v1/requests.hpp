@@ -43,6 +43,12 @@ struct pairing_request
     device_claim device;
     std::string mac;
 };
+/// Only who holds the account's key deletes the account.
+struct account_deletion
+{
+    bytes challenge;
+    byte_array<64> signature{};
+};
 struct pairing_answer
 {
     byte_array<32> public_key{};
@@ -51,6 +57,7 @@ struct pairing_answer
 };
 result<challenge_request> read_challenge_request(const boost::json::object& from);
 result<login_request> read_login_request(const boost::json::object& from);
+result<account_deletion> read_account_deletion(const boost::json::object& from);
 result<pairing_request> read_pairing_request(const boost::json::object& from);
 result<pairing_answer> read_pairing_answer(const boost::json::object& from);
 
@@ -109,6 +116,7 @@ struct message_event
     std::string sid;
     std::string content;
     std::optional<std::string> local_id;
+    bool prove = false; ///< the acknowledgement shall carry a proof
 };
 /// update-metadata, update-state, machine-update-metadata, machine-update-state
 struct field_update_event
