@@ -1,7 +1,9 @@
 #include "consortium/log/event_log.hpp"
 #include "open_log.hpp"
 #include "recovery.hpp"
+#include "root_key.hpp"
 #include "sequencer.hpp"
+#include <mutex>
 #include <spdlog/spdlog.h>
 
 namespace consortium::log
@@ -19,6 +21,8 @@ public:
           store_(opened.store),
           id_(opened.head.id),
           at_opening_(at_opening),
+          directory_(options.directory),
+          below_(below),
           sequencer_(
               {.store = std::move(opened.store),
                .with = std::move(opened.with),
@@ -39,6 +43,13 @@ public:
     counts opened() const override { return at_opening_; }
     note::verifier checkpoint_key() const override { return with_->verifier(); }
     result<void> compact() override { return store_->compact_keys(); }
+    result<void> rekey(
+        std::string_view old_secret, std::string_view new_secret,
+        const std::optional<std::filesystem::path>& secret_file) override
+    {
+        const std::lock_guard one_at_a_time(rekey_mutex_);
+        return rewrap_root_key(directory_ / "root.key", old_secret, new_secret, secret_file, below_);
+    }
     void close() override { sequencer_.close(); }
 
 private:
@@ -46,6 +57,9 @@ private:
     std::shared_ptr<rocks_store> store_;
     log_id id_;
     counts at_opening_;
+    std::filesystem::path directory_;
+    seams below_;
+    std::mutex rekey_mutex_;
     sequencer sequencer_;
 };
 

@@ -306,9 +306,14 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
     const auto id = read_description(names.description());
     if (!id)
         return std::unexpected(id.error());
-    const auto root = open_root_key(names.root_key(), options.master_secret);
-    if (!root)
-        return std::unexpected(root.error());
+    const auto unwrapped = open_root_key(names.root_key(), options.master_secret);
+    if (!unwrapped)
+        return std::unexpected(unwrapped.error());
+    if (unwrapped->rotation_unfinished)
+        spdlog::warn(
+            "a rotation of the master secret did not come to its end: the secret it should have made useless may still "
+            "open the log. Run consortium-admin rekey.");
+    const auto* root = &unwrapped->key;
 
     opened_directory out;
     out.witness_path = witness_path(options);

@@ -1,7 +1,11 @@
 #include "root_key.hpp"
 #include "consortium/common/aead.hpp"
+#include "consortium/common/base64.hpp"
 #include "consortium/common/hash.hpp"
 #include "files.hpp"
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 #include <sodium.h>
 
 namespace consortium::log
@@ -31,6 +35,7 @@ struct argon_costs
 /// More than any version of ours asks for: a damaged slot must not cost gigabytes.
 constexpr std::uint32_t memory_kib_max = 1024 * 1024;
 constexpr std::uint32_t passes_max = 16;
+constexpr std::size_t secret_file_bytes_max = 4096;
 
 result<std::string_view> trimmed(std::string_view master_secret)
 {
@@ -99,6 +104,118 @@ result<key256> open_slot(byte_view slot, std::string_view master_secret)
     return key;
 }
 
+struct found_slot
+{
+    key256 key;
+    std::size_t index = 0;
+    bool other_is_empty = true;
+};
+
+/// The slot that `secret` (trimmed) opens.
+result<found_slot> find_slot(const std::filesystem::path& path, std::string_view secret)
+{
+    const auto file = read_file(path, slot_count * slot_bytes);
+    if (!file)
+        return fail(
+            file.error().code == errc::not_found ? errc::corrupt : file.error().code,
+            file.error().detail + ": without it nothing in this log can be read; restore it from a backup");
+    if (file->size() != slot_count * slot_bytes)
+        return fail(errc::corrupt, path.string() + " has the wrong size; restore it from a backup");
+
+    // The rotation of the master secret fills the free slot before it clears the other: either may be the good one.
+    const auto slot = [&](std::size_t index) { return byte_view(*file).subspan(index * slot_bytes, slot_bytes); };
+    std::optional<error> why;
+    for (std::size_t i = 0; i < slot_count; ++i)
+    {
+        auto root = open_slot(slot(i), secret);
+        if (root)
+            return found_slot{
+                .key = std::move(*root),
+                .index = i,
+                .other_is_empty = std::ranges::all_of(slot(1 - i), [](std::uint8_t byte) { return byte == 0; })};
+        if (!why || why->code == errc::corrupt)
+            why = root.error();
+    }
+    why->detail = path.string() + ": " + why->detail;
+    return std::unexpected(*why);
+}
+
+/// Overwrites one slot in place, durably. A crash within tears this slot alone: the other keeps its bytes.
+result<void>
+put_slot(const std::filesystem::path& path, std::size_t index, byte_view slot, const seams& below, crash_point inside)
+{
+    const unique_fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file)
+    {
+        const auto saved = errno;
+        return fail_errno("cannot open " + path.string(), saved);
+    }
+    // Two writes only so that a test can stop between them.
+    constexpr std::size_t first_part = 64;
+    static_assert(first_part < crc_at);
+    for (std::size_t done = 0; done < slot.size();)
+    {
+        const auto end = done < first_part ? first_part : slot.size();
+        const auto written =
+            below.pwrite(file.get(), slot.data() + done, end - done, static_cast<off_t>(index * slot_bytes + done));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+        {
+            const auto saved = written < 0 ? errno : EIO;
+            return fail_errno("cannot write " + path.string(), saved);
+        }
+        done += static_cast<std::size_t>(written);
+        if (done == first_part)
+            below.reached(inside);
+    }
+    if (below.fdatasync(file.get()) != 0)
+    {
+        const auto saved = errno;
+        return fail_errno("cannot sync " + path.string(), saved);
+    }
+    return {};
+}
+
+/// The file that shall be replaced; a link stays and what it names is replaced. It must hold the secret that goes:
+/// nothing else is ever overwritten by a slip of the pen.
+result<std::filesystem::path> secret_to_replace(const std::filesystem::path& named, std::string_view old_secret)
+{
+    std::error_code bad;
+    const auto path = std::filesystem::canonical(named, bad);
+    if (bad)
+        return fail(errc::not_found, named.string() + ": " + bad.message());
+    auto content = read_file(path, secret_file_bytes_max);
+    if (!content)
+        return std::unexpected(content.error());
+    const auto held = trimmed(text(*content));
+    const bool same = held && *held == old_secret;
+    wipe(*content);
+    if (!same)
+        return fail(
+            errc::wrong_secret, path.string() + " does not hold the master secret that shall be replaced: nothing was "
+                                                "changed");
+    return path;
+}
+
+result<void> replace_secret(const std::filesystem::path& path, std::string_view new_secret, const seams& below)
+{
+    auto fresh = path;
+    fresh += ".new";
+    auto content = to_bytes(view(new_secret));
+    content.push_back('\n');
+    const auto written = write_file(fresh, content);
+    wipe(content);
+    if (!written)
+        return written;
+    below.reached(crash_point::new_secret_written);
+    std::error_code bad;
+    std::filesystem::rename(fresh, path, bad);
+    if (bad)
+        return fail(errc::io, "cannot replace " + path.string() + ": " + bad.message());
+    return sync_directory(path.parent_path());
+}
+
 } // namespace
 
 result<key256> create_root_key(const std::filesystem::path& path, std::string_view master_secret)
@@ -118,31 +235,95 @@ result<key256> create_root_key(const std::filesystem::path& path, std::string_vi
     return root;
 }
 
-result<key256> open_root_key(const std::filesystem::path& path, std::string_view master_secret)
+result<opened_root_key> open_root_key(const std::filesystem::path& path, std::string_view master_secret)
 {
     const auto secret = trimmed(master_secret);
     if (!secret)
         return std::unexpected(secret.error());
-    const auto file = read_file(path, slot_count * slot_bytes);
-    if (!file)
-        return fail(
-            file.error().code == errc::not_found ? errc::corrupt : file.error().code,
-            file.error().detail + ": without it nothing in this log can be read; restore it from a backup");
-    if (file->size() != slot_count * slot_bytes)
-        return fail(errc::corrupt, path.string() + " has the wrong size; restore it from a backup");
+    auto found = find_slot(path, *secret);
+    if (!found)
+        return std::unexpected(found.error());
+    return opened_root_key{.key = std::move(found->key), .rotation_unfinished = !found->other_is_empty};
+}
 
-    // The rotation of the master secret fills the second slot before it clears the first: either may be the good one.
-    std::optional<error> why;
-    for (std::size_t i = 0; i < slot_count; ++i)
+result<void> rewrap_root_key(
+    const std::filesystem::path& path, std::string_view old_secret, std::string_view new_secret,
+    const std::optional<std::filesystem::path>& secret_file, const seams& below)
+{
+    const bytes nothing(slot_bytes);
+    const auto from = trimmed(old_secret);
+    if (!from)
+        return std::unexpected(from.error());
+    const auto to = trimmed(new_secret);
+    if (!to)
+        return fail(to.error().code, "the new one: " + to.error().detail);
+    if (*from == *to)
+        return fail(errc::bad_request, "the new master secret is the old one");
+    const auto live = find_slot(path, *from);
+    if (!live && live.error() == errc::wrong_secret && !secret_file)
+        // Done before, perhaps by a process that ended before it could say so.
+        if (const auto done = find_slot(path, *to); done)
+            return done->other_is_empty ? result<void>()
+                                        : put_slot(path, 1 - done->index, nothing, below, crash_point::inside_old_slot);
+    if (!live)
+        return std::unexpected(live.error());
+    std::optional<std::filesystem::path> replaced;
+    if (secret_file)
     {
-        auto root = open_slot(byte_view(*file).subspan(i * slot_bytes, slot_bytes), *secret);
-        if (root)
-            return root;
-        if (!why || why->code == errc::corrupt)
-            why = root.error();
+        auto found = secret_to_replace(*secret_file, *from);
+        if (!found)
+            return std::unexpected(found.error());
+        replaced = std::move(*found);
     }
-    why->detail = path.string() + ": " + why->detail;
-    return std::unexpected(*why);
+
+    // Whatever the other slot holds, the secret in use does not open it: what is left of a rotation that ended early.
+    const auto salt = random_array<16>();
+    const auto wrapping = stretch(*to, salt, {});
+    if (!wrapping)
+        return std::unexpected(wrapping.error());
+    const auto fresh = write_slot(live->key, *wrapping, salt);
+    if (auto put = put_slot(path, 1 - live->index, fresh, below, crash_point::inside_new_slot); !put)
+        return put;
+    below.reached(crash_point::new_slot_written);
+    if (const auto check = find_slot(path, *to); !check || check->key != live->key)
+        return fail(errc::io, path.string() + " does not read back as it was written; the old master secret stays");
+    if (replaced)
+    {
+        if (auto done = replace_secret(*replaced, *to, below); !done)
+            return done;
+        below.reached(crash_point::secret_replaced);
+    }
+    if (auto cleared = put_slot(path, live->index, nothing, below, crash_point::inside_old_slot); !cleared)
+        return fail(
+            cleared.error().code, cleared.error().detail +
+                                      ". The new master secret is in force, but the old one still opens the log: free "
+                                      "the disk and rotate once more.");
+    below.reached(crash_point::old_slot_cleared);
+    return {};
+}
+
+std::string make_master_secret()
+{
+    init_crypto();
+    return base64url_encode(key256::random().view());
+}
+
+result<void> rekey(
+    const std::filesystem::path& directory, std::string_view old_secret, std::string_view new_secret,
+    const std::optional<std::filesystem::path>& secret_file)
+{
+    return rekey_over(directory, old_secret, new_secret, secret_file, {});
+}
+
+result<void> rekey_over(
+    const std::filesystem::path& directory, std::string_view old_secret, std::string_view new_secret,
+    const std::optional<std::filesystem::path>& secret_file, const seams& below)
+{
+    init_crypto();
+    const auto lock = lock_directory(directory);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return rewrap_root_key(directory / "root.key", old_secret, new_secret, secret_file, below);
 }
 
 } // namespace consortium::log

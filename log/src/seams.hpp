@@ -28,6 +28,13 @@ enum class crash_point
     root_key_made,
     database_made,
     witness_made,
+    // While the master secret is rotated.
+    inside_new_slot,    ///< half of the free slot of root.key is written
+    new_slot_written,   ///< both secrets open the log
+    new_secret_written, ///< beside the secret's file
+    secret_replaced,    ///< the file says the new secret
+    inside_old_slot,    ///< half of the old slot is cleared
+    old_slot_cleared,
 };
 
 struct seams

@@ -1,6 +1,5 @@
 #include "config.hpp"
-#include "consortium/common/base64.hpp"
-#include "consortium/common/secret.hpp"
+#include "consortium/log/master_secret.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -14,9 +13,6 @@ namespace consortium::relay
 {
 namespace
 {
-
-// Argon2id makes guessing dear, but not enough for a word (docs/log-format.md, "Keys at rest").
-constexpr std::size_t secret_characters_min = 32;
 
 std::size_t default_threads()
 {
@@ -161,10 +157,10 @@ result<found_secret> find_secret(const config& settings)
 {
     if (settings.master_secret)
     {
-        if (settings.master_secret->size() < secret_characters_min)
+        if (settings.master_secret->size() < log::master_secret_bytes_min)
             return fail(
-                errc::wrong_secret,
-                "CONSORTIUM_MASTER_SECRET must have at least " + std::to_string(secret_characters_min) + " characters");
+                errc::wrong_secret, "CONSORTIUM_MASTER_SECRET must have at least " +
+                                        std::to_string(log::master_secret_bytes_min) + " characters");
         return found_secret{*settings.master_secret, {}};
     }
     auto directory = std::filesystem::absolute(settings.data).lexically_normal();
@@ -185,8 +181,7 @@ result<found_secret> find_secret(const config& settings)
         return fail(
             errc::wrong_secret, "the log in " + directory.string() + " was made with another secret and " +
                                     path.string() + " is missing: set CONSORTIUM_MASTER_SECRET");
-    const auto secret = key256::random();
-    auto text = base64url_encode(secret.view());
+    auto text = log::make_master_secret();
     std::filesystem::create_directories(path.parent_path(), ec);
     if (ec)
         return fail(errc::io, "cannot make " + path.parent_path().string() + ": " + ec.message());

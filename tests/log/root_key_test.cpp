@@ -21,7 +21,7 @@ protected:
         key = create_root_key(path, secret).value();
         file = read_file(path, 4096).value();
     }
-    result<key256> open_altered(const bytes& altered, std::string_view with = secret)
+    result<opened_root_key> open_altered(const bytes& altered, std::string_view with = secret)
     {
         EXPECT_TRUE(write_file(path, altered));
         return open_root_key(path, with);
@@ -35,8 +35,8 @@ protected:
 
 TEST_F(root_key_test, opens_with_its_secret_alone)
 {
-    EXPECT_EQ(open_root_key(path, secret).value(), *key);
-    EXPECT_EQ(open_root_key(path, std::string(secret) + "\n").value(), *key);
+    EXPECT_EQ(open_root_key(path, secret).value().key, *key);
+    EXPECT_EQ(open_root_key(path, std::string(secret) + "\n").value().key, *key);
     EXPECT_EQ(open_root_key(path, std::string(secret) + "\n\n").error(), errc::wrong_secret);
     EXPECT_EQ(open_root_key(path, "0123456789abcdef0123456789abcdeF").error(), errc::wrong_secret);
     EXPECT_EQ(open_root_key(path, secret.substr(1)).error(), errc::bad_request);
@@ -53,11 +53,11 @@ TEST_F(root_key_test, either_slot_may_hold_the_key)
 {
     auto moved = bytes(file.size());
     std::copy(file.begin(), file.begin() + 256, moved.begin() + 256);
-    EXPECT_EQ(open_altered(moved).value(), *key);
+    EXPECT_EQ(open_altered(moved).value().key, *key);
     EXPECT_EQ(open_altered(moved, "another secret of sufficient length!").error(), errc::wrong_secret);
     moved[0] = 1; // a torn first slot
     moved[10] = 77;
-    EXPECT_EQ(open_altered(moved).value(), *key);
+    EXPECT_EQ(open_altered(moved).value().key, *key);
 }
 
 TEST_F(root_key_test, damage_is_not_taken_for_a_wrong_secret)

@@ -10,7 +10,9 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace consortium::log
@@ -99,6 +101,11 @@ public:
     /// Wipes destroyed data keys out of every file, old snapshots permitting: after it, no copy made of the directory
     /// holds them. Slow, blocks the caller only. errc::io.
     virtual result<void> compact() = 0;
+
+    /// rekey() of master_secret.hpp while the log is open: appending goes on beside it. One at a time.
+    virtual result<void> rekey(
+        std::string_view old_secret, std::string_view new_secret,
+        const std::optional<std::filesystem::path>& secret_file) = 0;
 
     /// Refuses new commands, completes those that wait, syncs and stops. Idempotent.
     virtual void close() = 0;
