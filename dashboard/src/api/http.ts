@@ -1,6 +1,6 @@
 // The relay's REST surface. Every failure is an ApiError with the relay's stable code.
 import type { LoginBody } from "../crypto/index.ts";
-import type { PairingStatus, Position, WireDevice, WireMachine, WireMessage, WireSession } from "./types.ts";
+import type { CheckpointAnswer, DeletionAnswer, LogKey, PairingStatus, Position, ProofAnswer, WireDevice, WireMachine, WireMessage, WireSession } from "./types.ts";
 
 export class ApiError extends Error {
   /** HTTP status; 0 when the relay could not be reached. */
@@ -104,8 +104,27 @@ export class Api {
     await this.#call("POST", `/v1/sessions/${encodeURIComponent(sid)}/archive`, {});
   }
 
-  async deleteSession(sid: string): Promise<void> {
-    await this.#call("DELETE", `/v1/sessions/${encodeURIComponent(sid)}`);
+  async deleteSession(sid: string): Promise<DeletionAnswer> {
+    return (await this.#call<DeletionAnswer>("DELETE", `/v1/sessions/${encodeURIComponent(sid)}`)).body;
+  }
+
+  /** With a fresh login challenge, signed by the account key. */
+  async deleteAccount(body: { challenge: string; signature: string }): Promise<DeletionAnswer> {
+    return (await this.#call<DeletionAnswer>("DELETE", "/v1/account", body)).body;
+  }
+
+  async logKey(): Promise<LogKey> {
+    return (await this.#call<LogKey>("GET", "/v1/log/key")).body;
+  }
+
+  /** The newest checkpoint, with what proves that it extends the tree of `from` records. */
+  async checkpoint(from: number | null): Promise<CheckpointAnswer> {
+    return (await this.#call<CheckpointAnswer>("GET", `/v1/log/checkpoint${from === null ? "" : `?from=${from}`}`)).body;
+  }
+
+  /** The account's records from `revision` on, at most 100, with what proves each. */
+  async proof(revision: number, count: number, from: number | null): Promise<ProofAnswer> {
+    return (await this.#call<ProofAnswer>("GET", `/v1/log/proof?revision=${revision}&count=${count}${from === null ? "" : `&from=${from}`}`)).body;
   }
 
   async devices(): Promise<WireDevice[]> {

@@ -1,4 +1,5 @@
 // What travels between relay and dashboard (wire contract A, B). Values of sealed fields are opaque here.
+import type { WireRecord } from "../crypto/index.ts";
 
 export interface WireSession {
   id: string;
@@ -102,4 +103,32 @@ export interface PairingStatus {
   sealed?: boolean;
   device?: { publicKey: string; kind: "agent" | "browser"; sealedName: string };
   mac?: string;
+}
+
+/** Who signs the log's checkpoints and receipts. */
+export interface LogKey {
+  log: string;
+  origin: string;
+  /** `<name>+<key id>+<base64>` */
+  key: string;
+}
+
+export interface CheckpointAnswer {
+  log: string;
+  /** A signed note. */
+  checkpoint: string;
+  /** From the tree size that was named in the request. */
+  consistency?: string[];
+}
+
+export interface ProofAnswer extends CheckpointAnswer {
+  records: WireRecord[];
+}
+
+/** What the relay answers to a deletion. A relay without receipts leaves both out. */
+export interface DeletionAnswer {
+  success: boolean;
+  /** A signed note. */
+  receipt?: string;
+  proof?: { checkpoint: string; record: WireRecord };
 }
