@@ -180,7 +180,7 @@ describe("records", () => {
         for (let bit = 0; bit < bytes.length * 8; bit += 1) {
           expect(await accepted({ ...record, [field]: c.toBase64(flip(bytes, bit)) }), `${field} bit ${bit}`).toBe(false);
         }
-        expect(await accepted({ ...record, [field]: c.toBase64(bytes.subarray(1)) })).toBe(false);
+        if (bytes.length > 0) expect(await accepted({ ...record, [field]: c.toBase64(bytes.subarray(1)) })).toBe(false);
         expect(await accepted({ ...record, [field]: c.toBase64(c.concat(bytes, Uint8Array.of(0))) })).toBe(false);
       }
       for (const [at, hash] of record.path.entries()) {
