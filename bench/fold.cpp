@@ -42,6 +42,7 @@ public:
         tables_[table].insert_or_assign(std::string(text(key)), std::move(value));
     }
     void erase(log::table_id table, byte_view key) override { tables_[table].erase(std::string(text(key))); }
+    void erase_prefix(log::table_id, byte_view) override { std::abort(); }
 
 private:
     bytes key_ = bytes(32, 7);

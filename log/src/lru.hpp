@@ -50,6 +50,20 @@ public:
         return true;
     }
 
+    /// Forgets every entry whose key `is_gone` says is gone.
+    void erase_if(auto&& is_gone)
+    {
+        for (auto one = order_.begin(); one != order_.end();)
+            if (is_gone(std::as_const(one->key)))
+            {
+                weight_ -= one->weight;
+                index_.erase(one->key);
+                one = order_.erase(one);
+            }
+            else
+                ++one;
+    }
+
     std::size_t size() const noexcept { return order_.size(); }
 
 private:

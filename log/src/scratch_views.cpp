@@ -56,20 +56,12 @@ private:
         byte_array<16> prf(byte_parts parts) const override { return codec_.prf(parts); }
         void put(table_id table, byte_view key, bytes value) override { newer_.set(table, key, std::move(value)); }
         void erase(table_id table, byte_view key) override { newer_.set(table, key, std::nullopt); }
+        void erase_prefix(table_id table, byte_view prefix) override { newer_.erase_prefix(table, prefix); }
 
         void commit()
         {
             rocksdb::WriteBatch batch;
-            bytes sealed;
-            for (table_id table = 0; table < newer_.tables().size(); ++table)
-                for (const auto& [key, value] : newer_.tables()[table])
-                    if (!value)
-                        batch.Delete(store_.view(table), slice(key));
-                    else
-                    {
-                        codec_.seal(sealed, table, key, *value);
-                        batch.Put(store_.view(table), slice(key), slice(sealed));
-                    }
+            newer_.write(batch, store_, codec_);
             rocksdb::WriteOptions volatile_write;
             volatile_write.disableWAL = true;
             if (const auto status = store_.db().Write(volatile_write, &batch); !status.ok())

@@ -81,6 +81,7 @@ public:
         of_.building_->rows.set(table, key, std::move(value));
     }
     void erase(table_id table, byte_view key) override { of_.building_->rows.set(table, key, std::nullopt); }
+    void erase_prefix(table_id table, byte_view prefix) override { of_.building_->rows.erase_prefix(table, prefix); }
 
 private:
     bytes open(table_id table, byte_view key, byte_view sealed) const
@@ -460,19 +461,7 @@ void sequencer::seal_rows(batch& next)
 {
     if (next.records == 0)
         return;
-    // Each row once, as it is at the end of the batch.
-    for (table_id table = 0; table < table_count_; ++table)
-        for (const auto& [key, value] : next.rows.tables()[table])
-        {
-            auto* family = parts_.store->view(table);
-            if (!value)
-            {
-                next.writes.Delete(family, slice(key));
-                continue;
-            }
-            parts_.with->rows.seal(sealed_row_, table, key, *value);
-            next.writes.Put(family, slice(key), slice(sealed_row_));
-        }
+    next.rows.write(next.writes, *parts_.store, parts_.with->rows);
     write_head(next.writes, *parts_.store, head_);
     next.last = head_.number();
     next.root = head_.tree.root();
@@ -513,9 +502,13 @@ void sequencer::reclaim()
             return;
     }
     for (table_id table = 0; table < table_count_; ++table)
-        for (auto& [key, value] : in_flight_->rows.tables()[table])
+    {
+        auto& cached = cached_rows_[table];
+        auto& durable = in_flight_->rows.tables()[table];
+        if (!durable.erased.empty())
+            cached.erase_if([&](const bytes& key) { return durable.erased.covers(key) != nullptr; });
+        for (auto& [key, value] : durable.rows)
         {
-            auto& cached = cached_rows_[table];
             if (cached.find(key) == nullptr)
                 continue;
             if (value)
@@ -526,6 +519,7 @@ void sequencer::reclaim()
             else
                 cached.erase(key);
         }
+    }
     destroyed_before_.clear();
     spare_ = std::move(in_flight_);
     spare_->writes.Clear();

@@ -101,7 +101,6 @@ private:
     head_state head_;
     body_encoder encoder_;
     bytes buffer_;
-    bytes sealed_row_;
     std::deque<std::shared_ptr<command>> pending_;
     std::optional<decided> carried_;
     std::unique_ptr<batch> in_flight_; ///< its rows stay readable here until it is durable

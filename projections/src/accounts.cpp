@@ -65,31 +65,28 @@ void erase_account(const log::event& happened, log::view_writer& rows)
 {
     const auto account = happened.header.account;
     const auto prefix = account_part(rows, account);
-    std::vector<session_row> sessions;
     scan_rows<session_row>(
         rows, prefix,
         [&](byte_view, const session_row& row)
         {
-            sessions.push_back(row);
+            erase_messages(rows, session_part(rows, account, row.id));
             return true;
         });
-    for (const auto& session : sessions)
-        erase_session(rows, account, session);
-    std::vector<pairing_of_row> pairings;
+    std::vector<row_key> pairings;
     scan_rows<pairing_of_row>(
         rows, prefix,
         [&](byte_view, const pairing_of_row& row)
         {
-            pairings.push_back(row);
+            pairings.emplace_back(row.index);
             return true;
         });
     for (const auto& pairing : pairings)
-        erase_row<pairing_row>(rows, row_key(pairing.index));
+        erase_row<pairing_row>(rows, pairing);
     const auto row = get_row_of<account_row>(happened, rows, row_key(prefix));
     erase_row<account_key_row>(rows, row_key(row.index));
     for (const auto whole :
          {table::account_head, table::account, table::revision, table::device, table::device_key, table::pairing_of,
-          table::machine, table::machine_key, table::active})
+          table::session, table::session_hot, table::session_tag, table::machine, table::machine_key, table::active})
         erase_prefix(rows, whole, prefix);
 }
 

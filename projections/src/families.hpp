@@ -13,9 +13,8 @@ void fold_session(const log::event& happened, const byte_array<16>& account, log
 void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 
-/// Every row of the session: messages, local ids, tag, activity.
-void erase_session(log::view_writer& rows, account_id account, const session_row& session);
-void erase_machine(log::view_writer& rows, account_id account, const machine_row& machine);
+/// The messages and local ids of the session with this session_part.
+void erase_messages(log::view_writer& rows, const byte_array<16>& session);
 
 /// The account's stream, history.cpp. `account` is its account_part.
 void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number);

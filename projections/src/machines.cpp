@@ -65,6 +65,14 @@ void set_active(const log::event& happened, log::view_writer& rows, const row_ke
         erase_row<active_row>(rows, key);
 }
 
+void erase_machine(const row_key& key, const machine_row& machine, log::view_writer& rows)
+{
+    if (machine.has_key)
+        erase_row<machine_key_row>(rows, row_key(key.prefix(), machine.key));
+    erase_row<active_row>(rows, key);
+    erase_row<machine_row>(rows, key);
+}
+
 result<machine_view> read_machine(const log::snapshot& at, const machine_row& row)
 {
     const auto registered = read_event_of<log::machine_registered>(at, row.registered);
@@ -232,16 +240,6 @@ result<log::decision> remove_machine::decide(const log::view_reader& rows, unix_
     return log::decision{.account = who.account, .drafts = {std::move(removed)}};
 }
 
-void erase_machine(log::view_writer& rows, account_id account, const machine_row& machine)
-{
-    const auto prefix = account_part(rows, account);
-    if (machine.has_key)
-        erase_row<machine_key_row>(rows, row_key(prefix, machine.key));
-    const row_key key(prefix, machine_part(rows, account, machine.id));
-    erase_row<active_row>(rows, key);
-    erase_row<machine_row>(rows, key);
-}
-
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
@@ -288,7 +286,7 @@ void fold_machine(const log::event& happened, const byte_array<16>& account, log
         set_active(happened, rows, key, row, /*active=*/false);
         break;
     case log::event_type::machine_removed:
-        return erase_machine(rows, header.account, row);
+        return erase_machine(key, row, rows);
     default:
         corrupt_event(happened, "is no event of a machine");
     }

@@ -161,6 +161,12 @@ void fold_message(const log::event& happened, const byte_array<16>& account, log
         put_row(rows, row_key(part, local_id_part(rows, session, *body->local_id)), local_id_row{header.seq});
 }
 
+void erase_messages(log::view_writer& rows, const byte_array<16>& session)
+{
+    erase_prefix(rows, table::message, session);
+    erase_prefix(rows, table::local_id, session);
+}
+
 result<message_page> messages_after(
     const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max)
 {

@@ -220,17 +220,7 @@ void row_parser::finish()
 
 void erase_prefix(log::view_writer& rows, table where, byte_view prefix)
 {
-    const auto id = static_cast<log::table_id>(where);
-    std::vector<bytes> keys;
-    rows.scan(
-        id, prefix, {},
-        [&](byte_view key, byte_view)
-        {
-            keys.push_back(to_bytes(key));
-            return true;
-        });
-    for (const auto& key : keys)
-        rows.erase(id, key);
+    rows.erase_prefix(static_cast<log::table_id>(where), prefix);
 }
 
 } // namespace consortium::projections

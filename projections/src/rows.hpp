@@ -44,6 +44,7 @@ public:
     row_key(const byte_array<16>& prefix, const byte_array<16>& suffix);
     row_key(const byte_array<16>& prefix, std::uint64_t number);
     operator byte_view() const noexcept { return byte_view(data_).first(size_); }
+    byte_array<16> prefix() const noexcept { return to_array<16>(byte_view(data_)); }
     /// The second part of a key of two parts.
     byte_array<16> suffix() const noexcept { return to_array<16>(byte_view(data_).last(16)); }
 
@@ -347,7 +348,7 @@ void scan_rows(
         static_cast<log::table_id>(Row::where), prefix, {},
         [&](byte_view key, byte_view value) { return visit(key, parse_row<Row>(value)); });
 }
-/// Erases every row of a table whose key begins with `prefix`: as many as there are, one by one.
+/// Erases every row of a table whose key begins with `prefix`.
 void erase_prefix(log::view_writer& rows, table where, byte_view prefix);
 
 } // namespace consortium::projections

@@ -46,6 +46,17 @@ void set_active(
         erase_row<active_row>(rows, key);
 }
 
+void erase_session(const log::event& happened, const row_key& key, log::view_writer& rows)
+{
+    const auto session = get_row_of<session_row>(happened, rows, key);
+    erase_messages(rows, key.suffix());
+    if (session.has_tag)
+        erase_row<session_tag_row>(rows, row_key(key.prefix(), session.tag));
+    erase_row<active_row>(rows, key);
+    erase_row<session_hot_row>(rows, key);
+    erase_row<session_row>(rows, key);
+}
+
 result<session_view> read_session(const log::snapshot& at, const session_row& row, const session_hot_row& hot)
 {
     const auto created = read_event_of<log::session_created>(at, row.created);
@@ -231,20 +242,6 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
     return log::decision{.account = who.account, .drafts = {std::move(end)}};
 }
 
-void erase_session(log::view_writer& rows, account_id account, const session_row& session)
-{
-    const auto prefix = account_part(rows, account);
-    const auto part = session_part(rows, account, session.id);
-    erase_prefix(rows, table::message, part);
-    erase_prefix(rows, table::local_id, part);
-    if (session.has_tag)
-        erase_row<session_tag_row>(rows, row_key(prefix, session.tag));
-    const row_key key(prefix, part);
-    erase_row<active_row>(rows, key);
-    erase_row<session_hot_row>(rows, key);
-    erase_row<session_row>(rows, key);
-}
-
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
     const auto& header = happened.header;
@@ -272,7 +269,7 @@ void fold_session(const log::event& happened, const byte_array<16>& account, log
         return put_row(rows, key, hot);
     }
     if (header.type == log::event_type::session_deleted)
-        return erase_session(rows, header.account, get_row_of<session_row>(happened, rows, key));
+        return erase_session(happened, key, rows);
 
     auto hot = get_row_of<session_hot_row>(happened, rows, key);
     // A clock that stepped back must not move a session down the list.

@@ -29,49 +29,71 @@ rc::Gen<bytes> short_key()
         });
 }
 
+const row_codec codec{key256(byte_array<32>{7})};
+
 struct scan_store
 {
     temporary_directory place;
     small_domain rules;
     std::unique_ptr<rocks_store> store =
         rocks_store::open(place.path(), store_access::create, rules.tables(), nullptr).value();
+
+    void write(const row_overlay& rows) const
+    {
+        rocksdb::WriteBatch batch;
+        rows.write(batch, *store, codec);
+        RC_ASSERT(store->db().Write({}, &batch).ok());
+    }
+    model stored() const
+    {
+        model out;
+        const std::unique_ptr<rocksdb::Iterator> rows(store->db().NewIterator({}, store->view(0)));
+        for (rows->SeekToFirst(); rows->Valid(); rows->Next())
+            out[to_bytes(view(rows->key()))] = codec.open(0, view(rows->key()), view(rows->value())).value();
+        return out;
+    }
 };
 
+/// Changes rows at random, in the overlay and in the model alike.
+void scribble(row_overlay& rows, model& expected, std::uint8_t letter)
+{
+    for (const auto& key : *rc::gen::container<std::vector<bytes>>(short_key()))
+    {
+        const auto what = *rc::gen::inRange(0, 6);
+        const bytes value{letter, static_cast<std::uint8_t>(what)};
+        if (what == 0 && !after_prefix(key).empty())
+        {
+            rows.erase_prefix(0, key);
+            std::erase_if(expected, [&](const auto& row) { return text(row.first).starts_with(text(key)); });
+        }
+        else if (what <= 2)
+        {
+            rows.set(0, key, std::nullopt);
+            expected.erase(key);
+        }
+        else
+        {
+            rows.set(0, key, value);
+            expected[key] = value;
+        }
+    }
+}
+
 // Goal: a scan over stored rows with newer ones laid over them sees what a map would, in both directions, from
-// anywhere, and stops when told.
+// anywhere, and stops when told; and so does the store once they are written to it.
 RC_GTEST_PROP(overlay, a_merged_scan_is_a_scan_of_the_merged_rows, ())
 {
     static scan_store in;
-    auto& db = in.store->db();
-    auto* family = in.store->view(0);
-
+    row_overlay stored(1);
     model expected;
-    {
-        rocksdb::WriteBatch batch;
-        const std::unique_ptr<rocksdb::Iterator> old(db.NewIterator({}, family));
-        for (old->SeekToFirst(); old->Valid(); old->Next())
-            batch.Delete(family, old->key());
-        for (const auto& key : *rc::gen::container<std::vector<bytes>>(short_key()))
-        {
-            const bytes value{'s'};
-            batch.Put(family, slice(key), slice(value));
-            expected[key] = value;
-        }
-        RC_ASSERT(db.Write({}, &batch).ok());
-    }
+    for (const auto& [key, value] : in.stored())
+        stored.set(0, key, std::nullopt);
+    scribble(stored, expected, 's');
+    in.write(stored);
     row_overlay older(1);
+    scribble(older, expected, 'o');
     row_overlay newer(1);
-    for (auto* overlay : {&older, &newer})
-        for (const auto& key : *rc::gen::container<std::vector<bytes>>(short_key()))
-        {
-            const bool erase = *rc::gen::arbitrary<bool>();
-            const bytes value{overlay == &older ? std::uint8_t{'o'} : std::uint8_t{'n'}};
-            overlay->set(0, key, erase ? std::nullopt : std::optional(value));
-            if (erase)
-                expected.erase(key);
-            else
-                expected[key] = value;
-        }
+    scribble(newer, expected, 'n');
 
     auto prefix = *short_key();
     prefix.resize(std::min<std::size_t>(prefix.size(), 2));
@@ -97,21 +119,42 @@ RC_GTEST_PROP(overlay, a_merged_scan_is_a_scan_of_the_merged_rows, ())
     row_overlay::ordered laid_over;
     older.collect(0, prefix, laid_over);
     newer.collect(0, prefix, laid_over);
-    const std::unique_ptr<rocksdb::Iterator> stored(db.NewIterator({}, family));
     std::vector<std::pair<bytes, bytes>> seen;
-    merged_scan{
-        .prefix = prefix,
-        .from = from,
-        .down = down,
-        .open = [](byte_view, byte_view value) { return to_bytes(value); }}
-        .run(
-            *stored, laid_over,
-            [&](byte_view key, byte_view value)
-            {
-                seen.emplace_back(to_bytes(key), to_bytes(value));
-                return seen.size() < stop_after;
-            });
+    {
+        const std::unique_ptr<rocksdb::Iterator> rows(in.store->db().NewIterator({}, in.store->view(0)));
+        merged_scan{
+            .prefix = prefix,
+            .from = from,
+            .down = down,
+            .open = [](byte_view key, byte_view sealed) { return codec.open(0, key, sealed).value(); }}
+            .run(
+                *rows, laid_over,
+                [&](byte_view key, byte_view value)
+                {
+                    seen.emplace_back(to_bytes(key), to_bytes(value));
+                    return seen.size() < stop_after;
+                });
+    }
     RC_ASSERT(seen == wanted);
+
+    in.write(older);
+    in.write(newer);
+    RC_ASSERT(in.stored() == expected);
+}
+
+// Goal: of a key, exactly its prefixes cover it, in whatever order they came.
+RC_GTEST_PROP(overlay, a_set_of_prefixes_covers_what_begins_with_one, ())
+{
+    const auto added = *rc::gen::container<std::vector<bytes>>(short_key());
+    prefix_set set;
+    for (const auto& prefix : added)
+        set.add(prefix);
+    for (const auto& key : *rc::gen::container<std::vector<bytes>>(short_key()))
+    {
+        const bool wanted =
+            std::ranges::any_of(added, [&](const bytes& prefix) { return text(key).starts_with(text(prefix)); });
+        RC_ASSERT((set.covers(key) != nullptr) == wanted);
+    }
 }
 
 } // namespace

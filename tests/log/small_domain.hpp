@@ -82,16 +82,7 @@ public:
         case event_type::session_deleted:
         {
             rows.erase(table_cells, key);
-            std::vector<bytes> gone;
-            rows.scan(
-                table_messages, key, {},
-                [&](byte_view row, byte_view)
-                {
-                    gone.push_back(to_bytes(row));
-                    return true;
-                });
-            for (const auto& row : gone)
-                rows.erase(table_messages, row);
+            rows.erase_prefix(table_messages, key);
             break;
         }
         default:

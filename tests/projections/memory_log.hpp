@@ -53,6 +53,11 @@ public:
         pending_.at(table)[to_bytes(key)] = std::move(value);
     }
     void erase(log::table_id table, byte_view key) override { pending_.at(table)[to_bytes(key)] = std::nullopt; }
+    void erase_prefix(log::table_id table, byte_view prefix) override
+    {
+        for (const auto& [key, value] : merge(table, prefix))
+            erase(table, key);
+    }
 
     void commit()
     {

@@ -106,6 +106,12 @@ protected:
         {
             if (one.alone)
                 sink.wait_for(submitted);
+            if (submitted == expected.commands.size() / 2)
+            {
+                opened->reset();
+                opened = log::open_log(options, rules(), sink, clock);
+                ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+            }
             ASSERT_TRUE((*opened)->submit(one.wanted).has_value());
             ++submitted;
             if (one.alone)

@@ -39,6 +39,9 @@ class view_writer : public view_reader
 public:
     virtual void put(table_id table, byte_view key, bytes value) = 0;
     virtual void erase(table_id table, byte_view key) = 0;
+    /// Erases every row whose key begins with `prefix`, at the same cost however many there are. The prefix must have
+    /// a byte that is not 0xff.
+    virtual void erase_prefix(table_id table, byte_view prefix) = 0;
 };
 
 /// Thrown inside the log and by view access when the disk cannot be believed any more; never crosses event_log.
