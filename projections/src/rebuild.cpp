@@ -11,7 +11,7 @@ namespace
 constexpr std::size_t events_per_commit = 4096;
 constexpr std::size_t events_per_read = 256;
 
-result<std::uint64_t> fold_all(const log::snapshot& from, log::scratch_views& into)
+result<std::uint64_t> fold_events(const log::snapshot& from, log::scratch_views& into)
 {
     std::uint64_t folded = 0;
     for (lsn next{1}; next <= from.head();)
@@ -35,6 +35,11 @@ result<std::uint64_t> fold_all(const log::snapshot& from, log::scratch_views& in
 
 } // namespace
 
+result<std::uint64_t> fold_log(const log::log_reader& source, log::scratch_views& into)
+{
+    return guarded([&] { return fold_events(*source.read(), into); });
+}
+
 result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, const std::filesystem::path& scratch)
 {
     return guarded(
@@ -44,7 +49,7 @@ result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, cons
             auto rebuilt = log::open_scratch_views(scratch, source, rules());
             if (!rebuilt)
                 return std::unexpected(rebuilt.error());
-            const auto events = fold_all(*live, **rebuilt);
+            const auto events = fold_events(*live, **rebuilt);
             if (!events)
                 return std::unexpected(events.error());
             rebuild_report report{.events = *events, .tables = {}};
