@@ -30,6 +30,17 @@ Offset<flatbuffers::String> write(FlatBufferBuilder& to, std::string_view text)
     return to.CreateString(text.data(), text.size());
 }
 
+/// The bytes of a text in base64, which clients' ciphertext is, valid until the next call; empty: it is none.
+byte_view packed(std::string_view text)
+{
+    if (text.size() % 4 != 0 || text.empty())
+        return {};
+    thread_local std::vector<std::uint8_t> buffer;
+    if (buffer.size() < text.size() / 4 * 3)
+        buffer.resize(text.size() / 4 * 3);
+    return {buffer.data(), pack(text, buffer.data())};
+}
+
 struct packed_text
 {
     Offset<byte_vector> data;
@@ -38,15 +49,8 @@ struct packed_text
 
 packed_text write_packed(FlatBufferBuilder& to, std::string_view text)
 {
-    if (text.size() % 4 == 0 && !text.empty())
-    {
-        // Reserve for the case that it is base64, which clients' ciphertext is.
-        thread_local std::vector<std::uint8_t> buffer;
-        if (buffer.size() < text.size() / 4 * 3)
-            buffer.resize(text.size() / 4 * 3);
-        if (const auto size = pack(text, buffer.data()); size != 0)
-            return {to.CreateVector(buffer.data(), size), true};
-    }
+    if (const auto data = packed(text); !data.empty())
+        return {write(to, data), true};
     return {write(to, view(text)), false};
 }
 Offset<fb::Ciphertext> write_ciphertext(FlatBufferBuilder& to, std::string_view text)
@@ -147,6 +151,21 @@ std::pair<fb::Body, Offset<void>> write_body(FlatBufferBuilder& to, const event_
                 return std::pair(fb::Body::MachineRemoved, fb::CreateMachineRemoved(to, id).Union());
             }},
         body);
+}
+
+/// The short form of a message, if it has one: the event's offset.
+std::optional<Offset<fb::Event>> write_compact(FlatBufferBuilder& to, const message_appended& message)
+{
+    const auto local_id = message.local_id ? pack_uuid(*message.local_id) : std::nullopt;
+    if (!local_id)
+        return std::nullopt;
+    const auto content = packed(message.content);
+    if (content.empty())
+        return std::nullopt;
+    const auto data = write(to, content);
+    const fb::CompactMessage ids(flatbuffers::make_span(message.id.value), flatbuffers::make_span(*local_id));
+    const auto body = to.CreateStruct(ids).Union();
+    return fb::CreateEvent(to, fb::Body::CompactMessage, body, data);
 }
 
 // Reading. A field that must be there and is not, or has the wrong length, spoils the whole body.
@@ -285,6 +304,20 @@ result<event_body> read_union(const fb::Event& event)
     return out;
 }
 
+result<event_body> read_compact(const fb::Event& event)
+{
+    field_reader from;
+    const auto& ids = *static_cast<const fb::CompactMessage*>(event.body());
+    const auto id = [](const auto* field) { return to_array<16>({field->data(), field->size()}); };
+    message_appended out{
+        .id = {id(ids.id())},
+        .local_id = unpack_uuid(id(ids.local_id())),
+        .content = from.packed(event.packed(), /*packed=*/true)};
+    if (!from.good())
+        return fail(errc::corrupt, "event body: a field is missing or has the wrong length");
+    return out;
+}
+
 result<event_body> read_event(const fb::Event& event)
 {
     if (event.body_type() != fb::Body::NONE && event.body() == nullptr)
@@ -315,6 +348,8 @@ result<event_body> read_event(const fb::Event& event)
         return read_union<fb::DaemonStateChanged>(event);
     case fb::Body::MachineRemoved:
         return read_union<fb::MachineRemoved>(event);
+    case fb::Body::CompactMessage:
+        return read_compact(event);
     case fb::Body::NONE:
     case fb::Body::NoBody:
         return fail(errc::corrupt, "event body: none, though the record has one");
@@ -393,6 +428,12 @@ byte_view body_encoder::encode(const event_body& body)
     if (std::holds_alternative<no_body>(body))
         return {};
     builder_.Clear();
+    if (const auto* message = std::get_if<message_appended>(&body))
+        if (const auto compact = write_compact(builder_, *message))
+        {
+            builder_.Finish(*compact);
+            return {builder_.GetBufferPointer(), builder_.GetSize()};
+        }
     const auto [type, offset] = write_body(builder_, body);
     builder_.Finish(fb::CreateEvent(builder_, type, offset));
     return {builder_.GetBufferPointer(), builder_.GetSize()};

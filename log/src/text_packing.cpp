@@ -31,6 +31,24 @@ constexpr auto pairs = []
     return table;
 }();
 
+constexpr std::size_t uuid_text_bytes = 36;
+constexpr std::string_view hexadecimal = "0123456789abcdef";
+
+/// The value of a hexadecimal digit in lower case; above 15 for any other byte.
+constexpr auto digits = []
+{
+    std::array<std::uint8_t, 256> table{};
+    table.fill(0xff);
+    for (std::uint8_t value = 0; value < hexadecimal.size(); ++value)
+        table[static_cast<std::uint8_t>(hexadecimal[value])] = value;
+    return table;
+}();
+
+constexpr bool is_hyphen(std::size_t at) noexcept
+{
+    return at == 8 || at == 13 || at == 18 || at == 23;
+}
+
 std::uint32_t group(const std::uint8_t* four) noexcept
 {
     return values[0][four[0]] | values[1][four[1]] | values[2][four[2]] | values[3][four[3]];
@@ -89,6 +107,38 @@ std::string unpack(byte_view packed)
         std::memcpy(to, pairs[value >> 12].data(), 2);
         if (rest == 2)
             to[2] = pairs[value & 4095][0];
+    }
+    return text;
+}
+
+std::optional<byte_array<16>> pack_uuid(std::string_view text) noexcept
+{
+    if (text.size() != uuid_text_bytes)
+        return std::nullopt;
+    byte_array<16> out;
+    std::size_t at = 0;
+    for (auto& byte : out)
+    {
+        if (is_hyphen(at) && text[at++] != '-')
+            return std::nullopt;
+        const auto high = digits[static_cast<std::uint8_t>(text[at++])];
+        const auto low = digits[static_cast<std::uint8_t>(text[at++])];
+        if ((high | low) > 0xf)
+            return std::nullopt;
+        byte = static_cast<std::uint8_t>(high << 4 | low);
+    }
+    return out;
+}
+
+std::string unpack_uuid(const byte_array<16>& packed)
+{
+    std::string text(uuid_text_bytes, '-');
+    std::size_t at = 0;
+    for (const auto byte : packed)
+    {
+        at += is_hyphen(at) ? 1 : 0;
+        text[at++] = hexadecimal[byte >> 4];
+        text[at++] = hexadecimal[byte & 0xf];
     }
     return text;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/bytes.hpp"
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,11 @@ namespace consortium::log
 std::size_t pack(std::string_view text, std::uint8_t* out) noexcept;
 
 std::string unpack(byte_view packed);
+
+/// The bytes of a UUID in its canonical text form with letters in lower case (RFC 9562 section 4); empty for any other
+/// text. unpack_uuid() returns exactly `text`.
+std::optional<byte_array<16>> pack_uuid(std::string_view text) noexcept;
+
+std::string unpack_uuid(const byte_array<16>& packed);
 
 } // namespace consortium::log

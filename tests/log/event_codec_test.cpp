@@ -1,3 +1,4 @@
+#include "consortium/common/base64.hpp"
 #include "event_codec.hpp"
 #include "event_generated.h"
 #include "log/random_events.hpp"
@@ -108,6 +109,57 @@ TEST(event_codec, base64_is_stored_as_bytes)
 {
     const std::string text(4000, 'A');
     EXPECT_LT(encoded(message_appended{.id = {}, .local_id = {}, .content = text}).size(), 3100u);
+}
+
+// Goal: the form that almost every record has costs what it must and no more, for ever.
+TEST(event_codec, a_message_with_a_uuid_costs_its_ids_and_little_else)
+{
+    const std::string local_id = "00112233-4455-6677-8899-aabbccddeeff";
+    const auto data = encoded(message_appended{.id = {}, .local_id = local_id, .content = std::string(4000, 'A')});
+    EXPECT_EQ(data.size(), 3000u + 16 + 16 + 36);
+}
+
+// docs/log-format.md, "Bodies".
+TEST(event_codec, the_worked_example_of_the_documentation)
+{
+    message_appended message{.id = {}, .local_id = "00112233-4455-6677-8899-aabbccddeeff", .content = "AAEC"};
+    for (std::uint8_t i = 0; i < 16; ++i)
+        message.id.value[i] = static_cast<std::uint8_t>(0xa0 + i);
+    EXPECT_EQ(
+        hex_encode(encoded(message)),
+        "1000000000000a001000070008000c000a0000000000000e0800000024000000"
+        "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00112233445566778899aabbccddeeff0300000000010200");
+}
+
+// Goal: what was written before messages had their short form still opens.
+TEST(event_codec, a_message_in_its_long_form_is_read_for_ever)
+{
+    const message_appended message{
+        .id = {make_uuid_v7(0)}, .local_id = "00112233-4455-6677-8899-aabbccddeeff", .content = "AAAA"};
+    flatbuffers::FlatBufferBuilder builder;
+    const auto id = builder.CreateVector(message.id.value.data(), message.id.value.size());
+    const auto local_id = builder.CreateString(*message.local_id);
+    const auto data = builder.CreateVector(std::vector<std::uint8_t>{0, 0, 0});
+    builder.Finish(fb::CreateEvent(
+        builder, fb::Body::MessageAppended,
+        fb::CreateMessageAppended(builder, id, local_id, data, /*packed=*/true).Union()));
+    const byte_view long_form(builder.GetBufferPointer(), builder.GetSize());
+    EXPECT_EQ(decode_body(event_type::message_appended, long_form).value(), event_body(message));
+    EXPECT_LT(encoded(message).size(), long_form.size());
+}
+
+TEST(event_codec, a_short_form_without_its_content_is_refused)
+{
+    for (const bool empty : {true, false})
+    {
+        flatbuffers::FlatBufferBuilder builder;
+        const auto data = empty ? builder.CreateVector(std::vector<std::uint8_t>()) : 0;
+        const auto ids = builder.CreateStruct(fb::CompactMessage()).Union();
+        builder.Finish(fb::CreateEvent(builder, fb::Body::CompactMessage, ids, data));
+        EXPECT_EQ(
+            decode_body(event_type::message_appended, {builder.GetBufferPointer(), builder.GetSize()}).error(),
+            errc::corrupt);
+    }
 }
 
 } // namespace

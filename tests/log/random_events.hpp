@@ -34,6 +34,21 @@ inline rc::Gen<std::optional<std::string>> any_optional_text()
         rc::gen::map(any_text(), [](std::string text) { return std::optional(std::move(text)); }));
 }
 
+/// Half of them UUIDs, as clients' local ids are; some nearly.
+inline rc::Gen<std::optional<std::string>> any_local_id()
+{
+    const auto uuid = rc::gen::map(any_id<message_id>(), [](message_id id) { return std::optional(to_string(id)); });
+    return rc::gen::oneOf(
+        any_optional_text(), uuid, uuid,
+        rc::gen::map(
+            rc::gen::pair(uuid, rc::gen::inRange<std::size_t>(0, 36)),
+            [](std::pair<std::optional<std::string>, std::size_t> text)
+            {
+                text.first->at(text.second) = "A-g0"[text.second % 4];
+                return text.first;
+            }));
+}
+
 struct typed_body
 {
     event_type type{};
@@ -71,8 +86,7 @@ inline typed_body random_body()
                       .data_key = *any_optional_text()}};
     case event_type::message_appended:
         return {
-            type,
-            message_appended{.id = *any_id<message_id>(), .local_id = *any_optional_text(), .content = *any_text()}};
+            type, message_appended{.id = *any_id<message_id>(), .local_id = *any_local_id(), .content = *any_text()}};
     case event_type::session_metadata_changed:
         return {type, session_metadata_changed{.metadata = *any_text()}};
     case event_type::agent_state_changed:

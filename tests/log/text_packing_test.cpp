@@ -1,6 +1,9 @@
 #include "consortium/common/base64.hpp"
+#include "consortium/common/ids.hpp"
 #include "text_packing.hpp"
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <ranges>
 #include <rapidcheck/gtest.h>
 
 namespace consortium::log
@@ -49,6 +52,31 @@ TEST(text_packing, refuses_what_has_another_canonical_form)
         EXPECT_EQ(pack(text, out.data()), 0u) << text;
     for (const auto* text : {"AA==", "AAA=", "AAAA", "////", "++++"})
         EXPECT_NE(pack(text, out.data()), 0u) << text;
+}
+
+RC_GTEST_PROP(text_packing, a_uuid_in_lower_case_is_its_bytes, (const std::vector<std::uint8_t>& seed))
+{
+    byte_array<16> id{};
+    std::ranges::copy(seed | std::views::take(16), id.begin());
+    const auto text = to_string(message_id{id});
+    RC_ASSERT(pack_uuid(text) == id);
+    RC_ASSERT(unpack_uuid(id) == text);
+    auto other = text;
+    auto& letter = other[*rc::gen::inRange<std::size_t>(0, 36)];
+    letter = *rc::gen::arbitrary<char>();
+    if (const auto packed = pack_uuid(other))
+        RC_ASSERT(unpack_uuid(*packed) == other);
+}
+
+TEST(text_packing, no_other_form_of_a_uuid_is_taken)
+{
+    for (const auto* text :
+         {"", "00112233-4455-6677-8899-aabbccddeefF", "00112233-4455-6677-8899-aabbccddeef",
+          "00112233-4455-6677-8899-aabbccddeeff0", "001122334455-6677-8899-aabb-ccddeeff",
+          "00112233445566778899aabbccddeeff", "{0112233-4455-6677-8899-aabbccddeeff",
+          "00112233-4455-6677-8899-aabbccddeef "})
+        EXPECT_FALSE(pack_uuid(text)) << text;
+    EXPECT_TRUE(pack_uuid("00112233-4455-6677-8899-aabbccddeeff"));
 }
 
 } // namespace
