@@ -38,6 +38,12 @@ void presence_table::session_deleted(session_id session)
     sessions_.erase(session);
 }
 
+void presence_table::account_deleted(account_id account)
+{
+    std::erase_if(sessions_, [&](const auto& known) { return known.second.account == account; });
+    std::erase_if(machines_, [&](const auto& known) { return known.first.account == account; });
+}
+
 void presence_table::session_reopened(session_id session)
 {
     if (const auto known = sessions_.find(session); known != sessions_.end())

@@ -51,6 +51,8 @@ public:
     /// Ended (by whomever) or deleted.
     void session_closed(session_id session, unix_millis now);
     void session_deleted(session_id session);
+    /// Everything of it is forgotten; its sockets go by themselves.
+    void account_deleted(account_id account);
     void machine_opened(account_id account, const std::string& machine, unix_millis now);
     void machine_closed(account_id account, const std::string& machine);
     /// The row exists now: its sockets that came before count from here.

@@ -80,6 +80,9 @@ void presence_service::committed(const log::event& happened)
     case type::session_deleted:
         table_.session_deleted(session);
         break;
+    case type::account_deleted:
+        table_.account_deleted(header.account);
+        break;
     case type::machine_registered:
         if (const auto* body = happened.as<log::machine_registered>())
         {

@@ -375,6 +375,51 @@ TEST_F(hub_test, a_revoked_device_is_shown_out)
     leave(1, there);
 }
 
+// Goal: whoever was following a deleted account is told all of it that is left to tell, and goes; whoever was behind is
+// not told that it had caught up.
+TEST_F(hub_test, a_deleted_account_shows_everybody_out)
+{
+    const auto live = join(0);
+    const auto other = join(1);
+    const auto slow = join(2);
+    slow->slow = true;
+    ASSERT_TRUE(append(message(std::string(30'000, 'x'))));
+    ASSERT_TRUE(append(message("last")));
+    until([&] { return slow->queued > 20'000; });
+
+    auto wanted = std::make_shared<projections::delete_account>();
+    wanted->who = who;
+    const auto done = append(wanted, 2);
+    ASSERT_TRUE(done);
+    const auto end = done->back()->header.rev.value;
+    EXPECT_EQ(wanted->deleted.value, end);
+    until([&] { return live->was_revoked && other->was_revoked && slow->was_revoked; });
+    EXPECT_EQ(live->revisions(), range(end - 2, end));
+    EXPECT_EQ(other->revisions(), range(end - 2, end));
+
+    // One that finds the stream gone while it catches up.
+    const auto late =
+        on(0,
+           [&]
+           {
+               commits->watch(who.account);
+               auto out = std::make_shared<listener>(
+                   ++last_id, who.account, who.device,
+                   follower(
+                       audience::user(), revision{1}, /*behind=*/true, /*marks=*/true,
+                       {.queue_bytes_max = 20'000, .mark_every = 1000}));
+               commits->join(out);
+               return out;
+           });
+    until([&] { return late->was_revoked.load(); });
+    EXPECT_TRUE(late->words().empty());
+    leave(0, live);
+    leave(1, other);
+    leave(2, slow);
+    leave(0, late);
+    EXPECT_EQ(commits->member_count(who.account), 0u);
+}
+
 // Goal: no gap and no duplicate, whatever comes together. Method: writers on three threads, clients that join at random
 // places on random threads, take nothing for a while, and leave.
 TEST_F(hub_test, every_client_sees_each_revision_once_in_order)

@@ -66,6 +66,27 @@ TEST_F(pairings_test, only_so_many_wait)
     EXPECT_EQ(book.pending(), 1u);
 }
 
+// Goal: what was approved is the log's alone, and asking anew with the same key lives its own ten minutes.
+TEST_F(pairings_test, an_approved_request_is_forgotten)
+{
+    ASSERT_TRUE(book.announce(request(1), "a"));
+    ASSERT_TRUE(book.announce(request(2), "a"));
+    book.forget({1});
+    book.forget({9});
+    EXPECT_FALSE(book.find({1}));
+    EXPECT_TRUE(book.find({2}));
+    EXPECT_EQ(book.pending(), 1u);
+    clock.advance(5min);
+    ASSERT_TRUE(book.announce(request(1), "a"));
+    clock.advance(5min);
+    EXPECT_TRUE(book.find({1}));
+    EXPECT_FALSE(book.find({2}));
+    ASSERT_TRUE(book.announce(request(3), "a")); // the places of those that went are free
+    clock.advance(10min);
+    ASSERT_TRUE(book.announce(request(4), "a"));
+    EXPECT_EQ(book.pending(), 1u);
+}
+
 TEST_F(pairings_test, an_answer_can_be_fetched_again_for_a_minute)
 {
     const auto approved = clock.now();

@@ -152,6 +152,21 @@ TEST_F(presence_test, a_deleted_session_leaves_nothing)
     EXPECT_TRUE(later(2min).empty());
 }
 
+TEST_F(presence_test, a_deleted_account_leaves_nothing_and_others_stay)
+{
+    const account_id other{{99}};
+    table.session_opened(account, session, now);
+    table.session_opened(other, session_id{{3, 1}}, now);
+    expect_machine(table.machine_connected(account, machine, true, now), true, true);
+    table.account_deleted(account);
+    EXPECT_EQ(table.size(), 1u);
+    // Its socket goes a moment later: nobody is told, nothing is recorded.
+    EXPECT_TRUE(table.machine_disconnected(account, machine, now).empty());
+    const auto silent = later(2min);
+    ASSERT_EQ(silent.size(), 1u);
+    EXPECT_EQ(silent.front().account, other);
+}
+
 TEST_F(presence_test, memory_of_what_is_gone_is_given_back)
 {
     for (std::uint8_t i = 0; i < 100; ++i)

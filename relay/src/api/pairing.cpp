@@ -79,6 +79,8 @@ asio::awaitable<net::http_response> pairing_status(call given)
         co_return not_found();
     const auto public_key = to_array<32>(*decoded);
 
+    // The book first: an approval that takes it out of there in between is in the log by then.
+    const auto wanted = shared.pairings.find(public_key);
     const auto at = shared.log.read();
     if (const auto approved = projections::find_pairing(*at, public_key))
     {
@@ -87,7 +89,6 @@ asio::awaitable<net::http_response> pairing_status(call given)
         auto json = authorized_status(shared, public_key, *approved);
         co_return json ? ok(std::move(*json)) : refuse(json.error());
     }
-    const auto wanted = shared.pairings.find(public_key);
     co_return wanted ? ok(pending_status(*wanted)) : not_found();
 }
 
@@ -100,10 +101,11 @@ asio::awaitable<net::http_response> answer_pairing(call given)
     if (!asked)
         co_return refuse(asked.error());
 
+    // The book first, as above.
+    const auto wanted = shared.pairings.find(asked->public_key);
     const auto at = shared.log.read();
     if (projections::find_pairing(*at, asked->public_key))
         co_return success(); // the first answer is kept
-    const auto wanted = shared.pairings.find(asked->public_key);
     if (!wanted)
         co_return refuse({errc::not_found, "Request not found", {}});
 
@@ -117,7 +119,10 @@ asio::awaitable<net::http_response> answer_pairing(call given)
     approval->response = asked->response;
     approval->new_device = device_id{make_uuid_v7(shared.clock.now())};
     const auto done = co_await shared.commits.append(approval);
-    co_return done ? success() : refuse(done.error());
+    if (!done)
+        co_return refuse(done.error());
+    shared.pairings.forget(asked->public_key);
+    co_return success();
 }
 
 constexpr route routes[] = {

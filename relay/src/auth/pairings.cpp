@@ -1,5 +1,6 @@
 #include "auth/pairings.hpp"
 #include "consortium/common/limits.hpp"
+#include <algorithm>
 
 namespace consortium::relay
 {
@@ -11,18 +12,34 @@ constexpr unix_millis redelivery_ms = std::chrono::milliseconds(limits::pairing_
 
 } // namespace
 
+void pairing_book::erase(std::map<byte_array<32>, entry>::iterator gone)
+{
+    if (const auto count = per_address_.find(gone->second.address); count != per_address_.end() && --count->second == 0)
+        per_address_.erase(count);
+    entries_.erase(gone);
+}
+
+void pairing_book::forget(const byte_array<32>& public_key)
+{
+    const std::lock_guard lock(guard_);
+    const auto known = entries_.find(public_key);
+    if (known == entries_.end())
+        return;
+    auto [at, end] = by_end_.equal_range(known->second.ends_at);
+    at = std::find_if(at, end, [&](const auto& item) { return item.second == public_key; });
+    CONSORTIUM_ASSERT(at != end);
+    by_end_.erase(at);
+    erase(known);
+}
+
 void pairing_book::sweep(unix_millis now)
 {
     while (!by_end_.empty() && by_end_.begin()->first <= now)
     {
         const auto gone = entries_.find(by_end_.begin()->second);
         by_end_.erase(by_end_.begin());
-        if (gone == entries_.end())
-            continue;
-        if (const auto count = per_address_.find(gone->second.address);
-            count != per_address_.end() && --count->second == 0)
-            per_address_.erase(count);
-        entries_.erase(gone);
+        CONSORTIUM_ASSERT(gone != entries_.end());
+        erase(gone);
     }
     while (!deliveries_by_end_.empty() && deliveries_by_end_.begin()->first <= now)
     {

@@ -29,6 +29,9 @@ public:
     /// Empty: never announced, or longer ago than limits::pairing_lifetime.
     std::optional<protocol::v1::pairing_request> find(const byte_array<32>& public_key) const;
 
+    /// It was approved: the log knows it now, and when that account is deleted nobody shall find it here again.
+    void forget(const byte_array<32>& public_key);
+
     /// Whether the answer that was approved at `approved_at` may still be fetched; the first time it may, the
     /// redelivery window begins.
     bool may_deliver(const byte_array<32>& public_key, unix_millis approved_at);
@@ -43,6 +46,7 @@ private:
         unix_millis ends_at = 0;
     };
     void sweep(unix_millis now);
+    void erase(std::map<byte_array<32>, entry>::iterator gone);
 
     const clock_source& clock_;
     const settings bounds_;

@@ -200,6 +200,9 @@ void hub::read_part(const std::shared_ptr<member>& who)
     lazy_snapshot at(*log_);
     stream_part part;
     part.last = projections::last_revision(at.get(), who->account());
+    // The account was deleted: its stream is gone, and "caught up" with nothing would be a lie.
+    if (part.last < who->place().sent())
+        return who->revoked();
     auto events = projections::changes(
         at.get(), who->account(), who->place().sent(), limits::catch_up_batch, limits::catch_up_batch_bytes);
     if (!events)
