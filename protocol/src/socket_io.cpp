@@ -228,6 +228,17 @@ std::string message_event_args(std::string_view name, const json::array& args, s
     return out;
 }
 
+std::string message_ack_of(std::uint64_t id, std::string_view json)
+{
+    std::string out;
+    out.reserve(json.size() + 32);
+    begin(out, packet_type::ack, id);
+    out += '[';
+    out += json;
+    out += ']';
+    return out;
+}
+
 std::string message_ack(std::uint64_t id, const json::array& args)
 {
     std::string out;

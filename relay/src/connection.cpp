@@ -172,6 +172,26 @@ void connection::hold_back_if_full()
     look_again();
 }
 
+void connection::promised(std::size_t bytes)
+{
+    promised_ += bytes;
+    if (!carrier_ || waits_for_promised_ || promised_ < held_back_bytes)
+        return;
+    waits_for_promised_ = true;
+    carrier_->pause_reading();
+}
+
+void connection::delivered(std::size_t bytes)
+{
+    promised_ -= bytes;
+    if (!carrier_ || !waits_for_promised_ || promised_ >= held_back_bytes / 2)
+        return;
+    // What was made lies in the queue now: that bound counts before anything more is read.
+    hold_back_if_full();
+    waits_for_promised_ = false;
+    carrier_->resume_reading();
+}
+
 void connection::look_again()
 {
     auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);

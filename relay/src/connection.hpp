@@ -45,6 +45,9 @@ public:
 
     /// Stops reading while the client takes no answers.
     void hold_back_if_full();
+    /// The same while so much that it asked for is still being made elsewhere.
+    void promised(std::size_t bytes);
+    void delivered(std::size_t bytes);
 
 private:
     /// What waits for room in the log's queue.
@@ -75,6 +78,8 @@ private:
     std::unordered_set<session_id> reached_;
     std::deque<stalled_command> stalled_;
     bool held_back_ = false;
+    std::size_t promised_ = 0;
+    bool waits_for_promised_ = false;
 };
 
 } // namespace consortium::relay

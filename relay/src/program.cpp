@@ -137,6 +137,7 @@ void program::wire()
     updates_ = std::make_unique<update_writer>(*log_);
     tokens_ = std::make_unique<authenticator>(
         log_->keys().token_seed, [this](const token_claims& claims) { return find_principal(claims); });
+    proofs_ = std::make_unique<prover>(*log_, readers_);
     shared_ = std::make_unique<services>(services{
         .settings = settings_,
         .clock = clock_,
@@ -153,6 +154,7 @@ void program::wire()
         .rpc = rpc_,
         .assets = assets_,
         .readers = readers_,
+        .proofs = *proofs_,
     });
     rules_ = std::make_unique<socket_rules>(*shared_);
     router_ = std::make_unique<request_router>(*shared_);

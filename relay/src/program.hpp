@@ -56,6 +56,7 @@ private:
     rpc_service rpc_;
     const asset_store assets_;
     boost::asio::thread_pool readers_;
+    std::unique_ptr<prover> proofs_;
     std::unique_ptr<services> shared_;
     std::unique_ptr<socket_rules> rules_;
     std::unique_ptr<request_router> router_;

@@ -7,6 +7,7 @@
 #include "hub/hub.hpp"
 #include "limits.hpp"
 #include "presence_service.hpp"
+#include "prover.hpp"
 #include "rpc_service.hpp"
 #include <boost/asio/thread_pool.hpp>
 
@@ -36,6 +37,7 @@ struct services
     const asset_store& assets;
     /// Reads of unknown length go here: a network thread has others to serve.
     boost::asio::thread_pool& readers;
+    prover& proofs;
 };
 
 } // namespace consortium::relay

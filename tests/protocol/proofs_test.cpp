@@ -3,8 +3,9 @@
 #include "consortium/protocol/v1/proofs.hpp"
 #include "consortium/protocol/v1/receipt.hpp"
 #include <boost/json/parse.hpp>
+#include <fstream>
 #include <gtest/gtest.h>
-#include <random>
+#include <sstream>
 
 namespace consortium::protocol::v1
 {
@@ -220,6 +221,41 @@ TEST_F(proven, what_is_malformed_is_refused)
         other.erase(name);
         EXPECT_EQ(read_log_key(other).error(), errc::bad_request) << name;
     }
+}
+
+// Goal: the document's example holds, so that whoever writes a client can check theirs with it.
+TEST_F(proven, the_worked_example_of_the_document)
+{
+    std::ifstream file(CONSORTIUM_VECTORS "/log_proof.json");
+    std::stringstream text;
+    text << file.rdbuf();
+    const auto given = boost::json::parse(text.str()).as_object();
+    const auto note = [&](std::string_view name) { return std::string(given.at(name).as_string()); };
+
+    const auto key = read_log_key(given.at("key").as_object());
+    ASSERT_TRUE(key);
+    EXPECT_EQ(key->key.name, "consortium-log/" + key->log);
+    const auto older = open_checkpoint(note("older"), key->key);
+    const auto signed_head = open_checkpoint(note("checkpoint"), key->key);
+    ASSERT_TRUE(older && signed_head);
+    merkle::proof consistency;
+    for (const auto& hash : given.at("consistency").as_array())
+        consistency.push_back(to_array<32>(*base64_decode(std::string(hash.as_string()))));
+    EXPECT_TRUE(
+        merkle::verify_consistency(older->size, signed_head->size, older->root, signed_head->root, consistency));
+
+    for (const auto* name : {"record", "shredded"})
+    {
+        const auto read = read_record(given.at(name).as_object());
+        ASSERT_TRUE(read) << name;
+        EXPECT_EQ(*leaf_of(*read), hash_of(leaf_hex));
+        EXPECT_TRUE(check_record(*read, *signed_head)) << name;
+        EXPECT_EQ(json_of(*read), given.at(name).as_object());
+    }
+    const auto receipt = open_receipt(note("receipt"), key->key);
+    ASSERT_TRUE(receipt);
+    EXPECT_EQ(receipt->head, *signed_head);
+    EXPECT_EQ(std::get<deleted_session>(receipt->what).messages, 3u);
 }
 
 TEST_F(proven, a_receipt_is_exactly_its_text)

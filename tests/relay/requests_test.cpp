@@ -188,6 +188,32 @@ TEST(requests_test, a_local_id_that_is_no_text_counts_as_none)
         read_message_event({{"sid", "s"}, {"message", "m"}, {"localId", std::string(257, 'l')}}).error(),
         errc::too_large);
     EXPECT_FALSE(read_message_event({{"sid", "s"}, {"message", ""}}));
+
+    EXPECT_FALSE(read_message_event({{"sid", "s"}, {"message", "m"}})->prove);
+    EXPECT_FALSE(read_message_event({{"sid", "s"}, {"message", "m"}, {"prove", nullptr}})->prove);
+    EXPECT_FALSE(read_message_event({{"sid", "s"}, {"message", "m"}, {"prove", false}})->prove);
+    EXPECT_TRUE(read_message_event({{"sid", "s"}, {"message", "m"}, {"prove", true}})->prove);
+    for (const boost::json::value& bad :
+         {boost::json::value(1), boost::json::value("true"), boost::json::value(boost::json::array())})
+        EXPECT_EQ(read_message_event({{"sid", "s"}, {"message", "m"}, {"prove", bad}}).error(), errc::bad_request);
+}
+
+TEST(requests_test, deletion_of_an_account)
+{
+    const boost::json::object good{{"challenge", base64_of(200)}, {"signature", base64_of(64)}};
+    EXPECT_EQ(read_account_deletion(good)->challenge.size(), 200u);
+    for (const auto* name : {"challenge", "signature"})
+        for (const auto& bad :
+             {boost::json::value(nullptr), boost::json::value(7), boost::json::value(""), boost::json::value("?"),
+              boost::json::value(base64_of(4096))})
+        {
+            auto from = good;
+            from[name] = bad;
+            EXPECT_FALSE(read_account_deletion(from)) << name;
+            from.erase(name);
+            EXPECT_FALSE(read_account_deletion(from)) << name;
+        }
+    EXPECT_FALSE(read_account_deletion({{"challenge", base64_of(200)}, {"signature", base64_of(63)}}));
 }
 
 TEST(requests_test, minus_one_is_never_written)

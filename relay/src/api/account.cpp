@@ -1,4 +1,6 @@
 #include "api/http.hpp"
+#include "api/receipts.hpp"
+#include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
 
 /// What is about the account as a whole: its profile, and its stream over HTTP.
@@ -106,7 +108,44 @@ asio::awaitable<net::http_response> health(call given)
     co_return ok(std::move(json));
 }
 
+/// Only who holds the account's key may: a stolen token is not enough.
+result<void> check_deletion(services& shared, account_id account, const v1::account_deletion& asked)
+{
+    const auto known = projections::find_account(*shared.log.read(), account);
+    if (!known)
+        return fail(errc::unauthorized, "Invalid token");
+    if (auto fresh = shared.challenges.check(asked.challenge, known->public_key); !fresh)
+        return fresh;
+    if (!ed25519_verify(known->public_key, asked.challenge, asked.signature))
+        return fail(errc::unauthorized, "Invalid signature");
+    return shared.challenges.use(asked.challenge);
+}
+
+asio::awaitable<net::http_response> delete_account(call given)
+{
+    auto& shared = given.shared;
+    if (given.who.kind != log::device_kind::browser)
+        co_return refuse({errc::forbidden, "only a signed-in browser can delete the account", {}});
+    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
+        co_return refuse(allowed.error());
+    const auto asked = read_body(given, v1::read_account_deletion);
+    if (!asked)
+        co_return refuse(asked.error());
+    if (auto allowed = check_deletion(shared, given.who.account, *asked); !allowed)
+        co_return refuse(allowed.error());
+    auto wanted = std::make_shared<projections::delete_account>();
+    wanted->who = given.who;
+    auto done = co_await shared.commits.append(wanted);
+    if (!done)
+        co_return refuse(done.error());
+    v1::deletion_receipt said;
+    said.what = v1::deleted_account{given.who.account, wanted->sessions, wanted->machines};
+    said.created = 1;
+    co_return co_await answer_deletion(shared, std::move(*done), std::move(said));
+}
+
 constexpr route routes[] = {
+    {"DELETE", "/v1/account", access::token, delete_account},
     {"GET", "/v1/account/profile", access::token, profile},
     {"GET", "/v1/changes", access::token, changes},
     {"GET", "/health", access::anyone, health},

@@ -1,5 +1,6 @@
 #include "api/http.hpp"
 #include "api/objects.hpp"
+#include "api/receipts.hpp"
 #include "consortium/projections/commands.hpp"
 
 namespace consortium::relay::api
@@ -94,8 +95,13 @@ asio::awaitable<net::http_response> delete_session(call given)
     auto wanted = std::make_shared<projections::delete_session>();
     wanted->who = given.who;
     wanted->session = id_of<session_id>(given.segments[0]);
-    const auto done = co_await given.shared.commits.append(wanted);
-    co_return done ? success() : refuse_session(done.error(), "Session not found or not owned by user");
+    auto done = co_await given.shared.commits.append(wanted);
+    if (!done)
+        co_return refuse_session(done.error(), "Session not found or not owned by user");
+    v1::deletion_receipt said;
+    said.what = v1::deleted_session{wanted->session, wanted->messages};
+    said.created = wanted->created.value;
+    co_return co_await answer_deletion(given.shared, std::move(*done), std::move(said));
 }
 
 asio::awaitable<net::http_response> archive_session(call given)

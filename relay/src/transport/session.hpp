@@ -173,6 +173,7 @@ public:
     void close_transport(std::string_view reason) override;
     void disconnect() override;
     void answer(std::uint64_t id, boost::json::array args) override;
+    void answer(net::shared_frame encoded) override;
 
     /// The rules said yes: `40`, then what was emitted before.
     void opened();

@@ -53,6 +53,19 @@ void ack::operator()(const error& reason)
     (*this)(boost::json::value(error_ack(reason)));
 }
 
+net::shared_frame ack::encode(std::string_view json) const
+{
+    return net::encode_text_frame(protocol::socket_io::message_ack_of(id_, json));
+}
+
+void ack::operator()(net::shared_frame encoded)
+{
+    if (!std::exchange(wanted_, false))
+        return;
+    if (const auto to = to_.lock())
+        to->answer(std::move(encoded));
+}
+
 socket_impl::socket_impl(const std::shared_ptr<session>& on)
     : session_(on),
       context_(on->context()),
@@ -177,6 +190,23 @@ void socket_impl::answer(std::uint64_t id, boost::json::array args)
     }
     if (const auto carrier = session_.lock(); carrier && state_ == state::open)
         carrier->send(protocol::socket_io::message_ack(id, args));
+}
+
+void socket_impl::answer(net::shared_frame encoded)
+{
+    if (context_.server.current_thread() != thread_)
+    {
+        asio::post(
+            executor_,
+            [weak = weak_from_this(), late = std::move(encoded)]() mutable
+            {
+                if (const auto self = weak.lock())
+                    static_cast<socket_impl&>(*self).answer(std::move(late));
+            });
+        return;
+    }
+    if (const auto carrier = session_.lock(); carrier && state_ == state::open)
+        carrier->send(std::move(encoded));
 }
 
 void socket_impl::opened()

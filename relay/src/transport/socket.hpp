@@ -46,6 +46,9 @@ public:
     void operator()(const boost::json::value& value);
     /// Answers error_ack(reason).
     void operator()(const error& reason);
+    /// The same with a value given as JSON text. What is large is encoded where it was made, off the socket's thread.
+    net::shared_frame encode(std::string_view json) const;
+    void operator()(net::shared_frame encoded);
 
 private:
     std::weak_ptr<socket> to_;
@@ -108,6 +111,7 @@ protected:
     friend class ack;
     /// From any thread.
     virtual void answer(std::uint64_t id, boost::json::array args) = 0;
+    virtual void answer(net::shared_frame encoded) = 0;
 };
 
 /// Implemented by the rules. Called on the socket's thread.

@@ -73,6 +73,8 @@ std::string message_event(std::string_view name, const boost::json::value& arg, 
 std::string
 message_event_args(std::string_view name, const boost::json::array& args, std::optional<std::uint64_t> id = {});
 std::string message_ack(std::uint64_t id, const boost::json::array& args);
+/// With one argument, given as JSON text.
+std::string message_ack_of(std::uint64_t id, std::string_view json);
 std::string message_connect(const boost::json::object& data);
 /// `44{"message":..}`, with `data` when it is not null.
 std::string message_connect_error(std::string_view text, const boost::json::value& data);
