@@ -25,19 +25,6 @@ digest256 node_hash(const digest256& left, const digest256& right)
     return sha256({node_prefix, left, right});
 }
 
-void frontier::append(const digest256& leaf)
-{
-    auto root = leaf;
-    // Each trailing one bit of the old size is a perfect subtree as large as what we hold: merge.
-    for (auto size = size_; (size & 1) != 0; size >>= 1)
-    {
-        root = node_hash(roots_.back(), root);
-        roots_.pop_back();
-    }
-    roots_.push_back(root);
-    ++size_;
-}
-
 digest256 frontier::root() const
 {
     if (roots_.empty())

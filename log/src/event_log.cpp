@@ -28,6 +28,7 @@ public:
                .with = std::move(opened.with),
                .witness = std::move(witness),
                .head = std::move(opened.head),
+               .tiles = std::move(opened.tiles),
                .rules = rules,
                .sink = sink,
                .clock = clock,

@@ -1,8 +1,8 @@
 #pragma once
 #include "consortium/log/event_log.hpp"
 #include "lru.hpp"
+#include "pinned_store.hpp"
 #include "record_codec.hpp"
-#include "rocks_store.hpp"
 #include <mutex>
 #include <optional>
 #include <rocksdb/write_batch.h>

@@ -6,8 +6,7 @@ namespace consortium::log
 {
 rocks_log_reader::rocks_log_reader(opened_directory opened)
     : opened_(std::move(opened)),
-      at_(std::make_shared<pinned_store>(
-          opened_.store, opened_.head.number(), opened_.head.tree.root(), opened_.with->keys->generation()))
+      at_(std::make_shared<pinned_store>(opened_.store, opened_.edge(), opened_.with->keys->generation()))
 {
 }
 

@@ -5,38 +5,6 @@ namespace consortium::log
 namespace
 {
 
-std::unexpected<error> fail_record(lsn number, const error& why)
-{
-    return fail(why.code, "lsn " + std::to_string(number.value) + ": " + why.detail);
-}
-
-/// The root over 2^level leaves, from the records themselves.
-result<digest256> root_of_records(const pinned_store& at, unsigned level, std::uint64_t index)
-{
-    merkle::frontier tree;
-    const auto size = std::uint64_t{1} << level;
-    const lsn first{(index << level) + 1};
-    const std::unique_ptr<rocksdb::Iterator> records(at.store().db().NewIterator(at.options(), at.store().log()));
-    records->Seek(slice(record_key(first)));
-    for (auto number = first; tree.size() < size; number = number.next(), records->Next())
-    {
-        if (!records->status().ok())
-            return std::unexpected(to_error(records->status(), "cannot read the log"));
-        if (!records->Valid() || text(view(records->key())) != text(record_key(number)))
-            return fail(errc::corrupt, "lsn " + std::to_string(number.value) + " is missing");
-        const auto record = parse_record(view(records->value()));
-        if (!record)
-            return fail_record(number, record.error());
-        tree.append(record->leaf());
-    }
-    return tree.root();
-}
-
-merkle::node_source nodes_of(const pinned_store& at)
-{
-    return [&at](unsigned level, std::uint64_t index) { return root_of_records(at, level, index); };
-}
-
 std::unexpected<error> above_head(const pinned_store& at, std::uint64_t size)
 {
     return fail(
@@ -82,7 +50,7 @@ try
         out.body = std::move(*body);
         out.body_key = to_array<32>(body_key(*key.key, header->header).view());
     }
-    auto path = merkle::prove_inclusion(out.index(), tree_size, nodes_of(at));
+    auto path = merkle::prove_inclusion(out.index(), tree_size, at.tree().nodes());
     if (!path)
         return std::unexpected(path.error());
     out.path = std::move(*path);
@@ -98,7 +66,7 @@ try
 {
     if (after > at.head().value)
         return above_head(at, after);
-    return merkle::prove_consistency(before, after, nodes_of(at));
+    return merkle::prove_consistency(before, after, at.tree().nodes());
 }
 catch (const log_failure& failure)
 {

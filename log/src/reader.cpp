@@ -8,11 +8,6 @@ namespace consortium::log
 namespace
 {
 
-std::unexpected<error> fail_record(lsn number, const error& why)
-{
-    return fail(why.code, "lsn " + std::to_string(number.value) + ": " + why.detail);
-}
-
 class store_snapshot final : public snapshot
 {
 public:
@@ -80,15 +75,7 @@ public:
     {
         return log::prove_consistency(*at_, before, after);
     }
-    std::string checkpoint() const override
-    {
-        return at_->checkpoint(
-            [&]
-            {
-                return sign_checkpoint(
-                    {.origin = with_->origin, .size = at_->head().value, .root = at_->root()}, with_->signer);
-            });
-    }
+    std::string checkpoint() const override { return sign_head(*at_, *with_); }
 
     std::optional<bytes> get(table_id table, byte_view key) const override
     {
@@ -129,6 +116,11 @@ private:
 };
 
 } // namespace
+
+std::unexpected<error> fail_record(lsn number, const error& why)
+{
+    return fail(why.code, "lsn " + std::to_string(number.value) + ": " + why.detail);
+}
 
 byte_array<8> record_key(lsn number) noexcept
 {
@@ -171,6 +163,13 @@ open_record(const pinned_store& at, reading& with, lsn number, byte_view value, 
         return fail_record(number, body.error());
     out.happened.body = std::move(*body);
     return out;
+}
+
+const std::string& sign_head(const pinned_store& at, const reading& with)
+{
+    return at.checkpoint(
+        [&](const digest256& root)
+        { return sign_checkpoint({.origin = with.origin, .size = at.head().value, .root = root}, with.signer); });
 }
 
 std::unique_ptr<snapshot> make_snapshot(std::shared_ptr<const pinned_store> at, std::shared_ptr<reading> with)

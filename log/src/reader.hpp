@@ -1,7 +1,7 @@
 #pragma once
 #include "consortium/log/event_log.hpp"
 #include "keyring.hpp"
-#include "rocks_store.hpp"
+#include "pinned_store.hpp"
 #include "row_codec.hpp"
 
 /// Reading records and rows at one moment of the store.
@@ -28,6 +28,8 @@ struct reading
 };
 
 byte_array<8> record_key(lsn number) noexcept;
+/// `why`, naming the record.
+std::unexpected<error> fail_record(lsn number, const error& why);
 
 /// A record, opened as far as its keys allow.
 struct opened_record
@@ -40,6 +42,9 @@ struct opened_record
 /// Throws log_failure when the store cannot be read.
 result<opened_record>
 open_record(const pinned_store& at, reading& with, lsn number, byte_view value, bool check_commitments);
+
+/// The checkpoint of this moment; signed once.
+const std::string& sign_head(const pinned_store& at, const reading& with);
 
 std::unique_ptr<snapshot> make_snapshot(std::shared_ptr<const pinned_store> at, std::shared_ptr<reading> with);
 

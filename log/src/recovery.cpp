@@ -132,6 +132,7 @@ result<void> create_log(const log_options& options, const domain& rules, const s
         rocksdb::WriteBatch first;
         keyring::create(*root, **store, first);
         rocks_store::write_tables(first, **store, rules.tables());
+        rocks_store::write_tree_made(first, **store);
         write_head(first, **store, {.id = id, .time = 0, .tree = {}, .previous = {}});
         rocksdb::WriteOptions durable;
         durable.sync = true;
@@ -153,29 +154,28 @@ result<void> create_log(const log_options& options, const domain& rules, const s
     return sync_directory(fs::absolute(names.root).parent_path());
 }
 
-/// The root of the tree over the first `size` records, from the log itself.
-result<digest256> root_at(const rocks_store& store, const head_state& head, lsn size)
+/// The root of the tree over the first `size` records.
+result<digest256> root_at(const rocks_store& store, const head_state& head, const growing_tiles* tiles, lsn size)
 {
     if (size == head.number())
         return head.tree.root();
     if (size.value == head.previous.size())
         return head.previous.root();
-    // Only after a witness was brought back from elsewhere: read every leaf below it.
-    merkle::frontier tree;
-    const std::unique_ptr<rocksdb::Iterator> records(store.db().NewIterator({}, store.log()));
-    for (records->SeekToFirst(); records->Valid() && tree.size() < size.value; records->Next())
+    // Only after a witness was brought back from elsewhere.
+    if (tiles != nullptr)
     {
-        const auto record = parse_record(view(records->value()));
-        if (!record || text(view(records->key())) != text(record_key({tree.size() + 1})))
-            return fail(errc::corrupt, "lsn " + std::to_string(tree.size() + 1) + " is missing or damaged");
-        tree.append(record->leaf());
+        const tree_reader tree(store, {}, head.tree.size(), std::make_shared<const hash_list>(tiles->leaves()));
+        return merkle::root(size.value, tree.nodes());
     }
-    if (!records->status().ok())
-        return std::unexpected(to_error(records->status(), "cannot read the log"));
+    merkle::frontier tree;
+    auto read = read_leaves(store, {1}, size, [&](const digest256& leaf) { tree.append(leaf); });
+    if (!read)
+        return std::unexpected(read.error());
     return tree.root();
 }
 
-result<void> hold_against_witness(const rocks_store& store, const head_state& head, const witness_state& witness)
+result<void> hold_against_witness(
+    const rocks_store& store, const head_state& head, const growing_tiles* tiles, const witness_state& witness)
 {
     if (head.id != witness.id)
         return fail(
@@ -186,7 +186,7 @@ result<void> hold_against_witness(const rocks_store& store, const head_state& he
             errc::log_truncated, lsn_range(head.number().value + 1, witness.head.value) +
                                      " were acknowledged and are missing: the log ends at lsn " +
                                      std::to_string(head.number().value) + "." + std::string(next_step));
-    const auto root = root_at(store, head, witness.head);
+    const auto root = root_at(store, head, tiles, witness.head);
     if (!root)
         return std::unexpected(root.error());
     if (*root != witness.root)
@@ -211,6 +211,8 @@ struct looked_at
 {
     std::shared_ptr<rocks_store> store;
     head_state head;
+    growing_tiles tiles;
+    std::optional<error> tree_damage;
     std::unique_ptr<keyring> keys;
 };
 
@@ -225,12 +227,20 @@ result<looked_at> look(
     auto head = (*store)->head();
     if (!head)
         return std::unexpected(explain(head.error(), witness));
-    if (auto held = hold_against_witness(**store, *head, witness); !held)
+    auto tiles = (*store)->tree_made() ? recover_tiles(**store, head->tree) : growing_tiles();
+    const bool has_tiles = (*store)->tree_made() && tiles;
+    if (auto held = hold_against_witness(**store, *head, has_tiles ? &*tiles : nullptr, witness); !held)
         return std::unexpected(held.error());
     auto keys = keyring::open(root, **store);
     if (!keys)
         return std::unexpected(explain(keys.error(), witness));
-    return looked_at{.store = std::move(*store), .head = std::move(*head), .keys = std::move(*keys)};
+    looked_at out{
+        .store = std::move(*store), .head = std::move(*head), .tiles = {}, .tree_damage = {}, .keys = std::move(*keys)};
+    if (tiles)
+        out.tiles = std::move(*tiles);
+    else
+        out.tree_damage = explain(tiles.error(), witness);
+    return out;
 }
 
 /// Makes the tables that are new in this version, from the log. An interrupted attempt is begun anew: they count only
@@ -247,9 +257,7 @@ try
     if (!scratch)
         return std::unexpected(scratch.error());
     const auto at = make_snapshot(
-        std::make_shared<pinned_store>(
-            opened.store, opened.head.number(), opened.head.tree.root(), opened.with->keys->generation()),
-        opened.with);
+        std::make_shared<pinned_store>(opened.store, opened.edge(), opened.with->keys->generation()), opened.with);
     for (lsn next{1}; next <= at->head();)
     {
         constexpr std::size_t step = 1000;
@@ -334,9 +342,14 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         auto seen = look(names.database(), store_access::read_only, rules, below, *witness, *root);
         if (!seen)
             return std::unexpected(seen.error());
+        // A tool may look at a damaged log; nothing is written to one.
+        if (seen->tree_damage && access != store_access::read_only)
+            return std::unexpected(*seen->tree_damage);
+        out.tree_damage = std::move(seen->tree_damage);
         out.torn_bytes = seen->store->wal().torn_bytes;
         out.store = std::move(seen->store);
         out.head = std::move(seen->head);
+        out.tiles = std::move(seen->tiles);
         out.with = std::make_shared<reading>(std::move(seen->keys), out.head.id);
     }
     if (access == store_access::read_write)
@@ -345,11 +358,21 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         auto opened = look(names.database(), access, rules, below, *witness, *root);
         if (!opened)
             return std::unexpected(opened.error());
+        if (opened->tree_damage)
+            return std::unexpected(*opened->tree_damage);
         out.store = std::move(opened->store);
         out.head = std::move(opened->head);
+        out.tiles = std::move(opened->tiles);
         out.with = std::make_shared<reading>(std::move(opened->keys), out.head.id);
     }
     out.unwitnessed_records = out.head.number().value - witness->head.value;
+    if (!out.store->tree_made() && access == store_access::read_write)
+    {
+        auto built = build_tiles(*out.store, out.head.tree);
+        if (!built)
+            return std::unexpected(explain(built.error(), *witness));
+        out.tiles = std::move(*built);
+    }
     if (out.store->tables_made() < rules.tables().size())
     {
         if (access != store_access::read_write)

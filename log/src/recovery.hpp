@@ -15,6 +15,9 @@ struct opened_directory
     std::shared_ptr<rocks_store> store;
     std::shared_ptr<reading> with;
     head_state head;
+    growing_tiles tiles;
+    /// Why the right edge of the tree cannot be recovered; only of a directory that is opened read-only.
+    std::optional<error> tree_damage;
     /// As found; open_directory() has not advanced it.
     witness_state witness;
     std::filesystem::path witness_path;
@@ -22,6 +25,14 @@ struct opened_directory
     std::uint64_t unwitnessed_records = 0;
     /// Torn bytes after the last intact batch, dropped.
     std::uint64_t torn_bytes = 0;
+
+    tree_head edge() const
+    {
+        return {
+            .number = head.number(),
+            .root = head.tree.root(),
+            .leaves = std::make_shared<const hash_list>(tiles.leaves())};
+    }
 };
 
 /// Looks read-only first and holds what it finds against the witness; only then opens as asked. A directory that does

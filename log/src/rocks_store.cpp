@@ -24,6 +24,9 @@ constexpr std::string_view view_prefix = "view.";
 constexpr std::uint8_t head_version = 1;
 constexpr std::string_view head_key = "head";
 constexpr std::string_view tables_key = "tables";
+constexpr std::string_view tree_family_name = "tree";
+constexpr std::string_view tree_key = "tree";
+constexpr std::uint8_t tree_version = 1;
 
 /// RocksDB's own messages: only what an operator must see, and never a file in the data directory.
 class quiet_logger final : public rocksdb::Logger
@@ -105,6 +108,28 @@ rocksdb::ColumnFamilyOptions point_family(const std::shared_ptr<rocksdb::Cache>&
     return options;
 }
 
+/// Tiles: written once or, near the right edge, some times over; never asked for in vain.
+rocksdb::ColumnFamilyOptions tree_family(const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = cache;
+    table.block_size = 8 << 10; // a full tile
+    table.cache_index_and_filter_blocks = true;
+    rocksdb::ColumnFamilyOptions options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    options.compression = rocksdb::kNoCompression; // hashes
+    options.bottommost_compression = rocksdb::kNoCompression;
+    options.write_buffer_size = 4 << 20;
+    return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const std::string& name, const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    if (name == "log")
+        return log_family(cache);
+    return name == tree_family_name ? tree_family(cache) : point_family(cache);
+}
+
 rocksdb::DBOptions database_options(rocksdb::Env* env)
 {
     rocksdb::DBOptions options;
@@ -142,6 +167,7 @@ result<std::vector<std::string>> families_to_open(
     auto out = own;
     if (access == store_access::create)
     {
+        out.emplace_back(tree_family_name);
         for (const auto name : views)
             out.push_back(family_name(name));
         return out;
@@ -156,6 +182,8 @@ result<std::vector<std::string>> families_to_open(
     for (const auto& name : own)
         if (!in(present, name))
             return fail(errc::corrupt, "column family '" + name + "' is missing");
+    if (in(present, std::string(tree_family_name)))
+        out.emplace_back(tree_family_name);
     for (const auto name : views)
         if (in(present, family_name(name)))
             out.push_back(family_name(name));
@@ -252,7 +280,7 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     out->cache_ = rocksdb::NewLRUCache(64 << 20);
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     for (const auto& name : *families)
-        descriptors.emplace_back(name, name == "log" ? log_family(out->cache_) : point_family(out->cache_));
+        descriptors.emplace_back(name, family_options(name, out->cache_));
 
     auto watcher = std::make_unique<wal_watcher>();
     if (access == store_access::read_only)
@@ -274,16 +302,25 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
         out->wal_.torn_bytes = torn_bytes(*watcher);
     out->wal_watcher_ = std::move(watcher);
 
-    for (const auto name : views)
+    const auto find = [&](const std::string& name)
     {
-        const auto found = std::ranges::find_if(
-            out->handles_, [&](const auto* handle) { return handle->GetName() == family_name(name); });
-        out->views_.push_back(found == out->handles_.end() ? nullptr : *found);
-    }
+        const auto found =
+            std::ranges::find_if(out->handles_, [&](const auto* handle) { return handle->GetName() == name; });
+        return found == out->handles_.end() ? nullptr : *found;
+    };
+    for (const auto name : views)
+        out->views_.push_back(find(family_name(name)));
+    out->tree_ = find(std::string(tree_family_name));
     out->tables_made_ = views.size();
+    out->tree_made_ = true;
     if (access != store_access::create)
-        if (auto good = out->check_tables(views); !good)
+    {
+        auto good = out->check_tables(views);
+        if (good)
+            good = out->check_tree();
+        if (!good)
             return std::unexpected(good.error());
+    }
     return out;
 }
 
@@ -311,21 +348,68 @@ result<void> rocks_store::check_tables(std::span<const std::string_view> views)
     return {};
 }
 
+/// Tiles that were made and are gone are damage; that they were never made is not.
+result<void> rocks_store::check_tree()
+{
+    rocksdb::PinnableSlice value;
+    const auto status = db_->Get({}, meta(), slice(consortium::view(tree_key)), &value);
+    if (!status.ok() && !status.IsNotFound())
+        return std::unexpected(to_error(status, "cannot read whether there are tiles"));
+    tree_made_ = status.ok();
+    if (!tree_made_)
+        return {};
+    const auto version = log::view(value);
+    if (version.size() != 1 || version[0] != tree_version)
+        return fail(
+            !version.empty() && version[0] > tree_version ? errc::newer_version : errc::corrupt,
+            "the tiles of the tree are of an unknown form");
+    if (tree_ == nullptr)
+        return fail(errc::corrupt, "column family '" + std::string(tree_family_name) + "' is missing");
+    return {};
+}
+
+/// Drops what there is of it first.
+result<void> rocks_store::make_family(
+    rocksdb::ColumnFamilyHandle*& family, const std::string& name, rocksdb::ColumnFamilyOptions options)
+{
+    if (family != nullptr)
+    {
+        if (const auto status = db_->DropColumnFamily(family); !status.ok())
+            return std::unexpected(to_error(status, "cannot make column family '" + name + "' anew"));
+        std::erase(handles_, family);
+        db_->DestroyColumnFamilyHandle(family);
+        family = nullptr;
+    }
+    if (const auto status = db_->CreateColumnFamily(options, name, &family); !status.ok())
+        return std::unexpected(to_error(status, "cannot make column family '" + name + "'"));
+    handles_.push_back(family);
+    return {};
+}
+
 result<void> rocks_store::make_view(table_id table, std::string_view name)
 {
-    if (auto*& old = views_.at(table); old != nullptr)
-    {
-        if (const auto status = db_->DropColumnFamily(old); !status.ok())
-            return std::unexpected(to_error(status, "cannot make a view table anew"));
-        std::erase(handles_, old);
-        db_->DestroyColumnFamilyHandle(old);
-        old = nullptr;
-    }
-    const auto status = db_->CreateColumnFamily(point_family(cache_), family_name(name), &views_[table]);
-    if (!status.ok())
-        return std::unexpected(to_error(status, "cannot make a view table"));
-    handles_.push_back(views_[table]);
+    return make_family(views_.at(table), family_name(name), point_family(cache_));
+}
+
+result<void> rocks_store::make_tree()
+{
+    return make_family(tree_, std::string(tree_family_name), tree_family(cache_));
+}
+
+result<void> rocks_store::finish_tree(rocksdb::WriteBatch& last)
+{
+    write_tree_made(last, *this);
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    if (const auto status = db_->Write(durable, &last); !status.ok())
+        return std::unexpected(to_error(status, "cannot write the tiles of the tree"));
+    tree_made_ = true;
     return {};
+}
+
+void rocks_store::write_tree_made(rocksdb::WriteBatch& batch, const rocks_store& store)
+{
+    batch.Put(store.meta(), slice(consortium::view(tree_key)), slice(byte_array<1>{tree_version}));
 }
 
 void rocks_store::write_tables(
@@ -399,33 +483,6 @@ result<head_state> rocks_store::head() const
 void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head_state& head)
 {
     batch.Put(store.meta(), slice(view(head_key)), slice(head.serialize()));
-}
-
-pinned_store::pinned_store(
-    std::shared_ptr<rocks_store> store, lsn head, const digest256& root, std::uint64_t key_generation)
-    : store_(std::move(store)),
-      // A read-only store never changes, and RocksDB has no snapshots of one.
-      snapshot_(store_->writable() ? store_->db().GetSnapshot() : nullptr),
-      head_(head),
-      root_(root),
-      key_generation_(key_generation)
-{
-}
-pinned_store::~pinned_store()
-{
-    if (snapshot_ != nullptr)
-        store_->db().ReleaseSnapshot(snapshot_);
-}
-const std::string& pinned_store::checkpoint(const std::function<std::string()>& sign) const
-{
-    std::call_once(signed_, [&] { checkpoint_ = sign(); });
-    return checkpoint_;
-}
-rocksdb::ReadOptions pinned_store::options() const
-{
-    rocksdb::ReadOptions out;
-    out.snapshot = snapshot_;
-    return out;
 }
 
 bool get_row(

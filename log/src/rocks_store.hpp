@@ -5,9 +5,7 @@
 #include "row_codec.hpp"
 #include "seams.hpp"
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <rocksdb/db.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
@@ -76,6 +74,8 @@ public:
     rocksdb::ColumnFamilyHandle* log() const noexcept { return handles_[1]; }
     rocksdb::ColumnFamilyHandle* keys() const noexcept { return handles_[2]; }
     rocksdb::ColumnFamilyHandle* meta() const noexcept { return handles_[3]; }
+    /// Tiles; nullptr in a directory of a version that had none.
+    rocksdb::ColumnFamilyHandle* tree() const noexcept { return tree_; }
     rocksdb::ColumnFamilyHandle* view(table_id table) const { return views_.at(table); }
     bool writable() const noexcept { return writable_; }
     const wal_report& wal() const noexcept { return wal_; }
@@ -88,6 +88,15 @@ public:
     /// Records that the tables are there.
     static void
     write_tables(rocksdb::WriteBatch& batch, const rocks_store& store, std::span<const std::string_view> views);
+
+    /// False in a directory of a version that had no tiles, or when making them did not come to its end.
+    bool tree_made() const noexcept { return tree_made_; }
+    /// An empty column family for the tiles, whatever an interrupted attempt left of it.
+    result<void> make_tree();
+    /// Writes the last of them and records, durably, that they are there.
+    result<void> finish_tree(rocksdb::WriteBatch& last);
+    /// The record alone, for a new log.
+    static void write_tree_made(rocksdb::WriteBatch& batch, const rocks_store& store);
 
     /// Writes memtables out if reading them back from the WALs would make the next opening slow.
     void prepare_to_close() noexcept;
@@ -107,44 +116,21 @@ private:
     std::unique_ptr<rocksdb::WalFilter> wal_watcher_;
     std::unique_ptr<rocksdb::DB> db_;
     result<void> check_tables(std::span<const std::string_view> views);
+    result<void> check_tree();
+    result<void>
+    make_family(rocksdb::ColumnFamilyHandle*& family, const std::string& name, rocksdb::ColumnFamilyOptions options);
 
     std::vector<rocksdb::ColumnFamilyHandle*> handles_; ///< all that are open
     std::vector<rocksdb::ColumnFamilyHandle*> views_;   ///< by table; nullptr: new in this version
     std::size_t tables_made_ = 0;
+    rocksdb::ColumnFamilyHandle* tree_ = nullptr;
+    bool tree_made_ = false;
     std::shared_ptr<rocksdb::Cache> cache_;
     wal_report wal_;
     bool writable_ = false;
 };
 
 void write_head(rocksdb::WriteBatch& batch, const rocks_store& store, const head_state& head);
-
-/// The store at one moment. Releases it when the last user is gone.
-class pinned_store
-{
-public:
-    pinned_store(std::shared_ptr<rocks_store> store, lsn head, const digest256& root, std::uint64_t key_generation);
-    ~pinned_store();
-    pinned_store(const pinned_store&) = delete;
-
-    rocks_store& store() const noexcept { return *store_; }
-    lsn head() const noexcept { return head_; }
-    /// Of the tree at the head.
-    const digest256& root() const noexcept { return root_; }
-    /// What `sign` made of it when it was first asked for. Thread-safe.
-    const std::string& checkpoint(const std::function<std::string()>& sign) const;
-    /// Of the key ring: see keyring::find().
-    std::uint64_t key_generation() const noexcept { return key_generation_; }
-    rocksdb::ReadOptions options() const;
-
-private:
-    std::shared_ptr<rocks_store> store_;
-    const rocksdb::Snapshot* snapshot_ = nullptr;
-    lsn head_;
-    digest256 root_;
-    std::uint64_t key_generation_;
-    mutable std::once_flag signed_;
-    mutable std::string checkpoint_;
-};
 
 /// Reads a row of any column family; throws log_failure when the disk cannot be read. False: no such row.
 bool get_row(

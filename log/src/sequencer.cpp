@@ -110,13 +110,13 @@ sequencer::sequencer(environment parts)
     : parts_(std::move(parts)),
       table_count_(parts_.rules.tables().size()),
       head_(parts_.head),
+      tiles_(std::move(parts_.tiles)),
       scope_keys_(scope_keys_max),
       queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max})
 {
     for (std::size_t i = 0; i < table_count_; ++i)
         cached_rows_.emplace_back(cached_row_bytes_max);
-    published_ = std::make_shared<pinned_store>(
-        parts_.store, head_.number(), head_.tree.root(), parts_.with->keys->generation());
+    published_ = std::make_shared<pinned_store>(parts_.store, edge(), parts_.with->keys->generation());
     prepare_thread_ = std::thread([this] { prepare_loop(); });
     write_thread_ = std::thread([this] { write_loop(); });
     // For whoever looks at the process from outside: at most 15 letters.
@@ -405,6 +405,7 @@ void sequencer::admit(batch& next, decided ready)
     auto& keys = *parts_.with->keys;
     if (next.records == 0)
         head_.previous = head_.tree;
+    const auto tile = tile_writer(next.writes, *parts_.store);
     std::vector<std::shared_ptr<const event>> events;
     events.reserve(ready.what.drafts.size());
     auto rev = parts_.rules.last_revision(rows, ready.what.account);
@@ -433,7 +434,7 @@ void sequencer::admit(batch& next, decided ready)
             .body_bytes = static_cast<std::uint32_t>(body.size())};
         const auto leaf = seal_record(buffer_, keys.log_key(), number, header, key->id, key->key, body);
         next.writes.Put(parts_.store->log(), slice(record_key(number)), slice(buffer_));
-        head_.tree.append(leaf);
+        tiles_.append(head_.tree, leaf, tile);
 
         for (const auto& scope : draft.destroys)
         {
@@ -462,9 +463,17 @@ void sequencer::seal_rows(batch& next)
     if (next.records == 0)
         return;
     next.rows.write(next.writes, *parts_.store, parts_.with->rows);
+    tiles_.write_grown(tile_writer(next.writes, *parts_.store));
     write_head(next.writes, *parts_.store, head_);
-    next.last = head_.number();
-    next.root = head_.tree.root();
+    next.after = edge();
+}
+
+tree_head sequencer::edge() const
+{
+    return {
+        .number = head_.number(),
+        .root = head_.tree.root(),
+        .leaves = std::make_shared<const hash_list>(tiles_.leaves())};
 }
 
 /// Waits until the batch before is durable, then gives this one to the writing thread.
@@ -592,14 +601,13 @@ result<void> sequencer::commit(batch& ready)
     if (!status.ok())
         return std::unexpected(to_error(status, "cannot write the log"));
     parts_.below.reached(crash_point::after_wal_sync);
-    if (auto advanced = parts_.witness.advance(ready.last, ready.root); !advanced)
+    if (auto advanced = parts_.witness.advance(ready.after.number, ready.after.root); !advanced)
         return advanced;
     parts_.below.reached(crash_point::after_witness_sync);
 
     if (!ready.destroyed.empty())
         parts_.with->keys->forget(ready.destroyed);
-    auto durable =
-        std::make_shared<pinned_store>(parts_.store, ready.last, ready.root, parts_.with->keys->generation());
+    auto durable = std::make_shared<pinned_store>(parts_.store, ready.after, parts_.with->keys->generation());
     const std::lock_guard lock(publish_mutex_);
     published_ = std::move(durable);
     return {};

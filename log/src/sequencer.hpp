@@ -27,6 +27,7 @@ public:
         std::shared_ptr<reading> with;
         witness_file witness;
         head_state head;
+        growing_tiles tiles;
         const domain& rules;
         commit_sink& sink;
         const clock_source& clock;
@@ -53,8 +54,7 @@ private:
         std::vector<stored_key_id> destroyed;
         std::size_t records = 0;
         std::size_t bytes = 0;
-        lsn last;
-        digest256 root{};
+        tree_head after;
     };
     struct decided
     {
@@ -80,6 +80,7 @@ private:
     result<void> check_keys(const decision& what);
     const scope_key* find_key(const key_id& scope);
     void seal_rows(batch& next);
+    tree_head edge() const;
     void hand_over(std::unique_ptr<batch> ready);
     void reclaim();
     void give_up(batch& unwritten, std::shared_ptr<command> current);
@@ -99,6 +100,7 @@ private:
 
     // Of the deciding thread alone.
     head_state head_;
+    growing_tiles tiles_;
     body_encoder encoder_;
     bytes buffer_;
     std::deque<std::shared_ptr<command>> pending_;

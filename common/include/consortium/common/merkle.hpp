@@ -21,7 +21,14 @@ digest256 node_hash(const digest256& left, const digest256& right);
 class frontier
 {
 public:
-    void append(const digest256& leaf);
+    void append(const digest256& leaf)
+    {
+        append(leaf, [](unsigned, std::uint64_t, const digest256&) {});
+    }
+    /// Calls `completed(level, index, hash)` for each perfect subtree that the leaf makes whole, itself (level 0)
+    /// first: over the 2^level leaves from `index` · 2^level on.
+    template <class Visitor>
+    void append(const digest256& leaf, Visitor&& completed);
     std::uint64_t size() const noexcept { return size_; }
     /// SHA-256 of nothing for the empty tree.
     digest256 root() const;
@@ -37,6 +44,24 @@ private:
     std::uint64_t size_ = 0;
     std::vector<digest256> roots_;
 };
+
+template <class Visitor>
+void frontier::append(const digest256& leaf, Visitor&& completed)
+{
+    auto root = leaf;
+    unsigned level = 0;
+    completed(level, size_, root);
+    // Each trailing one bit of the old size is a perfect subtree as large as what we hold: merge.
+    for (auto size = size_; (size & 1) != 0; size >>= 1)
+    {
+        root = node_hash(roots_.back(), root);
+        roots_.pop_back();
+        ++level;
+        completed(level, size_ >> level, root);
+    }
+    roots_.push_back(root);
+    ++size_;
+}
 
 /// Where proofs take hashes from: the root of the perfect subtree over the 2^level leaves from `index` · 2^level on.
 /// Asked only for subtrees that lie whole in the tree.

@@ -1,0 +1,45 @@
+#pragma once
+#include "rocks_store.hpp"
+#include "tree_reader.hpp"
+#include <functional>
+#include <mutex>
+
+namespace consortium::log
+{
+
+/// What a batch leaves at the end of the log.
+struct tree_head
+{
+    lsn number;
+    digest256 root{};
+    loose_leaves leaves;
+};
+
+/// The store at one moment. Releases it when the last user is gone.
+class pinned_store
+{
+public:
+    pinned_store(std::shared_ptr<rocks_store> store, tree_head head, std::uint64_t key_generation);
+    ~pinned_store();
+    pinned_store(const pinned_store&) = delete;
+
+    rocks_store& store() const noexcept { return *store_; }
+    lsn head() const noexcept { return head_.number; }
+    const tree_reader& tree() const noexcept { return tree_; }
+    /// What `sign(root at the head)` made when it was first asked for. Thread-safe.
+    const std::string& checkpoint(const std::function<std::string(const digest256&)>& sign) const;
+    /// Of the key ring: see keyring::find().
+    std::uint64_t key_generation() const noexcept { return key_generation_; }
+    rocksdb::ReadOptions options() const;
+
+private:
+    std::shared_ptr<rocks_store> store_;
+    const rocksdb::Snapshot* snapshot_ = nullptr;
+    tree_head head_;
+    tree_reader tree_;
+    std::uint64_t key_generation_;
+    mutable std::once_flag signed_;
+    mutable std::string checkpoint_;
+};
+
+} // namespace consortium::log
