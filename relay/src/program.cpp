@@ -1,5 +1,6 @@
 #include "program.hpp"
 #include "consortium/projections/views.hpp"
+#include "control_commands.hpp"
 #include <cstdlib>
 #include <spdlog/spdlog.h>
 
@@ -172,9 +173,22 @@ void program::wire()
          .failure = end_at_once});
 }
 
+/// The relay serves without it: only the commands of consortium-admin must wait until it has ended.
+void program::listen_for_control()
+{
+    auto control = control_server::listen({.socket = settings_.data / "control.sock"}, make_control_commands(*log_));
+    if (control)
+        control_ = std::move(*control);
+    else
+        spdlog::warn(
+            "no control socket: {}. consortium-admin can do its work only while the relay does not run",
+            control.error().detail);
+}
+
 void program::start()
 {
     running_ = true;
+    listen_for_control();
     server_->start(*router_);
     presence_.start(*server_);
 }
@@ -186,6 +200,7 @@ void program::stop()
     presence_.stop();
     sockets_->close_all("the relay is stopping");
     server_->drain(drain_limit);
+    control_.reset();
     readers_.join();
     log_->close();
     server_->stop();

@@ -1,5 +1,6 @@
 #pragma once
 #include "assets.hpp"
+#include "control_server.hpp"
 #include "server.hpp"
 #include "socket_rules.hpp"
 #include <boost/asio/thread_pool.hpp>
@@ -34,6 +35,7 @@ private:
     program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins);
     result<void> open(const std::string& secret);
     void wire();
+    void listen_for_control();
     void on_committed(const log::event& happened);
     result<projections::principal> find_principal(const token_claims& claims);
 
@@ -61,6 +63,7 @@ private:
     std::unique_ptr<socket_rules> rules_;
     std::unique_ptr<request_router> router_;
     std::unique_ptr<socket_server> sockets_;
+    std::unique_ptr<control_server> control_;
     bool running_ = false;
 };
 
