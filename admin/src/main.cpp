@@ -1,3 +1,6 @@
+#include "commands/compact.hpp"
+#include "commands/receipt.hpp"
+#include "commands/rekey.hpp"
 #include "commands/replay.hpp"
 #include "commands/verify.hpp"
 #include "consortium/common/secret.hpp"
@@ -5,6 +8,8 @@
 #include <algorithm>
 #include <functional>
 #include <iostream>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 namespace consortium::admin
@@ -12,48 +17,99 @@ namespace consortium::admin
 namespace
 {
 
-void add_source(CLI::App& command, source_options& source)
+CLI::Option& add_source(CLI::App& command, source_options& source)
 {
-    command.add_option("--data", source.data, "The relay's data directory")
-        ->envname("CONSORTIUM_DATA_DIR")
-        ->type_name("DIR")
-        ->required();
+    auto& data = *command.add_option("--data", source.data, "The relay's data directory")
+                      ->envname("CONSORTIUM_DATA_DIR")
+                      ->type_name("DIR");
     command.add_option("--witness", source.witness, "Where the head witness lies, if not in DIR")->type_name("FILE");
     command
         .add_option(
             "--secret-file", source.secret_file,
             "File with the master secret. Without it: CONSORTIUM_MASTER_SECRET, then DIR.secret")
         ->type_name("FILE");
+    return data;
+}
+
+/// What the log has to say goes to standard error: standard output is the answer's.
+void set_up_logging()
+{
+    auto logger = spdlog::stderr_logger_mt("admin");
+    logger->set_pattern("consortium-admin: %v");
+    spdlog::set_default_logger(std::move(logger));
+    spdlog::set_level(spdlog::level::warn);
 }
 
 int run(int argc, char** argv)
 {
-    CLI::App app{"Checks the log of a Consortium relay. Stop the relay first; nothing is ever changed."};
+    CLI::App app{"Checks and cares for the log of a Consortium relay.\n"
+                 "verify, replay and receipt only read: stop the relay first, nothing is changed. compact and rekey "
+                 "work beside a\n"
+                 "running relay, which does what they ask, and without one."};
     app.name("consortium-admin");
     app.set_version_flag("--version", "consortium-admin " CONSORTIUM_VERSION);
     app.require_subcommand(1);
-    app.footer("Exit status: 0 all is well, 1 something was found, 2 wrong command line, 3 the log cannot be read.");
+    app.footer("Exit status: 0 all is well, 1 something was found, 2 wrong command line, 3 it could not be done.");
+    std::function<exit_code()> chosen;
 
     verify_options verify_wish;
     verify_wish.threads = std::max(1u, std::thread::hardware_concurrency());
     auto& verify_command =
         *app.add_subcommand("verify", "Open every record; check numbers, commitments, the tree and the witness");
-    add_source(verify_command, verify_wish.source);
+    add_source(verify_command, verify_wish.source).required();
     verify_command.add_option("--threads", verify_wish.threads, "How many records are opened at once")
         ->type_name("N")
         ->check(CLI::Range(1, 256))
         ->capture_default_str();
+    verify_command
+        .add_option(
+            "--checkpoint", verify_wish.checkpoint,
+            "A signed checkpoint that a client saved: check that the log continues it")
+        ->type_name("FILE");
     verify_command.add_flag("--json", verify_wish.json, "Print JSON");
+    verify_command.callback([&] { chosen = [&] { return verify(verify_wish); }; });
 
     replay_options replay_wish;
     bool check = false;
     auto& replay_command = *app.add_subcommand("replay", "Rebuild the views from the log alone and compare them");
-    add_source(replay_command, replay_wish.source);
+    add_source(replay_command, replay_wish.source).required();
     replay_command.add_flag("--check", check, "Compare with the views the relay serves; keep nothing")->required();
     replay_command
         .add_option("--scratch", replay_wish.scratch, "Directory under which to rebuild. Without it: beside DIR")
         ->type_name("DIR");
     replay_command.add_flag("--json", replay_wish.json, "Print JSON");
+    replay_command.callback([&] { chosen = [&] { return replay_check(replay_wish); }; });
+
+    receipt_options receipt_wish;
+    auto& receipt_command = *app.add_subcommand("receipt", "Check a deletion receipt and say what it says");
+    receipt_command.add_option("FILE", receipt_wish.file, "The receipt; - for standard input")->required();
+    auto& receipt_data = add_source(receipt_command, receipt_wish.source);
+    auto& receipt_key = *receipt_command.add_option(
+        "--key", receipt_wish.key, "The log's key as GET /v1/log/key says it; without it the key in DIR");
+    receipt_key.type_name("TEXT");
+    receipt_command.callback(
+        [&]
+        {
+            if (receipt_data.count() == 0 && receipt_key.count() == 0)
+                throw CLI::RequiredError("--data or --key");
+            chosen = [&] { return check_receipt(receipt_wish); };
+        });
+
+    source_options compact_wish;
+    auto& compact_command = *app.add_subcommand("compact", "Wipe the keys of what was deleted out of every file");
+    add_source(compact_command, compact_wish).required();
+    compact_command.callback([&] { chosen = [&] { return compact(compact_wish); }; });
+
+    rekey_options rekey_wish;
+    auto& rekey_command = *app.add_subcommand("rekey", "Rotate the master secret");
+    rekey_command.footer(
+        "The file that held the old secret gets a new one, made by this command. If the old one came from\n"
+        "CONSORTIUM_MASTER_SECRET, give the new one in CONSORTIUM_NEW_MASTER_SECRET or --new-secret-file.");
+    add_source(rekey_command, rekey_wish.source).required();
+    rekey_command
+        .add_option("--new-secret-file", rekey_wish.new_secret_file, "File with the new master secret, of your choice")
+        ->type_name("FILE");
+    rekey_command.callback([&] { chosen = [&] { return rekey(rekey_wish); }; });
 
     try
     {
@@ -63,8 +119,9 @@ int run(int argc, char** argv)
     {
         return app.exit(wrong) == 0 ? 0 : static_cast<int>(exit_code::usage);
     }
+    set_up_logging();
     init_crypto();
-    const auto code = verify_command.parsed() ? verify(verify_wish) : replay_check(replay_wish);
+    const auto code = chosen();
     std::cout.flush();
     return static_cast<int>(code);
 }

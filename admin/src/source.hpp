@@ -6,7 +6,7 @@
 namespace consortium::admin
 {
 
-/// Which log a command looks at, as its command line says.
+/// Which log a command works on, as its command line says.
 struct source_options
 {
     std::filesystem::path data;
@@ -18,6 +18,23 @@ struct source_options
 
 /// The directory's name without a slash at its end, so that a suffix lands beside it.
 std::filesystem::path beside(const std::filesystem::path& directory, std::string_view suffix);
+
+/// errc::not_found unless there is such a directory.
+result<void> check_directory(const std::filesystem::path& directory);
+/// For commands that write: what another user writes there, the relay may not be able to read. errc::forbidden.
+result<void> check_owner(const std::filesystem::path& directory);
+
+struct found_secret
+{
+    std::string value;
+    std::optional<std::filesystem::path> file; ///< empty: from the environment
+};
+result<found_secret> find_secret(const source_options& options);
+/// The content of a file that holds a secret, without the newline at its end.
+result<std::string> read_secret(const std::filesystem::path& path);
+
+/// How the log of `options` is opened; never makes a new one.
+result<log::log_options> log_options_of(const source_options& options);
 
 /// Opens the log for reading; nothing in the directory changes. errc::locked while a relay runs on it.
 result<std::unique_ptr<log::log_reader>> open_source(const source_options& options);

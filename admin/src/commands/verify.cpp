@@ -1,4 +1,5 @@
 #include "commands/verify.hpp"
+#include "claims.hpp"
 #include "consortium/common/base64.hpp"
 #include <boost/json.hpp>
 #include <iostream>
@@ -8,13 +9,40 @@ namespace consortium::admin
 namespace
 {
 
-void print_json(const log::log_reader& source, const log::log_reader::report& report)
+/// A checkpoint that was brought along, and what the log says to it.
+struct claim
 {
+    checkpoint said;
+    std::optional<std::string> contradiction;
+};
+
+result<claim> check_claim(const log::log_reader& source, const std::filesystem::path& file)
+{
+    const auto note = read_note(file);
+    if (!note)
+        return std::unexpected(note.error());
+    auto said = open_checkpoint(*note, signer_of(*note, source.checkpoint_key()));
+    if (!said && said.error() == errc::corrupt)
+        return claim{.said = {}, .contradiction = "this log's key did not sign it: " + said.error().detail};
+    if (!said)
+        return fail(said.error().code, file.string() + ": " + said.error().detail);
+    auto contradiction = find_contradiction(source, *said);
+    if (!contradiction)
+        return std::unexpected(contradiction.error());
+    return claim{.said = std::move(*said), .contradiction = std::move(*contradiction)};
+}
+
+void print_json(const log::log_reader& source, const log::log_reader::report& report, const std::optional<claim>& saved)
+{
+    boost::json::value about = nullptr;
+    if (saved)
+        about = boost::json::object{{"size", saved->said.size}, {"contained", !saved->contradiction}};
     boost::json::array findings;
     for (const auto& finding : report.findings)
         findings.push_back(boost::json::object{{"lsn", finding.number.value}, {"what", finding.what}});
     std::cout << boost::json::serialize(boost::json::object{
                      {"sound", report.findings.empty()},
+                     {"checkpoint", std::move(about)},
                      {"log", to_string(source.id())},
                      {"records", report.records},
                      {"shredded", report.shredded},
@@ -36,8 +64,8 @@ std::string_view what_of(const log::log_reader::finding& finding)
 }
 
 void print_text(
-    const log::log_reader& source, const log::log_reader::report& report, std::chrono::nanoseconds took,
-    std::size_t threads)
+    const log::log_reader& source, const log::log_reader::report& report, const std::optional<claim>& saved,
+    std::chrono::nanoseconds took, std::size_t threads)
 {
     std::cout << "log      " << to_string(source.id()) << "\n"
               << "records  " << number_text(report.records);
@@ -47,6 +75,9 @@ void print_text(
               << "size     " << size_text(report.bytes) << "\n"
               << "witness  up to record " << number_text(report.witness.value) << "\n"
               << "root     " << hex_encode(report.root) << "\n"
+              << (saved && !saved->contradiction ? "saved    a checkpoint up to record " +
+                                                       number_text(saved->said.size) + ", which the log continues\n"
+                                                 : "")
               << "time     " << time_text(took) << " on " << count_text(threads, "thread") << "\n\n";
     if (report.findings.empty())
     {
@@ -69,18 +100,32 @@ void print_text(
 exit_code verify(const verify_options& options)
 {
     const auto start = std::chrono::steady_clock::now();
-    const auto source = open_source(options.source);
-    const auto report = source ? (*source)->verify(options.threads) : std::unexpected(source.error());
-    if (!report)
+    const auto give_up = [&](const error& why)
     {
-        print_error(report.error(), options.json);
+        print_error(why, options.json);
         // Acknowledged records that are missing are a finding; what could not be read says nothing.
-        return report.error() == errc::log_truncated ? exit_code::findings : exit_code::unreadable;
+        return why == errc::log_truncated ? exit_code::findings : exit_code::unreadable;
+    };
+    const auto source = open_source(options.source);
+    if (!source)
+        return give_up(source.error());
+    std::optional<claim> saved;
+    if (!options.checkpoint.empty())
+    {
+        auto checked = check_claim(**source, options.checkpoint);
+        if (!checked)
+            return give_up(checked.error());
+        saved = std::move(*checked);
     }
+    auto report = (*source)->verify(options.threads);
+    if (!report)
+        return give_up(report.error());
+    if (saved && saved->contradiction)
+        report->findings.insert(report->findings.begin(), {{}, "the saved checkpoint: " + *saved->contradiction});
     if (options.json)
-        print_json(**source, *report);
+        print_json(**source, *report, saved);
     else
-        print_text(**source, *report, std::chrono::steady_clock::now() - start, options.threads);
+        print_text(**source, *report, saved, std::chrono::steady_clock::now() - start, options.threads);
     return report->findings.empty() ? exit_code::sound : exit_code::findings;
 }
 

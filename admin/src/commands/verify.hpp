@@ -9,10 +9,13 @@ struct verify_options
 {
     source_options source;
     std::size_t threads = 1;
+    /// A signed checkpoint that a client saved; empty: none to look for.
+    std::filesystem::path checkpoint;
     bool json = false;
 };
 
-/// Opens every record of the log and holds it against commitments, tree and witness; prints what it found.
+/// Opens every record of the log and holds it against commitments, tree, witness and a saved checkpoint; prints what it
+/// found.
 exit_code verify(const verify_options& options);
 
 } // namespace consortium::admin

@@ -1,0 +1,20 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include <boost/json.hpp>
+#include <filesystem>
+#include <functional>
+
+namespace consortium::admin
+{
+
+/// Asks the relay that runs on `data` to do it, and waits for its answer however long that takes. Errors: the relay's;
+/// errc::locked: nobody listens; errc::closed: the connection ended without an answer.
+result<boost::json::object> ask_relay(const std::filesystem::path& data, const boost::json::object& command);
+
+/// Has `command` done by the relay if one runs on `data`, and by `directly` otherwise. True: the relay did it.
+/// errc::forbidden when the directory belongs to another user and no relay is there to do it.
+result<bool> do_or_ask(
+    const std::filesystem::path& data, const std::function<result<void>()>& directly,
+    const boost::json::object& command);
+
+} // namespace consortium::admin
