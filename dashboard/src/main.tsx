@@ -3,6 +3,7 @@ import "@fontsource-variable/ibm-plex-sans/wght-italic.css";
 import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/app.css";
+import "./styles/log.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { browserName } from "./components/format.ts";

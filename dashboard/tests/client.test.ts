@@ -222,7 +222,7 @@ describe("sessions", () => {
     relay.onlyAccount.revision -= 3;
     relay.onlyAccount.updates.length -= 3;
     const again = await signedIn();
-    expect(again.alarm.get()).toMatch(/went back/);
+    expect(again.watch.get().alarm.get()?.text).toMatch(/went back/);
   });
 });
 

@@ -7,6 +7,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { Server, type Socket } from "socket.io";
 import * as c from "../src/crypto/index.ts";
 import type { PairingDevice } from "../src/crypto/index.ts";
+import { FakeLog } from "./fake-log.ts";
 import type { Update, WireDevice, WireMachine, WireMessage, WireSession } from "../src/api/types.ts";
 
 interface Account {
@@ -34,8 +35,16 @@ const mime: Record<string, string> = {
   html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", woff2: "font/woff2", woff: "font/woff", svg: "image/svg+xml", json: "application/json", webmanifest: "application/manifest+json", png: "image/png",
 };
 
+const eventTypes: Record<string, number> = { "new-message": 4, "new-session": 3, "delete-session": 8, device: 2, "session-activity": 7, "new-machine": 9 };
+
 export class FakeRelay {
   log: string = randomUUID();
+  /** The log behind it; null: a relay that proves nothing. */
+  proofs: FakeLog | null = new FakeLog(this.log);
+  /** Answers of the log's routes on their way out: a test may change them. */
+  tamperProof: ((answer: Record<string, any>, path: string) => Record<string, any>) | null = null;
+  /** Requests to the log's routes. */
+  asked: string[] = [];
   /** Answers to `message`: tests may put a refusal here. */
   refuse: ((sid: string) => { code: string; message: string; retry: false | number } | null) | null = null;
   /** Swallows the answer to the next stored messages, as a connection that breaks in between does. */
@@ -115,6 +124,10 @@ export class FakeRelay {
     account.revision += 1;
     const fields = body["message"] as WireMessage | undefined;
     if (fields !== undefined) fields.revision = account.revision;
+    const content = fields === undefined ? c.utf8(JSON.stringify(body)) : c.fromBase64(fields.content.c);
+    const stream = String(body["sid"] ?? body["id"] ?? account.id);
+    const time = fields?.createdAt;
+    this.proofs?.append({ type: eventTypes[body.t] ?? 1, account: account.id, stream, revision: account.revision, seq: fields?.seq ?? 0, ...(time === undefined ? {} : { time }) }, content);
     const update: Update = { id: randomBytes(6).toString("hex"), seq: account.revision, body, createdAt: Date.now() };
     account.updates.push(update);
     const sent = this.tamper === null ? update : this.tamper(update);
@@ -221,6 +234,17 @@ export class FakeRelay {
 
   // --- HTTP ---
 
+  #proof(response: ServerResponse, answer: Record<string, any>, path: string): void {
+    this.#json(response, 200, this.tamperProof === null ? answer : this.tamperProof(answer, path));
+  }
+
+  #deletion(about: "session" | "account", id: string, account: Account, revisions: [number, number], counts: string[], time: number): Record<string, unknown> {
+    if (this.proofs === null) return {};
+    const record = this.proofs.record(this.proofs.find(account.id, revisions[1]));
+    const answer = { receipt: this.proofs.receipt(about, id, revisions, counts, time), proof: { checkpoint: this.proofs.checkpoint(), record } };
+    return this.tamperProof === null ? answer : this.tamperProof(answer, "/deletion");
+  }
+
   #json(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
     response.writeHead(status, { "Content-Type": "application/json", ...headers });
     response.end(JSON.stringify(body));
@@ -242,6 +266,11 @@ export class FakeRelay {
       return this.#json(response, 200, { challenge: c.toBase64(challenge), expiresAt: Date.now() + 60_000 });
     }
     if (route === "POST /v1/auth") return this.#login(body as unknown as c.LoginBody, response);
+    if (url.pathname.startsWith("/v1/log/")) this.asked.push(url.pathname + url.search);
+    if (route === "GET /v1/log/key" && this.proofs !== null) {
+      const { origin, verifier } = this.proofs;
+      return this.#proof(response, { log: this.proofs.id, origin, key: c.verifierText(verifier), publicKey: c.toBase64(verifier.key) }, url.pathname);
+    }
     if (route === "POST /v1/auth/request") {
       const known = this.#pairings.get(body["publicKey"]);
       if (known === undefined) this.#pairings.set(body["publicKey"], { device: body["device"], mac: body["mac"] });
@@ -259,6 +288,32 @@ export class FakeRelay {
     const { account, device } = entry;
     const position = { log: this.log, revision: account.revision };
     const headers = { "X-Consortium-Log": this.log, "X-Consortium-Revision": String(account.revision) };
+
+    if (this.proofs !== null && (route === "GET /v1/log/checkpoint" || route === "GET /v1/log/proof")) {
+      const log = this.proofs;
+      const from = url.searchParams.get("from");
+      if (Number(from) > log.size) throw new Refusal(409, "conflict", "The log has no such size");
+      const head = { log: log.id, checkpoint: log.checkpoint(), ...(from === null ? {} : { consistency: log.consistency(Number(from)) }) };
+      if (route.endsWith("checkpoint")) return this.#proof(response, head, url.pathname);
+      const first = Number(url.searchParams.get("revision"));
+      const count = Math.min(Number(url.searchParams.get("count") ?? 1), account.revision - first + 1);
+      const found = Array.from({ length: Math.max(count, 0) }, (_, i) => log.find(account.id, first + i)).filter((index) => index >= 0);
+      if (found.length === 0) throw new Refusal(404, "not-found", "Not found");
+      return this.#proof(response, { ...head, records: found.map((index) => log.record(index)) }, url.pathname);
+    }
+    if (route === "DELETE /v1/account") {
+      const signed = this.#challenges.get(body["challenge"]);
+      const key = [...this.accounts].find(([, known]) => known === account)?.[0] ?? "";
+      if (signed !== key || !c.verifySignature(c.fromBase64(body["signature"]), c.fromBase64(body["challenge"]), c.fromBase64(key))) throw new Refusal(401, "bad-signature", "Invalid signature");
+      account.revision += 1;
+      const deletion = this.proofs?.append({ type: 18, account: account.id, stream: account.id, revision: account.revision, seq: 0 }, new Uint8Array());
+      const counts = [`sessions ${account.sessions.size}`, `machines ${account.machines.size}`];
+      this.accounts.delete(key);
+      for (const [token, known] of this.#tokens) if (known.account === account) this.#tokens.delete(token);
+      this.#json(response, 200, { success: true, ...this.#deletion("account", account.id, account, [1, account.revision], counts, deletion?.time ?? 0) });
+      for (const socket of this.#sockets(account)) socket.disconnect(true);
+      return;
+    }
 
     if (route === "POST /v1/auth/response") {
       const pairing = this.#pairings.get(body["publicKey"]);
@@ -317,8 +372,10 @@ export class FakeRelay {
     }
     if (session !== undefined && method === "DELETE") {
       account.sessions.delete(session.id);
-      this.emit(account, { t: "delete-session", sid: session.id });
-      return this.#json(response, 200, { success: true });
+      const created = account.updates.find((update) => update.body.t === "new-session" && (update.body as { id?: string }).id === session.id)?.seq ?? 1;
+      const revision = this.emit(account, { t: "delete-session", sid: session.id });
+      this.proofs?.shred(session.id);
+      return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], Date.now()) });
     }
     void device;
     throw new Refusal(404, "not-found", "Not found");

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
 import { Markdown } from "../src/components/markdown.tsx";
+import { ReceiptCard } from "../src/components/receipt.tsx";
 import { type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
 import { alwaysRules, Slip } from "../src/components/slip.tsx";
@@ -12,6 +13,11 @@ import { TruthLine } from "../src/components/truthline.tsx";
 import { Welcome } from "../src/views/welcome.tsx";
 import type { Client, Connection } from "../src/state/client.ts";
 import type { PermissionRequest, SessionSummary } from "../src/state/session.ts";
+import type { Certificate } from "../src/state/deletion.ts";
+import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
+import type { Alarm } from "../src/state/pins.ts";
+import { Transcript } from "../src/state/transcript.ts";
+import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 
 const session: SessionSummary = {
@@ -26,10 +32,21 @@ const request: PermissionRequest = {
   ],
 };
 
+const alarmed: Alarm = { kind: "history", at: 0, text: "The relay signed two different logs.", base: "", evidence: null, acknowledged: false };
+const unchecked: LogStatus = {
+  state: "unknown", log: null, key: null, pinnedAt: 0, checkpoint: null, acceptedAt: 0, from: null, first: null, proved: null, compared: 0, waiting: 0, trouble: null, latest: [],
+};
+function fakeWatch() {
+  return {
+    status: new Signal(unchecked), alarm: new Signal<Alarm | null>(null), alarms: new Signal<readonly Alarm[]>([]), change: new Signal(null), proofs: new Signal(0), saved: null,
+    proofOf: (_revision: number): EntryProof => "none", again: vi.fn(async () => undefined), acknowledge: vi.fn(async () => undefined),
+  };
+}
+
 function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
   const base = {
     connection: new Signal<Connection>({ state: "live", since: 0, received: 0, message: null }),
-    revision: new Signal(8412), queued: new Signal(0), alarm: new Signal<string | null>(null), identity: new Signal(null),
+    revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), watch: new Signal(fakeWatch()),
     lists: new Signal({ loaded: true, sessions: [], machines: [], waiting: 0 }),
     api: { origin: "https://relay.example" },
     call: vi.fn(async (): Promise<unknown> => ({})), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
@@ -213,8 +230,133 @@ describe("truth line", () => {
       client.connection.set({ state: "offline", since: 0, received: 0, message: null });
     });
     expect(words()).toBe("offline,2 queued");
-    act(() => client.alarm.set("The relay's history went back."));
+    act(() => client.watch.get().alarm.set(alarmed));
     expect(by("truth-line").dataset["t"]).toBe("bad");
+    expect(by("truth-line").textContent).toContain("the relay's history does not match");
+  });
+
+  it("says verified only of the newest number, and only once it is proved", () => {
+    const client = fakeClient();
+    show(client, <TruthLine />);
+    const words = () => by("truth-line").querySelector(".say")?.textContent?.replace(/\s+/g, " ").trim();
+    const log = (change: Partial<LogStatus>) => act(() => client.watch.get().status.set({ ...unchecked, ...change }));
+    log({ state: "checking", proved: 8411 });
+    expect(words()).toBe("live·#8,412checking");
+    // Verified up to here, but the next entry is already known.
+    log({ state: "verified", proved: 8411 });
+    expect(words()).toBe("live·#8,412checking");
+    log({ state: "verified", proved: 8412 });
+    expect(words()).toBe("live·#8,412verified");
+    expect(by("log-number").dataset["r"]).toBe("proved");
+    log({ state: "refuted", proved: 8412 });
+    expect(words()).toBe("live·#8,412not verified");
+    expect(by("log-number").dataset["r"]).toBe("refuted");
+    for (const change of [{ state: "unavailable" as const, proved: 8412 }, { state: "checking" as const, trouble: "Could not reach it." }]) {
+      log(change);
+      expect(words()).toBe("live·#8,412stored, not checked");
+      expect(by("log-number").dataset["r"]).toBe("stored");
+    }
+  });
+});
+
+describe("log panel", () => {
+  const root = "9f3ac41e7b02d85500112233445566778899aabbccddeeff0011223344556677";
+  const proved: LogStatus = {
+    ...unchecked, state: "verified", log: "l", key: "consortium-log/relay+71c2a0e4+AAAA", pinnedAt: 1, acceptedAt: 2, checkpoint: { size: 90_000, root, note: "the note\n" }, from: { size: 80_000, at: 1 }, first: 8180, proved: 8412, compared: 3,
+    latest: [{ header: { type: 8, account: "a", stream: "s", revision: 8412, seq: 0, time: 1, bodyBytes: 0 }, shredded: false }],
+  };
+  const states = () => screen.getAllByTestId("log-check").map((check) => `${check.dataset["check"]} ${check.dataset["state"]}`);
+
+  it("says each check in words", () => {
+    const client = fakeClient();
+    client.watch.get().status.set(proved);
+    show(client, <LogView />);
+    expect(states()).toEqual(["signature ok", "history ok", "entries ok", "shown ok"]);
+    expect(by("log-panel").textContent).toContain("Your 233 entries are in it");
+    expect(by("log-sentence").textContent).toContain("from #8,180 on is in the log, in order, and none was changed since this browser first looked");
+    expect(by("log-entry").textContent).toContain("session deleted");
+    expect(client.watch.get().again).toHaveBeenCalled();
+  });
+
+  it("claims nothing of what was not compared, and nothing without proofs", () => {
+    const client = fakeClient();
+    client.watch.get().status.set({ ...proved, from: null, compared: 0, first: 8412 });
+    show(client, <LogView />);
+    expect(states()).toEqual(["signature ok", "history none", "entries ok", "shown none"]);
+    expect(by("log-sentence").textContent).toContain("Here this browser first looked");
+    act(() => client.watch.get().status.set({ ...unchecked, state: "unavailable" }));
+    expect(screen.queryAllByTestId("log-check")).toEqual([]);
+    expect(by("log-panel").textContent).not.toMatch(/verified/);
+  });
+
+  it("shows which check failed, until it is acknowledged", async () => {
+    const client = fakeClient();
+    const watch = client.watch.get();
+    watch.status.set({ ...proved, state: "refuted" });
+    watch.alarms.set([alarmed]);
+    watch.alarm.set(alarmed);
+    show(client, <LogView />);
+    expect(states()).toEqual(["signature ok", "history failed", "entries open", "shown ok"]);
+    expect(by("log-alarm-note").textContent).toContain("The relay signed two different logs.");
+    fireEvent.click(by("log-acknowledge"));
+    expect(watch.acknowledge).toHaveBeenCalled();
+    act(() => watch.alarms.set([{ ...alarmed, acknowledged: true }]));
+    expect(screen.queryByTestId("log-alarm-note")).toBeNull();
+    expect(by("log-acknowledged").textContent).toContain("two different logs");
+    expect(by("log-panel").textContent).toContain("not verified");
+  });
+});
+
+describe("proof of an entry", () => {
+  it("has a rule of its own until it is proved", () => {
+    const client = fakeClient();
+    let proof: EntryProof = "none";
+    const watch = client.watch.get();
+    watch.proofOf = () => proof;
+    const row = { key: "k", seq: 1, revision: 8412, at: 0, kind: "text", text: "hello", aborted: false } as const;
+    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
+    show(client, <RowView row={row} context={context} />);
+    const rule = () => by("entry").querySelector<HTMLElement>(".no .ruled")?.dataset["r"];
+    expect([by("entry").dataset["proof"], rule()]).toEqual(["none", "stored"]);
+    act(() => {
+      proof = "proved";
+      watch.proofs.set(1);
+    });
+    expect([by("entry").dataset["proof"], rule()]).toEqual(["proved", undefined]);
+    act(() => {
+      proof = "refuted";
+      watch.proofs.set(2);
+    });
+    expect([by("entry").dataset["proof"], rule()]).toEqual(["refuted", "refuted"]);
+  });
+
+  it("shows an agent's alarm as one", () => {
+    const transcript = new Transcript();
+    transcript.add({
+      id: "1", seq: 1, revision: 9, createdAt: 0, localId: null,
+      decoded: { content: { type: "event", data: { type: "log-alarm", text: "The log got shorter than what this machine accepted." } }, link: null, at: 0, unbound: false },
+    });
+    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
+    show(fakeClient(), <>{transcript.rows.map((row) => <RowView key={row.key} row={row} context={context} />)}</>);
+    expect(by("log-alarm").getAttribute("role")).toBe("alert");
+    expect(by("log-alarm").textContent).toContain("The log got shorter");
+  });
+});
+
+describe("receipt", () => {
+  const answer = { success: true };
+  const base: Certificate = { about: "session", id: "51515151-0000-0000-0000-000000000000", title: "Try the parser", at: 0, note: null, key: null, receipt: null, extends: null, problem: "This relay gives no receipts.", answer };
+
+  it("is a certificate only when it verified", () => {
+    const { unmount } = show(fakeClient(), <ReceiptCard certificate={base} host="relay.example" />);
+    expect(by("receipt").dataset["verified"]).toBe("false");
+    expect(screen.queryByTestId("receipt-save")).toBeNull();
+    unmount();
+    const receipt = { about: "session", id: base.id, origin: "o", created: 3, deleted: 8, messages: 3, time: 5, checkpoint: { origin: "o", size: 9, root: new Uint8Array(32) } } as const;
+    show(fakeClient(), <ReceiptCard certificate={{ ...base, note: "note\n", key: "o+1+A", receipt, extends: true, problem: null }} host="relay.example" />);
+    expect(by("receipt").dataset["verified"]).toBe("true");
+    expect(by("receipt").querySelector("[data-r=proved]")?.textContent).toBe("#8");
+    expect(by("receipt").textContent).toContain("No proof can show that a key is gone");
   });
 });
 

@@ -2,7 +2,7 @@
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const dayOf = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export function time(at: number): string {
@@ -13,12 +13,26 @@ export function fullTime(at: number): string {
   return full.format(at);
 }
 
+/** 3 Sep */
+export function day(at: number): string {
+  return dayOf.format(at);
+}
+
+/** How long ago, in words: just now, 4 min ago, 2 days ago. */
+export function since(at: number, now: number): string {
+  const minutes = Math.floor(Math.max(0, now - at) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return `${plural(Math.floor(minutes / (24 * 60)), "day")} ago`;
+}
+
 /** For a list: 14:02 today, Fri this week, 3 Nov before. */
 export function when(at: number, now: number): string {
   const date = new Date(at);
   const today = new Date(now);
   if (date.toDateString() === today.toDateString()) return clock.format(at);
-  return now - at < 6 * 86_400_000 ? weekday.format(at) : day.format(at);
+  return now - at < 6 * 86_400_000 ? weekday.format(at) : dayOf.format(at);
 }
 
 /** How long something lasts: 0:42, 8 min, 3 h. */

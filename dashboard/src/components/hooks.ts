@@ -1,5 +1,6 @@
 import { createContext, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import type { Client } from "../state/client.ts";
+import type { EntryProof } from "../state/logwatch.ts";
 import type { Signal } from "../state/signal.ts";
 
 export function useSignal<T>(signal: Signal<T>): T {
@@ -12,6 +13,15 @@ export function useClient(): Client {
   const client = useContext(ClientContext);
   if (client === null) throw new Error("No client around.");
   return client;
+}
+
+const never = (): (() => void) => () => undefined;
+
+/** What this browser proved of one entry. */
+export function useEntryProof(revision: number | null): EntryProof {
+  const client = useContext(ClientContext);
+  const watch = useSyncExternalStore(client?.watch.subscribe ?? never, () => client?.watch.get() ?? null);
+  return useSyncExternalStore(watch?.proofs.subscribe ?? never, () => (watch === null || revision === null ? "none" : watch.proofOf(revision)));
 }
 
 /** Re-renders every `ms` with the current time. */

@@ -1,10 +1,13 @@
 // The rows of a conversation. Each is memoised: a row changes only when what it shows changes.
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
+import type { EntryProof } from "../state/logwatch.ts";
 import type { AnsweredRequest, Partial } from "../state/session.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
 import type { EventRow, PromptRow, ResultRow, Row, ThinkingRow, ToolRow } from "../state/transcript.ts";
+import { Note } from "./basics.tsx";
 import { duration, fullTime, time } from "./format.ts";
+import { useEntryProof } from "./hooks.ts";
 import { LogNumber, Tally } from "./marks.tsx";
 import { GrowingMarkdown, Markdown } from "./markdown.tsx";
 import { outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
@@ -19,14 +22,35 @@ export interface RowContext {
   onRetry(localId: string): void;
 }
 
+const proofWords: Record<EntryProof, string> = { none: "stored, not proved here", proved: "proved here to be in the log as it is shown", refuted: "not what the log holds" };
+
 function Entry({ row, children, className = "" }: { row: Row; children: ReactNode; className?: string }): ReactElement {
+  const proof = useEntryProof(row.revision);
+  const words = row.revision === null ? "" : `; ${proofWords[proof]}`;
   return (
-    <div className={`entry ${className}`} data-testid="entry" data-kind={row.kind} data-key={row.key} data-revision={row.revision ?? undefined}>
-      <span className="no" title={fullTime(row.at) + (row.unbound === true ? "; in an older form that binds no order" : "")}>
-        {row.revision === null ? "" : <LogNumber revision={row.revision} />}
+    <div
+      className={`entry ${className}`}
+      data-testid="entry"
+      data-kind={row.kind}
+      data-key={row.key}
+      data-revision={row.revision ?? undefined}
+      data-proof={row.revision === null ? undefined : proof}
+    >
+      <span className="no" title={fullTime(row.at) + words + (row.unbound === true ? "; in an older form that binds no order" : "")}>
+        {row.revision !== null && <RuledNumber revision={row.revision} proof={proof} />}
       </span>
       {children}
     </div>
+  );
+}
+
+/** In the margin a proved number stands above the travelling double rule; one that is not proved carries its own single one. */
+function RuledNumber({ revision, proof }: { revision: number; proof: EntryProof }): ReactElement {
+  if (proof === "proved") return <LogNumber revision={revision} />;
+  return (
+    <span className="ruled" data-r={proof === "none" ? "stored" : "refuted"}>
+      <LogNumber revision={revision} />
+    </span>
   );
 }
 
@@ -46,6 +70,7 @@ function Fold({ className, line, children, testId }: { className: string; line: 
 
 const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: PromptRow; host: string; onUnsend(localId: string): void; onRetry(localId: string): void }): ReactElement {
   const local = row.revision === null;
+  const proof = useEntryProof(row.revision);
   const words: Partial_<typeof row.state> = {
     queued: "queued here, not sent",
     sending: "on its way",
@@ -79,7 +104,7 @@ const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: Pro
             <Tally state={row.state} host={host} />
             {row.revision !== null && (
               <span className="no only-phone">
-                <LogNumber revision={row.revision} />
+                <RuledNumber revision={row.revision} proof={proof} />
               </span>
             )}
           </h2>
@@ -185,6 +210,13 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
 });
 
 function Event({ row }: { row: EventRow }): ReactElement {
+  if (row.tone === "alarm") {
+    return (
+      <Note tone="bad" icon={<AlertIcon className="i" />} title="The agent's own check of the log failed" testId="log-alarm">
+        <p>{row.text}</p>
+      </Note>
+    );
+  }
   const Icon = row.tone === "fail" ? AlertIcon : InfoIcon;
   const line = (
     <>

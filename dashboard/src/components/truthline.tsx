@@ -1,17 +1,44 @@
 // Always visible, always the same words: how current what you see is.
 import { AlertIcon, MoonIcon, SunIcon } from "@primer/octicons-react";
 import { type ReactElement, useState } from "react";
+import type { LogStatus } from "../state/logwatch.ts";
 import { plural, time } from "./format.ts";
 import { Go } from "./basics.tsx";
 import { currentTheme, switchTheme, useClient, useMedia, useSignal } from "./hooks.ts";
 import { LogNumber } from "./marks.tsx";
+
+/** The newest number, with the rule that its proof earned. */
+export function Checked({ log, revision }: { log: LogStatus; revision: number }): ReactElement {
+  const proved = log.state === "verified" && log.proved !== null && log.proved >= revision;
+  const rule = proved ? "proved" : log.state === "refuted" ? "refuted" : "stored";
+  const words = proved
+    ? "verified"
+    : log.state === "refuted"
+      ? "not verified"
+      : log.state === "unavailable" || log.trouble !== null
+        ? "stored, not checked"
+        : log.state === "unknown"
+          ? "stored"
+          : "checking";
+  return (
+    <>
+      <span className="ruled" data-r={rule} data-testid="log-number">
+        <LogNumber revision={revision} />
+      </span>
+      <span data-testid="log-word">{words}</span>
+    </>
+  );
+}
 
 export function TruthLine(): ReactElement {
   const client = useClient();
   const connection = useSignal(client.connection);
   const revision = useSignal(client.revision);
   const queued = useSignal(client.queued);
-  const alarm = useSignal(client.alarm);
+  const watch = useSignal(client.watch);
+  const alarm = useSignal(watch.alarm);
+  const change = useSignal(watch.change);
+  const log = useSignal(watch.status);
   const identity = useSignal(client.identity);
   const { sessions } = useSignal(client.lists);
   const systemDark = useMedia("(prefers-color-scheme: dark)");
@@ -32,10 +59,7 @@ export function TruthLine(): ReactElement {
         <>
           <b>live</b>
           <span aria-hidden="true">·</span>
-          <span className="ruled" data-r="stored">
-            <LogNumber revision={revision} />
-          </span>
-          <span>stored</span>
+          <Checked log={log} revision={revision} />
           {queued > 0 && (
             <>
               <span aria-hidden="true">·</span>
@@ -73,17 +97,26 @@ export function TruthLine(): ReactElement {
   }
   const away = connection.state === "offline" || connection.state === "reconnecting" || connection.state === "refused";
   return (
-    <footer className="truth" aria-label="Connection and log" data-testid="truth-line" data-t={alarm !== null ? "bad" : ""} data-state={connection.state}>
+    <footer className="truth" aria-label="Connection and log" data-testid="truth-line" data-t={alarm !== null ? "bad" : ""} data-state={connection.state} data-log={log.state}>
       {alarm !== null ? (
-        <span className="say" role="alert">
+        <Go to="/log" className="say" role="alert" data-testid="open-log">
           <AlertIcon className="i" />
           <b>the relay's history does not match</b>
-          <span className="no-phone trunc">{alarm}</span>
-        </span>
+          <span className="no-phone trunc">{alarm.text}</span>
+        </Go>
       ) : (
-        <span className="say" role="status">
+        <Go to="/log" className="say" title="What this browser checked" data-testid="open-log">
           {say}
-        </span>
+        </Go>
+      )}
+      <span className="vh" role="status">
+        {connection.state}
+        {connection.state === "live" && log.state === "refuted" && ", the log was not verified"}
+      </span>
+      {alarm === null && change !== null && (
+        <Go to="/log" className="remind" data-testid="new-log">
+          The relay has a new log since {time(change.at)}
+        </Go>
       )}
       {away && (
         <>

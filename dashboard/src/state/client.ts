@@ -19,18 +19,24 @@ import {
   openMetadata,
   openName,
   parsePairingLink,
+  parseVerifier,
   randomBytes,
   readToken,
   sealBundle,
   sealName,
   signKeyPair,
+  toBase64,
   unwrapDataKey,
   utf8,
   type VerifiedRequest,
   verifyRequest,
 } from "../crypto/index.ts";
 import type { Database } from "./database.ts";
+import { type Certificate, certify } from "./deletion.ts";
+import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
+import { Pins } from "./pins.ts";
+import { Refuted } from "./proofs.ts";
 import { type Remembered, SessionModel, type SessionSummary } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { record, string } from "./transcript.ts";
@@ -82,6 +88,8 @@ export interface ClientDeps {
   readonly now?: () => number;
   readonly locks?: LockManager | undefined;
   readonly isOnline?: () => boolean;
+  /** Between two checks of the log while entries flow. */
+  readonly watchIntervalMs?: number;
 }
 
 export type PairingCheck =
@@ -98,8 +106,10 @@ export class Client {
   /** Highest revision the relay acknowledged or sent. */
   readonly revision = new Signal<number>(0);
   readonly queued = new Signal<number>(0);
-  /** Something about the relay that the person must know. */
-  readonly alarm = new Signal<string | null>(null);
+  /** What is checked of the relay's log; one for each account that is signed in. */
+  readonly watch: Signal<LogWatch>;
+  /** The receipt of the account that was deleted here, shown once nobody is signed in. */
+  readonly farewell = new Signal<Certificate | null>(null);
   readonly identity = new Signal<Identity | null>(null);
   readonly devicesChanged = new Signal<number>(0);
 
@@ -129,11 +139,14 @@ export class Client {
   #highest = 0;
   #received = 0;
   #savePosition: () => void;
+  /** The account is being deleted: a refused token must not sign in again, that would make a new account. */
+  #deleting = false;
 
   constructor(deps: ClientDeps) {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
     this.api = new Api(deps.origin, deps.fetch);
+    this.watch = new Signal(this.#watchFor(""));
     this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
     this.#publishLists = coalesced(() => this.#setLists(), 20);
     this.#publishProgress = coalesced(() => {
@@ -188,7 +201,7 @@ export class Client {
   }
 
   async #login(keys: AccountKeys, deviceSeed: Bytes): Promise<NonNullable<Identity["login"]>> {
-    const challenge = fromBase64(await this.api.challenge(btoa(String.fromCharCode(...keys.publicKey))));
+    const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
     checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
     const body = loginBody(challenge, keys, {
       keys: signKeyPair(deviceSeed),
@@ -235,19 +248,29 @@ export class Client {
     this.#remembered = null;
     this.#log = null;
     this.api.token = null;
-    this.alarm.set(null);
+    this.watch.get().close();
+    this.watch.set(this.#watchFor(""));
     this.#highest = 0;
     this.revision.set(0);
     this.queued.set(0);
     this.lists.set({ loaded: false, sessions: [], machines: [], waiting: 0 });
   }
 
+  #watchFor(accountId: string): LogWatch {
+    const { database, watchIntervalMs } = this.#deps;
+    return new LogWatch({ api: this.api, pins: new Pins(database, accountId), accountId, now: this.#now, ...(watchIntervalMs === undefined ? {} : { intervalMs: watchIntervalMs }) });
+  }
+
   async #enter(identity: Identity): Promise<void> {
     this.#leave();
+    this.farewell.set(null);
     const generation = this.#generation;
     const login = identity.login as NonNullable<Identity["login"]>;
     this.#accountId = login.accountId;
     this.api.token = login.token;
+    const watch = this.#watchFor(login.accountId);
+    await watch.load();
+    this.watch.set(watch);
     this.#remembered = (await this.#deps.database.get<Position>("notes", `position:${login.accountId}`)) ?? null;
     this.#highest = this.#remembered?.revision ?? 0;
     this.revision.set(this.#highest);
@@ -261,8 +284,7 @@ export class Client {
       connected: () => this.#connected,
       send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
       stored: (sid, message) => {
-        this.#highest = Math.max(this.#highest, message.revision);
-        this.#publishProgress();
+        this.#advance(message.revision);
         void this.#sessions.get(sid)?.stored(message);
       },
       changed: (sid) => {
@@ -335,8 +357,9 @@ export class Client {
       return;
     }
     if (position.revision < seen.revision) {
-      this.alarm.set(
+      void this.watch.get().contradicts(
         `The relay's history went back: this browser has seen #${seen.revision.toLocaleString("en")}, the relay now ends at #${position.revision.toLocaleString("en")}. What you wrote is kept here.`,
+        { seen, position },
       );
     }
   }
@@ -354,6 +377,7 @@ export class Client {
     this.#publishProgress();
     const log = this.#cursor?.log;
     if (log === undefined) return;
+    this.watch.get().reached(log, revision);
     if (this.#remembered === null || this.#remembered.log !== log || this.#remembered.revision < revision) {
       this.#remembered = { log, revision };
       this.#savePosition();
@@ -392,7 +416,10 @@ export class Client {
             this.#enqueue(async () => {
               this.#cursor = position;
               this.#advance(position.revision);
-              if (this.#connected) this.#setConnection("live");
+              if (this.#connected) {
+                this.#setConnection("live");
+                this.watch.get().connected();
+              }
               this.#loadPreviews(generation);
               for (const session of this.#sessions.values()) if (session.conversation.get().state === "failed") void session.open();
             }),
@@ -404,6 +431,7 @@ export class Client {
 
   #lost(state: "reconnecting" | "offline"): void {
     this.#connected = false;
+    this.watch.get().disconnected();
     this.#setConnection(this.#deps.isOnline?.() === false ? "offline" : state);
     for (const session of this.#sessions.values()) session.disconnected();
   }
@@ -418,7 +446,7 @@ export class Client {
   /** The stream cannot go on from where we are: the lists anew. */
   #resync(generation: number, reason: string): void {
     if (/ahead/.test(reason)) {
-      this.alarm.set("The relay's history is shorter than what this browser has seen. What you wrote is kept here.");
+      void this.watch.get().contradicts("The relay's history is shorter than what this browser has seen. What you wrote is kept here.");
     }
     this.#socket?.close();
     this.#socket = null;
@@ -432,7 +460,7 @@ export class Client {
 
   /** Signs in again with the keys this browser has; a revoked device stays out. */
   async #tokenRefused(generation: number, message = "The relay does not accept this browser's sign-in any more."): Promise<void> {
-    if (generation !== this.#generation) return;
+    if (generation !== this.#generation || this.#deleting) return;
     this.#connected = false;
     if (this.#relogin !== null) {
       // Refused again with a token that is seconds old: not now.
@@ -584,6 +612,7 @@ export class Client {
         now: this.#now,
         fetchMessages: (sid, page, limit) => this.api.messages(sid, page, limit),
         pending: (sid) => this.#outbox?.rows(sid) ?? [],
+        shown: (message) => this.watch.get().shows(message),
         remembered: async (sid) => {
           const memory = await this.#deps.database.get<Remembered & { log: string | null }>("notes", `session:${sid}`);
           return memory?.log === this.#log ? memory : undefined;
@@ -719,9 +748,52 @@ export class Client {
     this.#sessions.get(sid)?.setArchived(false);
   }
 
-  async deleteSession(sid: string): Promise<void> {
-    await this.api.deleteSession(sid);
+  /** Destroys the session's key at the relay. Returns what could be checked of the receipt, which is kept. Throws ApiError. */
+  async deleteSession(sid: string): Promise<Certificate> {
+    const accountId = this.#accountId as string;
+    const title = this.#sessions.get(sid)?.summary.get().title ?? "Session";
+    const answer = await this.api.deleteSession(sid);
+    const deletion = { about: "session", id: sid, accountId, title, at: this.#now() } as const;
     await this.#applyBody({ t: "delete-session", sid }, 0);
+    const watch = this.watch.get();
+    const key = (await watch.pin())?.key ?? null;
+    let certificate = await certify(deletion, answer, key === null ? null : parseVerifier(key), key);
+    if (certificate.receipt !== null) {
+      try {
+        certificate = { ...certificate, extends: (await watch.confirm(certificate.receipt.checkpoint)) || null };
+      } catch (error) {
+        if (error instanceof Refuted) certificate = { ...certificate, extends: false, receipt: null, problem: `The receipt does not verify. ${error.message}` };
+        else if (!(error instanceof ApiError)) throw error;
+      }
+    }
+    await this.#deps.database.put("notes", `receipt:${accountId}:${sid}`, certificate);
+    return certificate;
+  }
+
+  async receipt(sid: string): Promise<Certificate | null> {
+    return (await this.#deps.database.get<Certificate>("notes", `receipt:${this.#accountId}:${sid}`)) ?? null;
+  }
+
+  /** Destroys every key of the account at the relay, then forgets everything here. Throws ApiError, CryptoError: then nothing was wiped. */
+  async deleteAccount(): Promise<void> {
+    const keys = this.#keys as AccountKeys;
+    const accountId = this.#accountId as string;
+    const watch = this.watch.get();
+    this.#deleting = true;
+    try {
+      // What is newest is accepted before: afterwards the relay answers this account nothing more.
+      await watch.settle();
+      const key = (await watch.pin())?.key ?? null;
+      const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
+      checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
+      const { signature, challenge: text } = loginBody(challenge, keys);
+      const answer = await this.api.deleteAccount({ challenge: text, signature });
+      const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, key === null ? null : parseVerifier(key), key);
+      await this.signOut();
+      this.farewell.set(certificate);
+    } finally {
+      this.#deleting = false;
+    }
   }
 
   async devices(): Promise<Device[]> {

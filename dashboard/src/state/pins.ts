@@ -17,13 +17,15 @@ export interface Pin {
   readonly version: number;
 }
 
-export type AlarmKind = "key" | "signature" | "shorter" | "history" | "entry" | "missing";
+export type AlarmKind = "key" | "signature" | "shorter" | "history" | "entry" | "missing" | "shown";
 
 export interface Alarm {
   readonly kind: AlarmKind;
   readonly at: number;
   /** What failed, in words. */
   readonly text: string;
+  /** What was accepted when it happened: the same failure against the same state is one alarm. */
+  readonly base: string;
   /** What the relay sent, and what this browser had. */
   readonly evidence: unknown;
   readonly acknowledged: boolean;

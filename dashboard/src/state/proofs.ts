@@ -110,7 +110,7 @@ export async function acceptRow(answer: ProofAnswer, first: number, accountId: s
 /** Whether the log holds what was shown. Null: the record's key is destroyed, nothing can be compared. Throws Refuted. */
 export function compare(shown: Shown, record: CheckedRecord, evidence: unknown): boolean | null {
   const { header, body } = record;
-  const refuse = (what: string) => new Refuted("entry", `Entry #${n(shown.revision)} was shown here, but the log has ${what} under that number.`, evidence);
+  const refuse = (what: string) => new Refuted("shown", `Entry #${n(shown.revision)} was shown here, but the log has ${what} under that number.`, evidence);
   if (header.type !== messageAppended) throw refuse("something that is no message");
   if (header.stream !== shown.sid) throw refuse("a message of another session");
   if (header.seq !== shown.seq) throw refuse(`number ${n(header.seq)} of the session, not ${n(shown.seq)},`);

@@ -4,6 +4,7 @@ import { type Bytes, ChainChecker, CryptoError, fromUtf8, type Link, openBundle,
 import { type Decoded, decodeMessage } from "./decode.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { baseName, describeTool, firstLine } from "./tools.ts";
+import type { Shown } from "./proofs.ts";
 import { type Item, type PromptRow, record, type Row, string, Transcript } from "./transcript.ts";
 
 export interface PermissionRequest {
@@ -99,6 +100,8 @@ export interface SessionDeps {
   readonly now: () => number;
   fetchMessages(sid: string, page: { after: number } | { before: number }, limit: number): Promise<{ messages: WireMessage[]; hasMore: boolean }>;
   pending(sid: string): PromptRow[];
+  /** A message is in the conversation: the log must hold it. */
+  shown(message: Shown): void;
   /** What this browser remembers of the session. */
   remembered(sid: string): Promise<Remembered | undefined>;
   remember(sid: string, memory: Remembered): void;
@@ -410,6 +413,7 @@ export class SessionModel {
     const item: Item = { ...itemOf(message, decoded), ...(problem === undefined ? {} : { problem }) };
     this.#items.push(item);
     this.#transcript.add(item);
+    this.#deps.shown(shownAs(this.id, message));
     this.#rows = null;
     if (message.localId !== null) this.#acked.delete(message.localId);
     this.#preview(decoded);
@@ -581,6 +585,8 @@ export class SessionModel {
       if (prompt?.type === "prompt") this.#firstPrompt = firstLine(prompt.text);
     }
     this.#items = items;
+    // The newest first: they are what is looked at.
+    for (const message of messages.toReversed()) this.#deps.shown(shownAs(this.id, message));
     this.#transcript = new Transcript();
     this.#rows = null;
     for (const item of items) this.#transcript.add(item);
@@ -683,6 +689,10 @@ export class SessionModel {
       count: this.#lastSeq,
     };
   }
+}
+
+function shownAs(sid: string, message: WireMessage): Shown {
+  return { revision: message.revision, sid, seq: message.seq, at: message.createdAt, bundle: message.content.c };
 }
 
 function itemOf(message: WireMessage, decoded: Decoded): Item {

@@ -73,7 +73,8 @@ export interface ResultRow extends Common {
 export interface EventRow extends Common {
   readonly kind: "event";
   readonly text: string;
-  readonly tone: "plain" | "fail";
+  /** alarm: the agent found the relay's log contradicting what it had seen. */
+  readonly tone: "plain" | "fail" | "alarm";
   /** What the event was, where words do not say it all. */
   readonly raw?: unknown;
 }
@@ -179,7 +180,7 @@ export class Transcript {
   }
 
   #event(item: Item, data: { readonly type: string; readonly [field: string]: unknown }): void {
-    const say = (text: string, tone: "plain" | "fail" = "plain", raw?: unknown) =>
+    const say = (text: string, tone: EventRow["tone"] = "plain", raw?: unknown) =>
       this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
     switch (data.type) {
       case "ready":
@@ -193,6 +194,8 @@ export class Transcript {
       }
       case "history-broken":
         return say(`The agent found this session's history broken: it expected ${String(data["expected"])} and got ${String(data["got"])}.`, "fail", data);
+      case "log-alarm":
+        return say(string(data["text"]) ?? "It gave no reason.", "alarm");
       case "message":
         return say(string(data["message"]) ?? "");
       case "permission-mode-changed":
@@ -353,7 +356,7 @@ export class Transcript {
 
   #system(item: Item, line: ClaudeLine): void {
     const subtype = string(line["subtype"]) ?? "";
-    const say = (text: string, tone: "plain" | "fail" = "plain", raw?: unknown) =>
+    const say = (text: string, tone: EventRow["tone"] = "plain", raw?: unknown) =>
       this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
     if (subtype === "status" && line["status"] === "compacting") return say("Making the conversation shorter…");
     if (subtype === "init") {

@@ -3,8 +3,9 @@ import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon
 import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
-import { plural, waiting } from "../components/format.ts";
-import { navigate, phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
+import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
+import { waiting } from "../components/format.ts";
+import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
@@ -185,7 +186,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
           </div>
         </Dialog>
       )}
-      {dialog === "delete" && <DeleteDialog session={session} onClose={() => setDialog(null)} say={say} />}
+      {dialog === "delete" && <DeleteSessionDialog session={session} onClose={() => setDialog(null)} />}
       <Announcer session={session} />
     </main>
   );
@@ -433,54 +434,3 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
     </div>
   );
 }
-
-function DeleteDialog({ session, onClose, say }: { session: SessionSummary; onClose(): void; say(message: string): void }): ReactElement {
-  const client = useClient();
-  const [typed, setTyped] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const word = session.project.split(/[^A-Za-z0-9]+/).filter((part) => part !== "").pop()?.toLowerCase() ?? "delete";
-  const right = typed.trim().toLowerCase() === word;
-  const remove = async () => {
-    setBusy(true);
-    try {
-      await client.deleteSession(session.id);
-      say(`Deleted “${session.title}” for ever.`);
-      navigate("/", true);
-    } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
-      setBusy(false);
-    }
-  };
-  return (
-    <Dialog title={`Delete “${session.title}”?`} onClose={onClose} testId="session-delete-dialog">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (right && !busy) void remove();
-        }}
-      >
-        <p className="mid">
-          {session.count === 1 ? "1 entry becomes" : `${plural(session.count, "entry", "entries")} become`} unreadable here and in the relay's log, which destroys the key that seals them. This cannot be undone. Copies
-          made before, such as backups of the relay, are not reached. What stays in the log: that there were entries, when and how large. Files
-          {session.host === "" ? "" : ` on ${session.host}`} are not touched.
-        </p>
-        <label className="mid small">
-          Type <b className="mono ink">{word}</b> to confirm
-          <input className="field mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="session-delete-word" autoComplete="off" autoCapitalize="off" spellCheck={false} />
-        </label>
-        {error !== null && <p className="bad small">{error}</p>}
-        <div className="acts flush">
-          <button type="button" className="b" onClick={onClose}>
-            Keep it
-          </button>
-          <span className="grow" />
-          <button type="submit" className="b fail" disabled={!right || busy} data-testid="session-delete-confirm">
-            Delete for ever
-          </button>
-        </div>
-      </form>
-    </Dialog>
-  );
-}
-

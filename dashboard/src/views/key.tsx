@@ -2,6 +2,7 @@
 import { DownloadIcon, EyeClosedIcon, EyeIcon } from "@primer/octicons-react";
 import { type ReactElement, useMemo, useState } from "react";
 import { CopyButton } from "../components/basics.tsx";
+import { download } from "../components/download.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { formatSecret, normaliseGroup, secretGroups } from "../crypto/index.ts";
 import { Cover } from "./cover.tsx";
@@ -40,12 +41,7 @@ export function KeyView({ onDone }: { onDone(): void }): ReactElement {
 
   const save = () => {
     const text = `Consortium secret key for ${client.api.origin}\n\n${formatSecret(identity.secret)}\n\nIt opens your sessions on a new device. Nobody can reset it.\nKeep it where only you can read it.\n`;
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = "consortium-secret-key.txt";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    download("consortium-secret-key.txt", text);
   };
 
   return (

@@ -1,6 +1,7 @@
 import { ChevronLeftIcon } from "@primer/octicons-react";
 import { type ReactElement, useState } from "react";
 import { CopyButton, Dialog, Go } from "../components/basics.tsx";
+import { DeleteAccountDialog } from "../components/deletedialogs.tsx";
 import { applyTheme, currentTheme, navigate, readPreference, type Theme, useClient, useSignal, writePreference } from "../components/hooks.ts";
 import { formatSecret } from "../crypto/index.ts";
 import { KeyGrid } from "./key.tsx";
@@ -18,6 +19,7 @@ export function SettingsView(): ReactElement {
   const [enterSends, setEnterSends] = useState(readPreference("enter-sends") !== "no");
   const [key, setKey] = useState<"hidden" | "asked" | "shown">("hidden");
   const [leaving, setLeaving] = useState(false);
+  const [deleting, setDeleting] = useState(false);
   const queued = useSignal(client.queued);
 
   return (
@@ -102,8 +104,18 @@ export function SettingsView(): ReactElement {
               </button>
             </div>
           </section>
+          <section>
+            <h2>Account</h2>
+            <p className="mid">Deleting it destroys the keys of everything in it. The relay answers with a signed receipt.</p>
+            <div className="btnrow">
+              <button type="button" className="b fail" onClick={() => setDeleting(true)} data-testid="account-delete">
+                Delete the account…
+              </button>
+            </div>
+          </section>
         </div>
       </div>
+      {deleting && <DeleteAccountDialog onClose={() => setDeleting(false)} />}
       {key === "asked" && (
         <Dialog title="Show the secret key?" onClose={() => setKey("hidden")}>
           <p className="mid">Whoever sees it can open everything. Look around first.</p>

@@ -1,5 +1,5 @@
 // The signed-in app: sessions at the left, what is chosen beside it, the truth line at the foot.
-import { DeviceDesktopIcon, GearIcon, CommandPaletteIcon, LinkIcon, ListUnorderedIcon, MoonIcon, PlusIcon, SidebarCollapseIcon, XIcon } from "@primer/octicons-react";
+import { DeviceDesktopIcon, GearIcon, CommandPaletteIcon, LinkIcon, ListUnorderedIcon, LogIcon, MoonIcon, PlusIcon, SidebarCollapseIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
 import { ContextPane } from "../components/context.tsx";
@@ -10,7 +10,9 @@ import { SessionList, sortSessions } from "../components/sessionlist.tsx";
 import { TruthLine } from "../components/truthline.tsx";
 import { ConversationView } from "./conversation.tsx";
 import { DevicesView } from "./devices.tsx";
+import { LogView } from "./log.tsx";
 import { OverviewView } from "./overview.tsx";
+import { ReceiptView } from "./receipt.tsx";
 import { SettingsView } from "./settings.tsx";
 
 const toastMs = 6_000;
@@ -30,6 +32,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
   /** Below 1200 px it is a drawer, and closed until asked for. */
   const [drawer, setDrawer] = useState(false);
   const sid = /^\/session\/([^/]+)$/.exec(path)?.[1] ?? null;
+  const receipt = /^\/receipt\/([^/]+)$/.exec(path)?.[1] ?? null;
   const model = sid === null ? undefined : client.session(sid);
   const say = useCallback((message: string) => setToast(message), []);
   const toggleContext = useCallback(() => {
@@ -104,6 +107,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
     { name: "Pair a machine", icon: <PlusIcon className="i" />, act: () => navigate("/pair") },
     { name: "All sessions", icon: <ListUnorderedIcon className="i" />, act: () => navigate("/") },
     { name: "Devices", icon: <DeviceDesktopIcon className="i" />, act: () => navigate("/devices") },
+    { name: "Log", icon: <LogIcon className="i" />, act: () => navigate("/log") },
     { name: "Settings", icon: <GearIcon className="i" />, act: () => navigate("/settings") },
     { name: "Fold or show the list", keys: "[", icon: <SidebarCollapseIcon className="i" />, act: toggleSide },
     { name: "Fold or show plan and changes", keys: "]", icon: <SidebarCollapseIcon className="i" />, act: toggleContext },
@@ -118,6 +122,8 @@ export default function Shell({ path }: { path: string }): ReactElement {
   else if (sid !== null) view = <Blank text={connection.state === "offline" ? "The relay cannot be reached, so this session cannot be loaded yet." : "Loading…"} />;
   else if (path === "/devices") view = <DevicesView say={say} />;
   else if (path === "/settings") view = <SettingsView />;
+  else if (path === "/log") view = <LogView />;
+  else if (receipt !== null) view = <ReceiptView key={receipt} id={receipt} />;
   else view = <OverviewView />;
 
   const isPhone = useMedia(phone);
@@ -146,6 +152,10 @@ export default function Shell({ path }: { path: string }): ReactElement {
           <Go to="/devices" className="b bare" aria-current={path === "/devices" ? "page" : undefined} data-testid="nav-devices">
             <DeviceDesktopIcon className="i only-phone" />
             Devices
+          </Go>
+          <Go to="/log" className="b bare" aria-current={path === "/log" ? "page" : undefined} data-testid="nav-log">
+            <LogIcon className="i only-phone" />
+            Log
           </Go>
           <span className="grow" />
           <Go to="/settings" className="b bare icon" aria-label="Settings" title="Settings" data-testid="nav-settings">

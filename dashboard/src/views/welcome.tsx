@@ -3,7 +3,8 @@ import { ChevronLeftIcon, ChevronRightIcon, KeyIcon, PlusIcon } from "@primer/oc
 import { type ReactElement, useState } from "react";
 import { ApiError } from "../api/http.ts";
 import { Note } from "../components/basics.tsx";
-import { useClient } from "../components/hooks.ts";
+import { ReceiptCard } from "../components/receipt.tsx";
+import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { CryptoError, parseSecret, randomBytes } from "../crypto/index.ts";
 import { Cover } from "./cover.tsx";
@@ -15,6 +16,7 @@ export function Welcome({ pairing, revoked, onCreated }: { pairing: boolean; rev
   const [error, setError] = useState<string | null>(null);
   const [text, setText] = useState("");
   const host = new URL(client.api.origin).host;
+  const farewell = useSignal(client.farewell);
 
   const enter = async (secret: ReturnType<typeof parseSecret>, known: boolean) => {
     setBusy(true);
@@ -36,6 +38,19 @@ export function Welcome({ pairing, revoked, onCreated }: { pairing: boolean; rev
     }
   };
 
+  if (farewell !== null) {
+    return (
+      <Cover wide>
+        <ReceiptCard certificate={farewell} host={host} />
+        <p className="mid small gaptop">Nothing of the account is kept in this browser. Save the receipt now if you want it: it is not shown again.</p>
+        <div className="btnrow">
+          <button type="button" className="b main big" onClick={() => client.farewell.set(null)} data-testid="farewell-done">
+            Back to the start
+          </button>
+        </div>
+      </Cover>
+    );
+  }
   return (
     <Cover>
       {revoked && (
