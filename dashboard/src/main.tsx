@@ -7,7 +7,7 @@ import "./styles/log.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { browserName } from "./components/format.ts";
-import { ClientContext } from "./components/hooks.ts";
+import { ClientContext, thisTab } from "./components/hooks.ts";
 import { Client } from "./state/client.ts";
 import { Database } from "./state/database.ts";
 import { App } from "./views/app.tsx";
@@ -40,8 +40,10 @@ async function begin(): Promise<void> {
   });
   // What is kept here is the only key: ask the browser not to clear it when space runs short.
   void client.phase.when((phase) => phase === "ready").then(() => navigator.storage?.persist?.());
-  // Signed out in another tab: here as well.
-  new BroadcastChannel("consortium").onmessage = () => location.reload();
+  // Signed out in another tab: here as well. A tab that still has a receipt to show names itself, and stays.
+  new BroadcastChannel("consortium").onmessage = (event) => {
+    if (event.data !== thisTab) location.reload();
+  };
   root.render(
     <StrictMode>
       <ClientContext value={client}>

@@ -364,6 +364,27 @@ describe("prompts", () => {
     await session.conversation.when((conv) => conv.pending.length === 0);
   });
 
+  it("are shown once when they are stored while the conversation loads", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    await client.lists.when((lists) => lists.sessions.some((session) => session.id === agent.id));
+    const session = client.session(agent.id) as SessionModel;
+    const load = client.api.messages.bind(client.api);
+    let go = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    client.api.messages = async (...page) => {
+      await gate;
+      return load(...page);
+    };
+    const opening = session.open();
+    await client.sendPrompt(agent.id, "while it loads");
+    await client.queued.when((queued) => queued === 0);
+    go();
+    await opening;
+    const conversation = await session.conversation.when((now) => now.state === "ready");
+    expect([texts(conversation.rows), conversation.pending.map((row) => row.text)]).toEqual([["while it loads"], []]);
+  });
+
   it("heed what the relay says: later, or never", async () => {
     const client = await signedIn();
     const agent = await agentSession();

@@ -35,7 +35,7 @@ const mime: Record<string, string> = {
   html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", woff2: "font/woff2", woff: "font/woff", svg: "image/svg+xml", json: "application/json", webmanifest: "application/manifest+json", png: "image/png",
 };
 
-const eventTypes: Record<string, number> = { "new-message": 4, "new-session": 3, "delete-session": 8, device: 2, "session-activity": 7, "new-machine": 9 };
+const eventTypes: Record<string, number> = { "new-message": 4, "new-session": 3, "delete-session": 8, device: 2, "session-activity": 7, "new-machine": 9, "update-session": 6 };
 
 export class FakeRelay {
   log: string = randomUUID();

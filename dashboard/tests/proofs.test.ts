@@ -236,6 +236,19 @@ describe("records", () => {
   });
 });
 
+describe("the example of docs/protocol.md", () => {
+  const example = vectors<{ key: { key: string; origin: string }; older: string; checkpoint: string; consistency: string[]; commitments: { leaf: string }; record: c.WireRecord; shredded: c.WireRecord; receipt: string }>("log_proof.json");
+
+  it("is understood", async () => {
+    const key = c.parseVerifier(example.key.key);
+    const [older, now] = [c.openCheckpoint(example.older, key), c.openCheckpoint(example.checkpoint, key)];
+    expect(c.verifyConsistency(older.size, now.size, older.root, now.root, c.parseProof(example.consistency))).toBe(true);
+    for (const record of [example.record, example.shredded]) expect(c.toHex((await c.checkRecord(record, now)).leaf)).toBe(example.commitments.leaf);
+    expect(c.fromUtf8((await c.checkRecord(example.record, now)).body ?? new Uint8Array())).toBe("hello");
+    expect(c.openReceipt(example.receipt, key).checkpoint).toEqual(now);
+  });
+});
+
 describe("receipts", () => {
   it("reads those of the shared vectors", () => {
     expect(c.openReceipt(given.sessionReceipt, by)).toMatchObject({ about: "session", id: "51515151-5151-5151-5151-515151515151", created: 3, deleted: 8, messages: 3, checkpoint });

@@ -1,6 +1,6 @@
 // Looks at the built dashboard in a real browser: `node tests/walk.ts [out]` after `npm run build`.
-// Walks from a new identity to a deleted session against the test relay, and takes pictures on the way.
-import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+// Walks from a new identity to a deleted account against the test relay, and takes pictures on the way.
+import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
@@ -249,6 +249,21 @@ try {
   await id("conversation").getByText("Then add one line to CHANGELOG.md under Fixed.").first().waitFor();
   await page.locator("[data-testid=entry] [data-state=taken]").nth(1).waitFor();
 
+  // The log: everything proved, the panel says by what.
+  await page.locator("[data-testid=entry][data-proof=proved]").nth(5).waitFor();
+  await page.locator("[data-testid=truth-line][data-log=verified]").waitFor();
+  await shoot(page, "proved");
+  await id("open-log").click();
+  await page.locator("[data-testid=certificate][data-state=verified]").waitFor();
+  await page.locator("[data-testid=log-check][data-check=shown][data-state=ok]").waitFor();
+  await id("log-entry").nth(7).waitFor();
+  await shoot(page, "log");
+  const [checkpointFile] = await Promise.all([page.waitForEvent("download"), id("log-save-checkpoint").click()]);
+  const [proofFile] = await Promise.all([page.waitForEvent("download"), id("log-save-proof").click()]);
+  const proof = JSON.parse(readFileSync(await proofFile.path(), "utf8")) as { key: string; checkpoint: string; records: c.WireRecord[] };
+  c.openCheckpoint(readFileSync(await checkpointFile.path(), "utf8"), c.parseVerifier(proof.key));
+  for (const record of proof.records) await c.checkRecord(record, c.openCheckpoint(proof.checkpoint, c.parseVerifier(proof.key)));
+
   await page.goto(`${relay.origin}/`);
   await page.locator("[data-testid=session-row]").first().waitFor();
   await shoot(page, "sessions");
@@ -277,6 +292,8 @@ try {
   await shoot(page, "delete", ["desktop", "phone"]);
   await id("session-delete-confirm").click();
   await page.locator(`[data-testid=session-row][data-session-id="${moment.id}"]`).waitFor({ state: "detached" });
+  await page.locator("[data-testid=receipt][data-verified=true]").waitFor();
+  await shoot(page, "receipt");
 
   // Signing in with the key elsewhere, on a device with a camera.
   const scanned = new PairingAgent(relay.origin, "build-03");
@@ -307,6 +324,33 @@ try {
   await shoot(other, "insecure");
   await second.context.close();
   rmSync(second.profile, { recursive: true, force: true });
+
+  // The agent found the log wrong; then this browser does, too.
+  await page.goto(`${relay.origin}/session/${main.id}`);
+  await main.event({ type: "log-alarm", text: "The relay's log no longer begins with the 412 records this machine accepted." });
+  await id("log-alarm").waitFor();
+  await page.locator("[data-testid=truth-line][data-log=verified]").waitFor();
+  relay.proofs?.rewrite(3, c.utf8("another history"));
+  await main.text("The relay changed its past.");
+  await page.locator("[data-testid=truth-line][data-t=bad]").waitFor();
+  await shoot(page, "alarm-conversation");
+  await id("open-log").click();
+  await id("log-alarm-note").waitFor();
+  await shoot(page, "alarm");
+  await id("log-acknowledge").click();
+  await id("log-acknowledged").waitFor();
+  await shoot(page, "alarm-acknowledged");
+
+  // And at last the account.
+  await page.goto(`${relay.origin}/settings`);
+  await id("account-delete").click();
+  await id("account-delete-word").fill("delete everything");
+  await shoot(page, "delete-account");
+  await id("account-delete-confirm").click();
+  await page.locator("[data-testid=receipt][data-verified=true]").waitFor();
+  await shoot(page, "farewell");
+  await id("farewell-done").click();
+  await id("new-identity").waitFor();
 
 } catch (error) {
   await page.screenshot({ path: join(out, "failure.png") }).catch(() => undefined);

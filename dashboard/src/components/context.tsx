@@ -4,7 +4,7 @@ import { type ReactElement, useMemo } from "react";
 import { digest } from "../state/digest.ts";
 import type { SessionModel, SessionSummary } from "../state/session.ts";
 import { homePath, number, plural } from "./format.ts";
-import { useClient, useSignal } from "./hooks.ts";
+import { useClient, useEntryProof, useSignal } from "./hooks.ts";
 import { LogNumber } from "./marks.tsx";
 import { Path, TodoMark } from "./toolbox.tsx";
 
@@ -15,7 +15,8 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
   const done = plan.filter((todo) => todo.status === "completed").length;
   const added = files.reduce((sum, file) => sum + file.added, 0);
   const removed = files.reduce((sum, file) => sum + file.removed, 0);
-  const latest = conversation.rows.findLast((row) => row.revision !== null)?.revision ?? null;
+  const latest: number | null = conversation.rows.findLast((row) => row.revision !== null)?.revision ?? null;
+  const proof = useEntryProof(latest);
   return (
     <aside className="ctx" aria-label="Plan, changes, record" data-testid="context">
       <div className="head">
@@ -74,12 +75,12 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
             {latest !== null && (
               <>
                 , the latest is{" "}
-                <span className="ruled" data-r="stored">
+                <span className="ruled" data-r={proof === "proved" ? "proved" : proof === "refuted" ? "refuted" : "stored"}>
                   <LogNumber revision={latest} />
                 </span>
               </>
             )}
-            . Each one shown was opened here; what did not open or follow is marked in red.
+            . {proof === "proved" && "This browser proved it to be what the log holds. "}Each one shown was opened here; what did not open or follow is marked in red.
           </p>
           <dl className="facts below">
             <dt>Machine</dt>

@@ -3,7 +3,7 @@ import { type ReactElement, type ReactNode, useState } from "react";
 import type { SessionSummary } from "../state/session.ts";
 import { Dialog } from "./basics.tsx";
 import { plural } from "./format.ts";
-import { navigate, useClient, useSignal } from "./hooks.ts";
+import { navigate, thisTab, useClient, useSignal } from "./hooks.ts";
 
 interface Words {
   readonly title: string;
@@ -103,7 +103,7 @@ export function DeleteAccountDialog({ onClose }: { onClose(): void }): ReactElem
       onClose={onClose}
       act={async () => {
         await client.deleteAccount();
-        new BroadcastChannel("consortium").postMessage("signed-out");
+        new BroadcastChannel("consortium").postMessage(thisTab);
         navigate("/", true);
       }}
     >

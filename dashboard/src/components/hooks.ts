@@ -7,6 +7,9 @@ export function useSignal<T>(signal: Signal<T>): T {
   return useSyncExternalStore(signal.subscribe, signal.get);
 }
 
+/** Tells this page from the others of this browser. */
+export const thisTab: string = crypto.randomUUID();
+
 export const ClientContext = createContext<Client | null>(null);
 
 export function useClient(): Client {

@@ -301,8 +301,8 @@ export class LogWatch {
       const now = acceptCheckpoint(answer, by, last);
       const records = await acceptRow({ ...answer, records: answer.records.slice(0, count) }, first, this.#deps.accountId, now, proved);
       asked = true;
-      if (records.length < count) this.#lacks(first + records.length);
-      const end = records.at(-1) as CheckedRecord;
+      // An answer may end early, when it grows large; then the rest is asked for. It never ends before it begins.
+      const end = records.at(-1) ?? this.#lacks(first);
       pin = await this.#advance(pin, answer.checkpoint, { first: pin.first ?? first, proved: placeOf(end) });
       last = now;
       this.#note(records);
@@ -318,28 +318,32 @@ export class LogWatch {
     if (this.#deep) {
       this.#deep = false;
       const proved = (pin.proved as Place).revision;
-      const first = Math.max(1, proved - latestMax + 1);
-      ({ pin, last } = await this.#prove(pin, { first, count: proved - first + 1 }, last, (records, wire, note) => {
+      // Large entries may not fit into one answer: then at least the newest one.
+      for (const first of [Math.max(1, proved - latestMax + 1), proved]) {
+        const got = await this.#prove(pin, { first, count: proved - first + 1 }, last);
+        ({ pin, last } = got);
         this.#latest = [];
-        this.#note(records);
-        this.#saved = { key: pin.key, checkpoint: note, records: wire };
-      }));
+        this.#note(got.records);
+        this.#saved = { key: pin.key, checkpoint: pin.checkpoint as string, records: got.wire };
+        if (got.records.at(-1)?.header.revision === proved) break;
+      }
     }
     // What is shown from before, or was loaded anew: each compared with its record.
     const rest = [...this.#shown.keys()].filter((revision) => revision <= (pin.proved as Place).revision);
-    for (const range of ranges(rest, countMax)) ({ pin, last } = await this.#prove(pin, range, last, () => undefined));
+    for (let range of ranges(rest, countMax)) {
+      while (range.count > 0) {
+        const got = await this.#prove(pin, range, last);
+        ({ pin, last } = got);
+        range = { first: range.first + got.records.length, count: range.count - got.records.length };
+      }
+    }
     const upTo = (pin.proved as Place).revision;
     this.#show(pin, { state: upTo >= this.#highest ? "verified" : "checking", trouble: null });
     if (upTo < this.#highest) this.#again = true;
   }
 
-  /** Proves records of which the place in the row is known already. */
-  async #prove(
-    pin: Pin,
-    range: { first: number; count: number },
-    last: Checkpoint | null,
-    take: (records: CheckedRecord[], wire: WireRecord[], note: string) => void,
-  ): Promise<{ pin: Pin; last: Checkpoint }> {
+  /** Proves records of which the place in the row is known already; the first of the range at least. */
+  async #prove(pin: Pin, range: { first: number; count: number }, last: Checkpoint | null): Promise<{ pin: Pin; last: Checkpoint; records: CheckedRecord[]; wire: WireRecord[] }> {
     const answer = await this.#ask(() => this.#deps.api.proof(range.first, range.count, last?.size ?? null), range.first);
     if (answer.log !== pin.log) throw new Overtaken();
     const now = acceptCheckpoint(answer, parseVerifier(pin.key), last);
@@ -357,12 +361,11 @@ export class LogWatch {
       before = place;
       records.push(checked);
     }
-    if (records.length < range.count) this.#lacks(range.first + records.length);
+    if (records.length === 0) this.#lacks(range.first);
     const next = await this.#advance(pin, answer.checkpoint, {});
-    take(records, wire, answer.checkpoint);
     this.#compareWith(records, wire);
     this.#show(next);
-    return { pin: next, last: now };
+    return { pin: next, last: now, records, wire };
   }
 
   /** The relay's key, asked once for each connection, and what is pinned for its log. */

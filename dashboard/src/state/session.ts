@@ -587,6 +587,8 @@ export class SessionModel {
     this.#items = items;
     // The newest first: they are what is looked at.
     for (const message of messages.toReversed()) this.#deps.shown(shownAs(this.id, message));
+    // Stored while the page was on its way: what it holds waits no longer.
+    for (const { localId } of messages) if (localId !== null) this.#acked.delete(localId);
     this.#transcript = new Transcript();
     this.#rows = null;
     for (const item of items) this.#transcript.add(item);
