@@ -375,7 +375,7 @@ export class FakeRelay {
       const created = account.updates.find((update) => update.body.t === "new-session" && (update.body as { id?: string }).id === session.id)?.seq ?? 1;
       const revision = this.emit(account, { t: "delete-session", sid: session.id });
       this.proofs?.shred(session.id);
-      return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], Date.now()) });
+      return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], this.proofs?.records.at(-1)?.header.time ?? 0) });
     }
     void device;
     throw new Refusal(404, "not-found", "Not found");

@@ -404,7 +404,8 @@ describe("deletion", () => {
   const lies: [string, (answer: Record<string, any>) => Record<string, any>][] = [
     ["has a changed number", (answer) => ({ ...answer, receipt: String(answer["receipt"]).replace("messages 1", "messages 0") })],
     ["is signed by another key", (answer) => ({ ...answer, receipt: new FakeLog(relay.log).sign(String(answer["receipt"]).split("\n\n")[0] + "\n") })],
-    ["is for another session", (answer) => ({ ...answer, receipt: log().receipt("session", relay.onlyAccount.id, [1, relay.onlyAccount.revision], ["messages 1"], 1) })],
+    ["is for another session", (answer) => ({ ...answer, receipt: log().receipt("session", relay.onlyAccount.id, [1, relay.onlyAccount.revision], ["messages 1"], log().records.at(-1)?.header.time ?? 0) })],
+    ["names another time", (answer) => ({ ...answer, receipt: log().receipt("session", String(/session (\S+)/.exec(String(answer["receipt"]))?.[1]), [1, relay.onlyAccount.revision], ["messages 1"], 1) })],
     ["names another entry", (answer) => ({ ...answer, proof: { ...answer["proof"], record: log().record(1) } })],
     ["comes with a record that is not in the log", (answer) => ({ ...answer, proof: { ...answer["proof"], record: { ...answer["proof"].record, path: [] } } })],
     ["comes with no deletion", (answer) => {
@@ -438,7 +439,7 @@ describe("deletion", () => {
       log().records = [...real];
       log().rewrite(0, c.utf8("forked"));
       const revision = relay.onlyAccount.revision;
-      const forked = { receipt: log().receipt("session", agent.id, [1, revision], ["messages 1"], 1), proof: { checkpoint: log().checkpoint(), record: log().record(log().find(relay.onlyAccount.id, revision)) } };
+      const forked = { receipt: log().receipt("session", agent.id, [1, revision], ["messages 1"], log().records.at(-1)?.header.time ?? 0), proof: { checkpoint: log().checkpoint(), record: log().record(log().find(relay.onlyAccount.id, revision)) } };
       log().records = real;
       return { ...answer, ...forked };
     };
@@ -455,7 +456,7 @@ describe("deletion", () => {
     const id = client.accountId;
     await client.deleteAccount();
     expect(client.phase.get()).toBe("signed-out");
-    expect(client.farewell.get()).toMatchObject({ problem: null, receipt: { about: "account", id, sessions: 1, machines: 0 } });
+    expect(client.farewell.get()).toMatchObject({ problem: null, extends: true, receipt: { about: "account", id, sessions: 1, machines: 0 } });
     const database = await Database.open(browser);
     expect(await database.all("notes")).toEqual([]);
     expect(await database.all("vault")).toEqual([]);
@@ -466,6 +467,22 @@ describe("deletion", () => {
     await verified(client);
     expect(client.accountId).not.toBe(id);
     expect(client.farewell.get()).toBeNull();
+  });
+
+  it("of the account in another log than the accepted one is not certified", async () => {
+    const client = await page();
+    const agent = await agentSession();
+    await agent.text("one");
+    await verified(client);
+    // Everything is asked for the last time before the deletion; then the past is another.
+    const settle = client.watch.get().settle.bind(client.watch.get());
+    client.watch.get().settle = async () => {
+      await settle();
+      log().rewrite(1, c.utf8("another past"));
+    };
+    await client.deleteAccount();
+    expect(client.farewell.get()).toMatchObject({ receipt: null, extends: null });
+    expect(client.farewell.get()?.problem).toMatch(/another log/);
   });
 
   it("of the account that is refused wipes nothing", async () => {

@@ -8,7 +8,7 @@ export function useSignal<T>(signal: Signal<T>): T {
 }
 
 /** Tells this page from the others of this browser. */
-export const thisTab: string = crypto.randomUUID();
+export const thisTab = `${Date.now()} ${Math.random()}`; // crypto.randomUUID is kept from insecure pages
 
 export const ClientContext = createContext<Client | null>(null);
 

@@ -16,6 +16,7 @@ import {
   fromUtf8,
   loginBody,
   openBundle,
+  openCheckpoint,
   openMetadata,
   openName,
   parsePairingLink,
@@ -783,12 +784,15 @@ export class Client {
     try {
       // What is newest is accepted before: afterwards the relay answers this account nothing more.
       await watch.settle();
-      const key = (await watch.pin())?.key ?? null;
+      const pin = await watch.pin();
+      const key = pin?.key ?? null;
+      const by = key === null ? null : parseVerifier(key);
+      const accepted = by === null || pin?.checkpoint == null ? null : openCheckpoint(pin.checkpoint, by);
       const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
       checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
       const { signature, challenge: text } = loginBody(challenge, keys);
       const answer = await this.api.deleteAccount({ challenge: text, signature });
-      const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, key === null ? null : parseVerifier(key), key);
+      const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, by, key, accepted);
       await this.signOut();
       this.farewell.set(certificate);
     } finally {

@@ -1,6 +1,22 @@
 // A deletion, and what this browser could check of the relay's receipt for it.
 import type { DeletionAnswer } from "../api/types.ts";
-import { accountDeleted, type CheckedRecord, type Checkpoint, checkRecord, CryptoError, equalBytes, type NoteVerifier, openCheckpoint, openReceipt, type Receipt, sessionDeleted } from "../crypto/index.ts";
+import {
+  accountDeleted,
+  type Bytes,
+  type CheckedRecord,
+  type Checkpoint,
+  checkRecord,
+  CryptoError,
+  emptyRoot,
+  equalBytes,
+  nodeHash,
+  type NoteVerifier,
+  openCheckpoint,
+  openReceipt,
+  parseProof,
+  type Receipt,
+  sessionDeleted,
+} from "../crypto/index.ts";
 
 export interface Certificate {
   readonly about: "session" | "account";
@@ -33,8 +49,19 @@ function check(condition: boolean, words: string): asserts condition {
   if (!condition) throw new CryptoError("not-authentic", words);
 }
 
-/** Reads and verifies what `answer` claims. Never throws: what does not hold is in `problem`, and then there is no `receipt`. */
-export async function certify(deletion: Deletion, answer: DeletionAnswer, by: NoteVerifier | null, keyText: string | null): Promise<Certificate> {
+/**
+ * The root of the tree before its last leaf was added, from that leaf's path: all its siblings stand to the left, and they are
+ * the perfect subtrees of the smaller tree.
+ */
+function rootBefore(path: readonly Bytes[]): Bytes {
+  return path.slice(1).reduce((root, left) => nodeHash(left, root), path[0] ?? emptyRoot());
+}
+
+/**
+ * Reads and verifies what `answer` claims. `accepted`: the newest checkpoint that was accepted before; compared when nothing but
+ * the deletion came after it. Never throws: what does not hold is in `problem`, and then there is no `receipt`.
+ */
+export async function certify(deletion: Deletion, answer: DeletionAnswer, by: NoteVerifier | null, keyText: string | null, accepted: Checkpoint | null = null): Promise<Certificate> {
   const { about, id, title, at } = deletion;
   const made = (receipt: Receipt | null, problem: string | null): Certificate => ({
     about, id, title, at, note: typeof answer.receipt === "string" ? answer.receipt : null, key: keyText, receipt, extends: null, problem, answer,
@@ -49,10 +76,12 @@ export async function certify(deletion: Deletion, answer: DeletionAnswer, by: No
     check(receipt.about === about && receipt.id === id, "The receipt is for something else.");
     check(header.type === (about === "session" ? sessionDeleted : accountDeleted), "The record that came with the receipt is no deletion.");
     check(header.stream === id && header.account === deletion.accountId, "The record that came with the receipt is about something else.");
-    check(header.revision === receipt.deleted, "Receipt and record name different entries.");
+    check(header.revision === receipt.deleted && header.time === receipt.time, "Receipt and record name different entries.");
     check(record.index < receipt.checkpoint.size, "The log that the receipt names does not hold the deletion yet.");
     check(receipt.checkpoint.size !== checkpoint.size || equalBytes(receipt.checkpoint.root, checkpoint.root), "Receipt and proof name different logs of one size.");
-    return made(receipt, null);
+    if (accepted === null || record.index !== accepted.size || checkpoint.size !== accepted.size + 1) return made(receipt, null);
+    check(equalBytes(rootBefore(parseProof(answer.proof.record.path)), accepted.root), "The deletion is in another log than the one this browser accepted.");
+    return { ...made(receipt, null), extends: true };
   } catch (error) {
     if (!(error instanceof CryptoError)) throw error;
     return made(null, `The receipt does not verify. ${error.message}`);

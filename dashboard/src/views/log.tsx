@@ -166,11 +166,13 @@ function Checks({ log, failed, now }: { log: LogStatus; failed: AlarmKind | null
       <Check name="history" state={failing("history", "shorter") ? "failed" : grown ? "ok" : checkpoint === null ? "open" : "none"} title={failing("history", "shorter") ? "History was not only added to" : grown ? "History was only added to" : "Nothing older to compare with"}>
         {checkpoint === null
           ? "nothing was accepted yet"
-          : grown
+          : failing("history", "shorter")
+            ? `the state accepted last, ${plural(checkpoint.size, "record")} of everybody, is kept; what came then does not extend it`
+            : grown
             ? `from ${plural(from.size, "record")} of everybody, remembered here ${since(from.at, now)}, to ${number(checkpoint.size)}`
             : `the log has ${plural(checkpoint.size, "record")} of everybody; from here on it may only grow`}
       </Check>
-      <Check name="entries" state={failing("entry", "missing") ? "failed" : count === 0 ? "open" : log.state === "verified" ? "ok" : "open"} title={failing("entry", "missing") ? "An entry is not in it" : count === 1 ? "Your newest entry is in it" : `Your ${number(count)} entries are in it`}>
+      <Check name="entries" state={failing("entry", "missing") ? "failed" : count === 0 ? "open" : log.state === "verified" ? "ok" : "open"} title={failing("entry", "missing") ? "An entry is not in it" : count === 0 ? "Your entries are not proved yet" : log.state !== "verified" ? `Your entries up to #${number(proved ?? 0)} are in it` : count === 1 ? "Your newest entry is in it" : `Your ${number(count)} entries are in it`}>
         {count === 0 || first === null || proved === null ? (
           "none is proved yet"
         ) : (
@@ -184,7 +186,7 @@ function Checks({ log, failed, now }: { log: LogStatus; failed: AlarmKind | null
           </>
         )}
       </Check>
-      <Check name="shown" state={failing("shown") ? "failed" : log.waiting > 0 ? "open" : log.compared > 0 ? "ok" : "none"} title={failing("shown") ? "What was shown is not what the log holds" : log.compared === 0 ? "No conversation was opened to compare" : "What you see is what the log holds"}>
+      <Check name="shown" state={failing("shown") ? "failed" : log.waiting > 0 ? "open" : log.compared > 0 ? "ok" : "none"} title={failing("shown") ? "What was shown is not what the log holds" : log.waiting > 0 ? "What you see is not all compared yet" : log.compared === 0 ? "No conversation was opened to compare" : "What you see is what the log holds"}>
         {log.compared === 0 && log.waiting === 0
           ? "messages are compared byte for byte when their conversation is open"
           : `${plural(log.compared, "message")} of open conversations compared byte for byte${log.waiting > 0 ? `, ${number(log.waiting)} to go` : ""}`}
@@ -308,7 +310,8 @@ function Raw({ watch }: { watch: LogWatch }): ReactElement {
         <CopyButton text={key} label="Copy the key" />
       </div>
       <p className="dim small">
-        Who runs the relay can compare the saved checkpoint with the files: <span className="mono wrap">consortium-admin verify --checkpoint</span>. Any tool for C2SP signed notes reads it with this key.
+        Whoever runs the relay can hold its files against the saved checkpoint: <span className="mono wrap">consortium-admin verify --checkpoint FILE</span>. Anybody can check a saved receipt with this key:{" "}
+        <span className="mono wrap">consortium-admin receipt FILE --key KEY</span>. Both are C2SP signed notes.
       </p>
     </details>
   );
