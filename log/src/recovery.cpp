@@ -295,11 +295,18 @@ try
         write();
     }
     rocksdb::WriteBatch last;
+    const rocksdb::Slice first_key;
+    const std::string above_all_keys(64, '\xff');
+    for (const auto table : rules.retired())
+        last.DeleteRange(store.view(table), first_key, above_all_keys);
     rocks_store::write_tables(last, store, tables);
     rocksdb::WriteOptions durable;
     durable.sync = true;
     if (const auto status = store.db().Write(durable, &last); !status.ok())
         return std::unexpected(to_error(status, "cannot record the new view tables"));
+    for (const auto table : rules.retired())
+        if (const auto status = store.db().CompactRange({}, store.view(table), nullptr, nullptr); !status.ok())
+            spdlog::warn("the space of view table {} is not freed: {}", tables[table], status.ToString());
     return {};
 }
 catch (const log_failure& failure)

@@ -85,7 +85,7 @@ void erase_account(const log::event& happened, log::view_writer& rows)
     const auto row = get_row_of<account_row>(happened, rows, row_key(prefix));
     erase_row<account_key_row>(rows, row_key(row.index));
     for (const auto whole :
-         {table::account_head, table::account, table::revision, table::device, table::device_key, table::pairing_of,
+         {table::account_head, table::account, table::revision_run, table::device, table::device_key, table::pairing_of,
           table::session, table::session_hot, table::session_tag, table::machine, table::machine_key, table::active})
         erase_prefix(rows, whole, prefix);
 }

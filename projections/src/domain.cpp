@@ -9,6 +9,7 @@ class domain_rules final : public log::domain
 {
 public:
     std::span<const std::string_view> tables() const override { return table_names(); }
+    std::span<const log::table_id> retired() const override { return retired_tables(); }
 
     revision last_revision(const log::view_reader& rows, account_id account) const override
     {

@@ -1,4 +1,5 @@
 #include "families.hpp"
+#include "runs.hpp"
 #include <algorithm>
 
 /// The account's stream: which lsn has which revision, and what is read along it.
@@ -7,13 +8,12 @@ namespace consortium::projections
 
 void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number)
 {
-    put_row(rows, row_key(account, rev.value), revision_row{number});
+    append_to_runs<revision_run>(rows, account, rev.value, number);
 }
 
 std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& account, revision wanted)
 {
-    const auto row = get_row<revision_row>(rows, row_key(account, wanted.value));
-    return row ? std::optional(row->number) : std::nullopt;
+    return find_in_runs<revision_run>(rows, account, wanted.value);
 }
 
 revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number)
@@ -35,7 +35,7 @@ revision revision_of(const log::view_reader& rows, const byte_array<16>& account
         else
             high = revision{middle.value - 1};
     }
-    corrupt_row(table::revision, "is missing: no revision is lsn " + std::to_string(number.value));
+    corrupt_row(table::revision_run, "is missing: no revision is lsn " + std::to_string(number.value));
 }
 
 revision last_revision(const log::snapshot& at, account_id account)
@@ -50,15 +50,8 @@ changes(const log::snapshot& at, account_id account, revision since, std::size_t
         [&]() -> result<std::vector<log::event>>
         {
             std::vector<lsn> numbers;
-            const auto prefix = account_part(at, account);
-            if (count_max > 0 && since.value != UINT64_MAX)
-                at.scan(
-                    static_cast<log::table_id>(table::revision), prefix, row_key(prefix, since.next().value),
-                    [&](byte_view, byte_view value)
-                    {
-                        numbers.push_back(parse_row<revision_row>(value).number);
-                        return numbers.size() < count_max;
-                    });
+            if (since.value != UINT64_MAX)
+                numbers = runs_up<revision_run>(at, account_part(at, account), since.next().value, count_max);
             std::vector<log::event> events;
             events.reserve(numbers.size());
             std::size_t size = 0;

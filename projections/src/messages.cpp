@@ -1,4 +1,5 @@
 #include "families.hpp"
+#include "runs.hpp"
 #include <algorithm>
 #include <map>
 
@@ -37,22 +38,15 @@ result<message_page> read_page(
         return std::unexpected(reached.error());
     if (!from)
         return message_page{};
-    std::vector<lsn> numbers;
     message_page page;
-    const auto collect = [&](byte_view, byte_view value)
-    {
-        page.has_more = numbers.size() == count_max;
-        if (!page.has_more)
-            numbers.push_back(parse_row<message_row>(value).number);
-        return !page.has_more;
-    };
-    const auto prefix = session_part(at, account, session);
-    const row_key start(prefix, *from);
-    const auto where = static_cast<log::table_id>(table::message);
-    if (way == direction::up)
-        at.scan(where, prefix, start, collect);
-    else
-        at.scan_down(where, prefix, start, collect);
+    const auto stream = session_part(at, account, session);
+    // One more than wanted says whether there are more.
+    const auto wanted = count_max == SIZE_MAX ? count_max : count_max + 1;
+    auto numbers = way == direction::up ? runs_up<message_run>(at, stream, *from, wanted)
+                                        : runs_down<message_run>(at, stream, *from, wanted);
+    page.has_more = numbers.size() > count_max;
+    if (page.has_more)
+        numbers.pop_back();
     page.messages.reserve(numbers.size());
     std::size_t size = 0;
     for (const auto number : numbers)
@@ -125,10 +119,10 @@ result<log::decision> append_messages::decide(const log::view_reader& rows, unix
             const row_key local_key(part, local_id_part(rows, session, *one.local_id));
             if (const auto stored = get_row<local_id_row>(rows, local_key))
             {
-                const auto message = get_row<message_row>(rows, row_key(part, stored->seq));
-                if (!message)
+                const auto where = find_in_runs<message_run>(rows, part, stored->seq);
+                if (!where)
                     corrupt_row(table::local_id, "names a message that does not exist");
-                receipts.push_back({.seq = stored->seq, .event = {}, .where = message->number});
+                receipts.push_back({.seq = stored->seq, .event = {}, .where = *where});
                 continue;
             }
         }
@@ -156,14 +150,14 @@ void fold_message(const log::event& happened, const byte_array<16>& account, log
     hot.seq = header.seq;
     hot.updated_at = std::max(hot.updated_at, header.time);
     put_row(rows, key, hot);
-    put_row(rows, row_key(part, header.seq), message_row{happened.number});
+    append_to_runs<message_run>(rows, part, header.seq, happened.number);
     if (const auto* body = happened.as<log::message_appended>(); body != nullptr && body->local_id)
         put_row(rows, row_key(part, local_id_part(rows, session, *body->local_id)), local_id_row{header.seq});
 }
 
 void erase_messages(log::view_writer& rows, const byte_array<16>& session)
 {
-    erase_prefix(rows, table::message, session);
+    erase_prefix(rows, table::message_run, session);
     erase_prefix(rows, table::local_id, session);
 }
 

@@ -7,11 +7,18 @@ namespace consortium::projections
 namespace
 {
 
-constexpr std::array<std::string_view, 16> names{
-    "account_head", "account",     "account_key", "revision", "device",   "device_key", "pairing",     "pairing_of",
-    "session",      "session_hot", "session_tag", "message",  "local_id", "machine",    "machine_key", "active",
+constexpr std::array<std::string_view, 18> names{
+    "account_head", "account",    "account_key", "revision",    "device",       "device_key",
+    "pairing",      "pairing_of", "session",     "session_hot", "session_tag",  "message",
+    "local_id",     "machine",    "machine_key", "active",      "revision_run", "message_run",
 };
-static_assert(names.size() == static_cast<std::size_t>(table::active) + 1);
+static_assert(names.size() == static_cast<std::size_t>(table::message_run) + 1);
+
+/// One row for each revision and each message: half of what the views took on disk.
+constexpr std::array retired{
+    static_cast<log::table_id>(table::revision),
+    static_cast<log::table_id>(table::message),
+};
 
 /// The first byte of every prf input: what the rest is.
 byte_array<1> label(char what)
@@ -24,6 +31,11 @@ byte_array<1> label(char what)
 std::span<const std::string_view> table_names()
 {
     return names;
+}
+
+std::span<const log::table_id> retired_tables()
+{
+    return retired;
 }
 
 std::string_view name(table of)
@@ -144,6 +156,17 @@ void row_writer::operator()(std::uint64_t number)
     out_.push_back(static_cast<std::uint8_t>(number));
 }
 
+void row_writer::operator()(const std::vector<lsn>& numbers)
+{
+    std::uint64_t before = 0;
+    for (const auto number : numbers)
+    {
+        CONSORTIUM_ASSERT(number.value > before);
+        (*this)(number.value - before);
+        before = number.value;
+    }
+}
+
 row_parser::row_parser(table where, byte_view value) : where_(where), rest_(value)
 {
     if (byte() != row_version)
@@ -210,6 +233,24 @@ void row_parser::operator()(byte_array<16>& id)
         corrupt_row(where_, "is too short");
     id = to_array<16>(rest_);
     rest_ = rest_.subspan(id.size());
+}
+
+void row_parser::operator()(std::vector<lsn>& numbers)
+{
+    numbers.clear();
+    numbers.reserve(run_length);
+    std::uint64_t before = 0;
+    while (!rest_.empty())
+    {
+        std::uint64_t distance = 0;
+        (*this)(distance);
+        if (distance == 0 || distance > UINT64_MAX - before)
+            corrupt_row(where_, "holds numbers that do not ascend");
+        before += distance;
+        numbers.push_back({before});
+    }
+    if (numbers.empty() || numbers.size() > run_length)
+        corrupt_row(where_, "holds " + std::to_string(numbers.size()) + " numbers");
 }
 
 void row_parser::finish()

@@ -4,6 +4,7 @@
 #include "consortium/projections/commands.hpp"
 #include <concepts>
 #include <optional>
+#include <vector>
 
 /// The view tables: keys, values and how they are written. For people: docs/view-tables.md.
 ///
@@ -19,7 +20,7 @@ enum class table : log::table_id
     account_head, ///< A -> last revision
     account,      ///< A -> account_row
     account_key,  ///< prf('p' ‖ public key) -> account id
-    revision,     ///< A ‖ revision u64be -> lsn
+    revision,     ///< not used any more
     device,       ///< A ‖ prf('d' ‖ account ‖ device) -> device_row
     device_key,   ///< A ‖ prf('k' ‖ account ‖ device public key) -> device id
     pairing,      ///< prf('r' ‖ request key) -> lsn of its approval
@@ -27,13 +28,16 @@ enum class table : log::table_id
     session,      ///< A ‖ S -> session_row
     session_hot,  ///< A ‖ S -> session_hot_row: what a message rewrites
     session_tag,  ///< A ‖ prf('t' ‖ account ‖ tag) -> session id
-    message,      ///< S ‖ seq u64be -> lsn
+    message,      ///< not used any more
     local_id,     ///< S ‖ prf('l' ‖ session ‖ local id) -> seq
     machine,      ///< A ‖ M -> machine_row
     machine_key,  ///< A ‖ prf('n' ‖ account ‖ machine id) -> machine row id
     active,       ///< A ‖ S or A ‖ M -> active_row, while it is active
+    revision_run, ///< A ‖ run u64be -> lsns of the account's revisions, see runs.hpp
+    message_run,  ///< S ‖ run u64be -> lsns of the session's messages
 };
 std::span<const std::string_view> table_names();
+std::span<const log::table_id> retired_tables();
 std::string_view name(table of);
 
 /// Up to 32 bytes without an allocation.
@@ -94,6 +98,8 @@ public:
     {
         (*this)(number.value);
     }
+    /// Ascending: the first, then each one's distance from the one before.
+    void operator()(const std::vector<lsn>& numbers);
     bytes take() { return std::move(out_); }
 
 private:
@@ -120,6 +126,8 @@ public:
     {
         (*this)(number.value);
     }
+    /// To the end of the row.
+    void operator()(std::vector<lsn>& numbers);
     void finish();
 
 private:
@@ -152,12 +160,6 @@ struct account_key_row
     static constexpr auto where = table::account_key;
     account_id account;
     static void fields(auto& row, auto& codec) { codec(row.account); }
-};
-struct revision_row
-{
-    static constexpr auto where = table::revision;
-    lsn number;
-    static void fields(auto& row, auto& codec) { codec(row.number); }
 };
 struct device_row
 {
@@ -241,12 +243,17 @@ struct session_tag_row
     session_id session;
     static void fields(auto& row, auto& codec) { codec(row.session); }
 };
-struct message_row
+/// lsns of up to this many events that follow one another in a stream.
+inline constexpr std::uint64_t run_length = 64;
+template <table Where>
+struct run_row
 {
-    static constexpr auto where = table::message;
-    lsn number;
-    static void fields(auto& row, auto& codec) { codec(row.number); }
+    static constexpr auto where = Where;
+    std::vector<lsn> numbers;
+    static void fields(auto& row, auto& codec) { codec(row.numbers); }
 };
+using revision_run = run_row<table::revision_run>;
+using message_run = run_row<table::message_run>;
 struct local_id_row
 {
     static constexpr auto where = table::local_id;

@@ -96,6 +96,9 @@ public:
     virtual ~domain() = default;
     /// Names of the view tables; a table's id is its index. The list only grows.
     virtual std::span<const std::string_view> tables() const = 0;
+    /// Of these, those that newer ones replaced and fold() does not touch. What an older version wrote there is erased
+    /// when the newer tables are made.
+    virtual std::span<const table_id> retired() const { return {}; }
     /// The account's last revision, as folded so far; 0 before its first event.
     virtual revision last_revision(const view_reader& rows, account_id account) const = 0;
     /// Applies one event. A pure function of rows and event that must accept shredded bodies (replay of a log whose
