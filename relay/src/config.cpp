@@ -82,6 +82,18 @@ parsed_config parse_config(int argc, const char* const* argv)
         ->envname("CONSORTIUM_DATA_DIR")
         ->capture_default_str()
         ->type_name("DIR");
+    app.add_option(
+           "--witness", settings.witness,
+           "Where the head witness lies, if not in DIR: on another disk it survives what happens to DIR")
+        ->envname("CONSORTIUM_WITNESS")
+        ->type_name("FILE");
+    app.add_option_function<std::size_t>(
+           "--disk-floor-mib", [&settings](std::size_t given) { settings.disk_free_floor_bytes = given << 20; },
+           "Less free space than this, and writes are refused while reads go on")
+        ->envname("CONSORTIUM_DISK_FLOOR_MIB")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
+        ->type_name("MIB")
+        ->default_str(std::to_string(settings.disk_free_floor_bytes >> 20));
     app.add_option("--listen", settings.listen, "Address to listen on; 0.0.0.0 or :: for all")
         ->envname("CONSORTIUM_LISTEN")
         ->capture_default_str()

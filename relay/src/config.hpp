@@ -15,6 +15,9 @@ struct config
 {
     std::uint16_t port = 3005;
     std::filesystem::path data = "consortium-data";
+    /// Empty: in `data`.
+    std::filesystem::path witness;
+    std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
     std::string listen = "127.0.0.1";
     std::size_t io_threads = 1;
     std::chrono::milliseconds ping_interval = limits::ping_interval;

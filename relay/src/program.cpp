@@ -101,6 +101,8 @@ result<void> program::open(const std::string& secret)
 {
     log::log_options options;
     options.directory = settings_.data;
+    options.witness = settings_.witness;
+    options.disk_free_floor_bytes = settings_.disk_free_floor_bytes;
     options.master_secret = secret;
     auto opened = log::open_log(options, projections::rules(), commits_, clock_);
     if (!opened)

@@ -64,6 +64,15 @@ TEST_F(config_test, the_environment_speaks_and_flags_win)
     EXPECT_EQ(parse({"--public-url", "https://c.example"}).settings.public_urls.size(), 1u);
 }
 
+TEST_F(config_test, where_the_witness_lies_and_how_much_disk_stays_free)
+{
+    EXPECT_TRUE(parse({}).settings.witness.empty());
+    EXPECT_EQ(parse({}).settings.disk_free_floor_bytes, limits::disk_free_floor_bytes);
+    const auto given = parse({"--witness", "/elsewhere/witness", "--disk-floor-mib", "200"}).settings;
+    EXPECT_EQ(given.witness, "/elsewhere/witness");
+    EXPECT_EQ(given.disk_free_floor_bytes, std::size_t{200} << 20);
+}
+
 TEST_F(config_test, what_makes_no_sense_is_refused)
 {
     for (const auto& bad : std::vector<std::vector<const char*>>{
@@ -73,6 +82,8 @@ TEST_F(config_test, what_makes_no_sense_is_refused)
              {"--io-threads", "0"},
              {"--ping-interval-ms", "0"},
              {"--tls-cert", "only"},
+             {"--disk-floor-mib", "0"},
+             {"--disk-floor-mib", "-1"},
              {"--log-level", "loud"}})
     {
         const auto out = parse(bad);
@@ -87,7 +98,8 @@ TEST_F(config_test, help_names_every_variable)
     const auto out = parse({"--help"});
     EXPECT_EQ(out.exit_code, 0);
     for (const auto* word :
-         {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "--session-timeout-ms", "--public-url"})
+         {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "--session-timeout-ms", "--public-url",
+          "CONSORTIUM_WITNESS", "CONSORTIUM_DISK_FLOOR_MIB"})
         EXPECT_NE(out.message.find(word), std::string::npos) << word;
 }
 
