@@ -1,6 +1,7 @@
 #include "prover.hpp"
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
+#include <vector>
 
 namespace consortium::relay
 {

@@ -2,9 +2,9 @@
 #include "consortium/log/event_log.hpp"
 #include "consortium/protocol/v1/proofs.hpp"
 #include <boost/asio/thread_pool.hpp>
+#include <deque>
 #include <functional>
 #include <mutex>
-#include <vector>
 
 namespace consortium::relay
 {
@@ -38,7 +38,7 @@ private:
     const log::event_log& source_;
     boost::asio::thread_pool& readers_;
     std::mutex guard_;
-    std::vector<question> waiting_;
+    std::deque<question> waiting_;
     bool running_ = false;
 };
 
