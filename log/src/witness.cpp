@@ -47,23 +47,31 @@ result<witness_state> read_slot(byte_view slot)
 
 } // namespace
 
-result<witness_state> read_witness(const std::filesystem::path& path)
+result<witness_state> parse_witness(byte_view file)
 {
-    const auto file = read_file(path, slot_count * slot_bytes);
-    if (!file)
-        return std::unexpected(file.error());
     std::optional<witness_state> newest;
-    for (std::size_t i = 0; i < slot_count && (i + 1) * slot_bytes <= file->size(); ++i)
+    for (std::size_t i = 0; i < slot_count && (i + 1) * slot_bytes <= file.size(); ++i)
     {
-        const auto state = read_slot(byte_view(*file).subspan(i * slot_bytes, slot_bytes));
+        const auto state = read_slot(file.subspan(i * slot_bytes, slot_bytes));
         if (!state && state.error() == errc::newer_version)
             return std::unexpected(state.error());
         if (state && (!newest || state->generation > newest->generation))
             newest = *state;
     }
     if (!newest)
-        return fail(errc::corrupt, path.string() + ": neither of its two slots is intact");
+        return fail(errc::corrupt, "neither of its two slots is intact");
     return *newest;
+}
+
+result<witness_state> read_witness(const std::filesystem::path& path)
+{
+    const auto file = read_file(path, slot_count * slot_bytes);
+    if (!file)
+        return std::unexpected(file.error());
+    auto state = parse_witness(*file);
+    if (!state)
+        return fail(state.error().code, path.string() + ": " + state.error().detail);
+    return state;
 }
 
 result<void> witness_file::create(const std::filesystem::path& path, const witness_state& first)

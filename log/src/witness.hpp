@@ -20,6 +20,8 @@ struct witness_state
     friend bool operator==(const witness_state&, const witness_state&) = default;
 };
 
+/// Of the file's content.
+result<witness_state> parse_witness(byte_view file);
 /// The intact slot with the highest generation. errc::not_found: no file; errc::corrupt: no slot is intact;
 /// errc::newer_version.
 result<witness_state> read_witness(const std::filesystem::path& path);

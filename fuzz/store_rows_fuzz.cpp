@@ -1,0 +1,65 @@
+#include "consortium/common/error.hpp"
+#include "rocks_store.hpp"
+#include "witness.hpp"
+#include <algorithm>
+
+// What lies beside the records: the log's head, and the witness with checksums that are right.
+namespace
+{
+
+using namespace consortium;
+using namespace consortium::log;
+
+void read_head(byte_view input)
+{
+    const auto head = head_state::parse(input);
+    if (!head)
+        return;
+    CONSORTIUM_ASSERT(std::ranges::equal(head->serialize(), input));
+    // A damaged one may have any root; it must have one.
+    static_cast<void>(head->tree.root());
+    static_cast<void>(head->previous.root());
+}
+
+/// Slots of `input`, each of 72 bytes (magic, version, log id, generation, lsn, root) and a byte that says whether its
+/// checksum shall fit.
+void read_witness_of(byte_view input)
+{
+    constexpr std::size_t slot_bytes = 4096;
+    constexpr std::size_t said_bytes = 8 + 4 + 16 + 8 + 8 + 32;
+    bytes file;
+    for (; input.size() > said_bytes && file.size() < 3 * slot_bytes; input = input.subspan(said_bytes + 1))
+    {
+        bytes slot = to_bytes(input.first(said_bytes));
+        append(slot, little_endian(crc32c(slot) ^ (input[said_bytes] & 1)));
+        slot.resize(slot_bytes);
+        append(file, slot);
+    }
+    append(file, input);
+    const auto found = parse_witness(file);
+    if (!found)
+        return;
+    // It is what an intact slot says, and no intact slot says anything newer.
+    bool stands = false;
+    for (std::size_t at = 0; at + slot_bytes <= file.size() && at < 2 * slot_bytes; at += slot_bytes)
+    {
+        const auto slot = byte_view(file).subspan(at, slot_bytes);
+        if (text(slot.first(8)) != "cnswtns\n" ||
+            load_little_endian<std::uint32_t>(slot.subspan(said_bytes)) != crc32c(slot.first(said_bytes)))
+            continue;
+        const auto generation = load_little_endian<std::uint64_t>(slot.subspan(28));
+        CONSORTIUM_ASSERT(generation <= found->generation);
+        stands = stands || (generation == found->generation && to_array<32>(slot.subspan(44)) == found->root);
+    }
+    CONSORTIUM_ASSERT(stands);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    const byte_view input(data, size);
+    read_head(input);
+    read_witness_of(input);
+    return 0;
+}
