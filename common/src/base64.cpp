@@ -1,4 +1,5 @@
 #include "consortium/common/base64.hpp"
+#include <algorithm>
 #include <sodium.h>
 
 namespace consortium
@@ -14,8 +15,16 @@ std::string encode(byte_view data, int variant)
     return out;
 }
 
+bool is_ascii(char letter) noexcept
+{
+    return static_cast<unsigned char>(letter) < 0x80;
+}
+
 result<bytes> decode(std::string_view text, int variant)
 {
+    // libsodium 1.0.18 takes every byte above for the last letter of the alphabet.
+    if (!std::ranges::all_of(text, is_ascii))
+        return fail(errc::bad_request, "not valid base64");
     bytes out(text.size() / 4 * 3 + 3);
     std::size_t size = 0;
     const char* end = nullptr;

@@ -1,4 +1,5 @@
 #include "consortium/common/base64.hpp"
+#include <cctype>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -24,6 +25,24 @@ TEST(base64, decodes_only_the_canonical_text)
     EXPECT_FALSE(base32_decode("MZ=="));
     EXPECT_FALSE(base32_decode("MB")); // non-zero trailing bits
     EXPECT_FALSE(base32_decode("MYA"));
+}
+
+// Goal: no byte but the letters of the alphabet means anything.
+TEST(base64, knows_exactly_its_alphabet)
+{
+    for (int byte = 0; byte < 256; ++byte)
+    {
+        const auto letter = static_cast<char>(byte);
+        const bool either = std::isalnum(static_cast<unsigned char>(letter)) != 0 && byte < 128;
+        for (std::size_t place = 0; place < 4; ++place)
+        {
+            std::string text = "AAAA";
+            text[place] = letter;
+            const bool padding = letter == '=' && place == 3;
+            EXPECT_EQ(base64_decode(text).has_value(), either || letter == '+' || letter == '/' || padding) << byte;
+            EXPECT_EQ(base64url_decode(text).has_value(), either || letter == '-' || letter == '_') << byte;
+        }
+    }
 }
 
 TEST(base64, agrees_with_rfc_4648)
