@@ -73,6 +73,11 @@ describe("the written key (C.2)", () => {
     }
   });
 
+  it("reads a base64url secret that begins like groups", () => {
+    const text = `Ab-cd-efg-${"h".repeat(32)}A`;
+    expect(c.toBase64Url(c.parseSecret(text))).toBe(text);
+  });
+
   it("says what is wrong", () => {
     expect(() => c.parseSecret("")).toThrow("Enter your secret key");
     expect(() => c.parseSecret(written.slice(0, -3))).toThrow("Some are missing");

@@ -469,6 +469,16 @@ describe("deletion", () => {
     expect(client.farewell.get()).toBeNull();
   });
 
+  it("of the account is told to other devices, which come back to a new one", async () => {
+    const client = await page();
+    const id = client.accountId;
+    const other = await page(new IDBFactory());
+    await client.deleteAccount();
+    expect((await other.otherAccount.when((now) => now !== null))?.before).toBe(id);
+    expect(other.accountId).not.toBe(id);
+    await verified(other);
+  });
+
   it("of the account in another log than the accepted one is not certified", async () => {
     const client = await page();
     const agent = await agentSession();

@@ -140,7 +140,7 @@ describe("tool lines", () => {
     const hunks = diffOf({
       name: "Edit",
       input: { old_string: "a", new_string: "b" },
-      result: { text: "", isError: false, decision: null, at: 0, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
+      result: { text: "", isError: false, decision: null, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
     });
     expect(hunks).toEqual([[
       { sign: " ", text: "x", before: 7, after: 9 },

@@ -16,7 +16,7 @@ import type { PermissionRequest, SessionSummary } from "../src/state/session.ts"
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/pins.ts";
-import { Transcript } from "../src/state/transcript.ts";
+import { revisionsOf, type Row, Transcript } from "../src/state/transcript.ts";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 
@@ -199,7 +199,7 @@ describe("rows", () => {
   });
 
   it("make what is inside a tool line only when it is opened", () => {
-    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0 }, children: [], cut: false }} context={context} />);
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: false }} context={context} />);
     expect(by("entry").textContent).not.toContain("secret output");
     const details = by("tool") as HTMLDetailsElement;
     details.open = true;
@@ -328,6 +328,28 @@ describe("proof of an entry", () => {
       watch.proofs.set(2);
     });
     expect([by("entry").dataset["proof"], rule()]).toEqual(["refuted", "refuted"]);
+  });
+
+  it("holds for a tool line only when call, result and everything below are proved", () => {
+    const client = fakeClient();
+    const proved = new Set<number>();
+    const watch = client.watch.get();
+    watch.proofOf = (revision) => (proved.has(revision) ? "proved" : "none");
+    const call = (revision: number, children: readonly Row[]): Row => ({
+      key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: false, children,
+      result: { text: "", isError: false, structured: null, decision: null, at: 0, revision: revision + 100 },
+    });
+    const row = call(1, [call(2, [])]);
+    expect(revisionsOf(row)).toEqual([1, 101, 2, 102]);
+    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
+    show(client, <RowView row={row} context={context} />);
+    for (const [revision, then] of [[1, "none"], [101, "none"], [2, "none"], [102, "proved"]] as const) {
+      act(() => {
+        proved.add(revision);
+        watch.proofs.set(revision);
+      });
+      expect(by("entry").dataset["proof"]).toBe(then);
+    }
   });
 
   it("shows an agent's alarm as one", () => {

@@ -16,7 +16,7 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
   const added = files.reduce((sum, file) => sum + file.added, 0);
   const removed = files.reduce((sum, file) => sum + file.removed, 0);
   const latest: number | null = conversation.rows.findLast((row) => row.revision !== null)?.revision ?? null;
-  const proof = useEntryProof(latest);
+  const proof = useEntryProof(latest === null ? [] : [latest]);
   return (
     <aside className="ctx" aria-label="Plan, changes, record" data-testid="context">
       <div className="head">

@@ -20,11 +20,15 @@ export function useClient(): Client {
 
 const never = (): (() => void) => () => undefined;
 
-/** What this browser proved of one entry. */
-export function useEntryProof(revision: number | null): EntryProof {
+/** What this browser proved of these entries together: of each, or it is not proved. */
+export function useEntryProof(revisions: readonly number[]): EntryProof {
   const client = useContext(ClientContext);
   const watch = useSyncExternalStore(client?.watch.subscribe ?? never, () => client?.watch.get() ?? null);
-  return useSyncExternalStore(watch?.proofs.subscribe ?? never, () => (watch === null || revision === null ? "none" : watch.proofOf(revision)));
+  return useSyncExternalStore(watch?.proofs.subscribe ?? never, () => {
+    if (watch === null || revisions.length === 0) return "none";
+    const found = new Set(revisions.map((revision) => watch.proofOf(revision)));
+    return found.has("refuted") ? "refuted" : found.has("none") ? "none" : "proved";
+  });
 }
 
 /** Re-renders every `ms` with the current time. */

@@ -4,7 +4,7 @@ import { memo, type ReactElement, type ReactNode, useState } from "react";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { AnsweredRequest, Partial } from "../state/session.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
-import type { EventRow, PromptRow, ResultRow, Row, ThinkingRow, ToolRow } from "../state/transcript.ts";
+import { type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
 import { Note } from "./basics.tsx";
 import { duration, fullTime, time } from "./format.ts";
 import { useEntryProof } from "./hooks.ts";
@@ -25,7 +25,7 @@ export interface RowContext {
 const proofWords: Record<EntryProof, string> = { none: "stored, not proved here", proved: "proved here to be in the log as it is shown", refuted: "not what the log holds" };
 
 function Entry({ row, children, className = "" }: { row: Row; children: ReactNode; className?: string }): ReactElement {
-  const proof = useEntryProof(row.revision);
+  const proof = useEntryProof(revisionsOf(row));
   const words = row.revision === null ? "" : `; ${proofWords[proof]}`;
   return (
     <div
@@ -70,7 +70,7 @@ function Fold({ className, line, children, testId }: { className: string; line: 
 
 const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: PromptRow; host: string; onUnsend(localId: string): void; onRetry(localId: string): void }): ReactElement {
   const local = row.revision === null;
-  const proof = useEntryProof(row.revision);
+  const proof = useEntryProof(revisionsOf(row));
   const words: Partial_<typeof row.state> = {
     queued: "queued here, not sent",
     sending: "on its way",

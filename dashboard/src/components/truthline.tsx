@@ -8,7 +8,7 @@ import { currentTheme, switchTheme, useClient, useMedia, useSignal } from "./hoo
 import { LogNumber } from "./marks.tsx";
 
 /** The newest number, with the rule that its proof earned. */
-export function Checked({ log, revision }: { log: LogStatus; revision: number }): ReactElement {
+export function Checked({ log, revision, name }: { log: LogStatus; revision: number; name: string }): ReactElement {
   const proved = log.state === "verified" && log.proved !== null && log.proved >= revision;
   const rule = proved ? "proved" : log.state === "refuted" ? "refuted" : "stored";
   const words = proved
@@ -22,10 +22,10 @@ export function Checked({ log, revision }: { log: LogStatus; revision: number })
           : "checking";
   return (
     <>
-      <span className="ruled" data-r={rule} data-testid="log-number">
+      <span className="ruled" data-r={rule} data-testid={`${name}-number`}>
         <LogNumber revision={revision} />
       </span>
-      <span data-testid="log-word">{words}</span>
+      <span data-testid={`${name}-word`}>{words}</span>
     </>
   );
 }
@@ -59,7 +59,7 @@ export function TruthLine(): ReactElement {
         <>
           <b>live</b>
           <span aria-hidden="true">·</span>
-          <Checked log={log} revision={revision} />
+          <Checked log={log} revision={revision} name="log" />
           {queued > 0 && (
             <>
               <span aria-hidden="true">·</span>

@@ -45,7 +45,8 @@ export function parseSecret(input: string): Bytes {
   if (text === "") throw new CryptoError("bad-encoding", "Enter your secret key.");
   if (!/[-\s]/.test(text) && text.length <= 50) return parseBase64UrlSecret(text);
   // base64url of 32 bytes has 43 characters and may hold "-". Groups with missing ends can be as long: those are base32.
-  const grouped = /^([A-Za-z0-9]{1,5}[-\s]+){3}/.test(text);
+  // The whole text must be groups: a random secret may well begin like some.
+  const grouped = /^[A-Za-z0-9]{1,5}(-+[A-Za-z0-9]{1,5})*-*$/.test(text);
   if (text.length === 43 && !grouped && /^[A-Za-z0-9_-]+$/.test(text)) return parseBase64UrlSecret(text);
 
   const digits = normaliseGroup(text);

@@ -109,6 +109,8 @@ export class Client {
   readonly queued = new Signal<number>(0);
   /** What is checked of the relay's log; one for each account that is signed in. */
   readonly watch: Signal<LogWatch>;
+  /** Signed in again, the same key found another account than before: the old one was deleted, or is hidden. */
+  readonly otherAccount = new Signal<{ readonly before: string; readonly at: number } | null>(null);
   /** The receipt of the account that was deleted here, shown once nobody is signed in. */
   readonly farewell = new Signal<Certificate | null>(null);
   readonly identity = new Signal<Identity | null>(null);
@@ -478,7 +480,11 @@ export class Client {
         const renewed = { ...identity, login };
         await (this.#vault as Vault).save(renewed);
         this.identity.set(renewed);
-        if (login.accountId !== this.#accountId) return void (await this.#enter(renewed));
+        if (login.accountId !== this.#accountId) {
+          const before = this.#accountId as string;
+          await this.#enter(renewed);
+          return this.otherAccount.set({ before, at: this.#now() });
+        }
         this.api.token = login.token;
         await this.#loadAndConnect(generation);
       } catch (error) {

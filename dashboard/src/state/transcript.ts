@@ -53,6 +53,8 @@ export interface ToolResult {
   readonly structured: unknown;
   readonly decision: string | null;
   readonly at: number;
+  /** Of the message that brought it. */
+  readonly revision: number;
 }
 export interface ToolRow extends Common {
   readonly kind: "tool";
@@ -84,6 +86,13 @@ export interface UnverifiedRow extends Common {
 }
 
 export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | UnverifiedRow;
+
+/** Every entry of the log that a row shows something of: a call, its result, and what happened below it. */
+export function revisionsOf(row: Row): number[] {
+  const own = row.revision === null ? [] : [row.revision];
+  if (row.kind !== "tool") return own;
+  return [...own, ...(row.result === null ? [] : [row.result.revision]), ...row.children.flatMap(revisionsOf)];
+}
 
 interface ToolNode {
   row: ToolRow;
@@ -325,6 +334,7 @@ export class Transcript {
       structured: line["tool_use_result"] ?? null,
       decision: string(record(meta?.["permission_decision"])["decision"]),
       at: item.decoded.at ?? item.createdAt,
+      revision: item.revision,
     };
     const node = this.#tools.get(id);
     if (node !== undefined) {

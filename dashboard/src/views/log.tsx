@@ -93,7 +93,7 @@ function Certificate({ watch }: { watch: LogWatch }): ReactElement {
             {log.acceptedAt > 0 && `, ${fullTime(log.acceptedAt)}`}
           </p>
           <h2 className="bigno" id="log-certificate">
-            <Checked log={log} revision={revision} />
+            <Checked log={log} revision={revision} name="certificate" />
           </h2>
           <p className="lead" data-testid="log-sentence">
             {sentence(log, revision)}
