@@ -29,6 +29,7 @@ public:
                .witness = std::move(witness),
                .head = std::move(opened.head),
                .tiles = std::move(opened.tiles),
+               .checkpoint = opened.checkpoint,
                .rules = rules,
                .sink = sink,
                .clock = clock,

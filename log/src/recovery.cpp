@@ -1,4 +1,5 @@
 #include "recovery.hpp"
+#include "checkpoints.hpp"
 #include "root_key.hpp"
 #include "scratch_views.hpp"
 #include <boost/json.hpp>
@@ -200,7 +201,9 @@ result<void> hold_against_witness(
 /// RocksDB refuses, or its parts do not fit: say what was at stake.
 error explain(error why, const witness_state& witness)
 {
-    if (why.code == errc::corrupt)
+    if (why.code == errc::log_truncated)
+        why.detail += "." + std::string(next_step);
+    else if (why.code == errc::corrupt)
         why.detail += ". Records up to lsn " + std::to_string(witness.head.value) + " were acknowledged; some of " +
                       lsn_range(1, std::max<std::uint64_t>(witness.head.value, 1)) + " are missing or damaged." +
                       std::string(next_step);
@@ -213,8 +216,30 @@ struct looked_at
     head_state head;
     growing_tiles tiles;
     std::optional<error> tree_damage;
-    std::unique_ptr<keyring> keys;
+    std::uint64_t checkpoint = 0;
+    std::shared_ptr<reading> with;
 };
+
+/// The size of the newest checkpoint, 0 if there is none; an error if the log does not begin with it.
+result<std::uint64_t> check_checkpoint(
+    const rocks_store& store, const head_state& head, const growing_tiles& tiles, const note::verifier& signer)
+try
+{
+    const auto note = stored_checkpoint(store);
+    if (!note)
+        return std::unexpected(note.error());
+    if (!*note)
+        return 0;
+    const tree_reader tree(store, {}, head.tree.size(), std::make_shared<const hash_list>(tiles.leaves()));
+    auto held = hold_against_checkpoint(tree, head.tree.root(), **note, signer);
+    if (!held && held.error() == errc::bad_request)
+        return fail(errc::corrupt, "the log's newest checkpoint is damaged");
+    return held;
+}
+catch (const log_failure& failure)
+{
+    return std::unexpected(failure.reason);
+}
 
 /// Opens as asked and holds what is found against the witness.
 result<looked_at> look(
@@ -234,12 +259,22 @@ result<looked_at> look(
     auto keys = keyring::open(root, **store);
     if (!keys)
         return std::unexpected(explain(keys.error(), witness));
-    looked_at out{
-        .store = std::move(*store), .head = std::move(*head), .tiles = {}, .tree_damage = {}, .keys = std::move(*keys)};
+    looked_at out;
+    out.with = std::make_shared<reading>(std::move(*keys), head->id);
+    if (!tiles)
+        out.tree_damage = explain(tiles.error(), witness);
+    else if ((*store)->tree_made())
+    {
+        const auto size = check_checkpoint(**store, *head, *tiles, out.with->verifier());
+        if (size)
+            out.checkpoint = *size;
+        else
+            out.tree_damage = explain(size.error(), witness);
+    }
     if (tiles)
         out.tiles = std::move(*tiles);
-    else
-        out.tree_damage = explain(tiles.error(), witness);
+    out.store = std::move(*store);
+    out.head = std::move(*head);
     return out;
 }
 
@@ -357,7 +392,8 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         out.store = std::move(seen->store);
         out.head = std::move(seen->head);
         out.tiles = std::move(seen->tiles);
-        out.with = std::make_shared<reading>(std::move(seen->keys), out.head.id);
+        out.checkpoint = seen->checkpoint;
+        out.with = std::move(seen->with);
     }
     if (access == store_access::read_write)
     {
@@ -370,7 +406,8 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         out.store = std::move(opened->store);
         out.head = std::move(opened->head);
         out.tiles = std::move(opened->tiles);
-        out.with = std::make_shared<reading>(std::move(opened->keys), out.head.id);
+        out.checkpoint = opened->checkpoint;
+        out.with = std::move(opened->with);
     }
     out.unwitnessed_records = out.head.number().value - witness->head.value;
     if (!out.store->tree_made() && access == store_access::read_write)

@@ -16,8 +16,11 @@ struct opened_directory
     std::shared_ptr<reading> with;
     head_state head;
     growing_tiles tiles;
-    /// Why the right edge of the tree cannot be recovered; only of a directory that is opened read-only.
+    /// Why the tree's right edge cannot be recovered, or does not fit the newest checkpoint; only of a directory that
+    /// is opened read-only.
     std::optional<error> tree_damage;
+    /// Size of the newest checkpoint that was stored; 0: none.
+    std::uint64_t checkpoint = 0;
     /// As found; open_directory() has not advanced it.
     witness_state witness;
     std::filesystem::path witness_path;

@@ -23,6 +23,7 @@ enum class crash_point
     after_wal_sync,     ///< the batch is on disk, the witness is not
     inside_witness,     ///< half of the witness slot is written
     after_witness_sync, ///< all is on disk, nobody was told
+    checkpoint_stored,  ///< signed, over a head that callers were told of
     // While a new log is made, each after the step is durable.
     creation_begun,
     root_key_made,

@@ -1,4 +1,5 @@
 #include "sequencer.hpp"
+#include "checkpoints.hpp"
 #include <algorithm>
 #include <chrono>
 #include <pthread.h>
@@ -112,6 +113,8 @@ sequencer::sequencer(environment parts)
       head_(parts_.head),
       tiles_(std::move(parts_.tiles)),
       scope_keys_(scope_keys_max),
+      checkpoint_size_(parts_.checkpoint),
+      checkpoint_due_(std::chrono::steady_clock::now() + parts_.options.checkpoint_interval),
       queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max})
 {
     for (std::size_t i = 0; i < table_count_; ++i)
@@ -202,6 +205,7 @@ void sequencer::prepare_loop()
         std::unique_lock lock(mutex_);
         work_.wait(lock, [&] { return writing_ == nullptr; });
         preparing_done_ = true;
+        preparing_failed_ = why.has_value();
     }
     handoff_.notify_one();
     if (why)
@@ -561,32 +565,79 @@ void sequencer::refuse_all(const error& why)
 
 void sequencer::write_loop()
 {
+    // A checkpoint could not be stored: what still comes is refused.
+    std::optional<error> broken;
     for (;;)
     {
         batch* ready = nullptr;
+        bool last = false;
         {
             std::unique_lock lock(mutex_);
-            handoff_.wait(lock, [&] { return writing_ != nullptr || preparing_done_; });
-            if (writing_ == nullptr)
-                return;
+            const auto called = [&] { return writing_ != nullptr || preparing_done_; };
+            if (!broken && checkpoint_wanted())
+                handoff_.wait_until(lock, checkpoint_due_, called);
+            else
+                handoff_.wait(lock, called);
             ready = writing_;
+            last = ready == nullptr && preparing_done_;
+            if (last && preparing_failed_)
+                return;
         }
-        const auto done = commit(*ready);
-        if (!done)
+        result<void> done;
+        if (broken)
+            done = std::unexpected(*broken);
+        else if (ready != nullptr)
+            done = commit(*ready);
+        if (ready != nullptr)
         {
-            fail(done.error());
-            for (auto& out : ready->outcomes)
-                out.committed = std::unexpected(done.error());
+            if (!done)
+            {
+                fail(done.error());
+                for (auto& out : ready->outcomes)
+                    out.committed = std::unexpected(done.error());
+            }
+            parts_.sink.on_commit(ready->outcomes);
+            {
+                const std::lock_guard lock(mutex_);
+                writing_ = nullptr;
+            }
+            work_.notify_one();
+            if (!done)
+                return;
         }
-        parts_.sink.on_commit(ready->outcomes);
-        {
-            const std::lock_guard lock(mutex_);
-            writing_ = nullptr;
-        }
-        work_.notify_one();
-        if (!done)
+        // Callers do not wait for it.
+        if (!broken && checkpoint_wanted() && (last || std::chrono::steady_clock::now() >= checkpoint_due_))
+            if (const auto stored = sign_newest(); !stored)
+            {
+                broken = stored.error();
+                fail(*broken);
+                work_.notify_one();
+            }
+        if (last)
             return;
     }
+}
+
+bool sequencer::checkpoint_wanted() const
+{
+    return published()->head().value != checkpoint_size_;
+}
+
+/// What is signed is durable and behind the witness: it can never be taken back.
+result<void> sequencer::sign_newest()
+{
+    checkpoint_due_ = std::chrono::steady_clock::now() + parts_.options.checkpoint_interval;
+    if (measure_disk())
+    {
+        checkpoint_due_ += disk_check_interval;
+        return {};
+    }
+    const auto newest = published();
+    if (auto stored = store_checkpoint(*parts_.store, sign_head(*newest, *parts_.with)); !stored)
+        return stored;
+    checkpoint_size_ = newest->head().value;
+    parts_.below.reached(crash_point::checkpoint_stored);
+    return {};
 }
 
 /// To disk, then to the witness, then to readers.

@@ -28,6 +28,7 @@ public:
         witness_file witness;
         head_state head;
         growing_tiles tiles;
+        std::uint64_t checkpoint = 0; ///< size of the newest one that is stored
         const domain& rules;
         commit_sink& sink;
         const clock_source& clock;
@@ -89,7 +90,8 @@ private:
     // The writing thread.
     void write_loop();
     result<void> commit(batch& ready);
-    void publish();
+    bool checkpoint_wanted() const;
+    result<void> sign_newest();
     void fail(const error& why);
 
     bool measure_disk();
@@ -113,12 +115,17 @@ private:
     std::unordered_set<key_id> destroyed_;        ///< in the batch that is built
     std::unordered_set<key_id> destroyed_before_; ///< in the one in flight
 
+    // Of the writing thread alone.
+    std::uint64_t checkpoint_size_;
+    std::chrono::steady_clock::time_point checkpoint_due_;
+
     mutable std::mutex mutex_;
     std::condition_variable work_;    ///< for the deciding thread
     std::condition_variable handoff_; ///< for the writing thread
     command_queue queue_;
     bool closing_ = false;
     bool preparing_done_ = false;
+    bool preparing_failed_ = false;
     batch* writing_ = nullptr;
     std::optional<error> failed_;
     bool pressure_ = false;

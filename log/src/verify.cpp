@@ -1,4 +1,5 @@
 #include "verify.hpp"
+#include "checkpoints.hpp"
 #include <algorithm>
 #include <condition_variable>
 #include <map>
@@ -163,10 +164,12 @@ bool destroys_keys(event_type type) noexcept
 class ledger
 {
 public:
-    ledger(const head_state& head, const witness_state& witness) : head_(head), witness_(witness)
+    explicit ledger(const opened_directory& opened)
+        : store_(*opened.store), head_(opened.head), witness_(opened.witness), look_at_tile_(tile_check())
     {
-        report_.witness = witness.head;
-        if (witness.head.value == 0)
+        report_.witness = witness_.head;
+        read_checkpoint(opened.with->verifier());
+        if (witness_.head.value == 0)
             check_witness();
     }
 
@@ -211,8 +214,12 @@ public:
             note({}, "the tree cannot be computed: records are missing or damaged");
         else if (tree_ != head_.tree)
             note({}, "the tree over the records differs from the one stored with the log's head");
+        else if (store_.tree_made())
+            finish_tiles();
         if (witness_.head > head_.number())
             note({}, "the log does not reach its witness at lsn " + std::to_string(witness_.head.value));
+        if (report_.checkpoint > head_.number().value)
+            note({}, "the log does not reach its checkpoint over " + std::to_string(report_.checkpoint) + " records");
         return std::move(report_);
     }
 
@@ -222,9 +229,11 @@ private:
         tree_known_ = tree_known_ && record.leaf.has_value();
         if (!tree_known_)
             return;
-        tree_.append(*record.leaf);
+        tiles_.append(tree_, *record.leaf, look_at_tile_);
         if (tree_.size() == witness_.head.value)
             check_witness();
+        if (tree_.size() == report_.checkpoint && tree_.root() != signed_root_)
+            note({report_.checkpoint}, "the tree up to here has another root than the log signed in its checkpoint");
     }
     void check_witness()
     {
@@ -232,10 +241,58 @@ private:
             note(witness_.head, "the tree up to here has another root than the witness says");
     }
 
+    void read_checkpoint(const note::verifier& signer)
+    {
+        const auto stored = stored_checkpoint(store_);
+        if (!stored)
+            return note({}, stored.error().detail);
+        if (!*stored)
+            return;
+        const auto said = open_checkpoint(**stored, signer);
+        if (!said)
+            return note({}, "the newest checkpoint: " + said.error().detail);
+        report_.checkpoint = said->size;
+        signed_root_ = said->root;
+    }
+
+    /// Holds a tile, made of the records, against its row.
+    growing_tiles::sink tile_check()
+    {
+        if (!store_.tree_made())
+            return [](unsigned, std::uint64_t, const hash_list&) {};
+        return [this](unsigned level, std::uint64_t index, const hash_list& hashes)
+        {
+            ++report_.tiles;
+            rocksdb::PinnableSlice row;
+            const auto status = store_.db().Get({}, store_.tree(), slice(tile_key(level, index)), &row);
+            const auto name = "tile " + std::to_string(level) + "/" + std::to_string(index);
+            if (status.IsNotFound())
+                note({}, name + " is missing");
+            else if (!status.ok())
+                note({}, name + " cannot be read: " + status.ToString());
+            else if (text(view(row)) != text(tile_bytes(hashes)))
+                note({}, name + " does not fit the records");
+        };
+    }
+    void finish_tiles()
+    {
+        tiles_.write_grown(look_at_tile_);
+        std::uint64_t rows = 0;
+        const std::unique_ptr<rocksdb::Iterator> row(store_.db().NewIterator({}, store_.tree()));
+        for (row->SeekToFirst(); row->Valid(); row->Next())
+            ++rows;
+        if (rows > report_.tiles)
+            note({}, "the tree has " + std::to_string(rows - report_.tiles) + " tiles that no record accounts for");
+    }
+
+    const rocks_store& store_;
     const head_state& head_;
     const witness_state& witness_;
     log_reader::report report_;
     merkle::frontier tree_;
+    growing_tiles tiles_;
+    growing_tiles::sink look_at_tile_;
+    digest256 signed_root_{};
     bool tree_known_ = true;
     unix_millis time_ = 0;
     std::unordered_map<account_id, std::uint64_t> revisions_;
@@ -245,17 +302,16 @@ private:
 
 } // namespace
 
-log_reader::report verify_log(
-    const std::shared_ptr<const pinned_store>& at, reading& with, const head_state& head, const witness_state& witness,
-    std::size_t threads)
+log_reader::report
+verify_log(const std::shared_ptr<const pinned_store>& at, const opened_directory& opened, std::size_t threads)
 {
-    ledger checks(head, witness);
-    chunk_source chunks(*at, with, threads);
-    while (const auto opened = chunks.next())
+    ledger checks(opened);
+    chunk_source chunks(*at, *opened.with, threads);
+    while (const auto part = chunks.next())
     {
-        for (const auto& found : opened->findings)
+        for (const auto& found : part->findings)
             checks.note(found.number, found.what);
-        for (const auto& record : opened->facts)
+        for (const auto& record : part->facts)
             checks.add(record);
     }
     return std::move(checks).finish();

@@ -5,8 +5,7 @@ namespace consortium::log
 {
 
 /// Opens every record of the log up to `at` and checks what log_reader::verify() promises.
-log_reader::report verify_log(
-    const std::shared_ptr<const pinned_store>& at, reading& with, const head_state& head, const witness_state& witness,
-    std::size_t threads);
+log_reader::report
+verify_log(const std::shared_ptr<const pinned_store>& at, const opened_directory& opened, std::size_t threads);
 
 } // namespace consortium::log

@@ -83,7 +83,9 @@ int main(int argc, char** argv)
     reporting_sink sink(output, room);
     const small_domain rules;
     const system_clock_source clock;
-    auto opened = open_log_over(options_for(argv[1]), rules, sink, clock, below);
+    auto options = options_for(argv[1]);
+    options.checkpoint_interval = std::chrono::milliseconds(1); // a checkpoint behind nearly every batch
+    auto opened = open_log_over(options, rules, sink, clock, below);
     if (!opened)
     {
         std::cerr << opened.error().detail << "\n";

@@ -157,7 +157,8 @@ TEST_F(crash_test, sigkill_at_each_crash_point_loses_nothing_acknowledged)
              {std::to_string(static_cast<int>(crash_point::before_write)), std::string("wal-sync"),
               std::to_string(static_cast<int>(crash_point::after_wal_sync)),
               std::to_string(static_cast<int>(crash_point::inside_witness)),
-              std::to_string(static_cast<int>(crash_point::after_witness_sync))})
+              std::to_string(static_cast<int>(crash_point::after_witness_sync)),
+              std::to_string(static_cast<int>(crash_point::checkpoint_stored))})
         {
             writer child(directory, ++round, {point, std::to_string(times)});
             EXPECT_EQ(child.run(known), SIGKILL) << point;

@@ -65,6 +65,9 @@ inline constexpr std::size_t queue_bytes_max = 8u << 20;
 inline constexpr std::size_t record_body_bytes_max = message_bytes_max + (1u << 16);
 inline constexpr std::size_t disk_free_floor_bytes = 64u << 20; // (flag)
 
+inline constexpr auto checkpoint_interval = 1s; ///< between two signed checkpoints, while something is written
+inline constexpr auto compact_delay = 30s;      ///< from a deletion to wiping its keys out of the files
+
 static_assert(message_bytes_max < frame_bytes_max);
 static_assert(state_bytes_max < message_bytes_max);
 static_assert(batch_records_max <= queue_records_max);

@@ -123,6 +123,8 @@ struct log_options
     std::size_t queue_records_max = limits::queue_records_max;
     std::size_t queue_bytes_max = limits::queue_bytes_max;
     std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
+    /// At most so long after a batch its head, or a later one, is signed and stored.
+    std::chrono::milliseconds checkpoint_interval = limits::checkpoint_interval;
 };
 
 /// Follows the opening procedure of docs/log-format.md and starts the sequencer. `rules`, `sink` and `clock` must
@@ -140,6 +142,12 @@ public:
     virtual log_id id() const = 0;
     /// As event_log::checkpoint_key().
     virtual note::verifier checkpoint_key() const = 0;
+    /// Holds a checkpoint that somebody kept against this log's tree. errc::bad_request: not a checkpoint;
+    /// errc::corrupt: not signed by checkpoint_key(), or over other records than the log holds; errc::log_truncated:
+    /// over more of them. Believes the tiles: verify() holds those against the records.
+    virtual result<void> check(const std::string& signed_note) const = 0;
+    /// Of the tree over the first `size` records. errc::bad_request above the head; errc::corrupt.
+    virtual result<digest256> root(std::uint64_t size) const = 0;
 
     struct finding
     {
@@ -153,10 +161,12 @@ public:
         std::uint64_t bytes = 0;
         lsn witness;
         digest256 root{};
+        std::uint64_t tiles = 0;       ///< of the tree, each held against the records
+        std::uint64_t checkpoint = 0;  ///< size of the newest one that the log signed; 0: none
         std::vector<finding> findings; ///< the first 1000
     };
-    /// Opens every record and checks contiguity, commitments, revisions, the tree against its stored frontier and the
-    /// witness. `threads`: how many may open records at once.
+    /// Opens every record and checks contiguity, commitments, revisions, and the tree over them against its stored
+    /// frontier and tiles, the witness and the newest checkpoint. `threads`: how many may open records at once.
     virtual result<report> verify(std::size_t threads) const = 0;
 };
 result<std::unique_ptr<log_reader>> open_log_reader(const log_options& options, const domain& rules);
