@@ -12,7 +12,7 @@ import { alwaysRules, Slip } from "../src/components/slip.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
 import { Welcome } from "../src/views/welcome.tsx";
 import type { Client, Connection } from "../src/state/client.ts";
-import type { PermissionRequest, SessionSummary } from "../src/state/session.ts";
+import type { PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/pins.ts";

@@ -1,7 +1,7 @@
 // Where a person writes. The draft is kept per session; Stop is always at the same place.
 import { ChevronDownIcon, SquareFillIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { SessionSummary } from "../state/session.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { modeName } from "../state/transcript.ts";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
 import { shortModel } from "./rows.tsx";

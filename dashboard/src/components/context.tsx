@@ -2,7 +2,8 @@
 import { FileIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, useMemo } from "react";
 import { digest } from "../state/digest.ts";
-import type { SessionModel, SessionSummary } from "../state/session.ts";
+import type { SessionModel } from "../state/session.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { homePath, number, plural } from "./format.ts";
 import { useClient, useEntryProof, useSignal } from "./hooks.ts";
 import { LogNumber } from "./marks.tsx";

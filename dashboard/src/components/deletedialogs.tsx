@@ -1,6 +1,6 @@
 // Deleting for ever: what becomes unreadable, what stays, a word to type, the way back first.
 import { type ReactElement, type ReactNode, useState } from "react";
-import type { SessionSummary } from "../state/session.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { Dialog } from "./basics.tsx";
 import { plural } from "./format.ts";
 import { navigate, thisTab, useClient, useSignal } from "./hooks.ts";

@@ -1,7 +1,7 @@
 // Every session and every action, by name.
 import { SearchIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useEffect, useId, useRef, useState } from "react";
-import type { SessionSummary } from "../state/session.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { Dialog } from "./basics.tsx";
 import { StatusShape } from "./marks.tsx";
 import { matchesSearch, shapeOf, sortSessions } from "./sessionlist.tsx";

@@ -2,7 +2,8 @@
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import type { EntryProof } from "../state/logwatch.ts";
-import type { AnsweredRequest, Partial } from "../state/session.ts";
+import type { AnsweredRequest } from "../state/sessionfields.ts";
+import type { Partial } from "../state/partials.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
 import { type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
 import { Note } from "./basics.tsx";

@@ -1,8 +1,8 @@
 // The list of sessions: grouped by project and machine, what needs you first.
 import { SearchIcon } from "@primer/octicons-react";
 import { type ReactElement, memo, useMemo, useState } from "react";
-import type { Machine } from "../state/client.ts";
-import type { SessionSummary } from "../state/session.ts";
+import type { Machine } from "../state/catalog.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { Go } from "./basics.tsx";
 import { time, waiting, when } from "./format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "./hooks.ts";

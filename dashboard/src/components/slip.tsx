@@ -1,6 +1,6 @@
 // The slip: what the agent asks, exactly, and the answers to it. Never steals focus; deaf for its first 400 ms.
 import { type ReactElement, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
-import type { PermissionRequest, SessionSummary } from "../state/session.ts";
+import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { baseName, countChanges, describeTool, diffOfInput, type Question, questionsOf } from "../state/tools.ts";
 import { record, string } from "../state/transcript.ts";
 import { useClient, useNow } from "./hooks.ts";

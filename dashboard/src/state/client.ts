@@ -2,45 +2,37 @@
 // No React here. Everything that changes is a Signal.
 import { Api, ApiError } from "../api/http.ts";
 import { RelaySocket } from "../api/socket.ts";
-import type { Ephemeral, Position, Update, UpdateBody, Versioned, WireDevice, WireMachine, WireSession } from "../api/types.ts";
+import type { Position, Update, UpdateBody, WireDevice } from "../api/types.ts";
 import {
   type AccountKeys,
   accountFromSecret,
   approveRequest,
   type Bytes,
-  bundleId,
   checkChallenge,
   type Comparison,
   CryptoError,
   fromBase64,
   fromUtf8,
   loginBody,
-  openBundle,
-  openCheckpoint,
-  openMetadata,
   openName,
-  parsePairingLink,
-  parseVerifier,
   randomBytes,
   readToken,
-  sealBundle,
   sealName,
   signKeyPair,
   toBase64,
-  unwrapDataKey,
   utf8,
   type VerifiedRequest,
-  verifyRequest,
 } from "../crypto/index.ts";
+import { callAgent } from "./agentcall.ts";
+import { Catalog, type Lists } from "./catalog.ts";
 import type { Database } from "./database.ts";
-import { type Certificate, certify } from "./deletion.ts";
+import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
 import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
+import { checkPairing, type PairingCheck } from "./pairing.ts";
 import { Pins } from "./pins.ts";
-import { Refuted } from "./proofs.ts";
-import { type Remembered, SessionModel, type SessionSummary } from "./session.ts";
+import type { SessionModel } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
-import { record, string } from "./transcript.ts";
 import { type Identity, type Sealed, Vault } from "./vault.ts";
 
 export type Phase = "starting" | "signed-out" | "ready" | "revoked";
@@ -54,13 +46,6 @@ export interface Connection {
   readonly message: string | null;
 }
 
-export interface Machine {
-  readonly id: string;
-  readonly host: string | null;
-  readonly active: boolean;
-  readonly activeAt: number;
-}
-
 export interface Device {
   readonly id: string;
   readonly kind: "agent" | "browser";
@@ -70,16 +55,6 @@ export interface Device {
   readonly revokedAt: number | null;
   readonly isThis: boolean;
 }
-
-export interface Lists {
-  readonly loaded: boolean;
-  readonly sessions: readonly SessionSummary[];
-  readonly machines: readonly Machine[];
-  /** How many sessions wait for an answer. */
-  readonly waiting: number;
-}
-
-export class RpcError extends Error {}
 
 export interface ClientDeps {
   readonly origin: string;
@@ -93,17 +68,13 @@ export interface ClientDeps {
   readonly watchIntervalMs?: number;
 }
 
-export type PairingCheck =
-  | { readonly state: "pending"; readonly request: VerifiedRequest }
-  | { readonly state: "not-found" | "answered" | "unsealed" | "wrong-mac" | "other-relay"; readonly relay?: string };
-
 const refusedRetryMs = 30_000;
 const unreachableRetryMs = 3_000;
 
 export class Client {
   readonly phase = new Signal<Phase>("starting");
   readonly connection: Signal<Connection>;
-  readonly lists = new Signal<Lists>({ loaded: false, sessions: [], machines: [], waiting: 0 });
+  readonly lists: Signal<Lists>;
   /** Highest revision the relay acknowledged or sent. */
   readonly revision = new Signal<number>(0);
   readonly queued = new Signal<number>(0);
@@ -127,17 +98,12 @@ export class Client {
   #cursor: Position | null = null;
   #remembered: Position | null = null;
   #log: string | null = null;
-  #sessions = new Map<string, SessionModel>();
-  #deleted = new Set<string>();
-  #machines = new Map<string, Machine>();
-  #machineKeys = new Map<string, Bytes>();
+  #catalog: Catalog;
   #outbox: Outbox | null = null;
   #queue: Promise<void> = Promise.resolve();
   #generation = 0;
   #relogin: Promise<void> | null = null;
-  #refetching = false;
   #retryTimer: ReturnType<typeof setTimeout> | null = null;
-  #publishLists: () => void;
   #publishProgress: () => void;
   #highest = 0;
   #received = 0;
@@ -149,9 +115,17 @@ export class Client {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
     this.api = new Api(deps.origin, deps.fetch);
+    this.#catalog = new Catalog({
+      api: this.api,
+      database: deps.database,
+      now: this.#now,
+      log: () => this.#log,
+      shown: (message) => this.watch.get().shows(message),
+      devicesChanged: () => this.devicesChanged.set(this.devicesChanged.get() + 1),
+    });
+    this.lists = this.#catalog.lists;
     this.watch = new Signal(this.#watchFor(""));
     this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
-    this.#publishLists = coalesced(() => this.#setLists(), 20);
     this.#publishProgress = coalesced(() => {
       this.revision.set(this.#highest);
       const connection = this.connection.get();
@@ -245,8 +219,7 @@ export class Client {
     this.#connected = false;
     this.#outbox?.close();
     this.#outbox = null;
-    this.#sessions.clear();
-    this.#machines.clear();
+    this.#catalog.reset(null);
     this.#cursor = null;
     this.#remembered = null;
     this.#log = null;
@@ -256,7 +229,6 @@ export class Client {
     this.#highest = 0;
     this.revision.set(0);
     this.queued.set(0);
-    this.lists.set({ loaded: false, sessions: [], machines: [], waiting: 0 });
   }
 
   #watchFor(accountId: string): LogWatch {
@@ -283,18 +255,19 @@ export class Client {
       accountId: login.accountId,
       now: this.#now,
       locks: this.#deps.locks,
-      key: (sid) => this.#sessions.get(sid)?.key ?? null,
+      key: (sid) => this.#catalog.session(sid)?.key ?? null,
       connected: () => this.#connected,
       send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
       stored: (sid, message) => {
         this.#advance(message.revision);
-        void this.#sessions.get(sid)?.stored(message);
+        void this.#catalog.session(sid)?.stored(message);
       },
       changed: (sid) => {
         this.queued.set(this.#outbox?.count ?? 0);
-        this.#sessions.get(sid)?.pendingChanged();
+        this.#catalog.session(sid)?.pendingChanged();
       },
     });
+    this.#catalog.reset({ accountId: login.accountId, keys: this.#keys as AccountKeys, outbox: this.#outbox });
     await this.#outbox.load();
     this.queued.set(this.#outbox.count);
     this.#setConnection("connecting");
@@ -334,20 +307,13 @@ export class Client {
     const machines = await this.api.machines();
     const at = lower(position, machines.position);
     if (position !== null) {
-      // Another log: its numbers are not those of the old one, nothing can be compared.
-      if (this.#log !== null && this.#log !== position.log) this.#sessions.clear();
+      if (this.#log !== null && this.#log !== position.log) this.#catalog.forgetSessions();
       this.#log = position.log;
       this.#checkHistory(position);
     }
-    const listed = new Set(sessions.map((session) => session.id));
-    // What a complete list does not name is gone.
-    if (sessions.length < 150) for (const id of this.#sessions.keys()) if (!listed.has(id)) this.#sessions.delete(id);
-    for (const wire of sessions) await this.#addSession(wire, position?.revision ?? Number.POSITIVE_INFINITY, false);
-    this.#machines.clear();
-    for (const wire of machines.machines) await this.#addMachine(wire);
+    await this.#catalog.replace(sessions, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
     this.#cursor = at;
     if (position !== null) this.#advance(position.revision);
-    this.#setLists(true);
   }
 
   /** A log never gets shorter. If this browser has seen more than the relay now has, the person must know. */
@@ -413,7 +379,7 @@ export class Client {
             else this.#lost("offline");
           }),
         update: (update) => current(() => this.#enqueue(() => this.#applyUpdate(update))),
-        ephemeral: (ephemeral) => current(() => this.#enqueue(() => this.#applyEphemeral(ephemeral))),
+        ephemeral: (ephemeral) => current(() => this.#enqueue(() => this.#catalog.applyEphemeral(ephemeral))),
         caughtUp: (position) =>
           current(() =>
             this.#enqueue(async () => {
@@ -423,8 +389,8 @@ export class Client {
                 this.#setConnection("live");
                 this.watch.get().connected();
               }
-              this.#loadPreviews(generation);
-              for (const session of this.#sessions.values()) if (session.conversation.get().state === "failed") void session.open();
+              this.#catalog.loadPreviews(() => generation === this.#generation && this.#connected);
+              for (const session of this.#catalog.sessions) if (session.conversation.get().state === "failed") void session.open();
             }),
           ),
         resync: (reason) => current(() => this.#resync(generation, reason)),
@@ -436,7 +402,7 @@ export class Client {
     this.#connected = false;
     this.watch.get().disconnected();
     this.#setConnection(this.#deps.isOnline?.() === false ? "offline" : state);
-    for (const session of this.#sessions.values()) session.disconnected();
+    for (const session of this.#catalog.sessions) session.disconnected();
   }
 
   #setConnection(state: Connection["state"], message: string | null = null): void {
@@ -457,7 +423,7 @@ export class Client {
     this.#setConnection("catching-up");
     this.#enqueue(async () => {
       await this.#loadAndConnect(generation);
-      await Promise.all([...this.#sessions.values()].map((session) => session.reload()));
+      await Promise.all(this.#catalog.sessions.map((session) => session.reload()));
     });
   }
 
@@ -539,7 +505,7 @@ export class Client {
 
   async #applyUpdate(update: Update): Promise<void> {
     try {
-      await this.#applyBody(update.body as UpdateBody, update.seq);
+      await this.#catalog.apply(update.body as UpdateBody, update.seq);
     } finally {
       if (this.#cursor !== null && update.seq > this.#cursor.revision) this.#cursor = { log: this.#cursor.log, revision: update.seq };
       this.#advance(update.seq);
@@ -547,156 +513,10 @@ export class Client {
     }
   }
 
-  async #applyBody(body: UpdateBody, revision: number): Promise<void> {
-    switch (body.t) {
-      case "new-message":
-        return this.#withSession(body.sid, (session) => session.receive(body.message));
-      case "new-session":
-        return this.#addSession(body, revision, true);
-      case "update-session":
-        return this.#withSession(body.id, async (session) => {
-          const fields: [("metadata" | "agentState"), Versioned | undefined][] = [["metadata", body.metadata], ["agentState", body.agentState]];
-          for (const [field, value] of fields) if (value !== undefined) await session.applyUpdate(field, value.value, value.version);
-        });
-      case "delete-session":
-        this.#deleted.add(body.sid);
-        this.#sessions.delete(body.sid);
-        await this.#outbox?.forget(body.sid);
-        await this.#deps.database.delete("notes", `session:${body.sid}`);
-        await this.#deps.database.delete("notes", `draft:${body.sid}`);
-        this.#publishLists();
-        return;
-      case "session-activity":
-        return this.#withSession(body.id, async (session) => session.activity(body.active, body.activeAt));
-      case "new-machine":
-        return this.#addMachine({ ...body, id: body.machineId });
-      case "update-machine": {
-        const machine = this.#machines.get(body.machineId);
-        if (machine === undefined) return;
-        const host = body.metadata?.value == null ? machine.host : await this.#machineHost(body.machineId, body.metadata.value);
-        this.#machines.set(machine.id, { ...machine, host, active: body.active ?? machine.active, activeAt: body.activeAt ?? machine.activeAt });
-        this.#publishLists();
-        return;
-      }
-      case "delete-machine":
-        this.#machines.delete(body.machineId);
-        this.#publishLists();
-        return;
-      case "machine-activity":
-        this.#machineActivity(body.id, body.active, body.activeAt);
-        return;
-      case "device":
-        this.devicesChanged.set(this.devicesChanged.get() + 1);
-        return;
-      default:
-        return; // none, shredded, and types of a newer relay
-    }
-  }
-
-  async #withSession(sid: string, work: (session: SessionModel) => Promise<void>): Promise<void> {
-    const session = this.#sessions.get(sid);
-    if (session !== undefined) return work(session);
-    if (this.#deleted.has(sid) || this.#refetching) return;
-    // A session beyond the list's end came to life: the list has it now.
-    this.#refetching = true;
-    try {
-      const { sessions, position } = await this.api.sessions();
-      for (const wire of sessions) if (!this.#deleted.has(wire.id)) await this.#addSession(wire, position?.revision ?? 0, false);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-    } finally {
-      this.#refetching = false;
-    }
-  }
-
-  async #addSession(wire: WireSession, revision: number, isNew: boolean): Promise<void> {
-    if (this.#deleted.has(wire.id)) return;
-    let session = this.#sessions.get(wire.id);
-    if (session === undefined) {
-      session = new SessionModel(wire, {
-        accountId: this.#accountId as string,
-        contentSecretKey: (this.#keys as AccountKeys).content.secretKey,
-        now: this.#now,
-        fetchMessages: (sid, page, limit) => this.api.messages(sid, page, limit),
-        pending: (sid) => this.#outbox?.rows(sid) ?? [],
-        shown: (message) => this.watch.get().shows(message),
-        remembered: async (sid) => {
-          const memory = await this.#deps.database.get<Remembered & { log: string | null }>("notes", `session:${sid}`);
-          return memory?.log === this.#log ? memory : undefined;
-        },
-        remember: (sid, memory) => {
-          if (this.#deleted.has(sid)) return;
-          void this.#deps.database.put("notes", `session:${sid}`, { ...memory, log: this.#log }).catch(() => undefined);
-        },
-        changed: () => this.#publishLists(),
-      });
-      this.#sessions.set(wire.id, session);
-    }
-    await session.applyWire(wire, revision, isNew);
-    this.#publishLists();
-    this.#outbox?.kick();
-  }
-
-  async #addMachine(wire: WireMachine): Promise<void> {
-    if (wire.dataEncryptionKey !== null && this.#keys !== null) {
-      try {
-        this.#machineKeys.set(wire.id, unwrapDataKey(wire.dataEncryptionKey, this.#keys.content.secretKey));
-      } catch (error) {
-        if (!(error instanceof CryptoError)) throw error;
-      }
-    }
-    this.#machines.set(wire.id, { id: wire.id, host: await this.#machineHost(wire.id, wire.metadata), active: wire.active, activeAt: wire.activeAt });
-    this.#publishLists();
-  }
-
-  async #machineHost(id: string, metadata: string): Promise<string | null> {
-    const key = this.#machineKeys.get(id);
-    if (key === undefined) return null;
-    try {
-      return string(record(JSON.parse(fromUtf8(await openMetadata(metadata, key, "machine"))))["host"]);
-    } catch {
-      return null;
-    }
-  }
-
-  #machineActivity(id: string, active: boolean, activeAt: number): void {
-    const machine = this.#machines.get(id);
-    if (machine === undefined) return;
-    this.#machines.set(id, { ...machine, active, activeAt });
-    this.#publishLists();
-  }
-
-  async #applyEphemeral(ephemeral: Ephemeral): Promise<void> {
-    if (ephemeral.type === "activity" && "thinking" in ephemeral) {
-      this.#sessions.get(ephemeral.id)?.activity(ephemeral.active, ephemeral.activeAt, ephemeral.thinking);
-    } else if (ephemeral.type === "machine-activity" && "active" in ephemeral) {
-      this.#machineActivity(ephemeral.id, ephemeral.active, ephemeral.activeAt);
-    } else if (ephemeral.type === "stream" && "c" in ephemeral) {
-      await this.#sessions.get(ephemeral.sid)?.stream(ephemeral.c);
-    }
-  }
-
-  #setLists(loaded = this.lists.get().loaded): void {
-    const sessions = [...this.#sessions.values()].map((session) => session.summary.get()).sort((a, b) => b.at - a.at);
-    this.lists.set({ loaded, sessions, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
-  }
-
-  /** Titles and second lines for the newest sessions, a few at a time. */
-  #loadPreviews(generation: number): void {
-    const newest = this.lists.get().sessions.slice(0, 30).map((summary) => summary.id);
-    const next = async (): Promise<void> => {
-      for (let id = newest.shift(); id !== undefined; id = newest.shift()) {
-        if (generation !== this.#generation || !this.#connected) return;
-        await this.#sessions.get(id)?.loadPreview();
-      }
-    };
-    for (let lane = 0; lane < 4; lane += 1) void next().catch(() => undefined);
-  }
-
   // --- What a person does -------------------------------------------------------------------------------------
 
   session(id: string): SessionModel | undefined {
-    return this.#sessions.get(id);
+    return this.#catalog.session(id);
   }
 
   async sendPrompt(sid: string, text: string, meta: { permissionMode?: string; model?: string } = {}): Promise<void> {
@@ -708,71 +528,29 @@ export class Client {
   }
 
   /** Calls a method of the agent that runs the session. Throws RpcError with words for the person. */
-  async call(sid: string, name: string, d: unknown): Promise<unknown> {
-    const session = this.#sessions.get(sid);
-    const key = session?.key;
-    const instance = session?.agent.instance;
-    if (session === undefined || key == null) throw new RpcError("This session cannot be opened here.");
-    if (instance == null) throw new RpcError("The agent has not said yet that it is there. Nothing was done.");
-    if (this.#socket === null || !this.#connected) throw new RpcError("Not connected to the relay. Nothing was done.");
-    const place = { accountId: this.#accountId as string, scope: sid };
-    const params = await sealBundle(utf8(JSON.stringify({ at: this.#now(), to: instance, d })), key, { ...place, kind: `rpc-request:${name}` });
-    const host = session.summary.get().host || "the machine";
-    let answer;
-    try {
-      answer = await this.#socket.call(`${sid}:${name}`, params);
-    } catch {
-      throw new RpcError("The connection was lost on the way. Whether it was done is not known yet.");
-    }
-    if (!answer.ok) {
-      if (/not available/.test(answer.error)) throw new RpcError(`${host} is not connected to the relay. Nothing was done.`);
-      if (/timed out/.test(answer.error)) throw new RpcError(`Could not reach ${host} in 30 s. Whether it was done is not known.`);
-      if (/disconnected/.test(answer.error)) throw new RpcError(`${host} lost its connection on the way. Whether it was done is not known.`);
-      throw new RpcError(answer.error);
-    }
-    let result: unknown;
-    try {
-      const opened = await openBundle(answer.result, key, { ...place, kind: `rpc-response:${name}` });
-      if (opened.id !== bundleId(params)) throw new CryptoError("not-authentic", "An answer to something else.");
-      result = opened.plaintext.length === 0 ? undefined : JSON.parse(fromUtf8(opened.plaintext));
-    } catch {
-      throw new RpcError("The answer could not be verified. Whether it was done is not known.");
-    }
-    const error = string(record(result)["error"]);
-    if (error !== null) throw new RpcError(error);
-    return result;
+  call(sid: string, name: string, d: unknown): Promise<unknown> {
+    return callAgent({ socket: this.#connected ? this.#socket : null, session: this.session(sid), accountId: this.#accountId as string, now: this.#now }, name, d);
   }
 
   /** Puts a session away: inactive at the relay, and out of this browser's list until something is said or asked in it. */
   async archive(sid: string): Promise<void> {
     await this.api.archiveSession(sid);
-    const session = this.#sessions.get(sid);
+    const session = this.#catalog.session(sid);
     session?.activity(false, 0);
     session?.setArchived(true);
   }
 
   unarchive(sid: string): void {
-    this.#sessions.get(sid)?.setArchived(false);
+    this.#catalog.session(sid)?.setArchived(false);
   }
 
   /** Destroys the session's key at the relay. Returns what could be checked of the receipt, which is kept. Throws ApiError. */
   async deleteSession(sid: string): Promise<Certificate> {
     const accountId = this.#accountId as string;
-    const title = this.#sessions.get(sid)?.summary.get().title ?? "Session";
+    const title = this.#catalog.session(sid)?.summary.get().title ?? "Session";
     const answer = await this.api.deleteSession(sid);
-    const deletion = { about: "session", id: sid, accountId, title, at: this.#now() } as const;
-    await this.#applyBody({ t: "delete-session", sid }, 0);
-    const watch = this.watch.get();
-    const key = (await watch.pin())?.key ?? null;
-    let certificate = await certify(deletion, answer, key === null ? null : parseVerifier(key), key);
-    if (certificate.receipt !== null) {
-      try {
-        certificate = { ...certificate, extends: (await watch.confirm(certificate.receipt.checkpoint)) || null };
-      } catch (error) {
-        if (error instanceof Refuted) certificate = { ...certificate, extends: false, receipt: null, problem: `The receipt does not verify. ${error.message}` };
-        else if (!(error instanceof ApiError)) throw error;
-      }
-    }
+    await this.#catalog.apply({ t: "delete-session", sid }, 0);
+    const certificate = await certifyWatched({ about: "session", id: sid, accountId, title, at: this.#now() }, answer, this.watch.get());
     await this.#deps.database.put("notes", `receipt:${accountId}:${sid}`, certificate);
     return certificate;
   }
@@ -790,15 +568,12 @@ export class Client {
     try {
       // What is newest is accepted before: afterwards the relay answers this account nothing more.
       await watch.settle();
-      const pin = await watch.pin();
-      const key = pin?.key ?? null;
-      const by = key === null ? null : parseVerifier(key);
-      const accepted = by === null || pin?.checkpoint == null ? null : openCheckpoint(pin.checkpoint, by);
+      const known = await trusted(watch);
       const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
       checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
       const { signature, challenge: text } = loginBody(challenge, keys);
       const answer = await this.api.deleteAccount({ challenge: text, signature });
-      const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, by, key, accepted);
+      const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, known);
       await this.signOut();
       this.farewell.set(certificate);
     } finally {
@@ -822,19 +597,8 @@ export class Client {
   }
 
   /** Looks at the request a pairing link names, and proves that it is the link's. Throws CryptoError for a bad link, ApiError. */
-  async checkPairing(linkText: string): Promise<PairingCheck> {
-    const link = parsePairingLink(linkText);
-    if (link.relay !== null && new URL(link.relay).origin !== this.api.origin) return { state: "other-relay", relay: link.relay };
-    const status = await this.api.pairingStatus(btoa(String.fromCharCode(...link.publicKey)));
-    if (status.status === "not_found") return { state: "not-found" };
-    if (status.status === "authorized") return { state: "answered" };
-    if (status.sealed !== true || status.device === undefined || status.mac === undefined) return { state: "unsealed" };
-    try {
-      return { state: "pending", request: await verifyRequest(link, status.device, status.mac) };
-    } catch (error) {
-      if (error instanceof CryptoError) return { state: "wrong-mac" };
-      throw error;
-    }
+  checkPairing(linkText: string): Promise<PairingCheck> {
+    return checkPairing(this.api, linkText);
   }
 
   async approvePairing(request: VerifiedRequest): Promise<Comparison> {

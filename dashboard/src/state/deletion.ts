@@ -1,4 +1,5 @@
 // A deletion, and what this browser could check of the relay's receipt for it.
+import { ApiError } from "../api/http.ts";
 import type { DeletionAnswer } from "../api/types.ts";
 import {
   accountDeleted,
@@ -14,9 +15,12 @@ import {
   openCheckpoint,
   openReceipt,
   parseProof,
+  parseVerifier,
   type Receipt,
   sessionDeleted,
 } from "../crypto/index.ts";
+import type { LogWatch } from "./logwatch.ts";
+import { Refuted } from "./proofs.ts";
 
 export interface Certificate {
   readonly about: "session" | "account";
@@ -45,6 +49,34 @@ export interface Deletion {
   readonly at: number;
 }
 
+/** What this browser knows of the relay's log. */
+export interface Trusted {
+  readonly by: NoteVerifier | null;
+  readonly keyText: string | null;
+  /** The newest checkpoint that was accepted. */
+  readonly accepted: Checkpoint | null;
+}
+
+export async function trusted(watch: LogWatch): Promise<Trusted> {
+  const pin = await watch.pin();
+  if (pin === null) return { by: null, keyText: null, accepted: null };
+  const by = parseVerifier(pin.key);
+  return { by, keyText: pin.key, accepted: pin.checkpoint === null ? null : openCheckpoint(pin.checkpoint, by) };
+}
+
+/** As certify; while the account lives, the relay is also asked to prove that the receipt's log extends the accepted one. */
+export async function certifyWatched(deletion: Deletion, answer: DeletionAnswer, watch: LogWatch): Promise<Certificate> {
+  const certificate = await certify(deletion, answer, { ...(await trusted(watch)), accepted: null });
+  if (certificate.receipt === null) return certificate;
+  try {
+    return { ...certificate, extends: (await watch.confirm(certificate.receipt.checkpoint)) || null };
+  } catch (error) {
+    if (error instanceof Refuted) return { ...certificate, extends: false, receipt: null, problem: `The receipt does not verify. ${error.message}` };
+    if (error instanceof ApiError) return certificate;
+    throw error;
+  }
+}
+
 function check(condition: boolean, words: string): asserts condition {
   if (!condition) throw new CryptoError("not-authentic", words);
 }
@@ -58,10 +90,10 @@ function rootBefore(path: readonly Bytes[]): Bytes {
 }
 
 /**
- * Reads and verifies what `answer` claims. `accepted`: the newest checkpoint that was accepted before; compared when nothing but
- * the deletion came after it. Never throws: what does not hold is in `problem`, and then there is no `receipt`.
+ * Reads and verifies what `answer` claims. The deletion's log is compared with the one accepted before when nothing but the deletion
+ * came after it. Never throws: what does not hold is in `problem`, and then there is no `receipt`.
  */
-export async function certify(deletion: Deletion, answer: DeletionAnswer, by: NoteVerifier | null, keyText: string | null, accepted: Checkpoint | null = null): Promise<Certificate> {
+export async function certify(deletion: Deletion, answer: DeletionAnswer, { by, keyText, accepted }: Trusted): Promise<Certificate> {
   const { about, id, title, at } = deletion;
   const made = (receipt: Receipt | null, problem: string | null): Certificate => ({
     about, id, title, at, note: typeof answer.receipt === "string" ? answer.receipt : null, key: keyText, receipt, extends: null, problem, answer,

@@ -2,86 +2,12 @@
 import type { WireMessage, WireSession } from "../api/types.ts";
 import { type Bytes, ChainChecker, CryptoError, fromUtf8, type Link, openBundle, openMetadata, unwrapDataKey } from "../crypto/index.ts";
 import { type Decoded, decodeMessage } from "./decode.ts";
+import { type Partial, Partials } from "./partials.ts";
+import { type AgentState, askLine, emptyAgent, emptyMetadata, readAgentState, readMetadata, type SessionStatus, type SessionSummary } from "./sessionfields.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { baseName, describeTool, firstLine } from "./tools.ts";
 import type { Shown } from "./proofs.ts";
 import { type Item, type PromptRow, record, type Row, string, Transcript } from "./transcript.ts";
-
-export interface PermissionRequest {
-  readonly id: string;
-  readonly tool: string;
-  readonly arguments: Readonly<Record<string, unknown>>;
-  readonly createdAt: number;
-  readonly toolUseId: string | null;
-  readonly description: string | null;
-  readonly blockedPath: string | null;
-  readonly cwd: string | null;
-  readonly suggestions: readonly Readonly<Record<string, unknown>>[];
-}
-
-export interface AnsweredRequest {
-  readonly id: string;
-  readonly toolUseId: string | null;
-  readonly status: string;
-  readonly decision: string | null;
-  readonly reason: string | null;
-  readonly createdAt: number;
-  readonly completedAt: number;
-}
-
-export interface AgentState {
-  readonly instance: string | null;
-  readonly mode: string | null;
-  readonly model: string | null;
-  readonly requests: readonly PermissionRequest[];
-  readonly answered: readonly AnsweredRequest[];
-}
-
-export interface SessionMetadata {
-  readonly path: string | null;
-  readonly host: string | null;
-  readonly name: string | null;
-  readonly summary: string | null;
-  readonly homeDir: string | null;
-  readonly lifecycleState: string | null;
-}
-
-export type SessionStatus = "needs-you" | "working" | "idle" | "offline";
-
-export interface SessionSummary {
-  readonly id: string;
-  readonly title: string;
-  readonly project: string;
-  readonly host: string;
-  readonly path: string | null;
-  readonly homeDir: string | null;
-  readonly status: SessionStatus;
-  /** Something was finished here and not looked at since. */
-  readonly unread: boolean;
-  readonly failed: boolean;
-  /** The agent ended it; it will not come back by itself. */
-  readonly ended: boolean;
-  /** Put away in this browser, until something is said or asked in it. */
-  readonly archived: boolean;
-  readonly line: string;
-  /** Latest change, for the order of the list. */
-  readonly at: number;
-  /** When it was last known to be active. */
-  readonly activeAt: number;
-  readonly agent: AgentState;
-  /** Why this session cannot be trusted or opened, if so. */
-  readonly problem: string | null;
-  readonly openable: boolean;
-  readonly count: number;
-}
-
-export interface Partial {
-  readonly block: string;
-  readonly kind: "text" | "thinking";
-  readonly text: string;
-  /** A piece is missing: nothing more is shown until the finished block comes. */
-  readonly torn: boolean;
-}
 
 export interface Conversation {
   readonly state: "unloaded" | "loading" | "ready" | "failed";
@@ -122,8 +48,6 @@ export interface Remembered {
   archived?: boolean;
 }
 
-const emptyAgent: AgentState = { instance: null, mode: null, model: null, requests: [], answered: [] };
-const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null };
 const beyondEverything = 2_147_483_647;
 export const pageSize = 150;
 const publishMs = 16;
@@ -167,8 +91,7 @@ export class SessionModel {
   #hasOlder = false;
   #loadingOlder = false;
   #acked = new Map<string, PromptRow>();
-  #partials = new Map<string, Partial>();
-  #finished: string[] = [];
+  #partials = new Partials();
   #busy: Promise<unknown> = Promise.resolve();
   #publishConversation: () => void;
   #publishSummary: () => void;
@@ -341,9 +264,7 @@ export class SessionModel {
   }
 
   #dropPartials(): void {
-    if (this.#partials.size === 0) return;
-    this.#partials.clear();
-    this.#publishConversation();
+    if (this.#partials.clear()) this.#publishConversation();
   }
 
   pendingChanged(): void {
@@ -418,7 +339,7 @@ export class SessionModel {
     if (message.localId !== null) this.#acked.delete(message.localId);
     this.#preview(decoded);
     if (decoded.content.type === "agent") {
-      if (decoded.content.block !== null) this.#finishBlock(decoded.content.block);
+      if (decoded.content.block !== null) this.#partials.finish(decoded.content.block);
       if (decoded.content.line.type === "result") this.#partials.clear();
     }
     this.#publishConversation();
@@ -612,29 +533,15 @@ export class SessionModel {
   stream(bundle: string): Promise<void> {
     return this.#exclusive(async () => {
       if (this.#state !== "ready" || this.#key === null) return;
-      let piece: Record<string, unknown>;
+      let piece: unknown;
       try {
         const { plaintext } = await openBundle(bundle, this.#key, { accountId: this.#deps.accountId, scope: this.id, kind: "stream" });
-        piece = record(JSON.parse(fromUtf8(plaintext)));
+        piece = JSON.parse(fromUtf8(plaintext));
       } catch {
         return; // Never stored, may be dropped: the finished block will come.
       }
-      const { block, offset, text, kind } = piece;
-      if (typeof block !== "string" || typeof offset !== "number" || typeof text !== "string" || this.#finished.includes(block)) return;
-      const known = this.#partials.get(block);
-      const have = known?.text.length ?? 0;
-      const shape = kind === "thinking" ? "thinking" : "text";
-      if (known?.torn === true) return;
-      if (offset > have) this.#partials.set(block, { block, kind: shape, text: known?.text ?? "", torn: true });
-      else if (offset === have) this.#partials.set(block, { block, kind: shape, text: (known?.text ?? "") + text, torn: false });
-      this.#publishConversation();
+      if (this.#partials.take(piece)) this.#publishConversation();
     });
-  }
-
-  #finishBlock(block: string): void {
-    this.#partials.delete(block);
-    this.#finished.push(block);
-    if (this.#finished.length > 100) this.#finished.shift();
   }
 
   // --- Snapshots --------------------------------------------------------------------------------------------
@@ -647,7 +554,7 @@ export class SessionModel {
       error: this.#error,
       rows: (this.#rows ??= this.#transcript.rows.slice()),
       pending: [...waiting, ...pending],
-      partials: [...this.#partials.values()],
+      partials: this.#partials.list,
       hasOlder: this.#hasOlder,
       loadingOlder: this.#loadingOlder,
       model: this.#agent.model ?? this.#transcript.model,
@@ -699,54 +606,4 @@ function shownAs(sid: string, message: WireMessage): Shown {
 
 function itemOf(message: WireMessage, decoded: Decoded): Item {
   return { id: message.id, seq: message.seq, revision: message.revision, createdAt: message.createdAt, localId: message.localId, decoded };
-}
-
-function askLine(request: PermissionRequest, cwd: string | null): string {
-  if (request.tool === "AskUserQuestion") return `Asks: ${describeTool(request.tool, request.arguments, cwd).object}`;
-  if (request.tool === "ExitPlanMode") return "Its plan is ready for you";
-  const { verb, object } = describeTool(request.tool, request.arguments, cwd);
-  return `Wants to ${verb.toLowerCase()} ${object}`;
-}
-
-function readMetadata(plain: Record<string, unknown>): SessionMetadata {
-  return {
-    path: string(plain["path"]),
-    host: string(plain["host"]),
-    name: string(plain["name"]),
-    summary: string(record(plain["summary"])["text"]),
-    homeDir: string(plain["homeDir"]),
-    lifecycleState: string(plain["lifecycleState"]),
-  };
-}
-
-function readAgentState(plain: Record<string, unknown>): AgentState {
-  const number = (value: unknown) => (typeof value === "number" ? value : 0);
-  const requests = Object.entries(record(plain["requests"])).map(([id, value]): PermissionRequest => {
-    const r = record(value);
-    return {
-      id,
-      tool: string(r["tool"]) ?? "?",
-      arguments: record(r["arguments"]),
-      createdAt: number(r["createdAt"]),
-      toolUseId: string(r["toolUseId"]),
-      description: string(r["description"]),
-      blockedPath: string(r["blockedPath"]),
-      cwd: string(r["cwd"]),
-      suggestions: Array.isArray(r["suggestions"]) ? r["suggestions"].map(record) : [],
-    };
-  });
-  const answered = Object.entries(record(plain["completedRequests"])).map(([id, value]): AnsweredRequest => {
-    const r = record(value);
-    return {
-      id,
-      toolUseId: string(r["toolUseId"]),
-      status: string(r["status"]) ?? "",
-      decision: string(r["decision"]),
-      reason: string(r["reason"]),
-      createdAt: number(r["createdAt"]),
-      completedAt: number(r["completedAt"]),
-    };
-  });
-  requests.sort((a, b) => a.createdAt - b.createdAt);
-  return { instance: string(plain["instance"]), mode: string(plain["mode"]), model: string(plain["model"]), requests, answered };
 }

@@ -10,7 +10,8 @@ import { StatusShape } from "../components/marks.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { headline, Slip } from "../components/slip.tsx";
-import type { SessionModel, SessionSummary } from "../state/session.ts";
+import type { SessionModel } from "../state/session.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
 import { describeTool } from "../state/tools.ts";
 import type { Row } from "../state/transcript.ts";
 

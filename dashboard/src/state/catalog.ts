@@ -1,0 +1,245 @@
+// What the relay holds for the account: sessions and machines, kept current by its updates.
+import { type Api, ApiError } from "../api/http.ts";
+import type { Ephemeral, UpdateBody, Versioned, WireMachine, WireSession } from "../api/types.ts";
+import { type AccountKeys, type Bytes, CryptoError, fromUtf8, openMetadata, unwrapDataKey } from "../crypto/index.ts";
+import type { Database } from "./database.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Shown } from "./proofs.ts";
+import { type Remembered, SessionModel } from "./session.ts";
+import type { SessionSummary } from "./sessionfields.ts";
+import { coalesced, Signal } from "./signal.ts";
+import { record, string } from "./transcript.ts";
+
+export interface Machine {
+  readonly id: string;
+  readonly host: string | null;
+  readonly active: boolean;
+  readonly activeAt: number;
+}
+
+export interface Lists {
+  readonly loaded: boolean;
+  readonly sessions: readonly SessionSummary[];
+  readonly machines: readonly Machine[];
+  /** How many sessions wait for an answer. */
+  readonly waiting: number;
+}
+
+/** Of the account that is signed in. */
+export interface Owner {
+  readonly accountId: string;
+  readonly keys: AccountKeys;
+  readonly outbox: Outbox;
+}
+
+export interface CatalogDeps {
+  readonly api: Api;
+  readonly database: Database;
+  readonly now: () => number;
+  /** The relay's log, as far as known: what is remembered of a session holds for one log. */
+  log(): string | null;
+  shown(message: Shown): void;
+  devicesChanged(): void;
+}
+
+/** The relay lists this many at most; a shorter list is complete. */
+const listMax = 150;
+const previewMax = 30;
+const previewLanes = 4;
+const empty: Lists = { loaded: false, sessions: [], machines: [], waiting: 0 };
+
+export class Catalog {
+  readonly lists = new Signal<Lists>(empty);
+  #deps: CatalogDeps;
+  #owner: Owner | null = null;
+  #sessions = new Map<string, SessionModel>();
+  #deleted = new Set<string>();
+  #machines = new Map<string, Machine>();
+  #machineKeys = new Map<string, Bytes>();
+  #refetching = false;
+  #publish: () => void;
+
+  constructor(deps: CatalogDeps) {
+    this.#deps = deps;
+    this.#publish = coalesced(() => this.#setLists(), 20);
+  }
+
+  session(id: string): SessionModel | undefined {
+    return this.#sessions.get(id);
+  }
+
+  get sessions(): readonly SessionModel[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** Begins anew, for this account or for nobody. */
+  reset(owner: Owner | null): void {
+    this.#owner = owner;
+    this.#sessions.clear();
+    this.#machines.clear();
+    this.lists.set(empty);
+  }
+
+  /** Another log: its numbers are not those of the old one, nothing can be compared. */
+  forgetSessions(): void {
+    this.#sessions.clear();
+  }
+
+  /** The relay's lists, as of `revision`. */
+  async replace(sessions: readonly WireSession[], machines: readonly WireMachine[], revision: number): Promise<void> {
+    const listed = new Set(sessions.map((session) => session.id));
+    // What a complete list does not name is gone.
+    if (sessions.length < listMax) for (const id of this.#sessions.keys()) if (!listed.has(id)) this.#sessions.delete(id);
+    for (const wire of sessions) await this.#addSession(wire, revision, false);
+    this.#machines.clear();
+    for (const wire of machines) await this.#addMachine(wire);
+    this.#setLists(true);
+  }
+
+  async apply(body: UpdateBody, revision: number): Promise<void> {
+    switch (body.t) {
+      case "new-message":
+        return this.#withSession(body.sid, (session) => session.receive(body.message));
+      case "new-session":
+        return this.#addSession(body, revision, true);
+      case "update-session":
+        return this.#withSession(body.id, async (session) => {
+          const fields: [("metadata" | "agentState"), Versioned | undefined][] = [["metadata", body.metadata], ["agentState", body.agentState]];
+          for (const [field, value] of fields) if (value !== undefined) await session.applyUpdate(field, value.value, value.version);
+        });
+      case "delete-session":
+        this.#deleted.add(body.sid);
+        this.#sessions.delete(body.sid);
+        await this.#owner?.outbox.forget(body.sid);
+        await this.#deps.database.delete("notes", `session:${body.sid}`);
+        await this.#deps.database.delete("notes", `draft:${body.sid}`);
+        this.#publish();
+        return;
+      case "session-activity":
+        return this.#withSession(body.id, async (session) => session.activity(body.active, body.activeAt));
+      case "new-machine":
+        return this.#addMachine({ ...body, id: body.machineId });
+      case "update-machine": {
+        const machine = this.#machines.get(body.machineId);
+        if (machine === undefined) return;
+        const host = body.metadata?.value == null ? machine.host : await this.#machineHost(body.machineId, body.metadata.value);
+        this.#machines.set(machine.id, { ...machine, host, active: body.active ?? machine.active, activeAt: body.activeAt ?? machine.activeAt });
+        this.#publish();
+        return;
+      }
+      case "delete-machine":
+        this.#machines.delete(body.machineId);
+        this.#publish();
+        return;
+      case "machine-activity":
+        this.#machineActivity(body.id, body.active, body.activeAt);
+        return;
+      case "device":
+        this.#deps.devicesChanged();
+        return;
+      default:
+        return; // none, shredded, and types of a newer relay
+    }
+  }
+
+  async #withSession(sid: string, work: (session: SessionModel) => Promise<void>): Promise<void> {
+    const session = this.#sessions.get(sid);
+    if (session !== undefined) return work(session);
+    if (this.#deleted.has(sid) || this.#refetching) return;
+    // A session beyond the list's end came to life: the list has it now.
+    this.#refetching = true;
+    try {
+      const { sessions, position } = await this.#deps.api.sessions();
+      for (const wire of sessions) if (!this.#deleted.has(wire.id)) await this.#addSession(wire, position?.revision ?? 0, false);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    } finally {
+      this.#refetching = false;
+    }
+  }
+
+  async #addSession(wire: WireSession, revision: number, isNew: boolean): Promise<void> {
+    const owner = this.#owner;
+    if (owner === null || this.#deleted.has(wire.id)) return;
+    let session = this.#sessions.get(wire.id);
+    if (session === undefined) {
+      session = new SessionModel(wire, {
+        accountId: owner.accountId,
+        contentSecretKey: owner.keys.content.secretKey,
+        now: this.#deps.now,
+        fetchMessages: (sid, page, limit) => this.#deps.api.messages(sid, page, limit),
+        pending: (sid) => owner.outbox.rows(sid),
+        shown: (message) => this.#deps.shown(message),
+        remembered: async (sid) => {
+          const memory = await this.#deps.database.get<Remembered & { log: string | null }>("notes", `session:${sid}`);
+          return memory?.log === this.#deps.log() ? memory : undefined;
+        },
+        remember: (sid, memory) => {
+          if (this.#deleted.has(sid)) return;
+          void this.#deps.database.put("notes", `session:${sid}`, { ...memory, log: this.#deps.log() }).catch(() => undefined);
+        },
+        changed: () => this.#publish(),
+      });
+      this.#sessions.set(wire.id, session);
+    }
+    await session.applyWire(wire, revision, isNew);
+    this.#publish();
+    this.#owner?.outbox.kick();
+  }
+
+  async #addMachine(wire: WireMachine): Promise<void> {
+    if (wire.dataEncryptionKey !== null && this.#owner !== null) {
+      try {
+        this.#machineKeys.set(wire.id, unwrapDataKey(wire.dataEncryptionKey, this.#owner.keys.content.secretKey));
+      } catch (error) {
+        if (!(error instanceof CryptoError)) throw error;
+      }
+    }
+    this.#machines.set(wire.id, { id: wire.id, host: await this.#machineHost(wire.id, wire.metadata), active: wire.active, activeAt: wire.activeAt });
+    this.#publish();
+  }
+
+  async #machineHost(id: string, metadata: string): Promise<string | null> {
+    const key = this.#machineKeys.get(id);
+    if (key === undefined) return null;
+    try {
+      return string(record(JSON.parse(fromUtf8(await openMetadata(metadata, key, "machine"))))["host"]);
+    } catch {
+      return null;
+    }
+  }
+
+  #machineActivity(id: string, active: boolean, activeAt: number): void {
+    const machine = this.#machines.get(id);
+    if (machine === undefined) return;
+    this.#machines.set(id, { ...machine, active, activeAt });
+    this.#publish();
+  }
+
+  async applyEphemeral(ephemeral: Ephemeral): Promise<void> {
+    if (ephemeral.type === "activity" && "thinking" in ephemeral) {
+      this.#sessions.get(ephemeral.id)?.activity(ephemeral.active, ephemeral.activeAt, ephemeral.thinking);
+    } else if (ephemeral.type === "machine-activity" && "active" in ephemeral) {
+      this.#machineActivity(ephemeral.id, ephemeral.active, ephemeral.activeAt);
+    } else if (ephemeral.type === "stream" && "c" in ephemeral) {
+      await this.#sessions.get(ephemeral.sid)?.stream(ephemeral.c);
+    }
+  }
+
+  #setLists(loaded = this.lists.get().loaded): void {
+    const sessions = [...this.#sessions.values()].map((session) => session.summary.get()).sort((a, b) => b.at - a.at);
+    this.lists.set({ loaded, sessions, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
+  }
+
+  /** Titles and second lines for the newest sessions, a few at a time. */
+  loadPreviews(wanted: () => boolean): void {
+    const newest = this.lists.get().sessions.slice(0, previewMax).map((summary) => summary.id);
+    const next = async (): Promise<void> => {
+      for (let id = newest.shift(); id !== undefined; id = newest.shift()) {
+        if (!wanted()) return;
+        await this.#sessions.get(id)?.loadPreview();
+      }
+    };
+    for (let lane = 0; lane < previewLanes; lane += 1) void next().catch(() => undefined);
+  }
+}
