@@ -161,3 +161,138 @@ TEST_F(real_log, does_what_the_rules_do_in_memory)
         play_and_compare(history, "log" + std::to_string(round));
     }
 }
+
+// Goal: of a deleted account nothing can be read or listed any more, live, after reopening and after a replay; what
+// others have is untouched, and the key that owned it may begin anew.
+TEST_F(real_log, a_deleted_account_is_gone_from_everywhere)
+{
+    log::log_options options;
+    options.directory = place_ / "log";
+    options.master_secret = "a master secret of more than 32 characters";
+    const system_clock_source clock;
+    counting_sink sink;
+    std::unique_ptr<log::event_log> opened = log::open_log(options, rules(), sink, clock).value();
+    std::vector<std::shared_ptr<log::command>> kept; // their addresses are what the sink knows them by
+    const auto run = [&]<class Command>(Command wanted)
+    {
+        auto shared = std::make_shared<Command>(std::move(wanted));
+        kept.push_back(shared);
+        EXPECT_TRUE(opened->submit(shared).has_value());
+        sink.wait_for(kept.size());
+        EXPECT_TRUE(sink.events_of(shared.get()).has_value());
+        return shared;
+    };
+    const auto sign_in = [&](std::uint8_t account, std::uint8_t device, log::device_kind kind)
+    {
+        login wanted;
+        wanted.public_key = key_of(account);
+        wanted.device_key = to_bytes(key_of(device));
+        wanted.kind = kind;
+        wanted.sealed_name = "name";
+        wanted.new_account = new_id<account_id>();
+        wanted.new_device = new_id<device_id>();
+        const auto done = run(std::move(wanted));
+        return principal{done->found_account, done->found_device, done->found_kind};
+    };
+    // The same for both, but that one of them deletes it all.
+    const auto live_a_little = [&](const principal& who, std::uint8_t request)
+    {
+        for (const auto* tag : {"kept", "deleted"})
+        {
+            create_session created;
+            created.who = who;
+            created.new_session = new_id<session_id>();
+            created.tag = tag;
+            created.metadata = "metadata";
+            const auto session = run(std::move(created))->session;
+            for (int i = 0; i < 100; ++i)
+            {
+                append_messages said;
+                said.who = who;
+                said.session = session;
+                said.items.push_back({"content", to_string(new_id<message_id>()), new_id<message_id>()});
+                run(std::move(said));
+            }
+            if (std::string_view(tag) == "deleted")
+            {
+                delete_session end;
+                end.who = who;
+                end.session = session;
+                EXPECT_EQ(run(std::move(end))->messages, 100u);
+            }
+        }
+        register_machine machine;
+        machine.who = who;
+        machine.new_machine = new_id<machine_row_id>();
+        machine.machine_id = "machine";
+        machine.metadata = "metadata";
+        run(std::move(machine));
+        set_machine_online online;
+        online.who = who;
+        online.machine_id = "machine";
+        online.online = true;
+        run(std::move(online));
+        approve_pairing pairing;
+        pairing.who = who;
+        pairing.request_key = key_of(request);
+        pairing.device_key = to_bytes(key_of(request));
+        pairing.sealed_name = "paired";
+        pairing.response = "answer";
+        pairing.new_device = new_id<device_id>();
+        run(std::move(pairing));
+    };
+    const auto doomed = sign_in(1, 10, log::device_kind::browser);
+    const auto other = sign_in(2, 20, log::device_kind::browser);
+    live_a_little(doomed, 50);
+    live_a_little(other, 60);
+    const auto others = everything(*opened->read(), other.account);
+
+    delete_account all;
+    all.who = doomed;
+    const auto answer = run(std::move(all));
+    EXPECT_EQ(answer->sessions, 1u);
+    EXPECT_EQ(answer->machines, 1u);
+    const auto anew = sign_in(1, 10, log::device_kind::browser);
+    EXPECT_NE(anew.account, doomed.account);
+    live_a_little(anew, 50);
+    const auto news = everything(*opened->read(), anew.account);
+
+    const auto check = [&](const log::snapshot& at)
+    {
+        std::uint64_t revisions = 0;
+        for (lsn next{1}; next <= at.head(); next = next.next())
+        {
+            const auto happened = at.read(next).value();
+            if (happened.header.account != doomed.account)
+                continue;
+            EXPECT_EQ(happened.header.rev.value, ++revisions);
+            EXPECT_TRUE(happened.shredded()) << log::name(happened.header.type);
+            EXPECT_EQ(find_revision(at, doomed, happened.header.rev).error(), errc::not_found);
+        }
+        EXPECT_EQ(revisions, answer->deleted.value);
+        EXPECT_TRUE(changes(at, doomed.account, revision{}, SIZE_MAX)->empty());
+        EXPECT_EQ(last_revision(at, doomed.account), revision{});
+        EXPECT_EQ(find_account(at, doomed.account).error(), errc::not_found);
+        EXPECT_TRUE(list_devices(at, doomed.account)->empty());
+        EXPECT_TRUE(list_sessions(at, doomed.account, SIZE_MAX)->empty());
+        EXPECT_TRUE(list_machines(at, doomed.account)->empty());
+        const auto active = list_active(at).value();
+        EXPECT_EQ(active.size(), 4u); // a session and a machine of each of the two that are left
+        for (const auto& thing : active)
+            EXPECT_NE(thing.account, doomed.account);
+        EXPECT_EQ(find_pairing(at, key_of(50))->account, anew.account);
+        EXPECT_EQ(everything(at, other.account), others);
+        EXPECT_EQ(everything(at, anew.account), news);
+    };
+    check(*opened->read());
+    opened.reset();
+    opened = log::open_log(options, rules(), sink, clock).value();
+    check(*opened->read());
+    opened.reset();
+
+    const auto reader = log::open_log_reader(options, rules()).value();
+    EXPECT_TRUE(reader->verify(1)->findings.empty());
+    const auto compared = compare_rebuilt_views(*reader, place_ / "scratch").value();
+    for (const auto& table : compared.tables)
+        EXPECT_TRUE(table.equal()) << table.table;
+}
