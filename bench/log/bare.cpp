@@ -28,7 +28,7 @@ log::table_id table_named(std::string_view name)
 std::size_t record_extra_bytes()
 {
     log::body_encoder encoder;
-    const log::message_appended body{.id = {}, .local_id = std::string(36, 'x'), .content = "AAAA"};
+    const log::message_appended body{.id = {}, .local_id = "00000000-0000-4000-8000-000000000000", .content = "AAAA"};
     return log::record_overhead_bytes + encoder.encode(body).size() - 3;
 }
 

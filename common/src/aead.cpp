@@ -13,15 +13,23 @@ void xchacha_seal(bytes& out, const key256& key, const xchacha_nonce& nonce, byt
         nonce.data(), key.data());
 }
 
-result<bytes> xchacha_open(const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed)
+result<void> xchacha_open(bytes& out, const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed)
 {
     if (nonce.size() != xchacha_nonce_bytes || sealed.size() < aead_tag_bytes)
         return fail(errc::corrupt, "sealed bytes are too short");
-    bytes out(sealed.size() - aead_tag_bytes);
+    out.resize(sealed.size() - aead_tag_bytes);
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             out.data(), nullptr, nullptr, sealed.data(), sealed.size(), authenticated.data(), authenticated.size(),
             nonce.data(), key.data()) != 0)
         return fail(errc::corrupt, "sealed bytes do not authenticate");
+    return {};
+}
+
+result<bytes> xchacha_open(const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed)
+{
+    bytes out;
+    if (auto opened = xchacha_open(out, key, nonce, authenticated, sealed); !opened)
+        return std::unexpected(opened.error());
     return out;
 }
 

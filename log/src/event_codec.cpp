@@ -173,6 +173,13 @@ std::optional<Offset<fb::Event>> write_compact(FlatBufferBuilder& to, const mess
 class field_reader
 {
 public:
+    enum class texts
+    {
+        read,
+        leave_empty ///< only checked
+    };
+    explicit field_reader(texts wanted) : texts_(wanted) {}
+
     bool good() const noexcept { return good_; }
 
     byte_view data(const byte_vector* field)
@@ -181,7 +188,7 @@ public:
     }
     std::string text(const flatbuffers::String* field)
     {
-        return require(field) ? std::string(field->data(), field->size()) : std::string();
+        return require(field) && texts_ == texts::read ? std::string(field->data(), field->size()) : std::string();
     }
     template <std::size_t N>
     byte_array<N> array(const byte_vector* field)
@@ -200,7 +207,13 @@ public:
         const auto found = data(field);
         // pack() makes no empty string: an empty packed text would be a second form of the empty text.
         good_ = good_ && !(packed && found.empty());
+        if (texts_ == texts::leave_empty)
+            return {};
         return packed ? unpack(found) : std::string(consortium::text(found));
+    }
+    std::string uuid(const byte_array<16>& packed)
+    {
+        return texts_ == texts::read ? unpack_uuid(packed) : std::string();
     }
     std::string ciphertext(const fb::Ciphertext* field)
     {
@@ -219,6 +232,7 @@ private:
         good_ = good_ && field != nullptr;
         return field != nullptr;
     }
+    texts texts_;
     bool good_ = true;
 };
 
@@ -294,9 +308,8 @@ event_body read(field_reader& from, const fb::MachineRemoved& body)
 }
 
 template <class Table>
-result<event_body> read_union(const fb::Event& event)
+result<event_body> read_union(const fb::Event& event, field_reader from)
 {
-    field_reader from;
     const auto* body = static_cast<const Table*>(event.body());
     auto out = read(from, *body);
     if (!from.good())
@@ -304,52 +317,51 @@ result<event_body> read_union(const fb::Event& event)
     return out;
 }
 
-result<event_body> read_compact(const fb::Event& event)
+result<event_body> read_compact(const fb::Event& event, field_reader from)
 {
-    field_reader from;
     const auto& ids = *static_cast<const fb::CompactMessage*>(event.body());
     const auto id = [](const auto* field) { return to_array<16>({field->data(), field->size()}); };
     message_appended out{
         .id = {id(ids.id())},
-        .local_id = unpack_uuid(id(ids.local_id())),
+        .local_id = from.uuid(id(ids.local_id())),
         .content = from.packed(event.packed(), /*packed=*/true)};
     if (!from.good())
         return fail(errc::corrupt, "event body: a field is missing or has the wrong length");
     return out;
 }
 
-result<event_body> read_event(const fb::Event& event)
+result<event_body> read_event(const fb::Event& event, field_reader from)
 {
     if (event.body_type() != fb::Body::NONE && event.body() == nullptr)
         return fail(errc::corrupt, "event body: empty");
     switch (event.body_type())
     {
     case fb::Body::AccountCreated:
-        return read_union<fb::AccountCreated>(event);
+        return read_union<fb::AccountCreated>(event, from);
     case fb::Body::DeviceAdded:
-        return read_union<fb::DeviceAdded>(event);
+        return read_union<fb::DeviceAdded>(event, from);
     case fb::Body::DeviceRenamed:
-        return read_union<fb::DeviceRenamed>(event);
+        return read_union<fb::DeviceRenamed>(event, from);
     case fb::Body::PairingApproved:
-        return read_union<fb::PairingApproved>(event);
+        return read_union<fb::PairingApproved>(event, from);
     case fb::Body::SessionCreated:
-        return read_union<fb::SessionCreated>(event);
+        return read_union<fb::SessionCreated>(event, from);
     case fb::Body::MessageAppended:
-        return read_union<fb::MessageAppended>(event);
+        return read_union<fb::MessageAppended>(event, from);
     case fb::Body::SessionMetadataChanged:
-        return read_union<fb::SessionMetadataChanged>(event);
+        return read_union<fb::SessionMetadataChanged>(event, from);
     case fb::Body::AgentStateChanged:
-        return read_union<fb::AgentStateChanged>(event);
+        return read_union<fb::AgentStateChanged>(event, from);
     case fb::Body::MachineRegistered:
-        return read_union<fb::MachineRegistered>(event);
+        return read_union<fb::MachineRegistered>(event, from);
     case fb::Body::MachineMetadataChanged:
-        return read_union<fb::MachineMetadataChanged>(event);
+        return read_union<fb::MachineMetadataChanged>(event, from);
     case fb::Body::DaemonStateChanged:
-        return read_union<fb::DaemonStateChanged>(event);
+        return read_union<fb::DaemonStateChanged>(event, from);
     case fb::Body::MachineRemoved:
-        return read_union<fb::MachineRemoved>(event);
+        return read_union<fb::MachineRemoved>(event, from);
     case fb::Body::CompactMessage:
-        return read_compact(event);
+        return read_compact(event, from);
     case fb::Body::NONE:
     case fb::Body::NoBody:
         return fail(errc::corrupt, "event body: none, though the record has one");
@@ -439,7 +451,10 @@ byte_view body_encoder::encode(const event_body& body)
     return {builder_.GetBufferPointer(), builder_.GetSize()};
 }
 
-result<event_body> decode_body(event_type type, byte_view encoded)
+namespace
+{
+
+result<event_body> decode(event_type type, byte_view encoded, field_reader::texts wanted)
 {
     if (!is_known(type))
         return fail(errc::newer_version, "event type " + std::to_string(static_cast<unsigned>(type)) + " is unknown");
@@ -449,7 +464,7 @@ result<event_body> decode_body(event_type type, byte_view encoded)
         flatbuffers::Verifier verifier(encoded.data(), encoded.size());
         if (!fb::VerifyEventBuffer(verifier))
             return fail(errc::corrupt, "event body: not a valid FlatBuffer");
-        auto read = read_event(*fb::GetEvent(encoded.data()));
+        auto read = read_event(*fb::GetEvent(encoded.data()), field_reader(wanted));
         if (!read)
             return std::unexpected(read.error());
         body = std::move(*read);
@@ -457,6 +472,20 @@ result<event_body> decode_body(event_type type, byte_view encoded)
     if (!body_fits(type, body))
         return fail(errc::corrupt, "event body: of another kind than its type " + std::string(name(type)));
     return body;
+}
+
+} // namespace
+
+result<event_body> decode_body(event_type type, byte_view encoded)
+{
+    return decode(type, encoded, field_reader::texts::read);
+}
+
+result<void> check_body(event_type type, byte_view encoded)
+{
+    if (auto body = decode(type, encoded, field_reader::texts::leave_empty); !body)
+        return std::unexpected(body.error());
+    return {};
 }
 
 std::string_view name(event_type type) noexcept

@@ -27,4 +27,7 @@ private:
 /// for anything that encode() does not write.
 result<event_body> decode_body(event_type type, byte_view encoded);
 
+/// Whether decode_body() would accept it, without making the texts it holds.
+result<void> check_body(event_type type, byte_view encoded);
+
 } // namespace consortium::log

@@ -1,7 +1,7 @@
 #include "reader.hpp"
-#include "event_codec.hpp"
 #include "overlay.hpp"
 #include "prover.hpp"
+#include "record_opener.hpp"
 
 namespace consortium::log
 {
@@ -26,10 +26,7 @@ public:
         rocksdb::PinnableSlice value;
         if (!get_row(at_->store(), at_->options(), at_->store().log(), record_key(number), value))
             return fail(errc::corrupt, "lsn " + std::to_string(number.value) + " is missing");
-        auto opened = open_record(*at_, *with_, number, view(value), /*check_commitments=*/false);
-        if (!opened)
-            return std::unexpected(opened.error());
-        return std::move(opened->happened);
+        return record_opener(*at_, *with_).open(number, view(value));
     }
     catch (const log_failure& failure)
     {
@@ -48,6 +45,7 @@ public:
         out.reserve(count);
         const std::unique_ptr<rocksdb::Iterator> records(
             at_->store().db().NewIterator(at_->options(), at_->store().log()));
+        record_opener opener(*at_, *with_);
         records->Seek(slice(record_key(first)));
         for (auto number = first; out.size() < count; number = number.next(), records->Next())
         {
@@ -55,10 +53,10 @@ public:
                 return std::unexpected(to_error(records->status(), "cannot read the log"));
             if (!records->Valid() || text(view(records->key())) != text(record_key(number)))
                 return fail(errc::corrupt, "lsn " + std::to_string(number.value) + " is missing");
-            auto opened = open_record(*at_, *with_, number, view(records->value()), /*check_commitments=*/false);
+            auto opened = opener.open(number, view(records->value()));
             if (!opened)
                 return std::unexpected(opened.error());
-            out.push_back(std::move(opened->happened));
+            out.push_back(std::move(*opened));
         }
         return out;
     }
@@ -125,44 +123,6 @@ std::unexpected<error> fail_record(lsn number, const error& why)
 byte_array<8> record_key(lsn number) noexcept
 {
     return big_endian(number.value);
-}
-
-result<opened_record>
-open_record(const pinned_store& at, reading& with, lsn number, byte_view value, bool check_commitments)
-{
-    const auto record = parse_record(value);
-    if (!record)
-        return fail_record(number, record.error());
-    const auto header = open_header(*record, with.keys->log_key(), number);
-    if (!header)
-        return fail_record(number, header.error());
-    opened_record out{.happened = {.number = number, .header = header->header, .body = {}}, .destroyed_by = {}};
-    if (check_commitments)
-    {
-        if (commit_header(with.keys->log_key(), header->header, header->image) != record->header_commitment)
-            return fail_record(
-                number, {.code = errc::corrupt, .detail = "header commitment does not fit", .retry = {}});
-    }
-
-    const auto key = with.keys->find(at, record->key);
-    if (key.what == key_state::kind::destroyed)
-    {
-        out.destroyed_by = key.destroyed_by;
-        return out;
-    }
-    if (key.what == key_state::kind::unknown)
-        return fail_record(
-            number, {.code = errc::corrupt, .detail = "its data key is missing and nothing deleted it", .retry = {}});
-    const auto plain = open_body(*record, *key.key, *header);
-    if (!plain)
-        return fail_record(number, plain.error());
-    if (check_commitments && commit_body(*key.key, header->header, *plain) != record->body_commitment)
-        return fail_record(number, {.code = errc::corrupt, .detail = "body commitment does not fit", .retry = {}});
-    auto body = decode_body(header->header.type, *plain);
-    if (!body)
-        return fail_record(number, body.error());
-    out.happened.body = std::move(*body);
-    return out;
 }
 
 const std::string& sign_head(const pinned_store& at, const reading& with)

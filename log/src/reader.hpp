@@ -31,18 +31,6 @@ byte_array<8> record_key(lsn number) noexcept;
 /// `why`, naming the record.
 std::unexpected<error> fail_record(lsn number, const error& why);
 
-/// A record, opened as far as its keys allow.
-struct opened_record
-{
-    event happened;
-    lsn destroyed_by; ///< if shredded: the event that destroyed the body's key
-};
-
-/// `check_commitments`: recompute both, as verify does. errc::corrupt names the lsn; errc::newer_version.
-/// Throws log_failure when the store cannot be read.
-result<opened_record>
-open_record(const pinned_store& at, reading& with, lsn number, byte_view value, bool check_commitments);
-
 /// The checkpoint of this moment; signed once.
 const std::string& sign_head(const pinned_store& at, const reading& with);
 

@@ -171,11 +171,11 @@ result<record_view> parse_record(byte_view value)
 
 result<opened_header> open_header(const record_view& record, const sealing_key& log_key, lsn number)
 {
-    const auto plain = xchacha_open(log_key.cipher, record.header_nonce, header_place(number), record.sealed_header);
-    if (!plain)
+    thread_local bytes plain;
+    if (!xchacha_open(plain, log_key.cipher, record.header_nonce, header_place(number), record.sealed_header))
         return fail(errc::corrupt, "record header does not authenticate");
     opened_header out;
-    out.image = to_array<header_bytes>(*plain);
+    out.image = to_array<header_bytes>(plain);
     auto header = read_header(out.image);
     if (!header)
         return std::unexpected(header.error());
@@ -185,12 +185,19 @@ result<opened_header> open_header(const record_view& record, const sealing_key& 
     return out;
 }
 
+result<void> open_body(bytes& out, const record_view& record, const sealing_key& data_key, const opened_header& header)
+{
+    if (!xchacha_open(out, data_key.cipher, record.body_nonce, header.image, record.sealed_body))
+        return fail(errc::corrupt, "record body does not authenticate");
+    return {};
+}
+
 result<bytes> open_body(const record_view& record, const sealing_key& data_key, const opened_header& header)
 {
-    auto plain = xchacha_open(data_key.cipher, record.body_nonce, header.image, record.sealed_body);
-    if (!plain)
-        return fail(errc::corrupt, "record body does not authenticate");
-    return plain;
+    bytes out;
+    if (auto opened = open_body(out, record, data_key, header); !opened)
+        return std::unexpected(opened.error());
+    return out;
 }
 
 } // namespace consortium::log

@@ -71,7 +71,8 @@ struct opened_header
 };
 /// errc::corrupt, errc::newer_version.
 result<opened_header> open_header(const record_view& record, const sealing_key& log_key, lsn number);
-/// errc::corrupt.
+/// errc::corrupt. The body replaces what is in `out`, whose memory is used again.
+result<void> open_body(bytes& out, const record_view& record, const sealing_key& data_key, const opened_header& header);
 result<bytes> open_body(const record_view& record, const sealing_key& data_key, const opened_header& header);
 
 } // namespace consortium::log

@@ -1,9 +1,11 @@
 #include "verify.hpp"
 #include "checkpoints.hpp"
+#include "record_opener.hpp"
 #include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <pthread.h>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,6 +36,25 @@ struct chunk
     std::vector<finding> findings;
 };
 
+void check_record(record_opener& opener, byte_view value, fact& here, std::vector<finding>& findings)
+{
+    const auto record = parse_record(value);
+    if (!record)
+    {
+        findings.push_back({.number = here.number, .what = fail_record(here.number, record.error()).error().detail});
+        return;
+    }
+    here.leaf = record->leaf();
+    const auto checked = opener.check(here.number, *record);
+    if (!checked)
+    {
+        findings.push_back({.number = here.number, .what = checked.error().detail});
+        return;
+    }
+    here.header = checked->header;
+    here.destroyed_by = checked->destroyed_by;
+}
+
 /// Opens records `first` to `last`, each on its own.
 chunk open_chunk(const pinned_store& at, reading& with, lsn first, lsn last)
 {
@@ -42,6 +63,7 @@ chunk open_chunk(const pinned_store& at, reading& with, lsn first, lsn last)
     auto options = at.options();
     options.readahead_size = readahead_bytes;
     options.fill_cache = false;
+    record_opener opener(at, with);
     const std::unique_ptr<rocksdb::Iterator> records(at.store().db().NewIterator(options, at.store().log()));
     records->Seek(slice(record_key(first)));
     for (auto number = first; number <= last; number = number.next())
@@ -56,30 +78,20 @@ chunk open_chunk(const pinned_store& at, reading& with, lsn first, lsn last)
             // A damaged block ends an iterator: look for what comes after it.
             if (!records->Valid() && number < last)
                 records->Seek(slice(record_key(number.next())));
-            out.facts.push_back(std::move(here));
+            out.facts.push_back(here);
             continue;
         }
         const auto value = view(records->value());
         here.bytes = value.size();
-        if (const auto record = parse_record(value))
-            here.leaf = record->leaf();
         try
         {
-            auto opened = open_record(at, with, number, value, /*check_commitments=*/true);
-            if (opened)
-            {
-                here.header = opened->happened.header;
-                if (opened->happened.shredded())
-                    here.destroyed_by = opened->destroyed_by;
-            }
-            else
-                out.findings.push_back({.number = number, .what = opened.error().detail});
+            check_record(opener, value, here, out.findings);
         }
         catch (const log_failure& failure)
         {
             out.findings.push_back({.number = number, .what = failure.reason.detail});
         }
-        out.facts.push_back(std::move(here));
+        out.facts.push_back(here);
         records->Next();
     }
     return out;
@@ -93,7 +105,10 @@ public:
         : at_(at), with_(with), count_((at.head().value + chunk_records - 1) / chunk_records), ahead_max_(threads * 4)
     {
         for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i)
+        {
             workers_.emplace_back([this] { work(); });
+            ::pthread_setname_np(workers_.back().native_handle(), "log-verify");
+        }
     }
     ~chunk_source()
     {

@@ -23,6 +23,7 @@ RC_GTEST_PROP(event_codec, every_body_is_read_as_it_was_written, ())
     const auto read = decode_body(type, data);
     RC_ASSERT(read.has_value());
     RC_ASSERT(*read == body);
+    RC_ASSERT(check_body(type, data).has_value());
 }
 
 RC_GTEST_PROP(event_codec, every_truncation_is_refused, ())
@@ -45,6 +46,7 @@ RC_GTEST_PROP(event_codec, flipped_bits_never_crash, ())
     {
         data[i] ^= static_cast<std::uint8_t>(1u << (i % 8));
         const auto read = decode_body(type, data);
+        RC_ASSERT(check_body(type, data).has_value() == read.has_value());
         if (!read)
             RC_ASSERT(read.error().code == errc::corrupt || read.error().code == errc::newer_version);
         data[i] ^= static_cast<std::uint8_t>(1u << (i % 8));

@@ -15,6 +15,8 @@ using xchacha_nonce = byte_array<xchacha_nonce_bytes>;
 void xchacha_seal(bytes& out, const key256& key, const xchacha_nonce& nonce, byte_view authenticated, byte_view plain);
 
 /// `sealed` is ciphertext ‖ tag. errc::corrupt when it does not authenticate.
+/// The plain bytes replace what is in `out`, whose memory is used again.
+result<void> xchacha_open(bytes& out, const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed);
 result<bytes> xchacha_open(const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed);
 
 /// nonce ‖ ciphertext ‖ tag with a random nonce, and back.
