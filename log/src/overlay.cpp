@@ -128,21 +128,30 @@ void row_overlay::collect(table_id table, byte_view prefix, ordered& into) const
 
 void row_overlay::write(rocksdb::WriteBatch& batch, const rocks_store& store, const row_codec& codec) const
 {
-    bytes sealed;
     for (table_id table = 0; table < tables_.size(); ++table)
-    {
-        auto* family = store.view(table);
-        for (const auto& prefix : tables_[table].erased)
-            batch.DeleteRange(family, slice(prefix), slice(after_prefix(prefix)));
-        for (const auto& [key, value] : tables_[table].rows)
-            if (!value)
-                batch.Delete(family, slice(key));
-            else
-            {
-                codec.seal(sealed, table, key, *value);
-                batch.Put(family, slice(key), slice(sealed));
-            }
-    }
+        write(batch, table, store, codec);
+}
+
+void row_overlay::write(
+    rocksdb::WriteBatch& batch, table_id table, const rocks_store& store, const row_codec& codec) const
+{
+    write_erased(batch, table, store);
+    auto* family = store.view(table);
+    bytes sealed;
+    for (const auto& [key, value] : tables_[table].rows)
+        if (!value)
+            batch.Delete(family, slice(key));
+        else
+        {
+            codec.seal(sealed, table, key, *value);
+            batch.Put(family, slice(key), slice(sealed));
+        }
+}
+
+void row_overlay::write_erased(rocksdb::WriteBatch& batch, table_id table, const rocks_store& store) const
+{
+    for (const auto& prefix : tables_[table].erased)
+        batch.DeleteRange(store.view(table), slice(prefix), slice(after_prefix(prefix)));
 }
 
 void row_overlay::clear()

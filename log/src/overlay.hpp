@@ -86,6 +86,10 @@ public:
     void collect(table_id table, byte_view prefix, ordered& into) const;
     /// Adds all to `batch`, sealed: each row once, as it is at the end.
     void write(rocksdb::WriteBatch& batch, const rocks_store& store, const row_codec& codec) const;
+    /// The same of one table.
+    void write(rocksdb::WriteBatch& batch, table_id table, const rocks_store& store, const row_codec& codec) const;
+    /// Of that only the erased prefixes, which come before the rows.
+    void write_erased(rocksdb::WriteBatch& batch, table_id table, const rocks_store& store) const;
 
     const std::vector<table>& tables() const noexcept { return tables_; }
     std::vector<table>& tables() noexcept { return tables_; }

@@ -1,6 +1,11 @@
 #include "consortium/projections/rebuild.hpp"
 #include "consortium/projections/views.hpp"
 #include "families.hpp"
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
 
 namespace consortium::projections
 {
@@ -8,29 +13,101 @@ namespace
 {
 
 /// Events folded between two commits of the scratch views: bounds what they hold in memory.
-constexpr std::size_t events_per_commit = 4096;
-constexpr std::size_t events_per_read = 256;
+constexpr std::size_t events_per_commit = 32'768;
+constexpr std::size_t events_per_read = 512;
+constexpr std::size_t reads_ahead_max = 8;
+
+/// The events of a log in order, read and opened by another thread.
+class event_source
+{
+public:
+    explicit event_source(const log::snapshot& from) : from_(from), reader_([this] { read(); }) {}
+    ~event_source()
+    {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        changed_.notify_all();
+        reader_.join();
+    }
+
+    /// Empty: that was all. Errors of the log.
+    result<std::vector<log::event>> next()
+    {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return !ready_.empty(); });
+        // What ends the events stays: it is the answer from then on.
+        if (!ready_.front() || ready_.front()->empty())
+            return ready_.front();
+        auto out = std::move(ready_.front());
+        ready_.pop_front();
+        lock.unlock();
+        changed_.notify_all();
+        return out;
+    }
+
+private:
+    void read()
+    {
+        for (lsn next{1};;)
+        {
+            auto events = from_.read(next, events_per_read);
+            if (events && events->empty() && next <= from_.head())
+                events = fail(errc::corrupt, "record " + std::to_string(next.value) + " is missing");
+            const bool last = !events || events->empty();
+            if (!last)
+                next = events->back().number.next();
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [&] { return stopping_ || ready_.size() < reads_ahead_max; });
+                if (stopping_)
+                    return;
+                ready_.push_back(std::move(events));
+            }
+            changed_.notify_all();
+            if (last)
+                return;
+        }
+    }
+
+    const log::snapshot& from_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<result<std::vector<log::event>>> ready_;
+    bool stopping_ = false;
+    std::thread reader_;
+};
 
 result<std::uint64_t> fold_events(const log::snapshot& from, log::scratch_views& into)
 {
+    event_source source(from);
     std::uint64_t folded = 0;
-    for (lsn next{1}; next <= from.head();)
+    for (;;)
     {
-        const auto events = from.read(next, events_per_read);
+        const auto events = source.next();
         if (!events)
             return std::unexpected(events.error());
         if (events->empty())
-            return fail(errc::corrupt, "record " + std::to_string(next.value) + " is missing");
+            break;
         for (const auto& happened : *events)
         {
             rules().fold(happened, into.rows());
             if (++folded % events_per_commit == 0)
                 into.commit();
         }
-        next = events->back().number.next();
     }
-    into.commit();
+    into.finish();
     return folded;
+}
+
+/// Both at once: each row of a table is opened on the way.
+table_comparison
+compare_table(const log::view_reader& live, const log::view_reader& rebuilt, std::string_view name, log::table_id table)
+{
+    auto other = std::async(std::launch::async, [&] { return log::table_digest(rebuilt, table); });
+    const auto mine = log::table_digest(live, table);
+    return {.table = std::string(name), .live = mine, .rebuilt = other.get()};
 }
 
 } // namespace
@@ -55,10 +132,7 @@ result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, cons
             rebuild_report report{.events = *events, .tables = {}};
             const auto tables = rules().tables();
             for (log::table_id table = 0; table < tables.size(); ++table)
-                report.tables.push_back(
-                    {.table = std::string(tables[table]),
-                     .live = log::table_digest(*live, table),
-                     .rebuilt = log::table_digest((*rebuilt)->rows(), table)});
+                report.tables.push_back(compare_table(*live, (*rebuilt)->rows(), tables[table], table));
             return report;
         });
 }

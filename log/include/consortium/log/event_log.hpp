@@ -179,7 +179,11 @@ public:
     virtual ~scratch_views() = default;
     /// Rows as folded so far; commit() after every some thousand events keeps memory bounded.
     virtual view_writer& rows() = 0;
+    /// Has the rows written by another thread, once those of the commit before are. Throws log_failure when these could
+    /// not be.
     virtual void commit() = 0;
+    /// Commits and waits. From then on rows() may be read by several threads until it is written to again.
+    virtual void finish() = 0;
 };
 result<std::unique_ptr<scratch_views>>
 open_scratch_views(const std::filesystem::path& directory, const log_reader& source, const domain& rules);
