@@ -12,6 +12,8 @@ namespace
 
 constexpr std::size_t number_row_bytes = 16 + 1 + 4; ///< a sealed row of one number of four bytes
 constexpr std::size_t hot_row_bytes = 16 + 1 + 4 + 6 + 1 + 6 + 16;
+constexpr std::uint64_t run_length = 64;
+constexpr std::size_t run_row_bytes = 16 + 1 + 4 + run_length / 2; ///< sealed, half full
 constexpr std::size_t head_bytes = 600;
 
 log::table_id table_named(std::string_view name)
@@ -37,6 +39,7 @@ bare_store::bare_store(const std::filesystem::path& directory, bare_shape shape)
       record_(shape.payload_bytes + record_extra_bytes()),
       row_(number_row_bytes),
       hot_row_(hot_row_bytes),
+      run_row_(run_row_bytes),
       head_(head_bytes)
 {
     std::filesystem::remove_all(directory);
@@ -50,7 +53,7 @@ bare_store::bare_store(const std::filesystem::path& directory, bare_shape shape)
         need(log::witness_file::create(path, {}), "cannot make a witness");
         witness_ = need(log::witness_file::open(path, {}, {}), "cannot open a witness");
     }
-    for (auto* data : {&record_, &row_, &hot_row_, &head_})
+    for (auto* data : {&record_, &row_, &hot_row_, &run_row_, &head_})
         fill_random(*data);
 }
 
@@ -63,18 +66,8 @@ void bare_store::write(std::size_t records)
         batch.Put(store_->log(), log::slice(key), log::slice(record_));
     }
     if (shape_.view_rows)
-        for (std::size_t i = 0; i < records; ++i)
-            put_rows(batch);
-    if (shape_.view_rows)
     {
-        byte_array<32> key{};
-        for (std::size_t i = 0; i < std::min(shape_.sessions, records); ++i)
-        {
-            key[0] = static_cast<std::uint8_t>(i);
-            batch.Put(
-                store_->view(table_named("account_head")), log::slice(byte_view(key).first(16)), log::slice(row_));
-            batch.Put(store_->view(table_named("session_hot")), log::slice(key), log::slice(hot_row_));
-        }
+        put_rows(batch, records);
         batch.Put(store_->meta(), "head", log::slice(head_));
     }
     rocksdb::WriteOptions durable;
@@ -85,21 +78,35 @@ void bare_store::write(std::size_t records)
         need(witness_->advance({number_}, {}), "cannot advance the witness");
 }
 
-/// A message's own rows: two that go behind the last of their session, one anywhere in it.
-void bare_store::put_rows(rocksdb::WriteBatch& batch)
+/// What the messages of a batch leave in the views: each a row of its own, anywhere in its session, and for every run
+/// of places that they touched one row of the session and one of the account.
+void bare_store::put_rows(rocksdb::WriteBatch& batch, std::size_t records)
 {
-    static const auto revision = table_named("revision");
-    static const auto message = table_named("message");
     static const auto local_id = table_named("local_id");
     byte_array<32> key{};
-    key[0] = static_cast<std::uint8_t>(rows_ % shape_.sessions);
-    const auto place = big_endian(++rows_);
-    std::memcpy(key.data() + 16, place.data(), 8);
-    batch.Put(store_->view(revision), log::slice(byte_view(key).first(24)), log::slice(row_));
-    batch.Put(store_->view(message), log::slice(byte_view(key).first(24)), log::slice(row_));
-    const auto anywhere = big_endian(random_());
-    std::memcpy(key.data() + 16, anywhere.data(), 8);
-    batch.Put(store_->view(local_id), log::slice(key), log::slice(row_));
+    for (std::size_t i = 0; i < records; ++i)
+    {
+        key[0] = static_cast<std::uint8_t>(i % shape_.sessions);
+        const auto anywhere = big_endian(random_());
+        std::memcpy(key.data() + 16, anywhere.data(), 8);
+        batch.Put(store_->view(local_id), log::slice(key), log::slice(row_));
+    }
+    const auto sessions = std::min(shape_.sessions, records);
+    for (std::size_t session = 0; session < sessions; ++session)
+    {
+        key[0] = static_cast<std::uint8_t>(session);
+        const auto last = number_ / shape_.sessions / run_length;
+        const auto touched = records / sessions / run_length + 1;
+        for (std::size_t run = 0; run < touched; ++run)
+        {
+            const auto place = big_endian(last - std::min<std::uint64_t>(last, run));
+            std::memcpy(key.data() + 16, place.data(), 8);
+            for (const auto* name : {"revision_run", "message_run"})
+                batch.Put(store_->view(table_named(name)), log::slice(byte_view(key).first(24)), log::slice(run_row_));
+        }
+        batch.Put(store_->view(table_named("account_head")), log::slice(byte_view(key).first(16)), log::slice(row_));
+        batch.Put(store_->view(table_named("session_hot")), log::slice(key), log::slice(hot_row_));
+    }
 }
 
 } // namespace consortium::bench

@@ -30,17 +30,17 @@ public:
     std::uint64_t records() const noexcept { return number_; }
 
 private:
-    void put_rows(rocksdb::WriteBatch& batch);
+    void put_rows(rocksdb::WriteBatch& batch, std::size_t records);
 
     bare_shape shape_;
     std::unique_ptr<log::rocks_store> store_;
     std::optional<log::witness_file> witness_;
     std::mt19937_64 random_{1};
     std::uint64_t number_ = 0;
-    std::uint64_t rows_ = 0;
     bytes record_;
     bytes row_;
     bytes hot_row_;
+    bytes run_row_;
     bytes head_;
 };
 
