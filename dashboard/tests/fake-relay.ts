@@ -437,7 +437,7 @@ export class FakeRelay {
   }
 }
 
-class Refusal extends Error {
+export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
   constructor(status: number, code: string, message: string) {

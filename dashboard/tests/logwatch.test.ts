@@ -10,7 +10,7 @@ import type { AlarmKind, Pin } from "../src/state/pins.ts";
 import type { SessionModel } from "../src/state/session.ts";
 import { agentLogin, AgentSession } from "./fake-agent.ts";
 import { FakeLog } from "./fake-log.ts";
-import { FakeRelay } from "./fake-relay.ts";
+import { FakeRelay, Refusal } from "./fake-relay.ts";
 
 let relay: FakeRelay;
 let browser: IDBFactory;
@@ -167,6 +167,23 @@ describe("an honest relay", () => {
     await again.watch.get().again();
     expect(again.watch.get().saved?.records.at(-1)?.revision).toBe(relay.onlyAccount.revision);
     expect(again.watch.get().alarm.get()).toBeNull();
+  });
+
+  it("may seem shorter once, when another log took its place in between", async () => {
+    const client = await page();
+    const agent = await agentSession();
+    for (let i = 0; i < 5; i += 1) await agent.text(`line ${i}`);
+    await verified(client);
+    let once = true;
+    relay.tamperProof = (answer, path) => {
+      if (!once || path === "/v1/log/key") return answer;
+      once = false;
+      throw new Refusal(409, "conflict", "The log has no such size");
+    };
+    await client.watch.get().settle();
+    await client.watch.get().settle();
+    expect(client.watch.get().status.get().state).toBe("verified");
+    expect(client.watch.get().alarm.get()).toBeNull();
   });
 
   it("is watched by two tabs that share what they accepted", async () => {

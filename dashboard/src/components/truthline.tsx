@@ -99,7 +99,7 @@ export function TruthLine(): ReactElement {
   return (
     <footer className="truth" aria-label="Connection and log" data-testid="truth-line" data-t={alarm !== null ? "bad" : ""} data-state={connection.state} data-log={log.state}>
       {alarm !== null ? (
-        <Go to="/log" className="say" role="alert" data-testid="open-log">
+        <Go to="/log" className="say" data-testid="open-log">
           <AlertIcon className="i" />
           <b>the relay's history does not match</b>
           <span className="no-phone trunc">{alarm.text}</span>
@@ -109,6 +109,9 @@ export function TruthLine(): ReactElement {
           {say}
         </Go>
       )}
+      <span className="vh" role="alert">
+        {alarm !== null && `The relay's history does not match. ${alarm.text}`}
+      </span>
       <span className="vh" role="status">
         {connection.state}
         {connection.state === "live" && log.state === "refuted" && ", the log was not verified"}

@@ -92,7 +92,8 @@ export class LogWatch {
   #latest: LogEntry[] = [];
   /** The key was asked for on this connection. */
   #keyed: LogKey | null = null;
-  #missing = 0;
+  /** Answers in a row that would be alarming if they came again. */
+  #doubts = 0;
   #startedAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #timerAt = 0;
@@ -254,7 +255,7 @@ export class LogWatch {
       let retry: number | null = null;
       try {
         if (this.#log !== null && this.#highest > 0 && !this.#closed) await this.#check(this.#log);
-        this.#missing = 0;
+        this.#doubts = 0;
       } catch (error) {
         retry = await this.#failed(error);
       } finally {
@@ -405,17 +406,25 @@ export class LogWatch {
     try {
       return await request();
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) throw new Refuted("shorter", `The relay's log got shorter than what this browser accepted. ${error.message}`, { code: error.code, message: error.message });
+      if (error instanceof ApiError && error.status === 409) {
+        // Another log may have taken its place: ask for its key again before this is believed.
+        this.#keyed = null;
+        this.#doubt(new Refuted("shorter", `The relay's log got shorter than what this browser accepted. ${error.message}`, { code: error.code, message: error.message }));
+      }
       if (error instanceof ApiError && error.status === 404 && revision !== null) this.#lacks(revision);
       throw error;
     }
   }
 
-  /** An entry that the relay announced is not proved. Once may be chance; twice is an answer. */
+  /** An entry that the relay announced is not proved. */
   #lacks(revision: number): never {
-    this.#missing += 1;
-    if (this.#missing < 2) throw new Overtaken();
-    throw new Refuted("missing", `The relay sent entry #${revision.toLocaleString("en")}, but does not prove that its log holds it.`, { revision });
+    return this.#doubt(new Refuted("missing", `The relay sent entry #${revision.toLocaleString("en")}, but does not prove that its log holds it.`, { revision }));
+  }
+
+  /** Once may be chance; twice is an answer. */
+  #doubt(problem: Refuted): never {
+    this.#doubts += 1;
+    throw this.#doubts < 2 ? new Overtaken() : problem;
   }
 
   async #advance(pin: Pin, note: string, change: Partial<Pick<Pin, "first" | "proved">>): Promise<Pin> {
