@@ -11,6 +11,16 @@ namespace
 // Between two turns of others on the reader threads.
 constexpr std::size_t proofs_at_once = 128;
 
+result<protocol::v1::proof_object> guarded_proof(const log::snapshot& at, lsn number)
+try
+{
+    return prove(at, number);
+}
+catch (const std::exception& bug)
+{
+    return fail(errc::internal, bug.what());
+}
+
 } // namespace
 
 protocol::v1::record_object object_of(log::record_proof given)
@@ -65,20 +75,18 @@ void prover::answer_some()
     const auto at = source_.read();
     for (auto& question : now)
     {
-        auto made = [&]() -> result<protocol::v1::proof_object>
-        {
-            try
-            {
-                return prove(*at, question.number);
-            }
-            catch (const std::exception& bug)
-            {
-                return fail(errc::internal, bug.what());
-            }
-        }();
+        auto made = guarded_proof(*at, question.number);
         if (!made)
             spdlog::error("proving record {} failed: {}", question.number.value, made.error().detail);
-        question.done(std::move(made));
+        try
+        {
+            question.done(std::move(made));
+        }
+        catch (const std::exception& bug)
+        {
+            // It ends this answer alone: an ack that is dropped says so by itself.
+            spdlog::error("handing out a proof failed: {}", bug.what());
+        }
     }
     {
         const std::lock_guard lock(guard_);

@@ -51,7 +51,8 @@ void answer_with_proof(connection& from, lsn number, std::size_t size, boost::js
             auto& commits = self->shared().commits;
             commits.post(
                 thread,
-                [self, expected, &commits, frame = reply.encode(json), reply = std::move(reply)]() mutable
+                [self = std::move(self), expected, &commits, frame = reply.encode(json),
+                 reply = std::move(reply)]() mutable
                 {
                     reply(std::move(frame));
                     self->delivered(expected);
