@@ -17,6 +17,15 @@ asio::awaitable<net::http_response> show_key(call given)
     co_return ok(std::move(json));
 }
 
+/// A tree that this log has not grown to: whoever saw it saw another log, or this one lost something. `log` tells
+/// which.
+net::http_response refuse_reading(const call& given, const error& why)
+{
+    if (why != errc::conflict)
+        return refuse(why);
+    return refuse(why, why.detail, ",\"log\":\"" + to_string(given.shared.log.id()) + "\"");
+}
+
 /// The newest checkpoint, and that it continues the tree the client names with `from`.
 result<v1::log_answer> begin_answer(const call& given, const log::snapshot& at)
 {
@@ -45,7 +54,7 @@ net::http_response read_checkpoint(const call& given)
     const auto at = given.shared.log.read();
     const auto answer = begin_answer(given, *at);
     if (!answer)
-        return refuse(answer.error());
+        return refuse_reading(given, answer.error());
     std::string json;
     v1::json_writer out(json);
     v1::write(out, *answer, /*with_records=*/false);
@@ -97,7 +106,7 @@ net::http_response read_proof(const call& given)
     const auto at = given.shared.log.read();
     auto answer = begin_answer(given, *at);
     if (!answer)
-        return refuse(answer.error());
+        return refuse_reading(given, answer.error());
     auto records = prove_revisions(*at, given.who, *first, *count);
     if (!records)
         return refuse(records.error());
