@@ -1,3 +1,4 @@
+#include "commands/adopt.hpp"
 #include "commands/compact.hpp"
 #include "commands/receipt.hpp"
 #include "commands/rekey.hpp"
@@ -42,10 +43,11 @@ void set_up_logging()
 
 int run(int argc, char** argv)
 {
-    CLI::App app{"Checks and cares for the log of a Consortium relay.\n"
-                 "verify, replay and receipt only read: stop the relay first, nothing is changed. compact and rekey "
-                 "work beside a\n"
-                 "running relay, which does what they ask, and without one."};
+    CLI::App app{
+        "Checks and cares for the log of a Consortium relay.\n"
+        "verify, replay and receipt only read; stop the relay first. compact and rekey work beside a running relay, "
+        "which\n"
+        "does what they ask, and without one. witness adopt is the last resort for a log that lost something."};
     app.name("consortium-admin");
     app.set_version_flag("--version", "consortium-admin " CONSORTIUM_VERSION);
     app.require_subcommand(1);
@@ -110,6 +112,18 @@ int run(int argc, char** argv)
         .add_option("--new-secret-file", rekey_wish.new_secret_file, "File with the new master secret, of your choice")
         ->type_name("FILE");
     rekey_command.callback([&] { chosen = [&] { return rekey(rekey_wish); }; });
+
+    adopt_options adopt_wish;
+    auto& witness_command = *app.add_subcommand("witness", "When acknowledged records are missing");
+    witness_command.require_subcommand(1);
+    auto& adopt_command = *witness_command.add_subcommand(
+        "adopt", "Say what is lost; with --accept-loss, make what is left the log, under a new id");
+    add_source(adopt_command, adopt_wish.source).required();
+    adopt_command.add_flag("--accept-loss", adopt_wish.accept_loss, "What is lost was read and is accepted");
+    adopt_command
+        .add_option("--copy", adopt_wish.copy, "Where a copy of DIR lies, made before: it is compared with DIR")
+        ->type_name("DIRECTORY");
+    adopt_command.callback([&] { chosen = [&] { return adopt(adopt_wish); }; });
 
     try
     {

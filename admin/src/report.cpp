@@ -2,6 +2,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <ctime>
 #include <iostream>
 
 namespace consortium::admin
@@ -52,6 +53,17 @@ std::string time_text(std::chrono::nanoseconds time)
         return one_decimal(duration<double>(time).count()) + " s";
     const auto whole = duration_cast<seconds>(time);
     return std::to_string(whole / 1min) + " min " + std::to_string((whole % 1min).count()) + " s";
+}
+
+std::string utc_text(std::int64_t ms)
+{
+    const auto seconds = static_cast<std::time_t>(ms / 1000);
+    std::tm parts{};
+    std::array<char, 32> out{};
+    if (::gmtime_r(&seconds, &parts) == nullptr ||
+        std::strftime(out.data(), out.size(), "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
+        return std::to_string(ms) + " ms";
+    return out.data();
 }
 
 void print_error(const error& why, bool json)

@@ -25,6 +25,8 @@ std::string count_text(std::uint64_t number, std::string_view what);
 std::string size_text(std::uint64_t bytes);
 /// "8 ms", "1.8 s", "4 min 10 s"
 std::string time_text(std::chrono::nanoseconds time);
+/// Milliseconds since the epoch as "2026-11-23 10:00:00 UTC"
+std::string utc_text(std::int64_t ms);
 
 /// Prints why a command could not do its work: to standard error, or as JSON to standard output.
 void print_error(const error& why, bool json);

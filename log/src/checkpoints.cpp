@@ -35,6 +35,11 @@ result<void> store_checkpoint(const rocks_store& store, const std::string& signe
     return {};
 }
 
+void forget_checkpoint(rocksdb::WriteBatch& batch, const rocks_store& store)
+{
+    batch.Delete(store.meta(), slice(view(checkpoint_key)));
+}
+
 result<std::uint64_t> hold_against_checkpoint(
     const tree_reader& tree, const digest256& root_at_head, std::string_view signed_note, const note::verifier& by)
 {

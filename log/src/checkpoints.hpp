@@ -13,6 +13,9 @@ result<std::optional<std::string>> stored_checkpoint(const rocks_store& store);
 /// Durable when it returns.
 result<void> store_checkpoint(const rocks_store& store, const std::string& signed_note);
 
+/// For a log that gets another id: the stored one names the old.
+void forget_checkpoint(rocksdb::WriteBatch& batch, const rocks_store& store);
+
 /// That `tree` begins with what the note says; returns the note's size. errc::bad_request: not a checkpoint;
 /// errc::corrupt: not signed by `by`, or over other records; errc::log_truncated: over more records than there are.
 /// Throws log_failure.

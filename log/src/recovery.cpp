@@ -1,8 +1,8 @@
 #include "recovery.hpp"
 #include "checkpoints.hpp"
+#include "layout.hpp"
 #include "root_key.hpp"
 #include "scratch_views.hpp"
-#include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
 namespace consortium::log
@@ -11,68 +11,6 @@ namespace
 {
 
 namespace fs = std::filesystem;
-
-constexpr std::int64_t format_version = 1;
-constexpr std::size_t small_file_bytes_max = 64 << 10;
-
-/// Names in a data directory.
-struct layout
-{
-    fs::path root;
-
-    fs::path description() const { return root / "relay.json"; }
-    /// Its presence, while there is no relay.json, says that making the log did not come to its end: nothing in the
-    /// directory was ever served, and it is made anew.
-    fs::path unfinished() const { return root / "relay.json.new"; }
-    fs::path root_key() const { return root / "root.key"; }
-    fs::path database() const { return root / "db"; }
-    /// While view tables are made from the log.
-    fs::path scratch() const { return root / "views.new"; }
-};
-
-fs::path witness_path(const log_options& options)
-{
-    return options.witness.empty() ? options.directory / "witness" : options.witness;
-}
-
-constexpr std::string_view next_step =
-    " Nothing was changed. Copy the directory before anything else, then restore the newest backup of it.";
-
-std::string lsn_range(std::uint64_t first, std::uint64_t last)
-{
-    return first == last ? "lsn " + std::to_string(first)
-                         : "lsn " + std::to_string(first) + " to " + std::to_string(last);
-}
-
-std::string describe(const log_id& id)
-{
-    return boost::json::serialize(boost::json::object{{"format", format_version}, {"log", to_string(id)}}) + "\n";
-}
-
-result<log_id> read_description(const fs::path& path)
-{
-    const auto content = read_file(path, small_file_bytes_max);
-    if (!content)
-        return std::unexpected(content.error());
-    boost::json::error_code bad;
-    const auto parsed = boost::json::parse(text(*content), bad);
-    const auto* object = bad ? nullptr : parsed.if_object();
-    const auto* format = object != nullptr ? object->if_contains("format") : nullptr;
-    if (format == nullptr || !format->is_int64())
-        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
-    if (format->get_int64() != format_version)
-        return fail(
-            errc::newer_version, path.string() + " says format " + std::to_string(format->get_int64()) +
-                                     "; this version reads format " + std::to_string(format_version));
-    const auto* id = object->if_contains("log");
-    if (id == nullptr || !id->is_string())
-        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
-    const std::string_view written = id->get_string();
-    auto out = parse_uuid<log_id>(written);
-    if (!out)
-        return fail(errc::corrupt, path.string() + " is damaged; restore it from a backup");
-    return out;
-}
 
 /// Empty but for what file systems put there.
 bool holds_nothing(const fs::path& directory)
@@ -186,7 +124,8 @@ result<void> hold_against_witness(
         return fail(
             errc::log_truncated, lsn_range(head.number().value + 1, witness.head.value) +
                                      " were acknowledged and are missing: the log ends at lsn " +
-                                     std::to_string(head.number().value) + "." + std::string(next_step));
+                                     std::to_string(head.number().value) + "." + std::string(next_step) +
+                                     std::string(last_resort));
     const auto root = root_at(store, head, tiles, witness.head);
     if (!root)
         return std::unexpected(root.error());
@@ -353,6 +292,10 @@ result<opened_directory>
 open_existing(const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
 {
     const layout names{options.directory};
+    if (fs::exists(names.adoption()))
+        return fail(
+            errc::corrupt, "to accept what is left of this log was begun and did not come to its end: run "
+                           "consortium-admin witness adopt again.");
     const auto id = read_description(names.description());
     if (!id)
         return std::unexpected(id.error());
@@ -372,7 +315,7 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         return fail(
             witness.error().code == errc::not_found ? errc::corrupt : witness.error().code,
             witness.error().detail + ": whether acknowledged records are missing cannot be told." +
-                std::string(next_step));
+                std::string(next_step) + std::string(last_resort));
     out.witness = *witness;
     if (witness->id != *id)
         return fail(

@@ -36,6 +36,11 @@ enum class crash_point
     secret_replaced,    ///< the file says the new secret
     inside_old_slot,    ///< half of the old slot is cleared
     old_slot_cleared,
+    // While a log is adopted with losses, each after the step is durable.
+    adoption_begun,
+    adopted_head_written,
+    adopted_witness_written,
+    adopted_description_written,
 };
 
 struct seams

@@ -9,7 +9,7 @@ TEST_F(admin_program, explains_itself)
     EXPECT_EQ(help.code, 0);
     EXPECT_NE(help.out.find("verify"), std::string::npos);
     EXPECT_NE(help.out.find("Exit status"), std::string::npos);
-    for (const auto* command : {"verify", "replay", "receipt", "compact", "rekey"})
+    for (const auto* command : {"verify", "replay", "receipt", "compact", "rekey", "witness"})
     {
         EXPECT_NE(help.out.find(command), std::string::npos) << command;
         EXPECT_EQ(run({command, "--help"}).code, 0) << command;
@@ -32,6 +32,8 @@ TEST_F(admin_program, refuses_a_wrong_command_line)
              {"compact"},
              {"receipt", "--data", data_.string()},
              {"receipt", "file"},
+             {"witness"},
+             {"witness", "adopt"},
          })
     {
         const auto ended = run(wrong);

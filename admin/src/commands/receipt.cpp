@@ -1,7 +1,6 @@
 #include "commands/receipt.hpp"
 #include "claims.hpp"
 #include "consortium/protocol/v1/receipt.hpp"
-#include <ctime>
 #include <iostream>
 
 namespace consortium::admin
@@ -12,17 +11,6 @@ namespace
 using protocol::v1::deleted_account;
 using protocol::v1::deleted_session;
 using protocol::v1::deletion_receipt;
-
-std::string time_of_day(std::int64_t ms)
-{
-    const auto seconds = static_cast<std::time_t>(ms / 1000);
-    std::tm parts{};
-    std::array<char, 32> out{};
-    if (::gmtime_r(&seconds, &parts) == nullptr ||
-        std::strftime(out.data(), out.size(), "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
-        return std::to_string(ms) + " ms";
-    return out.data();
-}
 
 void print(const deletion_receipt& receipt)
 {
@@ -37,7 +25,7 @@ void print(const deletion_receipt& receipt)
                   << count_text(account.machines, "machine") << "\n";
     }
     std::cout << "revisions  " << receipt.created << " to " << receipt.deleted << "\n"
-              << "time       " << time_of_day(receipt.time) << "\n"
+              << "time       " << utc_text(receipt.time) << "\n"
               << "log        " << receipt.head.origin << "\n"
               << "tree       of " << count_text(receipt.head.size, "record") << "\n";
 }
