@@ -2,7 +2,7 @@
 /// talk, and nothing of it is noticed.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -167,6 +167,40 @@ describe('consortium-admin beside a running relay', () => {
     assert.equal((await admin(['replay', '--check', '--data', relay.data])).code, 0);
     await relay.start();
     await expectAll(login, id, talker);
+  });
+
+  it('checks what a relay signed', async () => {
+    await using relay = await Relay.start();
+    const login = await Login.in(relay.url);
+    const { id } = await login.newSession();
+    const client = await login.connected();
+    for (let i = 0; i < 3; ++i) await client.ask('message', { sid: id, message: randomText(), localId: crypto.randomUUID() });
+    client.close();
+    const { key } = (await login.get('/v1/log/key')).body;
+    const { checkpoint } = await login.must('GET', '/v1/log/checkpoint');
+    const { receipt } = await login.must('DELETE', `/v1/sessions/${id}`);
+    await login.newSession();
+
+    using place = freshDirectory();
+    const file = join(place.path, 'note');
+    const check = async (content: string, ...args: string[]) => {
+      writeFileSync(file, content);
+      return admin([...args.slice(0, 1), ...args.slice(1).map((arg) => (arg === 'FILE' ? file : arg))]);
+    };
+    const byKey = await check(receipt, 'receipt', 'FILE', '--key', key);
+    assert.equal(byKey.code, 0, byKey.stderr);
+    assert.ok(byKey.stdout.includes(id) && byKey.stdout.includes('3 messages'), byKey.stdout);
+    const piped = await run(program('consortium-admin'), ['receipt', '-', '--key', key], { input: receipt });
+    assert.equal(piped.code, 0, piped.stderr);
+    assert.equal((await check(receipt.replace('messages 3', 'messages 2'), 'receipt', 'FILE', '--key', key)).code, 1);
+    assert.equal((await check(receipt, 'receipt', 'FILE', '--data', relay.data)).code, 3, 'the log is in use');
+
+    await relay.stop();
+    const byLog = await check(receipt, 'receipt', 'FILE', '--data', relay.data);
+    assert.equal(byLog.code, 0, byLog.stdout + byLog.stderr);
+    const continued = await check(checkpoint, 'verify', '--checkpoint', 'FILE', '--data', relay.data);
+    assert.equal(continued.code, 0, continued.stdout + continued.stderr);
+    assert.match(continued.stdout, /which the log continues/);
   });
 
   it('finds the socket only while the relay runs', async () => {
