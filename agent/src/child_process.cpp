@@ -4,9 +4,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -69,7 +71,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts)
 /// In the forked child: nothing but async-signal-safe calls from here to the program. Never returns.
 [[noreturn]] void become(
     const child_options& options, char* const* arguments, char* const* environment, int input, int output, int errors,
-    int report, pid_t parent)
+    int report, int permission, pid_t parent)
 {
     ::setpgid(0, 0);
     sigset_t none;
@@ -79,12 +81,44 @@ std::vector<char*> pointers(std::vector<std::string>& texts)
         ::signal(each, SIG_DFL);
     // Without us nobody could stop it, answer it or see what it does: it ends with us, even when we are killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char word = 0;
+    if (::read(permission, &word, 1) != 1)
+        ::_exit(127);
     if (::getppid() == parent && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
         ::dup2(errors, STDERR_FILENO) >= 0 && ::chdir(options.directory.c_str()) == 0)
         ::execve(options.program.c_str(), arguments, environment);
     const int problem = errno;
     (void)!::write(report, &problem, sizeof problem);
     ::_exit(127);
+}
+
+struct process_stat
+{
+    bool ended = false; ///< only nobody has asked how yet
+    bool ending = false;
+    std::uint64_t started = 0;
+};
+
+std::optional<process_stat> read_stat(pid_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    if (!std::getline(file, line))
+        return std::nullopt;
+    // proc(5): the name in brackets may hold anything; after it come the fields from the third on.
+    std::istringstream rest(line.substr(line.rfind(')') + 1));
+    const std::vector<std::string> fields(std::istream_iterator<std::string>(rest), {});
+    constexpr std::size_t state = 0;
+    constexpr std::size_t flags = 6;
+    constexpr std::size_t start_time = 19;
+    constexpr std::uint64_t exiting = 4; // PF_EXITING
+    if (fields.size() <= start_time)
+        return std::nullopt;
+    process_stat out;
+    out.ended = fields[state] == "Z" || fields[state] == "X";
+    out.ending = (std::strtoull(fields[flags].c_str(), nullptr, 10) & exiting) != 0;
+    out.started = std::strtoull(fields[start_time].c_str(), nullptr, 10);
+    return out;
 }
 
 child_exit exit_of(int status)
@@ -123,6 +157,9 @@ child_process::spawn(asio::any_io_executor executor, const child_options& option
     auto report = make_pipe(); // closed by a successful exec
     if (!report)
         return std::unexpected(report.error());
+    auto permission = make_pipe();
+    if (!permission)
+        return std::unexpected(permission.error());
     auto arguments = options.arguments;
     arguments.insert(arguments.begin(), options.program.string());
     auto environment = options.environment;
@@ -133,10 +170,26 @@ child_process::spawn(asio::any_io_executor executor, const child_options& option
     if (pid < 0)
         return fail_errno("cannot start " + options.program.string(), errno);
     if (pid == 0)
+    {
+        permission->write = owned_descriptor(); // so that our end, however it comes, is read as the end
         become(
             options, argument_pointers.data(), environment_pointers.data(), in->read.get(), out->write.get(),
-            err->write.get(), report->write.get(), self);
+            err->write.get(), report->write.get(), permission->read.get(), self);
+    }
     report->write = owned_descriptor();
+    if (options.before_start)
+    {
+        const auto identity = identify_process(pid);
+        const auto allowed = identity ? options.before_start(*identity)
+                                      : result<void>(fail(errc::io, "cannot watch " + options.program.string()));
+        if (!allowed)
+        {
+            permission->write = owned_descriptor();
+            ::waitpid(pid, nullptr, 0);
+            return std::unexpected(allowed.error());
+        }
+    }
+    (void)!::write(permission->write.get(), "y", 1);
     int problem = 0;
     ssize_t size = 0;
     while ((size = ::read(report->read.get(), &problem, sizeof problem)) < 0 && errno == EINTR)
@@ -201,30 +254,51 @@ asio::awaitable<child_exit> child_process::wait()
 
 std::optional<process_identity> identify_process(pid_t pid)
 {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string line;
-    if (!std::getline(file, line))
+    const auto known = read_stat(pid);
+    if (!known || known->ended)
         return std::nullopt;
-    // proc(5): the name in brackets may hold anything; after it come the fields from the third on.
-    std::istringstream fields(line.substr(line.rfind(')') + 1));
-    std::string skipped;
-    constexpr int before_start_time = 19;
-    for (int i = 0; i < before_start_time; ++i)
-    {
-        fields >> skipped;
-        if (i == 0 && (skipped == "Z" || skipped == "X"))
-            return std::nullopt; // has ended; only nobody has asked how yet
-    }
-    std::uint64_t started = 0;
-    if (!(fields >> started))
-        return std::nullopt;
-    return process_identity{pid, started};
+    return process_identity{pid, known->started};
 }
 
 bool is_running(const process_identity& process)
 {
     const auto now = identify_process(process.pid);
     return now && now->started == process.started;
+}
+
+bool will_go_on(const process_identity& process)
+{
+    const auto known = read_stat(process.pid);
+    if (!known || known->started != process.started || known->ended || known->ending)
+        return false;
+    std::ifstream file("/proc/" + std::to_string(process.pid) + "/status");
+    constexpr std::uint64_t kill = 1u << (SIGKILL - 1);
+    for (std::string line; std::getline(file, line);)
+    {
+        if ((line.starts_with("SigPnd:") || line.starts_with("ShdPnd:")) &&
+            (std::strtoull(line.c_str() + std::strlen("SigPnd:"), nullptr, 16) & kill) != 0)
+            return false;
+    }
+    return true;
+}
+
+asio::awaitable<void> end_process(asio::any_io_executor executor, process_identity process)
+{
+    // Held by this handle the number cannot become another process's. It is readable only when the last thread is gone,
+    // later than the state in /proc says so.
+    asio::posix::stream_descriptor handle(executor);
+    const auto number = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+    if (number < 0)
+        co_return; // gone
+    handle.assign(number);
+    const auto known = read_stat(process.pid);
+    if (!known || known->started != process.started)
+        co_return; // another one by now
+    ::kill(-process.pid, SIGKILL);
+    ::kill(process.pid, SIGKILL);
+    boost::system::error_code ignored;
+    co_await handle.async_wait(
+        asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, ignored));
 }
 
 } // namespace consortium::agent

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,12 +15,22 @@ namespace consortium::agent
 {
 namespace asio = boost::asio;
 
+/// A process by more than its number, which the system gives out again.
+struct process_identity
+{
+    pid_t pid = 0;
+    std::uint64_t started = 0; ///< clock ticks since boot
+};
+
 struct child_options
 {
     std::filesystem::path program;
     std::vector<std::string> arguments;   ///< without the program itself
     std::vector<std::string> environment; ///< "NAME=value", the whole of it
     std::filesystem::path directory;
+    /// Called before the program begins. It does not begin when this fails, or when this process ends during it: what
+    /// is to be remembered about it is remembered of every program that ever ran.
+    std::function<result<void>(const process_identity&)> before_start = {};
 };
 
 /// How a process ended: by itself with a code, or by a signal.
@@ -66,14 +77,12 @@ private:
     std::optional<child_exit> exit_;
 };
 
-/// A process by more than its number, which the system gives out again.
-struct process_identity
-{
-    pid_t pid = 0;
-    std::uint64_t started = 0; ///< clock ticks since boot
-};
-/// Empty when there is no such process.
+/// Empty when there is no such process, or it has ended.
 std::optional<process_identity> identify_process(pid_t pid);
 bool is_running(const process_identity& process);
+/// False also for one that was killed but has not gone yet, perhaps because it is in the middle of a write.
+bool will_go_on(const process_identity& process);
+/// Kills that process and its group, and completes once every thread of it has ended: it writes nothing any more.
+asio::awaitable<void> end_process(asio::any_io_executor executor, process_identity process);
 
 } // namespace consortium::agent

@@ -171,4 +171,10 @@ result<file_lock> file_lock::attempt(const std::filesystem::path& file)
     return take(file, LOCK_EX | LOCK_NB);
 }
 
+void file_lock::note(std::string_view holder) const noexcept
+{
+    if (::ftruncate(descriptor_, 0) == 0)
+        (void)!::pwrite(descriptor_, holder.data(), holder.size(), 0);
+}
+
 } // namespace consortium::agent

@@ -43,6 +43,8 @@ public:
     static result<file_lock> wait(const std::filesystem::path& file);
     /// errc::locked when another process has it.
     static result<file_lock> attempt(const std::filesystem::path& file);
+    /// Writes into the file who has it, for whoever waits. Nothing depends on it.
+    void note(std::string_view holder) const noexcept;
 
 private:
     static result<file_lock> take(const std::filesystem::path& file, int operation);

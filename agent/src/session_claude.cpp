@@ -1,4 +1,5 @@
 // A running session, Claude's side: its child, what it says, what it is asked.
+#include "claude/transcript.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "diagnostics.hpp"
@@ -47,16 +48,30 @@ std::string tool_subject(const json::object& input)
 /// What a crash of the agent left running: two of them on one conversation would fork it.
 asio::awaitable<void> session_runner::end_leftover_claude()
 {
-    const auto leftover = folder_.record().claude;
-    if (!leftover || !is_running(*leftover))
-        co_return;
-    // It should have ended with its agent. Killed at once: asked to end it would write down a prompt that the model
-    // never heard.
-    while (is_running(*leftover))
-    {
-        ::kill(-leftover->pid, SIGKILL);
-        co_await pause_for(std::chrono::milliseconds(50));
-    }
+    // It should have ended with its agent, but perhaps not yet to its last write. Killed at once: asked to end it would
+    // write down a prompt that the model never heard.
+    if (const auto leftover = folder_.record().claude)
+        co_await end_process(executor_, *leftover);
+}
+
+/// A prompt in hand that Claude had written down when it was killed, but not begun to answer, would stand twice in the
+/// conversation once it is given again: Claude passes over a uuid it knows only where an answer follows.
+result<void> session_runner::take_back_unanswered()
+{
+    const auto& record = folder_.record();
+    prompt_gate gate(folder_, record.data_key, who_.account_id, record.session_id);
+    std::set<std::string> in_hand;
+    for (const auto& each : gate.left_in_hand())
+        in_hand.insert(each.uuid);
+    const auto transcript = claude::find_transcript(options_.environment, record.claude_id);
+    if (!transcript || in_hand.empty())
+        return {};
+    const auto taken = claude::take_back_unanswered(*transcript, in_hand);
+    if (!taken)
+        return std::unexpected(taken.error());
+    if (*taken)
+        diagnostics::note("taken back to be given again, prompt", **taken);
+    return {};
 }
 
 asio::awaitable<result<void>> session_runner::start_claude()
@@ -74,20 +89,35 @@ asio::awaitable<result<void>> session_runner::start_claude()
             record.claude_id = to_string(message_id{make_uuid_v4()});
         fresh = record.claude_id;
     }
+    if (resume)
+    {
+        if (const auto done = take_back_unanswered(); !done)
+            co_return std::unexpected(done.error());
+    }
     for (;;)
     {
         claude_ = claude::driver::make(executor_, *this);
         claude::driver_options wanted;
         wanted.child = {
-            options_.claude, claude::remote_arguments(options_.arguments, resume, fresh), options_.environment,
-            record.directory};
+            .program = options_.claude,
+            .arguments = claude::remote_arguments(options_.arguments, resume, fresh),
+            .environment = options_.environment,
+            .directory = record.directory,
+            .before_start = [&record, this](const process_identity& child)
+            {
+                record.claude = child;
+                return folder_.save();
+            }};
         const auto ready = co_await claude_->start(std::move(wanted));
         if (ready)
             break;
-        // Its transcript begins with the first prompt: a conversation without one cannot be resumed, only begun.
+        // A conversation in which no prompt was written down cannot be resumed; nor, if its transcript was begun, can
+        // another begin under its id.
         if (resume && ready.error().detail.find("No conversation found") != std::string::npos)
         {
-            fresh = std::exchange(resume, std::nullopt);
+            resume.reset();
+            record.claude_id = to_string(message_id{make_uuid_v4()});
+            fresh = record.claude_id;
             continue;
         }
         co_return std::unexpected(ready.error());
@@ -96,7 +126,6 @@ asio::awaitable<result<void>> session_runner::start_claude()
         (void)co_await set_mode(record.mode);
     if (options_.resumed && !record.model.empty())
         (void)co_await set_model(record.model);
-    record.claude = identify_process(claude_->pid());
     diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();

@@ -3,6 +3,9 @@
 #include "json_access.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <sstream>
+#include <thread>
+#include <unistd.h>
 
 namespace consortium::agent
 {
@@ -131,6 +134,7 @@ result<session_folder> session_folder::create(const keystore& store, session_rec
         return std::unexpected(saved.error());
     if (const auto synced = sync_directory(store.sessions()); !synced)
         return std::unexpected(synced.error());
+    out.note_holder();
     return out;
 }
 
@@ -152,7 +156,14 @@ result<session_folder> session_folder::open(const keystore& store, const std::st
         return std::unexpected(prompts.error());
     out.record_ = std::move(*record);
     out.prompts_ = std::move(*prompts);
+    out.note_holder();
     return out;
+}
+
+void session_folder::note_holder() const
+{
+    if (const auto self = identify_process(::getpid()))
+        lock_.note(std::to_string(self->pid) + " " + std::to_string(self->started) + "\n");
 }
 
 std::vector<std::string> session_folder::list(const keystore& store)
@@ -187,20 +198,58 @@ result<void> session_folder::destroy()
     return sync_directory(directory_.parent_path());
 }
 
+namespace
+{
+
+/// Whether whoever noted himself in that lock has ended, or was killed and is on his way out: a disk slow to take his
+/// last write can hold him up for long.
+bool holder_is_dying(const std::filesystem::path& lock)
+{
+    const auto content = read_file(lock);
+    std::istringstream words(content ? std::string(text(*content)) : std::string());
+    process_identity holder;
+    return words >> holder.pid >> holder.started && !will_go_on(holder);
+}
+
+/// An interrupted session is often taken up at once, by whatever watches over `consortium`.
+result<session_folder> open_soon(const keystore& store, const std::string& tag)
+{
+    constexpr auto usual = std::chrono::milliseconds(300);
+    constexpr auto at_most = std::chrono::seconds(20);
+    constexpr auto pause = std::chrono::milliseconds(5);
+    const auto start = std::chrono::steady_clock::now();
+    for (;;)
+    {
+        auto folder = session_folder::open(store, tag);
+        if (folder || folder.error() != errc::locked)
+            return folder;
+        const auto passed = std::chrono::steady_clock::now() - start;
+        if (passed > at_most || (passed > usual && !holder_is_dying(store.sessions() / tag / lock_file)))
+            return folder;
+        std::this_thread::sleep_for(pause);
+    }
+}
+
+} // namespace
+
 std::optional<session_folder>
 find_interrupted(const keystore& store, const std::string& directory, const identity& mine)
 {
     std::optional<session_folder> found;
     for (const auto& tag : session_folder::list(store))
     {
-        auto folder = session_folder::open(store, tag);
-        if (!folder)
-            continue; // in use, or half removed
-        const auto& record = folder->record();
-        if (record.ended || record.directory != directory || record.account_id != mine.account_id ||
-            record.server_url != mine.server_url)
+        const auto interrupted = [&](const session_record& record)
+        {
+            return !record.ended && record.directory == directory && record.account_id == mine.account_id &&
+                   record.server_url == mine.server_url;
+        };
+        const auto known = read_record(store.sessions() / tag / record_file);
+        if (!known || !interrupted(*known))
             continue;
-        if (!found || found->record().created < record.created)
+        auto folder = open_soon(store, tag);
+        if (!folder || !interrupted(folder->record()))
+            continue; // in use
+        if (!found || found->record().created < folder->record().created)
             found.emplace(std::move(*folder));
     }
     return found;

@@ -67,6 +67,8 @@ private:
     {
     }
 
+    void note_holder() const;
+
     std::filesystem::path directory_;
     file_lock lock_;
     crash_point at_;
@@ -75,7 +77,7 @@ private:
 };
 
 /// The unfinished session of this project folder that a crash left, newest first; empty when there is none.
-/// A session that another process runs is not one of them.
+/// A session that another process runs is not one of them; of one that is being killed its end is waited for.
 std::optional<session_folder>
 find_interrupted(const keystore& store, const std::string& directory, const identity& mine);
 

@@ -68,6 +68,7 @@ private:
 
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
+    result<void> take_back_unanswered();
     asio::awaitable<result<void>> make_session();
     asio::awaitable<void> connect();
     asio::awaitable<void> beat();

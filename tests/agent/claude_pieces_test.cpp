@@ -1,7 +1,9 @@
+#include "agent/fresh_directory.hpp"
 #include "claude/driver.hpp"
 #include "claude/line_buffer.hpp"
 #include "claude/locate.hpp"
 #include "claude/partial_text.hpp"
+#include "claude/transcript.hpp"
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
@@ -172,4 +174,71 @@ TEST(claude_arguments, are_the_users_after_ours)
     EXPECT_TRUE(chooses_session({"-c"}));
     EXPECT_TRUE(chooses_session({"--resume=abc"}));
     EXPECT_FALSE(chooses_session({"--model", "opus"}));
+}
+
+namespace
+{
+
+/// A conversation on disk, in the words of Claude Code 2.1.330.
+struct claude_transcript : ::testing::Test
+{
+    static std::string user(const std::string& uuid)
+    {
+        return R"({"parentUuid":null,"isSidechain":false,"type":"user","message":{"role":"user","content":"words"},"uuid":")" +
+               uuid + "\"}\n";
+    }
+    static inline const std::string answer =
+        R"({"parentUuid":"x","isSidechain":false,"message":{"role":"assistant","content":[]},"type":"assistant","uuid":"y"})"
+        "\n";
+    static inline const std::string other = R"({"type":"queue-operation","operation":"dequeue","content":"words"})"
+                                            "\n"
+                                            R"({"attachment":{"type":"date"},"type":"attachment","uuid":"z"})"
+                                            "\n";
+
+    /// What is left of the file, when "p" and "q" are in hand.
+    std::string after(const std::string& content, const std::optional<std::string>& taken)
+    {
+        const auto file = place.path() / "t.jsonl";
+        std::ofstream(file, std::ios::binary) << content;
+        EXPECT_EQ(take_back_unanswered(file, {"p", "q"}).value(), taken);
+        std::ifstream left(file, std::ios::binary);
+        return {std::istreambuf_iterator<char>(left), {}};
+    }
+
+    consortium::agent::testing::fresh_directory place;
+};
+
+} // namespace
+
+TEST_F(claude_transcript, is_cut_before_a_prompt_in_hand_that_has_no_answer)
+{
+    const auto before = other + user("o") + answer + other;
+    EXPECT_EQ(after(before + user("p"), "p"), before);
+    EXPECT_EQ(after(before + user("p") + other, "p"), before);
+    EXPECT_EQ(after(before + user("p") + R"({"type":"assistant","half a li)", "p"), before);
+    EXPECT_EQ(after(user("q"), "q"), "");
+    // The only one that may be unanswered is the last.
+    EXPECT_EQ(after(user("p") + user("q") + other, "q"), user("p"));
+}
+
+TEST_F(claude_transcript, stays_as_it_is_where_nothing_would_stand_twice)
+{
+    const auto side = R"({"isSidechain":true,"type":"user","message":{"role":"user","content":"words"},"uuid":"p"})"
+                      "\n";
+    for (const auto& each :
+         {std::string(), other, user("p") + answer, user("p") + answer + user("stranger"), user("stranger"),
+          user("p") + other + answer + other, user("p") + answer + side, user("p").substr(0, 60)})
+        EXPECT_EQ(after(each, std::nullopt), each);
+}
+
+TEST_F(claude_transcript, is_found_by_its_conversation)
+{
+    std::filesystem::create_directories(place.path() / ".claude/projects/-some-folder");
+    const auto file = place.path() / ".claude/projects/-some-folder/id.jsonl";
+    std::ofstream(file) << other;
+    EXPECT_EQ(find_transcript({"X=1", "HOME=" + place.path().string()}, "id"), file);
+    EXPECT_EQ(
+        find_transcript({"HOME=/nowhere", "CLAUDE_CONFIG_DIR=" + (place.path() / ".claude").string()}, "id"), file);
+    EXPECT_FALSE(find_transcript({"HOME=" + place.path().string()}, "other"));
+    EXPECT_FALSE(find_transcript({}, "id"));
 }

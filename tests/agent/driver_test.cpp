@@ -54,6 +54,11 @@ constexpr auto initialized =
 class claude_driver : public ::testing::Test
 {
 protected:
+    asio::awaitable<bool> ends(process_identity process)
+    {
+        co_await end_process(io.get_executor(), process);
+        co_return true;
+    }
     void SetUp() override
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "consortium-driver-XXXXXX").string();
@@ -286,4 +291,55 @@ TEST_F(claude_driver, a_killed_child_is_reported_as_such)
     const auto exit = run(io, claude->ended());
     EXPECT_EQ(exit.signal, SIGKILL);
     EXPECT_FALSE(is_running(*known));
+}
+
+TEST_F(claude_driver, a_child_runs_only_once_it_is_remembered)
+{
+    // It would leave a mark as soon as it runs.
+    const auto options = [this](result<void> verdict)
+    {
+        return child_options{
+            "/bin/sh",
+            {"-c", "echo ran > mark"},
+            {},
+            directory,
+            [verdict](const process_identity&) { return verdict; }};
+    };
+    const auto refused = child_process::spawn(io.get_executor(), options(fail(errc::io, "no room")));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().detail, "no room");
+    EXPECT_FALSE(std::filesystem::exists(directory / "mark"));
+
+    auto child = child_process::spawn(io.get_executor(), options({})).value();
+    EXPECT_TRUE(run(io, child->wait()).good());
+    EXPECT_TRUE(std::filesystem::exists(directory / "mark"));
+}
+
+TEST_F(claude_driver, what_a_crash_left_is_ended_for_certain)
+{
+    std::optional<process_identity> known;
+    auto child = child_process::spawn(
+                     io.get_executor(), {"/bin/sh",
+                                         {"-c", "while :; do sleep 1; done"},
+                                         {},
+                                         directory,
+                                         [&](const process_identity& it)
+                                         {
+                                             known = it;
+                                             return result<void>();
+                                         }})
+                     .value();
+    ASSERT_TRUE(known);
+    EXPECT_EQ(known->pid, child->pid());
+    auto another = *known;
+    another.started += 1;
+    EXPECT_TRUE(run(io, ends(another)));
+    EXPECT_TRUE(will_go_on(*known));
+    EXPECT_FALSE(will_go_on(another));
+    EXPECT_TRUE(is_running(*known)) << "another process under the same number is left alone";
+    EXPECT_TRUE(run(io, ends(*known)));
+    EXPECT_FALSE(is_running(*known));
+    EXPECT_FALSE(will_go_on(*known)) << "it is a zombie by now";
+    EXPECT_EQ(run(io, child->wait()).signal, SIGKILL);
+    EXPECT_TRUE(run(io, ends(*known))) << "gone already";
 }

@@ -3,10 +3,12 @@
 //   send JSON     writes a line, with $REQUEST_ID and $UUID filled in
 //   large BYTES   writes an assistant line with that much text
 //   error TEXT    writes to stderr
+//   unless ARGUMENT COMMAND  carries the command out when none of the arguments is ARGUMENT
 //   argument TEXT is satisfied when one of the arguments is TEXT
 //   end           waits for the end of input
 //   exit CODE
 // The script's file is named by FAKE_CLAUDE_SCRIPT. What is not as scripted ends it with 99.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -50,6 +52,13 @@ int main(int count, char** values)
     std::string uuid;
     while (std::getline(script, command))
     {
+        if (command.starts_with("unless "))
+        {
+            const auto end = command.find(' ', 7);
+            if (std::ranges::find(arguments, command.substr(7, end - 7)) != arguments.end())
+                continue;
+            command.erase(0, end + 1);
+        }
         const auto space = command.find(' ');
         const auto verb = command.substr(0, space);
         auto rest = space == std::string::npos ? std::string() : command.substr(space + 1);

@@ -3,6 +3,7 @@
 #include "agent/fresh_directory.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/ids.hpp"
 #include "consortium/e2ee/box.hpp"
 #include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
@@ -142,7 +143,8 @@ protected:
         client = relay_client::make(io.get_executor(), relay.url(), {}).value();
         run_options options;
         options.claude = FAKE_CLAUDE;
-        options.environment = {"FAKE_CLAUDE_SCRIPT=" + (place.path() / "script").string()};
+        options.environment = {
+            "FAKE_CLAUDE_SCRIPT=" + (place.path() / "script").string(), "HOME=" + place.path().string()};
         options.resumed = resumed;
         options.dial = exchange.dialler();
         runner = std::make_unique<session_runner>(
@@ -155,6 +157,30 @@ protected:
                 EXPECT_FALSE(thrown);
                 status = value;
             });
+    }
+    /// What a crash leaves: a session with a prompt in hand. Its uuid for Claude.
+    std::string interrupted_with(const std::string& words)
+    {
+        session_record record;
+        record.tag = "tag";
+        record.server_url = relay.url();
+        record.account_id = "acc";
+        record.data_key = session_key;
+        record.directory = place.path();
+        record.session_id = "sid";
+        record.claude_id = "conversation";
+        const auto id = random_array<16>();
+        const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
+        const auto bundle = base64_encode(
+            e2ee::bundle_seal(
+                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
+                .value());
+        folder.emplace(session_folder::create(store, record).value());
+        prompt_gate gate(*folder, session_key, "acc", "sid");
+        const auto accepted = gate.look_at(bundle, 1).accepted;
+        EXPECT_EQ(accepted.size(), 1u);
+        relay.store(bundle, "");
+        return accepted.at(0).uuid;
     }
     fake_socket& online()
     {
@@ -415,26 +441,7 @@ TEST_F(session, claude_ending_by_itself_is_said_plainly)
 
 TEST_F(session, a_prompt_that_claude_had_not_begun_is_handed_over_after_a_restart)
 {
-    session_record record;
-    record.tag = "tag";
-    record.server_url = relay.url();
-    record.account_id = "acc";
-    record.data_key = session_key;
-    record.directory = place.path();
-    record.session_id = "sid";
-    record.claude_id = "conversation";
-    const auto id = random_array<16>();
-    const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", "left behind"}}}};
-    const auto bundle = base64_encode(
-        e2ee::bundle_seal(
-            session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
-            .value());
-    folder.emplace(session_folder::create(store, record).value());
-    {
-        prompt_gate gate(*folder, session_key, "acc", "sid");
-        ASSERT_EQ(gate.look_at(bundle, 1).accepted.size(), 1u);
-    }
-    relay.store(bundle, "");
+    interrupted_with("left behind");
     start(
         "argument --resume\nargument conversation\n" + std::string(initialized) +
             "expect left behind\n"
@@ -443,4 +450,46 @@ TEST_F(session, a_prompt_that_claude_had_not_begun_is_handed_over_after_a_restar
         /*resumed=*/true);
     online();
     EXPECT_TRUE(says("done after all"));
+}
+
+TEST_F(session, a_prompt_that_claude_wrote_down_but_did_not_answer_is_taken_back_before_it_is_given_again)
+{
+    const auto uuid = interrupted_with("left behind");
+    const auto transcript = place.path() / ".claude/projects/-here/conversation.jsonl";
+    std::filesystem::create_directories(transcript.parent_path());
+    const std::string before = R"({"type":"queue-operation","operation":"enqueue"})"
+                               "\n";
+    std::ofstream(transcript) << before << R"({"type":"user","isSidechain":false,"uuid":")" << uuid << "\"}\n";
+    start(
+        "argument --resume\nargument conversation\n" + std::string(initialized) + "expect " + uuid +
+            "\n"
+            R"(send {"type":"result","subtype":"success","is_error":false,"result":"done after all"})"
+            "\nend\nexit 0\n",
+        /*resumed=*/true);
+    online();
+    EXPECT_TRUE(says("done after all"));
+    std::ifstream left(transcript);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(left), {}), before);
+}
+
+TEST_F(session, a_conversation_that_cannot_be_resumed_begins_under_another_id)
+{
+    interrupted_with("left behind");
+    // It ends as Claude Code does; the next one is not asked to resume.
+    start(
+        "unless --session-id send "
+        R"({"type":"result","is_error":true,"errors":["No conversation found with session ID: conversation"]})"
+        "\nunless --session-id exit 1\n" +
+            std::string(initialized) +
+            "expect left behind\n"
+            R"(send {"type":"result","subtype":"success","is_error":false,"result":"done after all"})"
+            "\nend\nexit 0\n",
+        /*resumed=*/true);
+    online();
+    EXPECT_TRUE(says("done after all"));
+    runner->end("");
+    ASSERT_TRUE(ends());
+    runner.reset();
+    const auto record = session_folder::open(store, "tag").value().record();
+    EXPECT_TRUE(parse_uuid<message_id>(record.claude_id)) << record.claude_id;
 }

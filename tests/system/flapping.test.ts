@@ -2,6 +2,8 @@
 /// SEED=… repeats a run.
 
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
@@ -9,7 +11,7 @@ import { ChainChecker, Person, type Conversation } from '../support/e2ee.ts';
 import { LyingRelay } from '../support/proxy.ts';
 import { Random } from '../support/random.ts';
 import { Relay } from '../support/relay.ts';
-import { startScriptedApi } from '../support/scripted-api.mjs';
+import { gate, say, startScriptedApi } from '../support/scripted-api.mjs';
 import type { Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -134,5 +136,49 @@ describe('a network that comes and goes', () => {
     // asked for twice, but never stands there twice.
     const remembered = api.asked.findLast(({ prompt }) => prompt === 'the last one')!.history.flatMap((text: string) => text.split('\n'));
     assert.deepEqual(remembered.filter((text: string) => text.startsWith('round ') || text === 'the last one'), [...sent, 'the last one']);
+  });
+});
+
+describe('an agent that is killed while Claude has not begun to answer', () => {
+  let api: Awaited<ReturnType<typeof startScriptedApi>>;
+  before(async () => {
+    api = await startScriptedApi();
+  });
+  after(() => api.close());
+
+  it('gives the prompt again, and it stands once in the conversation: the first one, and a later one', { timeout: 120_000 }, async () => {
+    await using relay = await Relay.start();
+    await using machine = new Machine({ relay: relay.url, api: api.url });
+    const person = await Person.signIn(relay.url);
+    let terminal = await machine.start();
+    await person.approve(await linkIn(terminal));
+    await codeIn(terminal);
+    await answerCode(terminal, true);
+    const conversation = await person.join();
+    const transcripts = join(machine.home, '.claude', 'projects');
+    const writtenDown = (words: string) =>
+      existsSync(transcripts) &&
+      readdirSync(transcripts, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.jsonl'))
+        .flatMap((name) => readFileSync(join(transcripts, name), 'utf8').split('\n'))
+        .some((line) => line.includes('"type":"user"') && line.includes(words));
+
+    const said: string[] = [];
+    for (const [n, words] of ['the very first #held-0', 'a later one #held-1'].entries()) {
+      api.scene(`held-${n}`, [[gate(`held-${n}`), say(`Answer ${n}.`)]]);
+      await conversation.prompt(words);
+      said.push(words);
+      await waitFor('Claude to write the prompt down', () => writtenDown(words));
+      process.kill(await terminal.pid(), 'SIGKILL');
+      terminal = await machine.start();
+      await waitFor('Claude to ask again', () => api.asked.filter(({ prompt }) => prompt === words).length === 2, { ms: 30_000, last: () => api.asked });
+      api.open(`held-${n}`);
+      await conversation.answered(`Answer ${n}.`);
+      assert.deepEqual(api.asked.at(-1)!.history, said);
+    }
+    await conversation.prompt('and on');
+    await conversation.answered('Heard: and on');
+    assert.deepEqual(api.asked.at(-1)!.history, [...said, 'and on']);
+    conversation.close();
   });
 });

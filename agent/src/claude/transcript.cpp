@@ -1,0 +1,82 @@
+#include "claude/transcript.hpp"
+#include "json_access.hpp"
+#include <boost/json.hpp>
+#include <fstream>
+
+namespace consortium::agent::claude
+{
+namespace json = boost::json;
+namespace
+{
+
+std::string value_of(const std::vector<std::string>& environment, const std::string& name)
+{
+    for (const auto& each : environment)
+    {
+        if (each.starts_with(name + "="))
+            return each.substr(name.size() + 1);
+    }
+    return {};
+}
+
+} // namespace
+
+std::optional<std::filesystem::path>
+find_transcript(const std::vector<std::string>& environment, const std::string& session_id)
+{
+    std::filesystem::path config = value_of(environment, "CLAUDE_CONFIG_DIR");
+    if (config.empty())
+        config = std::filesystem::path(value_of(environment, "HOME")) / ".claude";
+    // How a folder is named follows from the project's in a way of Claude's own; the id is unique.
+    std::error_code problem;
+    for (const auto& folder : std::filesystem::directory_iterator(config / "projects", problem))
+    {
+        auto file = folder.path() / (session_id + ".jsonl");
+        std::error_code ignored;
+        if (std::filesystem::is_regular_file(file, ignored))
+            return file;
+    }
+    return std::nullopt;
+}
+
+result<std::optional<std::string>>
+take_back_unanswered(const std::filesystem::path& transcript, const std::set<std::string>& uuids)
+{
+    std::ifstream file(transcript, std::ios::binary);
+    std::optional<std::string> last;
+    std::uintmax_t last_begins = 0;
+    std::uintmax_t begins = 0;
+    std::string line;
+    for (; std::getline(file, line); begins += line.size() + 1)
+    {
+        // Most of a transcript is other and large: only what can be a word of the conversation is parsed.
+        if (line.find(R"("type":"user")") == std::string::npos &&
+            line.find(R"("type":"assistant")") == std::string::npos)
+            continue;
+        boost::system::error_code problem;
+        const auto value = json::parse(line, problem);
+        const auto* object = problem ? nullptr : value.if_object();
+        if (object == nullptr || flag_at(*object, "isSidechain"))
+            continue;
+        const auto type = text_at(*object, "type");
+        if (type != "user" && type != "assistant")
+            continue;
+        last.reset();
+        if (auto uuid = text_at(*object, "uuid"); type == "user" && uuids.contains(uuid))
+        {
+            last = std::move(uuid);
+            last_begins = begins;
+        }
+    }
+    if (!file.eof())
+        return fail(errc::io, "cannot read " + transcript.string());
+    if (!last)
+        return last;
+    std::error_code problem;
+    std::filesystem::resize_file(transcript, last_begins, problem);
+    if (problem)
+        return fail(errc::io, "cannot write " + transcript.string() + ": " + problem.message());
+    return last;
+}
+
+} // namespace consortium::agent::claude
