@@ -26,7 +26,7 @@ std::size_t ours(const std::vector<std::string>& arguments)
     while (count < arguments.size())
     {
         const auto& each = arguments[count];
-        if (each == "auth")
+        if (each == "auth" || each == "log")
             return arguments.size();
         if (each == "--diagnostics" && count + 1 < arguments.size())
             count += 2;
@@ -65,6 +65,8 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     auto* login = auth->add_subcommand("login", "Pair this machine, or make an account here");
     auto* logout = auth->add_subcommand("logout", "Forget the account on this machine");
     auto* status = auth->add_subcommand("status", "Show where this machine belongs");
+    auto* log = app.add_subcommand("log", "Show what this machine knows of the relay's log, and whether it holds");
+    log->add_flag("--accept", out.accept, "Acknowledge the alarms, and go on with what the relay shows now");
 
     std::ranges::reverse(arguments); // CLI11 takes a vector from its end
     try
@@ -74,7 +76,7 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     catch (const CLI::CallForHelp&)
     {
         out.what = command::help;
-        out.text = (auth->parsed() ? auth : &app)->help();
+        out.text = (auth->parsed() ? auth : log->parsed() ? log : &app)->help();
         return out;
     }
     catch (const CLI::ParseError& problem)
@@ -89,6 +91,8 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
         out.what = command::logout;
     else if (status->parsed())
         out.what = command::status;
+    else if (log->parsed())
+        out.what = command::log;
     return out;
 }
 

@@ -12,6 +12,7 @@ enum class command
     login,
     logout,
     status,
+    log,
     help,
     version,
 };
@@ -21,12 +22,13 @@ struct command_line
     command what = command::run;
     std::string text;                    ///< of help
     bool fresh = false;                  ///< --new
+    bool accept = false;                 ///< log --accept
     std::string diagnostics;             ///< --diagnostics FILE
     std::vector<std::string> for_claude; ///< unchanged
 };
 
-/// `consortium [our options] [auth …] | [anything else goes to Claude] | -- goes to Claude always`. Ours come first:
-/// from the first argument that is not ours, all are Claude's. errc::bad_request for a mistake in what is ours.
+/// `consortium [our options] [auth …|log …] | [anything else goes to Claude] | -- goes to Claude always`. Ours come
+/// first: from the first argument that is not ours, all are Claude's. errc::bad_request for a mistake in what is ours.
 result<command_line> parse_command_line(std::vector<std::string> arguments);
 
 } // namespace consortium::agent

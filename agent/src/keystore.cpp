@@ -13,6 +13,7 @@ namespace
 constexpr auto identity_file = "identity.json";
 constexpr auto device_file = "device.key";
 constexpr auto local_file = "local.key";
+constexpr auto log_file = "relay-log.json";
 constexpr auto lock_file = "lock";
 constexpr std::int64_t format = 1;
 
@@ -165,6 +166,36 @@ result<key256> keystore::local_key() const
     if (const auto saved = replace_file(directory_ / local_file, made.view(), at_); !saved)
         return std::unexpected(saved.error());
     return made;
+}
+
+result<log_memory> keystore::load_log_memory() const
+{
+    const auto content = read_file(directory_ / log_file);
+    if (!content && content.error() == errc::not_found)
+        return log_memory();
+    if (!content)
+        return std::unexpected(content.error());
+    auto memory = read_log_memory(text(*content));
+    if (!memory)
+        return fail(
+            memory.error().code, (directory_ / log_file).string() + ": " + memory.error().detail +
+                                     ". Remove the file to begin anew with what the relay shows next.");
+    return memory;
+}
+
+result<void> keystore::update_log_memory(const std::function<void(log_memory&)>& change) const
+{
+    const auto lock = file_lock::wait(directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    const auto before = load_log_memory();
+    if (!before)
+        return std::unexpected(before.error());
+    auto memory = *before;
+    change(memory);
+    if (memory == *before)
+        return {};
+    return replace_file(directory_ / log_file, view(write_log_memory(memory)), at_);
 }
 
 } // namespace consortium::agent

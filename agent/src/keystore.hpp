@@ -3,6 +3,7 @@
 #include "consortium/common/clock.hpp"
 #include "consortium/common/sign.hpp"
 #include "files.hpp"
+#include "log_witness.hpp"
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -44,6 +45,11 @@ public:
 
     /// What lies on disk and is not yet sealed for the account is sealed under this. Made on first use.
     result<key256> local_key() const;
+
+    /// What is remembered of the relay's log (log_checker.hpp). errc::corrupt: never taken for "nothing".
+    result<log_memory> load_log_memory() const;
+    /// Read, changed and written while nobody else does.
+    result<void> update_log_memory(const std::function<void(log_memory&)>& change) const;
 
     std::filesystem::path sessions() const { return directory_ / "sessions"; }
     const std::filesystem::path& directory() const noexcept { return directory_; }

@@ -23,6 +23,8 @@ boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wan
         return auth_logout(with);
     case command::status:
         return auth_status(with);
+    case command::log:
+        return show_log(with, wanted.accept);
     default:
         return run_session(with, wanted);
     }

@@ -303,6 +303,7 @@ void session_runner::on_busy(bool busy)
     send_alive(); // every flip counts, however short
     if (busy)
         return;
+    prove_next_ = true;
     tell({{"type", "ready"}});
     queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
     prompts_changed_.notify();

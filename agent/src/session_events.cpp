@@ -4,6 +4,7 @@
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
 #include "diagnostics.hpp"
+#include "first_run.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
 #include <boost/json.hpp>
@@ -31,6 +32,16 @@ void session_runner::tell(json::object data)
         {"content",
          json::object{{"type", "event"}, {"id", to_string(message_id{make_uuid_v4()})}, {"data", std::move(data)}}},
         {"meta", json::object{{"sentFrom", "cli"}}}});
+}
+
+/// Said where the person is: here and in the dashboard. The work goes on: content needs no trust in the relay.
+void session_runner::on_log_alarm(const log_alarm& alarm)
+{
+    out_.line("ALARM", std::string(sentence(alarm.what)) + " See `consortium log`.");
+    tell(
+        {{"type", "message"},
+         {"message", std::string(sentence(alarm.what)) + " See `consortium log` on " + host_name() + "."},
+         {"logAlarm", json::object{{"what", word(alarm.what)}, {"origin", alarm.origin}, {"detail", alarm.detail}}}});
 }
 
 // ----------------------------------------------------------------------------------------------------------- fields
@@ -85,6 +96,7 @@ void session_runner::on_online()
     out_.line("connected", relay_.server_url());
     online_ = true;
     alive_.notify();
+    log_due_.notify();
     outbox_->nudge();
     state_field_->nudge();
     metadata_field_->nudge();

@@ -136,6 +136,35 @@ asio::awaitable<void> session_runner::connect()
     spawn(field_publisher::run(state_field_));
     spawn(field_publisher::run(metadata_field_));
     spawn(beat());
+    spawn(watch_log());
+}
+
+/// Holds the relay's log against what this machine knows of it: whenever it has connected, and now and then.
+asio::awaitable<void> session_runner::watch_log()
+{
+    if (const auto memory = store_.load_log_memory())
+    {
+        for (const auto& each : memory->alarms)
+        {
+            if (each.server == relay_.server_url())
+                out_.line("ALARM", std::string(sentence(each.what)) + " See `consortium log`.");
+        }
+    }
+    bool said = false;
+    while (!ended_)
+    {
+        if (!link_->online())
+        {
+            co_await log_due_.wait();
+            continue;
+        }
+        const auto checked = co_await log_.check();
+        if (!checked && !worth_retrying(checked.error()) && !std::exchange(said, true))
+            out_.line("trouble", "The relay's log is not checked: " + checked.error().detail);
+        if (checked && *checked == log_checker::outcome::not_offered && log_.ready() && !std::exchange(said, true))
+            out_.line("trouble", "The relay does not let its log be checked any more.");
+        co_await log_due_.wait(options_.log_interval);
+    }
 }
 
 asio::awaitable<void> session_runner::beat()
@@ -160,21 +189,40 @@ void session_runner::send_alive()
 asio::awaitable<result<void>> session_runner::send_messages(std::vector<spool_entry> batch)
 {
     const auto& sid = folder_.record().session_id;
+    const bool online = link_ && link_->online();
+    // The relay proves the last message of a turn: all before it stand before it in the same tree.
+    const bool prove = online && prove_next_ && log_.ready() && batch.size() == outbox_->waiting();
     // One goes over the socket, where it keeps its place among stream events; more go as one transaction.
-    if (batch.size() == 1 && link_ && link_->online())
+    std::optional<spool_entry> last;
+    if (online && (batch.size() == 1 || prove))
     {
-        const auto sent = co_await link_->ask(
-            "message", {{"sid", sid}, {"message", batch.front().bundle}, {"localId", batch.front().local_id}});
+        last = std::move(batch.back());
+        batch.pop_back();
+    }
+    if (!batch.empty())
+    {
+        json::array messages;
+        for (auto& each : batch)
+            messages.push_back(
+                json::object{{"content", std::move(each.bundle)}, {"localId", std::move(each.local_id)}});
+        const auto sent =
+            co_await relay_.post("/v3/sessions/" + sid + "/messages", {{"messages", std::move(messages)}});
         if (!sent)
             co_return std::unexpected(sent.error());
-        co_return result<void>();
     }
-    json::array messages;
-    for (auto& each : batch)
-        messages.push_back(json::object{{"content", std::move(each.bundle)}, {"localId", std::move(each.local_id)}});
-    const auto sent = co_await relay_.post("/v3/sessions/" + sid + "/messages", {{"messages", std::move(messages)}});
+    if (!last)
+        co_return result<void>();
+    json::object message{{"sid", sid}, {"message", last->bundle}, {"localId", last->local_id}};
+    if (prove)
+        message["prove"] = true;
+    const auto sent = co_await link_->ask("message", std::move(message));
     if (!sent)
         co_return std::unexpected(sent.error());
+    if (prove)
+    {
+        prove_next_ = false;
+        log_.look_at(*sent, who_.account_id, sid, last->bundle);
+    }
     co_return result<void>();
 }
 
@@ -185,6 +233,7 @@ asio::awaitable<void> session_runner::close_session()
     prompts_changed_.notify();
     partial_changed_.notify();
     alive_.notify();
+    log_due_.notify();
     if (gone_)
     {
         outbox_->stop();

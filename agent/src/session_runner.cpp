@@ -43,8 +43,11 @@ session_runner::session_runner(
       partial_changed_(executor_),
       ending_(executor_),
       alive_(executor_),
+      log_due_(executor_),
+      log_(relay_, store_, clock_),
       task_done_(executor_)
 {
+    log_.on_alarm = [this](const log_alarm& alarm) { on_log_alarm(alarm); };
     metadata_ = {
         {"path", folder_.record().directory},
         {"host", host_name()},

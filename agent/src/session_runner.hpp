@@ -4,6 +4,7 @@
 #include "consortium/e2ee/chain.hpp"
 #include "field_publisher.hpp"
 #include "keystore.hpp"
+#include "log_checker.hpp"
 #include "outbox.hpp"
 #include "prompt_gate.hpp"
 #include "relay_client.hpp"
@@ -24,6 +25,7 @@ struct run_options
     std::vector<std::string> arguments; ///< for Claude, unchanged
     bool resumed = false;               ///< the folder is of a session that a crash left
     link_options::dialler dial = &socket_client::connect;
+    std::chrono::milliseconds log_interval{60'000}; ///< between looks at the relay's log
 };
 
 /// One session in remote mode, from its start to its end: Claude on one side, the relay on the other.
@@ -72,6 +74,8 @@ private:
     asio::awaitable<result<void>> make_session();
     asio::awaitable<void> connect();
     asio::awaitable<void> beat();
+    asio::awaitable<void> watch_log();
+    void on_log_alarm(const log_alarm& alarm);
     asio::awaitable<void> stream_partial();
     asio::awaitable<void> watch_claude();
     asio::awaitable<void> fetch_messages();
@@ -123,6 +127,9 @@ private:
     wakeup partial_changed_;
     wakeup ending_;
     wakeup alive_;
+    wakeup log_due_;
+    log_checker log_;
+    bool prove_next_ = false;                ///< the last message of a turn
     std::deque<json::object> held_messages_; ///< that came live while the stored ones are being read
     bool fetching_ = false;
     bool ended_ = false;

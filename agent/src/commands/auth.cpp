@@ -103,6 +103,10 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
     with.out.text("Since     " + iso_time(who.since));
     if (who.account_secret)
         with.out.text("Key       the account's secret key is still kept here");
+    if (const auto memory = with.store.load_log_memory(); !memory)
+        with.out.text("Log       " + memory.error().detail);
+    else
+        show_log_alarms(with.out, *memory, who.server_url);
     auto relay = relay_client::make(with.io.get_executor(), who.server_url, client_options_from_environment());
     if (!relay)
     {

@@ -27,5 +27,9 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
 boost::asio::awaitable<int> auth_login(surroundings& with);
 boost::asio::awaitable<int> auth_logout(surroundings& with);
 boost::asio::awaitable<int> auth_status(surroundings& with);
+boost::asio::awaitable<int> show_log(surroundings& with, bool accept);
+
+/// For the terminal: the alarms about that relay's log, loudly; nothing when there are none.
+void show_log_alarms(screen& out, const log_memory& memory, const std::string& server);
 
 } // namespace consortium::agent

@@ -206,7 +206,7 @@ export class Transcript {
       case "log-alarm":
         return say(string(data["text"]) ?? "It gave no reason.", "alarm");
       case "message":
-        return say(string(data["message"]) ?? "");
+        return say(string(data["message"]) ?? "", data["logAlarm"] === undefined ? "plain" : "fail", data["logAlarm"]);
       case "permission-mode-changed":
         return say(`Mode changed: ${modeName(string(data["mode"]) ?? "")}`);
       case "switch":

@@ -1,0 +1,94 @@
+#include "commands/commands.hpp"
+#include "log_checker.hpp"
+
+namespace consortium::agent
+{
+namespace
+{
+
+std::string when(unix_millis time)
+{
+    return time == 0 ? "never" : iso_time(time);
+}
+
+void show_memory(screen& out, const log_memory& memory, const std::string& server)
+{
+    const auto serves = memory.current.find(server);
+    const auto known = serves != memory.current.end() ? memory.logs.find(serves->second) : memory.logs.end();
+    if (known == memory.logs.end())
+        return out.text("Log       never seen");
+    const auto& log = known->second;
+    out.text("Log       " + log.key.name);
+    out.text("Key       " + fingerprint(log.key) + ", known since " + iso_time(log.since));
+    out.text("Records   " + (log.head ? std::to_string(log.head->size) : "unknown"));
+    out.text("Verified  " + when(log.verified));
+    out.text("Proved    " + when(log.proved) + " (a message of this machine)");
+}
+
+} // namespace
+
+void show_log_alarms(screen& out, const log_memory& memory, const std::string& server)
+{
+    bool any = false;
+    for (const auto& each : memory.alarms)
+    {
+        if (each.server != server)
+            continue;
+        any = true;
+        out.text("ALARM     " + std::string(sentence(each.what)));
+        out.text("          " + each.origin);
+        out.text("          " + printable(each.detail, 300));
+        out.text(
+            "          first " + iso_time(each.first) +
+            (each.times > 1 ? ", " + std::to_string(each.times) + " times until " + iso_time(each.last) : ""));
+    }
+    if (any)
+        out.text("          Ask who runs the relay. `consortium log --accept` acknowledges it and goes on with what "
+                 "the relay "
+                 "shows now.");
+}
+
+boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
+{
+    const auto known = with.store.load_identity();
+    if (!known || !*known)
+    {
+        with.out.text(known ? "Not paired. Run `consortium` to pair this machine." : known.error().detail);
+        co_return 1;
+    }
+    const auto& who = **known;
+    auto relay = relay_client::make(with.io.get_executor(), who.server_url, client_options_from_environment());
+    if (!relay)
+    {
+        with.out.text(relay.error().detail);
+        co_return 1;
+    }
+    (*relay)->set_token(who.token);
+    log_checker checker(**relay, with.store, with.clock);
+    with.out.text("Relay     " + who.server_url);
+    std::string now;
+    if (accept)
+    {
+        const auto count = co_await checker.acknowledge();
+        now = count ? std::to_string(*count) + " alarms acknowledged" : count.error().detail;
+    }
+    else if (const auto checked = co_await checker.check(); !checked)
+        now = "not checked: " + checked.error().detail;
+    else if (*checked == log_checker::outcome::not_offered)
+        now = "not checked: this relay does not let its log be checked";
+    else
+        now =
+            *checked == log_checker::outcome::fits ? "it continues what this machine saw before" : "it does not match";
+    const auto memory = with.store.load_log_memory();
+    if (!memory)
+    {
+        with.out.text(memory.error().detail);
+        co_return 1;
+    }
+    show_memory(with.out, *memory, who.server_url);
+    with.out.text("Now       " + now);
+    show_log_alarms(with.out, *memory, who.server_url);
+    co_return memory->alarms.empty() ? 0 : 1;
+}
+
+} // namespace consortium::agent
