@@ -391,6 +391,7 @@ export class FakeRelay {
       (body.device === undefined || c.verifySignature(c.fromBase64(body.deviceSignature ?? ""), signed, c.fromBase64(body.device.publicKey)));
     if (!good) throw new Refusal(401, "bad-signature", "Invalid signature");
     let account = this.accounts.get(body.publicKey);
+    if (body.account !== undefined && account?.id !== body.account) throw new Refusal(404, "not-found", "this account is not here any more");
     if (account === undefined) {
       account = { id: randomUUID(), revision: 0, updates: [], sessions: new Map(), machines: new Map(), devices: new Map(), rpc: new Map() };
       this.accounts.set(body.publicKey, account);

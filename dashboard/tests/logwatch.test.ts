@@ -486,12 +486,14 @@ describe("deletion", () => {
     expect(client.farewell.get()).toBeNull();
   });
 
-  it("of the account is told to other devices, which come back to a new one", async () => {
+  it("of the account is told to other devices, which make a new one only when asked to", async () => {
     const client = await page();
     const id = client.accountId;
     const other = await page(new IDBFactory());
     await client.deleteAccount();
-    expect((await other.otherAccount.when((now) => now !== null))?.before).toBe(id);
+    await other.phase.when((now) => now === "gone");
+    expect(relay.accounts.size).toBe(0);
+    await other.beginAnew();
     expect(other.accountId).not.toBe(id);
     await verified(other);
   });

@@ -401,7 +401,7 @@ describe("session list", () => {
 describe("welcome", () => {
   it("says what is wrong with a key before anything is sent", async () => {
     const client = fakeClient();
-    show(client, <Welcome pairing={false} revoked={false} onCreated={() => undefined} />);
+    show(client, <Welcome pairing={false} left={null} onCreated={() => undefined} />);
     fireEvent.click(by("have-key"));
     fireEvent.change(by("sign-in-input"), { target: { value: "AAAAA-BBBBB" } });
     fireEvent.click(by("sign-in-submit"));

@@ -150,6 +150,8 @@ result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
 
     log::decision out;
     const auto known = get_row<account_key_row>(rows, account_index_key(rows, public_key));
+    if (expected && (!known || known->account != *expected))
+        return fail(errc::not_found, "this account is not here any more");
     if (!known)
     {
         if (!may_register)

@@ -92,6 +92,20 @@ TEST_F(accounts, registration_can_be_closed)
     EXPECT_TRUE(log_.submit(known).has_value());
 }
 
+TEST_F(accounts, signing_in_again_makes_no_other_account)
+{
+    auto again = login_wish(1, 20);
+    again.expected = browser_.account;
+    EXPECT_TRUE(log_.submit(again).has_value());
+    EXPECT_EQ(again.found_account, browser_.account);
+    auto unknown_key = login_wish(2, 20);
+    unknown_key.expected = browser_.account;
+    EXPECT_EQ(refusal(std::move(unknown_key)), errc::not_found);
+    auto elsewhere = login_wish(1, 20);
+    elsewhere.expected = account_id{make_uuid_v4()};
+    EXPECT_EQ(refusal(std::move(elsewhere)), errc::not_found);
+}
+
 TEST_F(accounts, a_key_and_a_kind_come_together)
 {
     auto no_kind = login_wish(1, 20);

@@ -10,6 +10,8 @@ export interface LoginBody {
   signature: string;
   device?: { publicKey: string; kind: "browser" | "agent"; sealedName: string };
   deviceSignature?: string;
+  /** The account that the key must open: none is made. */
+  account?: string;
 }
 
 /**

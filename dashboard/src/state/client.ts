@@ -35,7 +35,7 @@ import type { SessionModel } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { type Identity, type Sealed, Vault } from "./vault.ts";
 
-export type Phase = "starting" | "signed-out" | "ready" | "revoked";
+export type Phase = "starting" | "signed-out" | "ready" | "revoked" | "gone";
 
 export interface Connection {
   readonly state: "connecting" | "catching-up" | "live" | "reconnecting" | "offline" | "refused";
@@ -80,8 +80,6 @@ export class Client {
   readonly queued = new Signal<number>(0);
   /** What is checked of the relay's log; one for each account that is signed in. */
   readonly watch: Signal<LogWatch>;
-  /** Signed in again, the same key found another account than before: the old one was deleted, or is hidden. */
-  readonly otherAccount = new Signal<{ readonly before: string; readonly at: number } | null>(null);
   /** The receipt of the account that was deleted here, shown once nobody is signed in. */
   readonly farewell = new Signal<Certificate | null>(null);
   readonly identity = new Signal<Identity | null>(null);
@@ -177,7 +175,8 @@ export class Client {
     await this.#enter(identity);
   }
 
-  async #login(keys: AccountKeys, deviceSeed: Bytes): Promise<NonNullable<Identity["login"]>> {
+  /** With `account`, the key must open that one; without, it may make its account. */
+  async #login(keys: AccountKeys, deviceSeed: Bytes, account?: string): Promise<NonNullable<Identity["login"]>> {
     const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
     checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
     const body = loginBody(challenge, keys, {
@@ -185,8 +184,14 @@ export class Client {
       kind: "browser",
       sealedName: sealName(utf8(this.#deps.deviceName), keys.content.publicKey),
     });
-    const { token } = await this.api.login(body);
+    const { token } = await this.api.login(account === undefined ? body : { ...body, account });
     return { token, ...readToken(token) };
+  }
+
+  /** The account is gone: the key that is kept here makes a new one. */
+  async beginAnew(): Promise<void> {
+    const identity = this.identity.get();
+    if (identity !== null && this.phase.get() === "gone") await this.signIn(identity.secret, identity.keyConfirmed);
   }
 
   async confirmKey(): Promise<void> {
@@ -427,7 +432,7 @@ export class Client {
     });
   }
 
-  /** Signs in again with the keys this browser has; a revoked device stays out. */
+  /** Signs in again with the keys this browser has; a revoked device stays out, and a deleted account stays deleted. */
   async #tokenRefused(generation: number, message = "The relay does not accept this browser's sign-in any more."): Promise<void> {
     if (generation !== this.#generation || this.#deleting) return;
     this.#connected = false;
@@ -441,23 +446,18 @@ export class Client {
     if (identity === null || this.#keys === null || this.#vault === null) return;
     this.#relogin = (async () => {
       try {
-        const login = await this.#login(this.#keys as AccountKeys, identity.deviceSeed);
+        const login = await this.#login(this.#keys as AccountKeys, identity.deviceSeed, this.#accountId as string);
         if (generation !== this.#generation) return;
         const renewed = { ...identity, login };
         await (this.#vault as Vault).save(renewed);
         this.identity.set(renewed);
-        if (login.accountId !== this.#accountId) {
-          const before = this.#accountId as string;
-          await this.#enter(renewed);
-          return this.otherAccount.set({ before, at: this.#now() });
-        }
         this.api.token = login.token;
         await this.#loadAndConnect(generation);
       } catch (error) {
         if (generation !== this.#generation) return;
-        if (error instanceof ApiError && error.code === "revoked") {
+        if (error instanceof ApiError && (error.code === "revoked" || error.code === "not-found")) {
           this.#leave();
-          this.phase.set("revoked");
+          this.phase.set(error.code === "revoked" ? "revoked" : "gone");
           return;
         }
         const refused = error instanceof CryptoError || (error instanceof ApiError && !error.unreachable && error.status < 500 && error.status !== 429);

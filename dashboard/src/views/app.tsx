@@ -40,7 +40,8 @@ export function App(): ReactElement {
       return <Starting />;
     case "signed-out":
     case "revoked":
-      return <Welcome key={phase} pairing={link !== null} revoked={phase === "revoked"} onCreated={() => setFresh(true)} />;
+    case "gone":
+      return <Welcome key={phase} pairing={link !== null} left={phase === "signed-out" ? null : phase} onCreated={() => setFresh(true)} />;
     case "ready":
       if (fresh || path === "/key") {
         return (

@@ -1,7 +1,7 @@
 // Without a chosen session: all of them in a table, or how to start the first.
-import { AlertIcon, GearIcon, PlusIcon } from "@primer/octicons-react";
+import { GearIcon, PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useEffect, useState } from "react";
-import { Command, Go, Note } from "../components/basics.tsx";
+import { Command, Go } from "../components/basics.tsx";
 import { time, waiting, when } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, Logo, StatusShape } from "../components/marks.tsx";
@@ -23,25 +23,6 @@ export function OverviewView(): ReactElement {
   return lists.sessions.length === 0 ? <Empty /> : <All />;
 }
 
-/** Said where the sessions are looked for. */
-function OtherAccount(): ReactElement {
-  const client = useClient();
-  const other = useSignal(client.otherAccount);
-  if (other === null) return <></>;
-  return (
-    <Note tone="ask" icon={<AlertIcon className="i" />} title={`Since ${time(other.at)} your key opens another account`} testId="other-account">
-      <p>
-        The relay no longer knows the one that was open here (<span className="mono">{other.before}</span>) and began a new one. That is so when it was deleted, on this or another device. If nobody deleted it, ask why.
-      </p>
-      <div className="acts">
-        <button type="button" className="b" onClick={() => client.otherAccount.set(null)}>
-          I have seen this
-        </button>
-      </div>
-    </Note>
-  );
-}
-
 function All(): ReactElement {
   const client = useClient();
   const lists = useSignal(client.lists);
@@ -57,7 +38,6 @@ function All(): ReactElement {
       </header>
       <div className="scroll" role="region" aria-label="All sessions">
         <div className="page">
-          <OtherAccount />
           <table className="tbl">
             <caption className="vh">Sessions by project</caption>
             <thead>
@@ -137,7 +117,6 @@ function Empty(): ReactElement {
         </Go>
       </header>
       <div className="scroll blank">
-        <OtherAccount />
         <div className="sheet" data-testid="empty">
           <div className="entry">
             <span />

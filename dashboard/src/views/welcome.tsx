@@ -9,21 +9,25 @@ import { StatusShape } from "../components/marks.tsx";
 import { CryptoError, parseSecret, randomBytes } from "../crypto/index.ts";
 import { Cover } from "./cover.tsx";
 
-export function Welcome({ pairing, revoked, onCreated }: { pairing: boolean; revoked: boolean; onCreated(): void }): ReactElement {
+/** `left`: why the browser is out although it holds a key. */
+export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: "revoked" | "gone" | null; onCreated(): void }): ReactElement {
   const client = useClient();
-  const [mode, setMode] = useState<"choose" | "sign-in">(revoked ? "sign-in" : "choose");
+  const [mode, setMode] = useState<"choose" | "sign-in">(left === "revoked" ? "sign-in" : "choose");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [text, setText] = useState("");
   const host = new URL(client.api.origin).host;
   const farewell = useSignal(client.farewell);
 
-  const enter = async (secret: ReturnType<typeof parseSecret>, known: boolean) => {
+  const enter = (secret: ReturnType<typeof parseSecret>, known: boolean) => {
+    if (!known) onCreated();
+    return attempt(() => client.signIn(secret, known));
+  };
+  const attempt = async (signIn: () => Promise<void>) => {
     setBusy(true);
     setError(null);
     try {
-      if (!known) onCreated();
-      await client.signIn(secret, known);
+      await signIn();
     } catch (failure) {
       setBusy(false);
       setError(
@@ -53,7 +57,23 @@ export function Welcome({ pairing, revoked, onCreated }: { pairing: boolean; rev
   }
   return (
     <Cover>
-      {revoked && (
+      {left === "gone" && (
+        <div className="gapdown">
+          <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This account is not on the relay any more" testId="account-gone">
+            <p>It was deleted, on this or another device, or the relay began a new log. If nobody did either, ask why before you go on.</p>
+            <div className="acts">
+              <button type="button" className="b" disabled={busy} onClick={() => void attempt(() => client.beginAnew())} data-testid="begin-anew">
+                Begin anew with the same key
+              </button>
+              <button type="button" className="b" disabled={busy} onClick={() => void client.signOut()} data-testid="forget-key">
+                Forget the key here
+              </button>
+            </div>
+            {error !== null && mode === "choose" && <p role="alert">{error}</p>}
+          </Note>
+        </div>
+      )}
+      {left === "revoked" && (
         <div className="gapdown">
           <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This browser was revoked" testId="revoked">
             <p>It receives nothing more. With your secret key it can come back as a new device.</p>

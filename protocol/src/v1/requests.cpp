@@ -66,6 +66,7 @@ result<login_request> read_login_request(const boost::json::object& from)
         out.device = read_device(fields, *device);
         out.device_signature = fields.key<64>("deviceSignature");
     }
+    out.account = owned(fields.maybe_text("account", limits::name_bytes_max));
     return fields.finish(std::move(out));
 }
 

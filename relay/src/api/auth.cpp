@@ -85,6 +85,8 @@ asio::awaitable<net::http_response> login(call given)
         wanted->kind = kind_of(asked->device->kind);
         wanted->sealed_name = asked->device->sealed_name;
     }
+    if (asked->account)
+        wanted->expected = parse_uuid<account_id>(*asked->account).value_or(account_id{});
     wanted->new_account = account_id{make_uuid_v7(now)};
     wanted->new_device = device_id{make_uuid_v7(now)};
     const auto done = co_await shared.commits.append(wanted);

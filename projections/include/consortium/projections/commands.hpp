@@ -30,7 +30,8 @@ struct versioned_value
 
 /// Makes the account of a public key if it is new, and its device; a device key that is known is the same device and
 /// keeps its kind and name. errc::revoked: the device key was revoked in this account (a revoked unnamed device is
-/// replaced by a new one). errc::forbidden: the account is new and `may_register` is false.
+/// replaced by a new one). errc::forbidden: the account is new and `may_register` is false. errc::not_found: the key
+/// does not open `expected`, which was deleted or is of another log.
 class login final : public log::command
 {
 public:
@@ -41,6 +42,7 @@ public:
     account_id new_account; ///< used if the account is new
     device_id new_device;   ///< used if the device is new
     bool may_register = true;
+    std::optional<account_id> expected; ///< sign in to this account or not at all
 
     // Answer
     account_id found_account;
