@@ -22,8 +22,8 @@ struct rebuild_report
     std::vector<table_comparison> tables;
 };
 
-/// Folds the whole log into empty views, with the functions that folded it while it was written; returns how many events
-/// those were.
+/// Folds the whole log into empty views, with the functions that folded it while it was written; returns how many
+/// events those were.
 result<std::uint64_t> fold_log(const log::log_reader& source, log::scratch_views& into);
 
 /// Folds the whole log, with the functions that folded it while it was written, into views under `scratch` (which must
