@@ -1,4 +1,5 @@
 #include "consortium/log/event_log.hpp"
+#include "key_compactor.hpp"
 #include "open_log.hpp"
 #include "recovery.hpp"
 #include "root_key.hpp"
@@ -18,11 +19,15 @@ public:
         opened_directory opened, witness_file witness, counts at_opening, const log_options& options,
         const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
         : with_(opened.with),
-          store_(opened.store),
           id_(opened.head.id),
           at_opening_(at_opening),
           directory_(options.directory),
           below_(below),
+          compactor_(
+              opened.store, {.delay = options.compact_delay,
+                             .directory = options.directory,
+                             .disk_free_floor_bytes = options.disk_free_floor_bytes,
+                             .below = below}),
           sequencer_(
               {.store = std::move(opened.store),
                .with = std::move(opened.with),
@@ -34,7 +39,8 @@ public:
                .sink = sink,
                .clock = clock,
                .options = options,
-               .below = below})
+               .below = below,
+               .destroyed = [this](lsn by) { compactor_.destroyed(by); }})
     {
     }
 
@@ -44,7 +50,7 @@ public:
     const relay_keys& keys() const override { return with_->keys->relay(); }
     counts opened() const override { return at_opening_; }
     note::verifier checkpoint_key() const override { return with_->verifier(); }
-    result<void> compact() override { return store_->compact_keys(); }
+    result<void> compact() override { return compactor_.compact(); }
     result<void> rekey(
         std::string_view old_secret, std::string_view new_secret,
         const std::optional<std::filesystem::path>& secret_file) override
@@ -52,16 +58,20 @@ public:
         const std::lock_guard one_at_a_time(rekey_mutex_);
         return rewrap_root_key(directory_ / "root.key", old_secret, new_secret, secret_file, below_);
     }
-    void close() override { sequencer_.close(); }
+    void close() override
+    {
+        compactor_.stop();
+        sequencer_.close();
+    }
 
 private:
     std::shared_ptr<reading> with_;
-    std::shared_ptr<rocks_store> store_;
     log_id id_;
     counts at_opening_;
     std::filesystem::path directory_;
     seams below_;
     std::mutex rekey_mutex_;
+    key_compactor compactor_;
     sequencer sequencer_;
 };
 

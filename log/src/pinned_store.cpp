@@ -11,12 +11,17 @@ pinned_store::pinned_store(std::shared_ptr<rocks_store> store, tree_head head, s
       tree_(*store_, options(), head_.number.value, head_.leaves),
       key_generation_(key_generation)
 {
+    if (snapshot_ != nullptr)
+        store_->readers().add(snapshot_->GetSequenceNumber());
 }
 
 pinned_store::~pinned_store()
 {
-    if (snapshot_ != nullptr)
-        store_->db().ReleaseSnapshot(snapshot_);
+    if (snapshot_ == nullptr)
+        return;
+    const auto sequence = snapshot_->GetSequenceNumber();
+    store_->db().ReleaseSnapshot(snapshot_);
+    store_->readers().remove(sequence);
 }
 
 const std::string& pinned_store::checkpoint(const std::function<std::string(const digest256&)>& sign) const

@@ -444,15 +444,28 @@ void rocks_store::prepare_to_close() noexcept
         spdlog::warn("cannot flush before closing: {}", status.ToString());
 }
 
-result<void> rocks_store::compact_keys()
+result<void> rocks_store::compact_keys(std::atomic<bool>& stop)
 {
+    // A WAL goes only when nothing in it is needed by any column family.
     if (const auto status = db_->Flush({}, handles_); !status.ok())
         return std::unexpected(to_error(status, "cannot flush"));
     rocksdb::CompactRangeOptions options;
     // Otherwise files of the last level, where the key may lie, are left as they are.
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    options.exclusive_manual_compaction = false;
+    options.canceled = &stop;
     if (const auto status = db_->CompactRange(options, keys(), nullptr, nullptr); !status.ok())
+    {
+        if (status.IsIncomplete() && stop)
+            return fail(errc::closed, "the log is closing");
         return std::unexpected(to_error(status, "cannot compact the key ring"));
+    }
+    // Files that were replaced may still wait for their removal: allowing removals again looks for all of them.
+    auto status = db_->DisableFileDeletions();
+    if (status.ok())
+        status = db_->EnableFileDeletions(/*force=*/false);
+    if (!status.ok())
+        return std::unexpected(to_error(status, "cannot remove replaced files"));
     return {};
 }
 

@@ -2,8 +2,10 @@
 #include "consortium/common/ids.hpp"
 #include "consortium/common/merkle.hpp"
 #include "files.hpp"
+#include "live_readers.hpp"
 #include "row_codec.hpp"
 #include "seams.hpp"
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <rocksdb/db.h>
@@ -102,8 +104,10 @@ public:
     void prepare_to_close() noexcept;
 
     /// Removes overwritten values of `keys` from every file: a destroyed key stays in WALs until all that they hold was
-    /// flushed, and in table files until they are rewritten. Slow; any thread.
-    result<void> compact_keys();
+    /// flushed, and in table files until they are rewritten. Nobody must read what was before (see readers()). Slow;
+    /// any thread; errc::closed once `stop` is set.
+    result<void> compact_keys(std::atomic<bool>& stop);
+    live_readers& readers() noexcept { return readers_; }
 
     /// Also checks that the log ends where the head says.
     result<head_state> head() const;
@@ -127,6 +131,7 @@ private:
     bool tree_made_ = false;
     std::shared_ptr<rocksdb::Cache> cache_;
     wal_report wal_;
+    live_readers readers_;
     bool writable_ = false;
 };
 

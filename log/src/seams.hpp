@@ -24,6 +24,7 @@ enum class crash_point
     inside_witness,     ///< half of the witness slot is written
     after_witness_sync, ///< all is on disk, nobody was told
     checkpoint_stored,  ///< signed, over a head that callers were told of
+    keys_wiped,         ///< destroyed keys are out of all files, and that is noted
     // While a new log is made, each after the step is durable.
     creation_begun,
     root_key_made,

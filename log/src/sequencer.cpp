@@ -1,5 +1,6 @@
 #include "sequencer.hpp"
 #include "checkpoints.hpp"
+#include "key_compactor.hpp"
 #include <algorithm>
 #include <chrono>
 #include <pthread.h>
@@ -447,6 +448,7 @@ void sequencer::admit(batch& next, decided ready)
                 continue; // it ended before
             keyring::destroy(next.writes, *parts_.store, ending->id, number);
             next.destroyed.push_back(ending->id);
+            next.destroyed_by = number;
             scope_keys_.erase(scope);
             destroyed_.insert(scope);
         }
@@ -468,6 +470,8 @@ void sequencer::seal_rows(batch& next)
         return;
     next.rows.write(next.writes, *parts_.store, parts_.with->rows);
     tiles_.write_grown(tile_writer(next.writes, *parts_.store));
+    if (!next.destroyed.empty())
+        write_destroyed(next.writes, *parts_.store, next.destroyed_by);
     write_head(next.writes, *parts_.store, head_);
     next.after = edge();
 }
@@ -657,7 +661,10 @@ result<void> sequencer::commit(batch& ready)
     parts_.below.reached(crash_point::after_witness_sync);
 
     if (!ready.destroyed.empty())
+    {
         parts_.with->keys->forget(ready.destroyed);
+        parts_.destroyed(ready.destroyed_by);
+    }
     auto durable = std::make_shared<pinned_store>(parts_.store, ready.after, parts_.with->keys->generation());
     const std::lock_guard lock(publish_mutex_);
     published_ = std::move(durable);

@@ -34,6 +34,8 @@ public:
         const clock_source& clock;
         log_options options;
         seams below;
+        /// Told on the writing thread when a batch with deletions is durable, before its state is published.
+        std::function<void(lsn)> destroyed;
     };
 
     explicit sequencer(environment parts);
@@ -53,6 +55,7 @@ private:
         std::vector<outcome> outcomes;
         row_overlay rows;
         std::vector<stored_key_id> destroyed;
+        lsn destroyed_by; ///< the newest event that did
         std::size_t records = 0;
         std::size_t bytes = 0;
         tree_head after;

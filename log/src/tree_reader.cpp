@@ -1,5 +1,6 @@
 #include "tree_reader.hpp"
 #include "consortium/common/limits.hpp"
+#include "key_compactor.hpp"
 #include "record_codec.hpp"
 #include <spdlog/spdlog.h>
 
@@ -165,6 +166,8 @@ result<growing_tiles> build_tiles(rocks_store& store, const merkle::frontier& tr
     if (built != tree)
         return fail(errc::corrupt, "the records do not add up to the tree of the log's head");
     out.write_grown(write);
+    // Nobody noted then which keys were destroyed: they are wiped once.
+    write_destroyed(batch, store, {tree.size()});
     if (!status.ok())
         return std::unexpected(to_error(status, "cannot write the tiles of the tree"));
     if (auto done = store.finish_tree(batch); !done)

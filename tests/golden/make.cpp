@@ -93,7 +93,7 @@ void make(const fs::path& directory, bool killed)
         const auto log = log::open_log_over(options, projections::rules(), sink, clock, below).value();
         const auto halfway = [&]
         {
-            if (!killed && !store->compact_keys())
+            if (std::atomic<bool> stop = false; !killed && !store->compact_keys(stop))
                 throw std::runtime_error("cannot compact");
         };
         write_history(*log, sink, clock, halfway, [&] { last = true; });

@@ -177,7 +177,8 @@ TEST(at_rest, a_destroyed_key_leaves_the_files)
     };
     EXPECT_TRUE(found());
     run(delete_session(account_of(1), session_of(1)));
-    ASSERT_TRUE(store->compact_keys());
+    std::atomic<bool> stop = false;
+    ASSERT_TRUE(store->compact_keys(stop));
     EXPECT_FALSE(found());
     EXPECT_TRUE(log->read()->read(lsn{2})->shredded());
 }

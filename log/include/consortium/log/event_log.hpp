@@ -98,8 +98,10 @@ public:
     /// Who signs checkpoints; its name, `consortium-log/<log id>`, is their origin.
     virtual note::verifier checkpoint_key() const = 0;
 
-    /// Wipes destroyed data keys out of every file, old snapshots permitting: after it, no copy made of the directory
-    /// holds them. Slow, blocks the caller only. errc::io.
+    /// Wipes destroyed data keys out of every file, which otherwise happens by itself some time after a deletion: no
+    /// copy of the directory that is made afterwards holds them. Slow, blocks the caller only. errc::unavailable
+    /// (carries when to retry): a snapshot from before the deletion is still held, or the disk is nearly full;
+    /// errc::closed, errc::io.
     virtual result<void> compact() = 0;
 
     /// rekey() of master_secret.hpp while the log is open: appending goes on beside it. One at a time.
@@ -125,6 +127,8 @@ struct log_options
     std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
     /// At most so long after a batch its head, or a later one, is signed and stored.
     std::chrono::milliseconds checkpoint_interval = limits::checkpoint_interval;
+    /// So long after a deletion, or after an opening that finds one, destroyed keys are wiped out of the files.
+    std::chrono::milliseconds compact_delay = limits::compact_delay;
 };
 
 /// Follows the opening procedure of docs/log-format.md and starts the sequencer. `rules`, `sink` and `clock` must

@@ -1,0 +1,59 @@
+#pragma once
+#include "rocks_store.hpp"
+#include "seams.hpp"
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+/// Wiping destroyed keys out of the files: docs/log-format.md, "Keys".
+namespace consortium::log
+{
+
+/// Notes in the batch that the event `by` destroyed keys.
+void write_destroyed(rocksdb::WriteBatch& batch, const rocks_store& store, lsn by);
+
+/// Wipes some time after a deletion, on a thread of its own, and goes on after a restart. Thread-safe.
+class key_compactor
+{
+public:
+    struct settings
+    {
+        std::chrono::milliseconds delay;
+        std::filesystem::path directory;
+        std::size_t disk_free_floor_bytes = 0;
+        seams below;
+    };
+    key_compactor(std::shared_ptr<rocks_store> store, settings options);
+    ~key_compactor();
+
+    /// The event `by` destroyed keys, durably; who reads from now on does not see them any more.
+    void destroyed(lsn by);
+    /// event_log::compact().
+    result<void> compact();
+    /// Gives up what is under way; the next start does it. Idempotent.
+    void stop();
+
+private:
+    using moment = std::chrono::steady_clock::time_point;
+
+    void run();
+    result<void> wipe();
+
+    std::shared_ptr<rocks_store> store_;
+    settings options_;
+
+    std::timed_mutex wiping_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    lsn destroyed_;
+    lsn compacted_;
+    /// Of the store when `destroyed_` was durable.
+    std::uint64_t sequence_ = 0;
+    moment due_;
+    std::atomic<bool> stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace consortium::log

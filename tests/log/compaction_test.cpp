@@ -1,0 +1,185 @@
+#include "log/log_fixture.hpp"
+#include "rocks_store.hpp"
+#include <algorithm>
+#include <fstream>
+#include <semaphore>
+#include <set>
+#include <thread>
+
+namespace consortium::log
+{
+namespace
+{
+
+using namespace testing;
+using namespace std::chrono_literals;
+
+class compaction_test : public log_fixture
+{
+protected:
+    compaction_test()
+    {
+        options.compact_delay = 1h; // not by itself
+        below.opened = [this](rocks_store& opened) { store = &opened; };
+        below.reached = [this](crash_point point)
+        {
+            if (point == crash_point::keys_wiped)
+                wiped.release();
+        };
+    }
+    ~compaction_test() override { log.reset(); }
+
+    /// The wrapped data keys in the key ring.
+    std::set<std::string> wrapped_keys()
+    {
+        std::set<std::string> out;
+        const std::unique_ptr<rocksdb::Iterator> row(store->db().NewIterator({}, store->keys()));
+        for (row->SeekToFirst(); row->Valid(); row->Next())
+            if (row->key().starts_with("d") && row->value()[0] == 1)
+                out.insert(row->value().ToString());
+        return out;
+    }
+    /// Makes a session with messages and deletes it; returns its key as it lay in the key ring.
+    std::string destroyed_key(bool in_table_files)
+    {
+        make_session();
+        EXPECT_TRUE(run(say(ann, talk, {"one", "two"})));
+        if (in_table_files)
+            EXPECT_TRUE(store->db().Flush({}, store->keys()).ok());
+        const auto before = wrapped_keys();
+        EXPECT_TRUE(run(delete_session(ann, talk)));
+        const auto after = wrapped_keys();
+        std::vector<std::string> gone;
+        std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
+        EXPECT_EQ(gone.size(), 1u);
+        return gone.empty() ? "" : gone.front();
+    }
+    /// Files below the directory that hold the bytes.
+    std::vector<std::string> files_with(const std::string& needle)
+    {
+        std::vector<std::string> out;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(options.directory))
+        {
+            if (!entry.is_regular_file())
+                continue;
+            std::ifstream file(entry.path(), std::ios::binary);
+            const std::string content{std::istreambuf_iterator<char>(file), {}};
+            if (content.find(needle) != std::string::npos)
+                out.push_back(entry.path().filename());
+        }
+        return out;
+    }
+    using names = std::vector<std::string>;
+
+    rocks_store* store = nullptr;
+    std::counting_semaphore<> wiped{0};
+};
+
+// Goal: after compact() no file holds the bytes of a destroyed key, wherever they lay before.
+TEST_F(compaction_test, a_destroyed_key_is_in_no_file_afterwards)
+{
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/false);
+    EXPECT_FALSE(files_with(key).empty());
+    ASSERT_TRUE(log->compact());
+    EXPECT_EQ(files_with(key), names{});
+    // What was not deleted stays.
+    EXPECT_EQ(wrapped_keys().size(), 1u);
+    reopen();
+    EXPECT_FALSE(log->read()->read(lsn{1})->shredded());
+    EXPECT_TRUE(log->read()->read(lsn{3})->shredded());
+}
+
+TEST_F(compaction_test, a_key_in_table_files_is_wiped_too)
+{
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/true);
+    EXPECT_GE(files_with(key).size(), 2u); // the WAL and a table
+    ASSERT_TRUE(log->compact());
+    EXPECT_EQ(files_with(key), names{});
+    // Once more has nothing to do and does no harm.
+    ASSERT_TRUE(log->compact());
+}
+
+TEST_F(compaction_test, it_happens_by_itself_after_the_delay)
+{
+    options.compact_delay = 0ms;
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/true);
+    wiped.acquire();
+    EXPECT_EQ(files_with(key), names{});
+}
+
+// Goal: a process that ends before the delay leaves the work to the next.
+TEST_F(compaction_test, it_is_made_up_for_after_a_restart)
+{
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/true);
+    log.reset();
+    EXPECT_FALSE(files_with(key).empty());
+    options.compact_delay = 0ms;
+    open();
+    wiped.acquire();
+    EXPECT_EQ(files_with(key), names{});
+    // It is noted: the next start has nothing to do.
+    const auto up_to = [&]
+    {
+        std::string value;
+        EXPECT_TRUE(store->db().Get({}, store->meta(), "compacted", &value).ok());
+        return value;
+    };
+    EXPECT_EQ(up_to(), text(big_endian(std::uint64_t{5})));
+    std::string destroyed;
+    EXPECT_TRUE(store->db().Get({}, store->meta(), "destroyed", &destroyed).ok());
+    EXPECT_EQ(destroyed, up_to());
+}
+
+// Goal: a reader of the moment before the deletion reads on; the key goes once it is done.
+TEST_F(compaction_test, it_waits_for_readers_of_the_time_before)
+{
+    options.compact_delay = 0ms;
+    open();
+    make_session();
+    ASSERT_TRUE(run(say(ann, talk, {"one"})));
+    auto early = log->read();
+    const auto before = wrapped_keys();
+    ASSERT_TRUE(run(delete_session(ann, talk)));
+    EXPECT_FALSE(wiped.try_acquire());
+    EXPECT_EQ(early->read(lsn{3})->as<message_appended>()->content, "one");
+    early.reset();
+    wiped.acquire();
+    for (const auto& key : before)
+        EXPECT_EQ(files_with(key).empty(), !wrapped_keys().contains(key));
+}
+
+TEST_F(compaction_test, closing_does_not_wait_for_it)
+{
+    options.compact_delay = 0ms;
+    open();
+    make_session();
+    const auto early = log->read();
+    ASSERT_TRUE(run(delete_session(ann, talk)));
+    log->close(); // while a reader keeps it waiting
+    EXPECT_EQ(log->compact().error(), errc::closed);
+}
+
+TEST_F(compaction_test, writers_go_on_meanwhile)
+{
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/false);
+    ASSERT_TRUE(run(create_session(ann, session_of(2))));
+    result<void> done;
+    std::thread compacting([&] { done = log->compact(); });
+    for (int i = 0; i < 200; ++i)
+        EXPECT_TRUE(run(say(ann, session_of(2), {"x"})));
+    compacting.join();
+    EXPECT_TRUE(done);
+    EXPECT_EQ(files_with(key), names{});
+    log.reset();
+    const auto report = open_log_reader(options, rules).value()->verify(2).value();
+    EXPECT_TRUE(report.findings.empty());
+    EXPECT_EQ(report.records, 206u);
+}
+
+} // namespace
+} // namespace consortium::log
