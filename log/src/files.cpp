@@ -125,6 +125,12 @@ result<unique_fd> lock_directory(const std::filesystem::path& directory)
     return fail_path("cannot lock", directory);
 }
 
+bool on_read_only_file_system(const std::filesystem::path& directory)
+{
+    struct statvfs now{};
+    return ::statvfs(directory.c_str(), &now) == 0 && (now.f_flag & ST_RDONLY) != 0;
+}
+
 std::uint64_t free_bytes(const std::filesystem::path& directory)
 {
     struct statvfs now{};

@@ -38,6 +38,8 @@ result<void> sync_directory(const std::filesystem::path& directory);
 /// Holds a directory against other processes (flock) until it is destroyed. errc::locked, errc::io.
 result<unique_fd> lock_directory(const std::filesystem::path& directory);
 
+bool on_read_only_file_system(const std::filesystem::path& directory);
+
 /// What unprivileged processes may still write.
 std::uint64_t free_bytes(const std::filesystem::path& directory);
 

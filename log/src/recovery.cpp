@@ -12,6 +12,8 @@ namespace
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view newer_step = ". Nothing was changed. Start the version that wrote it, or a newer one.";
+
 /// Empty but for what file systems put there.
 bool holds_nothing(const fs::path& directory)
 {
@@ -149,6 +151,22 @@ error explain(error why, const witness_state& witness)
     return why;
 }
 
+/// Whoever went back to this version from a newer one has records of that one at the end.
+result<void> check_last_record(const rocks_store& store, const head_state& head, const keyring& keys)
+{
+    rocksdb::PinnableSlice value;
+    if (head.number().value == 0 || !get_row(store, {}, store.log(), record_key(head.number()), value))
+        return {};
+    const auto record = parse_record(view(value));
+    const auto header = record ? open_header(*record, keys.log_key(), head.number())
+                               : result<opened_header>(std::unexpected(record.error()));
+    // Damage is found, and named, by whoever reads the record.
+    if (header || header.error() != errc::newer_version)
+        return {};
+    return fail(
+        errc::newer_version, lsn_range(head.number().value, head.number().value) + ": " + header.error().detail);
+}
+
 struct looked_at
 {
     std::shared_ptr<rocks_store> store;
@@ -198,6 +216,8 @@ result<looked_at> look(
     auto keys = keyring::open(root, **store);
     if (!keys)
         return std::unexpected(explain(keys.error(), witness));
+    if (auto readable = check_last_record(**store, *head, **keys); !readable)
+        return std::unexpected(readable.error());
     looked_at out;
     out.with = std::make_shared<reading>(std::move(*keys), head->id);
     if (!tiles)
@@ -311,6 +331,8 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
     opened_directory out;
     out.witness_path = witness_path(options);
     const auto witness = read_witness(out.witness_path);
+    if (!witness && witness.error() == errc::newer_version)
+        return std::unexpected(witness.error());
     if (!witness)
         return fail(
             witness.error().code == errc::not_found ? errc::corrupt : witness.error().code,
@@ -394,6 +416,10 @@ try
     auto lock = lock_directory(names.root);
     if (!lock)
         return std::unexpected(lock.error());
+    if (access != store_access::read_only && on_read_only_file_system(names.root))
+        return fail(
+            errc::io, names.root.string() + " lies on a read-only file system. Nothing was changed. Mount it for "
+                                            "writing (after looking at why it is not), or name another directory.");
 
     if (!fs::exists(names.description()))
     {
@@ -409,7 +435,14 @@ try
         if (auto made = create_log(options, rules, below); !made)
             return std::unexpected(made.error());
     }
-    return open_existing(options, rules, below, access, std::move(*lock));
+    auto opened = open_existing(options, rules, below, access, std::move(*lock));
+    if (!opened && opened.error() == errc::newer_version)
+        opened.error().detail += newer_step;
+    return opened;
+}
+catch (const log_failure& failure)
+{
+    return std::unexpected(failure.reason);
 }
 catch (const fs::filesystem_error& failed)
 {

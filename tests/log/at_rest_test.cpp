@@ -13,8 +13,8 @@ namespace
 namespace fs = std::filesystem;
 using namespace testing;
 
-/// The forms in which a value could be found: raw, hex in both cases, base64 in both alphabets at each of three
-/// offsets.
+/// The forms in which a value could be found: raw, hex in both cases, as the text of an id, base64 in both alphabets at
+/// each of three offsets.
 std::vector<std::string> forms_of(const std::string& value)
 {
     std::vector<std::string> out{value, hex_encode(view(value))};
@@ -22,6 +22,8 @@ std::vector<std::string> forms_of(const std::string& value)
     for (auto& letter : upper)
         letter = static_cast<char>(std::toupper(letter));
     out.push_back(upper);
+    if (value.size() == 16)
+        out.push_back(to_string(key_id{to_array<16>(view(value))}));
     for (std::size_t offset = 0; offset < 3; ++offset)
     {
         // Letters that depend on neighbouring bytes are cut off.
@@ -41,14 +43,28 @@ TEST(at_rest, nothing_readable_lies_on_disk)
     const manual_clock clock(1'700'000'000'000);
     const account_id account{make_uuid_v4()};
     const session_id session{make_uuid_v4()};
+    const session_id doomed{make_uuid_v4()};
+    const device_id device{make_uuid_v4()};
+    const key_id machine{make_uuid_v4()};
     const auto planted = [](const char* what) { return std::string("planted-") + what + "-0123456789abcdef"; };
     const auto key = random_array<32>();
     const auto payload = planted("payload-in-base64");
-    const std::vector<std::string> secrets{planted("tag"),          planted("metadata"),
-                                           planted("message"),      payload,
-                                           planted("local-id"),     planted("machine-id"),
-                                           planted("daemon-state"), planted("device-name"),
-                                           std::string(text(key)),  std::string(text(account.view()))};
+    const std::vector<std::string> secrets{
+        planted("tag"),
+        planted("metadata"),
+        planted("message"),
+        payload,
+        planted("local-id"),
+        planted("machine-id"),
+        planted("daemon-state"),
+        planted("device-name"),
+        std::string(text(key)),
+        std::string(text(account.view())),
+        std::string(text(session.view())),
+        std::string(text(doomed.view())),
+        planted("tag-of-the-doomed"),
+        std::string(text(device.view())),
+        std::string(text(machine.view()))};
 
     const auto write = [&](event_log& log)
     {
@@ -82,15 +98,16 @@ TEST(at_rest, nothing_readable_lies_on_disk)
             one(event_type::device_added, account.as<key_id>(), false,
                 device_added{
                     .public_key = to_bytes(key), .kind = device_kind::browser, .sealed_name = planted("device-name")}));
+        run(create_session(account, doomed, planted("tag-of-the-doomed"), planted("metadata")));
+        run(say(account, doomed, {planted("message"), payload}, planted("local-id")));
         run(create_session(account, session, planted("tag"), planted("metadata")));
         run(
             say(account, session, {planted("message"), base64_encode(view(payload)), std::string(5000, 'A')},
                 planted("local-id")));
-        const key_id machine{make_uuid_v4()};
         run(
             one(event_type::machine_registered, machine, true,
                 machine_registered{
-                    .creator = {},
+                    .creator = device,
                     .machine_id = planted("machine-id"),
                     .metadata = planted("metadata"),
                     .daemon_state = planted("daemon-state"),
@@ -127,12 +144,19 @@ TEST(at_rest, nothing_readable_lies_on_disk)
              {store->log(), store->keys(), store->meta(), store->view(0), store->view(1), store->view(2)})
             ASSERT_TRUE(store->db().Flush({}, family).ok());
         scan("in table files");
+        auto deleted = delete_session(account, doomed);
+        auto outcome = deleted->outcome();
+        ASSERT_TRUE(log->submit(deleted));
+        ASSERT_TRUE(outcome.get());
+        scan("after a deletion");
+        ASSERT_TRUE(store->compact_keys());
+        scan("after a deletion and compaction");
     }
     scan("after closing");
     // The scan can find what is there: the log, opened with the secret, holds every value.
     const auto at = open_log_reader(options_for(directory), rules).value()->read();
-    EXPECT_EQ(at->read(lsn{4})->as<message_appended>()->content, planted("message"));
-    EXPECT_EQ(at->read(lsn{5})->as<message_appended>()->content, base64_encode(view(payload)));
+    EXPECT_EQ(at->read(lsn{7})->as<message_appended>()->content, planted("message"));
+    EXPECT_EQ(at->read(lsn{8})->as<message_appended>()->content, base64_encode(view(payload)));
 }
 
 // Goal: a destroyed key is really gone from the files once they were flushed and the keys compacted.
