@@ -38,6 +38,24 @@ revision revision_of(const log::view_reader& rows, const byte_array<16>& account
     corrupt_row(table::revision_run, "is missing: no revision is lsn " + std::to_string(number.value));
 }
 
+result<stream_totals> count_streams(const log::snapshot& at)
+{
+    return guarded(
+        [&]() -> result<stream_totals>
+        {
+            stream_totals out;
+            scan_rows<head_row>(
+                at, {},
+                [&](byte_view, const head_row& head)
+                {
+                    ++out.accounts;
+                    out.revisions += head.last.value;
+                    return true;
+                });
+            return out;
+        });
+}
+
 revision last_revision(const log::snapshot& at, account_id account)
 {
     return rules().last_revision(at, account);

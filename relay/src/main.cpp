@@ -65,10 +65,7 @@ int run(const config& settings)
     }
     (*relay)->start();
     announce(settings, **relay);
-    const auto opened = (*relay)->log().opened();
-    spdlog::info(
-        "ready: log {}, {} records, opened in {} ms", to_string((*relay)->log().id()), opened.head.value,
-        opened.opening.count());
+    (*relay)->report();
 
     int signal = 0;
     sigwait(&signals, &signal);

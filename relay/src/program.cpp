@@ -1,5 +1,4 @@
 #include "program.hpp"
-#include "consortium/projections/views.hpp"
 #include "control_commands.hpp"
 #include <cstdlib>
 #include <spdlog/spdlog.h>
@@ -111,9 +110,12 @@ result<void> program::open(const std::string& secret)
     log_ = std::move(*opened);
     if (const auto torn = log_->opened().repaired_bytes; torn > 0)
         spdlog::warn("discarded a torn batch of {} bytes, which nobody was told had been stored", torn);
-    if (const auto kept = log_->opened().kept_records; kept > 0)
-        spdlog::info("kept {} records that were stored just before the last end", kept);
-    return presence_.load(*log_->read());
+    const auto at = log_->read();
+    const auto streams = projections::count_streams(*at);
+    if (!streams)
+        return std::unexpected(streams.error());
+    streams_ = *streams;
+    return presence_.load(*at);
 }
 
 result<projections::principal> program::find_principal(const token_claims& claims)
@@ -185,6 +187,19 @@ void program::listen_for_control()
         spdlog::warn(
             "no control socket: {}. consortium-admin can do its work only while the relay does not run",
             control.error().detail);
+}
+
+void program::report() const
+{
+    const auto opened = log_->opened();
+    spdlog::info(
+        "ready: log {}, {} records, {} revisions of {} accounts, {} records kept and {} bytes dropped after the last "
+        "end, opened in {} ms",
+        to_string(log_->id()), opened.head.value, streams_.revisions, streams_.accounts, opened.kept_records,
+        opened.repaired_bytes, opened.opening.count());
+    if (streams_.revisions != opened.head.value)
+        spdlog::error("records and revisions differ: the views do not belong to the log. Stop the relay and run "
+                      "consortium-admin replay --check.");
 }
 
 void program::start()

@@ -1,5 +1,6 @@
 #pragma once
 #include "assets.hpp"
+#include "consortium/projections/views.hpp"
 #include "control_server.hpp"
 #include "server.hpp"
 #include "socket_rules.hpp"
@@ -21,6 +22,8 @@ public:
     ~program();
 
     void start();
+    /// Says in one line what the log held when it was opened.
+    void report() const;
     /// Lets clients go so that they dial again, completes what was submitted, and ends the threads.
     void stop();
 
@@ -46,6 +49,7 @@ private:
     std::filesystem::path generated_secret_;
     hub commits_;
     std::unique_ptr<log::event_log> log_;
+    projections::stream_totals streams_; ///< when the log was opened
 
     // Made once the log is open; taken down before it.
     std::unique_ptr<update_writer> updates_;

@@ -33,6 +33,19 @@ RC_GTEST_PROP(history, any_split_into_batches_gives_the_same_views, ())
     RC_ASSERT(replayed.tables() == history.log.views.tables());
 }
 
+// Goal: the streams of all accounts together are the log, deleted accounts included.
+RC_GTEST_PROP(history, every_record_is_a_revision_of_an_account, ())
+{
+    const auto history = lived_through();
+    const memory_snapshot at(history.log);
+    std::set<account_id> accounts;
+    for (lsn next{1}; next <= history.log.head(); next = next.next())
+        accounts.insert(history.log.read(next).header.account);
+    const auto counted = count_streams(at).value();
+    RC_ASSERT(counted.revisions == history.log.head().value);
+    RC_ASSERT(counted.accounts == accounts.size());
+}
+
 // The properties below are only as good as the histories: every type of event must occur in them.
 TEST(history, random_histories_hold_every_type_of_event)
 {

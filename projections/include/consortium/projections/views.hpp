@@ -128,6 +128,15 @@ result<std::vector<active_thing>> list_active(const log::snapshot& at);
 
 revision last_revision(const log::snapshot& at, account_id account);
 
+/// Every account there ever was, and the sum of their last revisions: as many as the log has records. Reads a row for
+/// each account.
+struct stream_totals
+{
+    std::uint64_t accounts = 0;
+    std::uint64_t revisions = 0;
+};
+result<stream_totals> count_streams(const log::snapshot& at);
+
 /// The account's events with revision > `since`, in order; empty: caught up. Ends after the event that reaches
 /// `bytes_max` bytes of bodies, so that what a reader holds is bounded.
 result<std::vector<log::event>> changes(
