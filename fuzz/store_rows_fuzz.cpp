@@ -1,9 +1,10 @@
 #include "consortium/common/error.hpp"
 #include "rocks_store.hpp"
+#include "tile.hpp"
 #include "witness.hpp"
 #include <algorithm>
 
-// What lies beside the records: the log's head, and the witness with checksums that are right.
+// What lies beside the records: the log's head, tiles of the tree, and the witness with checksums that are right.
 namespace
 {
 
@@ -54,6 +55,52 @@ void read_witness_of(byte_view input)
     CONSORTIUM_ASSERT(stands);
 }
 
+/// A tile: level u8, index u64be, count u8, hashes.
+void read_tile(byte_view input)
+{
+    constexpr std::size_t prefix = 10;
+    if (input.size() < prefix)
+        return;
+    const unsigned level = input[0] % 8u;
+    const auto index = load_big_endian<std::uint64_t>(input.subspan(1)) >> tile_height;
+    const std::size_t count = input[9] + std::size_t{1};
+    const auto value = input.subspan(prefix);
+    const auto hashes = parse_tile(level, index, value, count);
+    CONSORTIUM_ASSERT(hashes.has_value() == (value.size() == count * 32));
+    if (!hashes)
+        return;
+    CONSORTIUM_ASSERT(std::ranges::equal(tile_bytes(*hashes), value));
+    // Every perfect subtree that it covers has the root of its hashes, and nothing else is given out.
+    const tile read(*hashes);
+    for (unsigned height = 0; height <= tile_height; ++height)
+        for (std::size_t at = 0; at < tile_hashes_max >> height; ++at)
+        {
+            const auto node = read.node(height, at);
+            const auto first = at << height;
+            const auto last = first + (std::size_t{1} << height);
+            CONSORTIUM_ASSERT(node.has_value() == (last <= count));
+            if (!node || height > 3)
+                continue;
+            merkle::frontier tree;
+            for (auto i = first; i < last; ++i)
+                tree.append((*hashes)[i]);
+            CONSORTIUM_ASSERT(*node == tree.root());
+        }
+}
+
+/// How full a tile is in a tree of any size: level u8, index u64be, size u64be.
+void measure_tile(byte_view input)
+{
+    if (input.size() < 17)
+        return;
+    const unsigned level = input[0] % 8u;
+    const auto size = load_big_endian<std::uint64_t>(input.subspan(9));
+    const auto last = (size >> (level * tile_height)) >> tile_height;
+    const auto index = load_big_endian<std::uint64_t>(input.subspan(1)) % (last + 1);
+    const auto held = tile_size(level, index, size);
+    CONSORTIUM_ASSERT(index < last ? held == tile_hashes_max : held < tile_hashes_max);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
@@ -61,5 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const byte_view input(data, size);
     read_head(input);
     read_witness_of(input);
+    read_tile(input);
+    measure_tile(input);
     return 0;
 }
