@@ -1,4 +1,5 @@
 #include "consortium/common/base64.hpp"
+#include "consortium/common/merkle.hpp"
 #include "consortium/projections/rebuild.hpp"
 #include "consortium/projections/views.hpp"
 #include "golden/description.hpp"
@@ -71,6 +72,12 @@ protected:
             ADD_FAILURE() << "lsn " << finding.number.value << ": " << finding.what;
         EXPECT_EQ(report->records, number("records") + more);
         EXPECT_EQ(report->shredded, number("shredded"));
+        expect_proofs(**reader);
+        if (const auto* note = expected_.if_contains("checkpoint"))
+        {
+            const auto held = (*reader)->check(std::string(note->as_string()));
+            EXPECT_TRUE(held) << held.error().detail;
+        }
         if (more == 0)
         {
             EXPECT_EQ(hex_encode(report->root), expected_.at("root").as_string());
@@ -81,6 +88,23 @@ protected:
         EXPECT_EQ(compared->events, number("records") + more);
         for (const auto& table : compared->tables)
             EXPECT_TRUE(table.equal()) << table.table;
+    }
+
+    /// Every record stands in the tree that the log signs, whichever version wrote it.
+    static void expect_proofs(const log::log_reader& reader)
+    {
+        const auto at = reader.read();
+        const auto signed_head = open_checkpoint(at->checkpoint(), reader.checkpoint_key());
+        ASSERT_TRUE(signed_head) << signed_head.error().detail;
+        ASSERT_EQ(signed_head->size, at->head().value);
+        for (lsn number{1}; number <= at->head(); number = number.next())
+        {
+            const auto proof = at->prove(number, signed_head->size);
+            ASSERT_TRUE(proof) << proof.error().detail;
+            EXPECT_TRUE(merkle::verify_inclusion(
+                proof->leaf(), proof->index(), signed_head->size, proof->path, signed_head->root))
+                << "lsn " << number.value;
+        }
     }
 
     fs::path place_;

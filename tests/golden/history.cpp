@@ -103,7 +103,9 @@ public:
         wanted.session = session(which);
         for (auto& one : items)
         {
-            one.new_id = id_of<message_id>(0x30, ++messages_);
+            one.new_id = id_of<message_id>(
+                static_cast<std::uint8_t>(0x30 + messages_ / 256), static_cast<std::uint8_t>(messages_ % 256));
+            ++messages_;
             wanted.items.push_back(std::move(one));
         }
         run(wanted);
@@ -194,7 +196,7 @@ private:
     log::event_log& to_;
     waiting_sink& sink_;
     manual_clock& clock_;
-    std::uint8_t messages_ = 0;
+    unsigned messages_ = 1;
 };
 
 } // namespace
@@ -298,6 +300,11 @@ void write_history(
     // An ended session, last.
     by.begin(ann, 5, "an ended session", {});
     by.set_active(ann, 5, false);
+    // Enough for a full tile of the tree and one above it.
+    std::vector<append_messages::item> many;
+    for (int i = 0; i < 250; ++i)
+        many.push_back({sealed("one of many"), {}, {}});
+    by.say(ann, 1, many);
     by.say(ann, 1, {{sealed("the last but one"), {}, {}}});
     before_last();
     by.say(ann, 1, {{sealed("the last"), "last", {}}});
@@ -308,7 +315,7 @@ void write_one_more(log::event_log& to, waiting_sink& sink)
     auto wanted = std::make_shared<append_messages>();
     wanted->who = {account(1), device(1), log::device_kind::browser};
     wanted->session = session(1);
-    wanted->items.push_back({sealed("one more"), {}, id_of<message_id>(0x31, 1)});
+    wanted->items.push_back({sealed("one more"), {}, id_of<message_id>(0x3f, 1)});
     if (auto taken = to.submit(wanted); !taken)
         throw std::runtime_error(taken.error().detail);
     sink.wait_for(*wanted);

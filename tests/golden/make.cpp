@@ -43,6 +43,7 @@ void write_expected(const fs::path& directory, const fs::path& data)
     out["shredded"] = report.shredded;
     out["root"] = hex_encode(report.root);
     out["types"] = count_types(*reader->read());
+    out["checkpoint"] = reader->read()->checkpoint();
     // A line for each thing said, for whoever looks at a difference.
     std::ofstream file(directory / "expected.json");
     const auto head = json::serialize(out);
