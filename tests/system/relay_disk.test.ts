@@ -58,13 +58,14 @@ async function say(login: Login, sid: string, count = 1) {
 describe('what the relay says of the log it opened', () => {
   it('is true: records, revisions, what was kept or dropped, and the time', async () => {
     await using relay = await Relay.start();
-    const report = () => {
-      const lines = relay.output.split('\n').filter((line) => /\[info\] ready: log /.test(line));
+    const report = async (start: number) => {
+      const ready = () => relay.output.split('\n').slice(0, -1).filter((line) => line.includes('ready: log '));
+      const lines = await waitFor('the report', () => (ready().length >= start ? ready() : undefined), { last: () => relay.output });
       const last = /ready: log (\S+), (\d+) records, (\d+) revisions of (\d+) accounts, (\d+) records kept and (\d+) bytes dropped after the last end, opened in (\d+) ms/.exec(lines.at(-1)!);
       assert.ok(last, `not a report: ${lines.at(-1)}`);
       return { starts: lines.length, log: last[1], numbers: last.slice(2).map(Number) };
     };
-    assert.deepEqual(report().numbers.slice(0, 5), [0, 0, 0, 0, 0]);
+    assert.deepEqual((await report(1)).numbers.slice(0, 5), [0, 0, 0, 0, 0]);
     const people = [await Login.in(relay.url), await Login.in(relay.url)];
     let revisions = 0;
     for (const [n, login] of people.entries()) {
@@ -74,7 +75,7 @@ describe('what the relay says of the log it opened', () => {
     }
     assert.equal((await relay.stop()).code, 0);
     await relay.start();
-    const now = report();
+    const now = await report(2);
     assert.equal(now.starts, 2, 'one line for each start');
     assert.deepEqual(now.numbers.slice(0, 5), [revisions, revisions, 2, 0, 0]);
     assert.ok(now.numbers[5]! < 10_000);
@@ -87,7 +88,7 @@ describe('what the relay says of the log it opened', () => {
     await relay.kill();
     writeFileSync(join(relay.data, 'witness'), witness);
     await relay.start();
-    const after = report().numbers;
+    const after = (await report(3)).numbers;
     assert.deepEqual(after.slice(0, 3), [revisions + 4, revisions + 4, 2]);
     assert.ok(after[3]! >= 4, `${after[3]} records kept`);
     await relay.stop();
