@@ -197,9 +197,6 @@ void program::report() const
         "end, opened in {} ms",
         to_string(log_->id()), opened.head.value, streams_.revisions, streams_.accounts, opened.kept_records,
         opened.repaired_bytes, opened.opening.count());
-    if (streams_.revisions != opened.head.value)
-        spdlog::error("records and revisions differ: the views do not belong to the log. Stop the relay and run "
-                      "consortium-admin replay --check.");
 }
 
 void program::start()

@@ -128,8 +128,7 @@ result<std::vector<active_thing>> list_active(const log::snapshot& at);
 
 revision last_revision(const log::snapshot& at, account_id account);
 
-/// Every account there ever was, and the sum of their last revisions: as many as the log has records. Reads a row for
-/// each account.
+/// The accounts there are, and the sum of their last revisions: as many as they have records. Reads a row for each.
 struct stream_totals
 {
     std::uint64_t accounts = 0;
