@@ -118,6 +118,9 @@ parsed_config parse_config(int argc, const char* const* argv)
     milliseconds(
         "--rpc-timeout-ms", "CONSORTIUM_RPC_TIMEOUT_MS", settings.rpc_timeout,
         "A call must be answered within this time");
+    milliseconds(
+        "--compact-delay-ms", "CONSORTIUM_COMPACT_DELAY_MS", settings.compact_delay,
+        "So long after a deletion its keys are wiped out of the files");
     app.add_option(
            "--tls-cert", settings.tls_certificate, "PEM certificate chain; with --tls-key the relay speaks HTTPS")
         ->envname("CONSORTIUM_TLS_CERT")

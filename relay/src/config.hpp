@@ -25,6 +25,7 @@ struct config
     std::chrono::milliseconds connect_timeout = limits::connect_timeout;
     std::chrono::milliseconds session_timeout = limits::session_timeout;
     std::chrono::milliseconds rpc_timeout = limits::rpc_timeout;
+    std::chrono::milliseconds compact_delay = limits::compact_delay;
     std::string tls_certificate;
     std::string tls_key;
     std::vector<std::string> public_urls;

@@ -102,6 +102,7 @@ result<void> program::open(const std::string& secret)
     options.directory = settings_.data;
     options.witness = settings_.witness;
     options.disk_free_floor_bytes = settings_.disk_free_floor_bytes;
+    options.compact_delay = settings_.compact_delay;
     options.master_secret = secret;
     auto opened = log::open_log(options, projections::rules(), commits_, clock_);
     if (!opened)

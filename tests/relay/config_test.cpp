@@ -67,6 +67,8 @@ TEST_F(config_test, the_environment_speaks_and_flags_win)
 TEST_F(config_test, where_the_witness_lies_and_how_much_disk_stays_free)
 {
     EXPECT_TRUE(parse({}).settings.witness.empty());
+    EXPECT_EQ(parse({}).settings.compact_delay, limits::compact_delay);
+    EXPECT_EQ(parse({"--compact-delay-ms", "10"}).settings.compact_delay, std::chrono::milliseconds(10));
     EXPECT_EQ(parse({}).settings.disk_free_floor_bytes, limits::disk_free_floor_bytes);
     const auto given = parse({"--witness", "/elsewhere/witness", "--disk-floor-mib", "200"}).settings;
     EXPECT_EQ(given.witness, "/elsewhere/witness");
@@ -99,7 +101,7 @@ TEST_F(config_test, help_names_every_variable)
     EXPECT_EQ(out.exit_code, 0);
     for (const auto* word :
          {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "--session-timeout-ms", "--public-url",
-          "CONSORTIUM_WITNESS", "CONSORTIUM_DISK_FLOOR_MIB"})
+          "CONSORTIUM_WITNESS", "CONSORTIUM_DISK_FLOOR_MIB", "CONSORTIUM_COMPACT_DELAY_MS"})
         EXPECT_NE(out.message.find(word), std::string::npos) << word;
 }
 
