@@ -148,7 +148,8 @@ TEST(at_rest, nothing_readable_lies_on_disk)
         ASSERT_TRUE(log->submit(deleted));
         ASSERT_TRUE(outcome.get());
         scan("after a deletion");
-        ASSERT_TRUE(store->compact_keys());
+        std::atomic<bool> stop = false;
+        ASSERT_TRUE(store->compact_keys(stop));
         scan("after a deletion and compaction");
     }
     scan("after closing");
