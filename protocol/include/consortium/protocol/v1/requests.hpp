@@ -35,7 +35,7 @@ struct login_request
     bytes challenge;
     byte_array<64> signature{};
     std::optional<device_claim> device;
-    byte_array<64> device_signature{}; ///< with `device` only
+    byte_array<64> device_signature{};  ///< with `device` only
     std::optional<std::string> account; ///< the one that the key must open
 };
 struct pairing_request
