@@ -141,7 +141,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env)
     // Off, RocksDB serves a database whose older WAL was deleted as if nothing were missing (measured).
     options.track_and_verify_wals_in_manifest = true;
     options.paranoid_checks = true;
-    options.max_total_wal_size = 64 << 20; // bounds the time of a restart
+    options.max_total_wal_size = 32 << 20; // bounds the time of a restart
     options.max_background_jobs = 2;
     options.bytes_per_sync = 1 << 20;
     options.wal_bytes_per_sync = 1 << 20;
