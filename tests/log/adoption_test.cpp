@@ -1,6 +1,7 @@
 #include "adoption.hpp"
 #include "files.hpp"
 #include "layout.hpp"
+#include "log/child_program.hpp"
 #include "log/live_copy.hpp"
 #include "log/small_domain.hpp"
 #include "open_log.hpp"
@@ -11,9 +12,6 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <map>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace consortium::log
 {
@@ -144,17 +142,7 @@ protected:
     }
     int killed_at(crash_point point)
     {
-        std::vector<std::string> words{
-            CONSORTIUM_ADOPTION_CHILD, data_.string(), std::to_string(static_cast<int>(point))};
-        std::vector<char*> arguments;
-        for (auto& word : words)
-            arguments.push_back(word.data());
-        arguments.push_back(nullptr);
-        pid_t child = 0;
-        EXPECT_EQ(::posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ), 0);
-        int status = 0;
-        EXPECT_EQ(::waitpid(child, &status, 0), child);
-        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        return signal_that_ends({CONSORTIUM_ADOPTION_CHILD, data_.string(), std::to_string(static_cast<int>(point))});
     }
 
     temporary_directory place_;

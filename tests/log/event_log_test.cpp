@@ -1,5 +1,4 @@
-#include "log/small_domain.hpp"
-#include "open_log.hpp"
+#include "log/log_fixture.hpp"
 #include <algorithm>
 #include <atomic>
 #include <gtest/gtest.h>
@@ -14,50 +13,16 @@ namespace
 
 using namespace testing;
 
-class event_log_test : public ::testing::Test
+class event_log_test : public log_fixture
 {
 protected:
-    void open()
-    {
-        sink = std::make_unique<test_sink>();
-        auto opened = open_log_over(options, rules, *sink, clock, below);
-        ASSERT_TRUE(opened) << opened.error().detail;
-        log = std::move(*opened);
-    }
-    void reopen()
-    {
-        log.reset();
-        open();
-    }
-    std::future<result<test_command::events>> start(const std::shared_ptr<test_command>& wanted)
-    {
-        auto outcome = wanted->outcome();
-        const auto taken = log->submit(wanted);
-        EXPECT_TRUE(taken) << taken.error().detail;
-        return outcome;
-    }
-    result<test_command::events> run(const std::shared_ptr<test_command>& wanted) { return start(wanted).get(); }
-    void make_session()
-    {
-        ASSERT_TRUE(run(create_account(ann)));
-        ASSERT_TRUE(run(create_session(ann, talk)));
-    }
     std::uint64_t cell_number(std::size_t index)
     {
         const auto at = log->read();
         return number_in(at->get(table_cells, small_domain::cell_key(*at, ann, talk.as<stream_id>())).value(), index);
     }
 
-    temporary_directory place;
-    log_options options = options_for(place.path() / "data");
-    small_domain rules;
-    manual_clock clock{1'700'000'000'000};
-    seams below;
-    std::unique_ptr<test_sink> sink;
-    std::unique_ptr<event_log> log;
-    const account_id ann = account_of(1);
     const account_id bob = account_of(2);
-    const session_id talk = session_of(1);
 };
 
 TEST_F(event_log_test, what_was_appended_is_read_back_and_survives_reopening)

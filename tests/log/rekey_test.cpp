@@ -1,4 +1,5 @@
 #include "files.hpp"
+#include "log/child_program.hpp"
 #include "log/small_domain.hpp"
 #include "open_log.hpp"
 #include "root_key.hpp"
@@ -6,8 +7,6 @@
 #include <csignal>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -83,22 +82,9 @@ protected:
     /// What kills the process that rotates, or 0.
     int killed_at(crash_point point, const std::string& from, const std::string& to, bool with_file = true)
     {
-        std::vector<std::string> words{
-            CONSORTIUM_REKEY_CHILD,
-            data_.string(),
-            from,
-            to,
-            with_file ? file_.string() : "",
-            std::to_string(static_cast<int>(point))};
-        std::vector<char*> arguments;
-        for (auto& word : words)
-            arguments.push_back(word.data());
-        arguments.push_back(nullptr);
-        pid_t child = 0;
-        EXPECT_EQ(::posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ), 0);
-        int status = 0;
-        EXPECT_EQ(::waitpid(child, &status, 0), child);
-        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        return signal_that_ends(
+            {CONSORTIUM_REKEY_CHILD, data_.string(), from, to, with_file ? file_.string() : "",
+             std::to_string(static_cast<int>(point))});
     }
 
     temporary_directory place_;
