@@ -67,6 +67,8 @@ std::string hex_encode(byte_view data)
 
 result<bytes> hex_decode(std::string_view text)
 {
+    if (text.empty())
+        return bytes{}; // libsodium wants a place to write to, even for nothing
     bytes out(text.size() / 2);
     std::size_t size = 0;
     const char* end = nullptr;
