@@ -5,6 +5,7 @@
 #include "consortium/projections/views.hpp"
 #include <boost/json.hpp>
 #include <condition_variable>
+#include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -90,6 +91,9 @@ protected:
         std::vector<std::string> variables;
         for (const auto& [key, value] : environment_)
             variables.push_back(key + "=" + value);
+        // A sanitizer in the program must leave alone what the tests' own leaves alone.
+        if (const auto* options = std::getenv("TSAN_OPTIONS"))
+            variables.push_back(std::string("TSAN_OPTIONS=") + options);
         std::vector<char*> envp;
         for (auto& one : variables)
             envp.push_back(one.data());

@@ -122,7 +122,7 @@ TEST_F(adopt_test, checkpoints_from_before_are_still_held_against_the_log)
     EXPECT_EQ(held.code, 0) << held.out << held.err;
     EXPECT_NE(held.out.find("which the log continues"), std::string::npos) << held.out;
     const auto lost = verify({"--checkpoint", place_ / "later"});
-    EXPECT_EQ(lost.code, 1);
+    EXPECT_EQ(lost.code, 1) << lost.out << lost.err;
     EXPECT_NE(lost.out.find("what came after is missing"), std::string::npos) << lost.out;
 }
 
