@@ -216,8 +216,7 @@ describe('a relay that goes back to a copy of its log', () => {
       cpSync(relay.data, copy, { recursive: true });
       cpSync(`${relay.data}.secret`, `${copy}.secret`);
       await relay.start();
-      lying.target = relay.url;
-      lying.cutLinks();
+      lying.target = relay.url; // everybody dials again by themselves
       await watcher.talks('what will be taken back');
       const atCopy = seen();
       lying.cutLinks();
