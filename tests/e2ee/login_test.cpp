@@ -33,7 +33,8 @@ TEST(e2ee_login, origin_is_serialised_as_browsers_do)
     EXPECT_EQ(origin_of("http://[::1]:3005/").value(), "http://[::1]:3005");
     EXPECT_EQ(origin_of("http://[::1]").value(), "http://[::1]");
     for (const auto* bad :
-         {"", "127.0.0.1:3005", "ftp://x", "http://", "http://user@x", "http://x:99999", "http://x:1a"})
+         {"", "127.0.0.1:3005", "ftp://x", "http://", "http://user@x", "http://x:99999", "http://x:1a", "http://[x",
+          "http://[::1]x", "http://a:b:1"})
         EXPECT_FALSE(origin_of(bad)) << bad;
 }
 

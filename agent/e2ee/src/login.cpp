@@ -33,6 +33,19 @@ std::vector<std::string_view> lines_of(std::string_view text)
     }
 }
 
+/// A name or IPv4 address, or an IPv6 address in brackets.
+bool is_host(std::string_view host)
+{
+    const bool bracketed = host.starts_with('[') && host.ends_with(']');
+    if (bracketed)
+        host = host.substr(1, host.size() - 2);
+    constexpr std::string_view address = "0123456789abcdefABCDEF:.";
+    const auto strange = [](char letter) { return letter <= ' ' || letter > '~'; };
+    return !host.empty() &&
+           (bracketed ? host.find_first_not_of(address) == std::string_view::npos
+                      : host.find_first_of("[]:") == std::string_view::npos && std::ranges::none_of(host, strange));
+}
+
 } // namespace
 
 result<std::string> origin_of(std::string_view url)
@@ -59,7 +72,7 @@ result<std::string> origin_of(std::string_view url)
         host = authority.substr(0, colon);
         port = authority.substr(colon + 1);
     }
-    if (host.empty())
+    if (!is_host(host))
         return refuse();
     auto out = scheme + "://" + lower(host);
     if (port.empty())
