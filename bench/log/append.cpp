@@ -29,7 +29,7 @@ void run_bare(variant& bare, std::size_t per_batch, double seconds)
 
 void measure_line(const settings& wanted, std::size_t batch, std::size_t producers, table& out)
 {
-    workload ours(wanted.place / "log", producers, wanted.payload_bytes);
+    workload ours(wanted.place / "log", producers, wanted.payload_bytes, batch);
     const auto bare = [&](const char* name, bool view_rows, bool witness)
     {
         return variant{
@@ -47,14 +47,16 @@ void measure_line(const settings& wanted, std::size_t batch, std::size_t produce
     rounds seen;
     std::vector<double> ack_ms;
     std::vector<double> per_batch;
-    // One batch is built while another is written: so many messages on the way make batches of half as many.
-    const pace how{.producers = producers, .outstanding = std::max(producers, batch == 1 ? std::size_t{1} : 2 * batch)};
+    // One batch is built, one is written, one is confirmed, and the next ones are on their way.
+    const pace how{.producers = producers, .outstanding = std::max(producers, batch == 1 ? std::size_t{1} : 4 * batch)};
     for (int round = 0; round < wanted.rounds; ++round)
     {
         auto sent = ours.send_for(how, wanted.round_s);
         seen.add(sent.records, sent.took);
         per_batch.push_back(sent.per_batch());
         ack_ms.insert(ack_ms.end(), sent.ack_ms.begin(), sent.ack_ms.end());
+        if (wanted.alone)
+            continue;
         const auto same = static_cast<std::size_t>(std::max(1.0, sent.per_batch() + 0.5));
         run_bare(records_only, same, wanted.round_s);
         run_bare(same_bytes, same, wanted.round_s);
@@ -85,7 +87,7 @@ void measure_append(const settings& wanted)
     table out(
         {"producers", "on the way", "records a batch", "log", "CPU", "ack p50 ms", "ack p99 ms", "bare records",
          "bare + rows", "bare + rows + witness", "its CPU", "of records", "of rows", "of rows + witness"});
-    for (const std::size_t batch : {1u, 8u, 64u, 512u})
+    for (const auto batch : wanted.batches)
         for (const std::size_t producers : {1u, 4u, 16u})
         {
             std::filesystem::remove_all(wanted.place);

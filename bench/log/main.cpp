@@ -31,6 +31,8 @@ int run(int argc, char** argv)
     app.add_option("--seconds", wanted.round_s, "Length of a round that has none of its own")->capture_default_str();
     app.add_option("--records", wanted.records, "Length of the log; for opening, of the longest")
         ->capture_default_str();
+    app.add_option("--batches", wanted.batches, "For append: records a batch to aim at")->capture_default_str();
+    app.add_flag("--alone", wanted.alone, "For append: without the bare stores, for a profiler");
     app.add_option("--payload", wanted.payload_bytes, "Bytes of a message")->capture_default_str();
     app.add_option("--log", wanted.kept, "A log that --keep left in DIR/log, for replay, reads and size");
     app.add_flag("--keep", keep, "Leave the directory as it is at the end");

@@ -3,6 +3,8 @@
 #include "consortium/common/secret.hpp"
 #include "consortium/projections/views.hpp"
 #include <future>
+#include <map>
+#include <span>
 #include <thread>
 
 namespace consortium::bench
@@ -41,15 +43,13 @@ struct workload::producer
         changed.wait(lock, [&] { return room > 0; });
         --room;
     }
-    void release(double ms)
+    void release(std::span<const double> ms)
     {
-        {
-            const std::lock_guard lock(mutex);
-            ++room;
-            ack_ms.push_back(ms);
-            // Under the lock: who waits for the last one destroys this object.
-            changed.notify_one();
-        }
+        const std::lock_guard lock(mutex);
+        room += ms.size();
+        ack_ms.insert(ack_ms.end(), ms.begin(), ms.end());
+        // Under the lock: who waits for the last one destroys this object.
+        changed.notify_one();
     }
     void drain(std::size_t window)
     {
@@ -85,6 +85,7 @@ public:
     {
         ++batches;
         const auto now = steady::now();
+        std::map<producer*, std::vector<double>> acknowledged;
         for (const auto& out : batch)
         {
             auto* message = dynamic_cast<timed_message*>(out.wanted.get());
@@ -98,8 +99,11 @@ public:
                 std::fprintf(stderr, "a message was refused: %s\n", out.committed.error().detail.c_str());
                 std::abort();
             }
-            message->back->release(std::chrono::duration<double, std::milli>(now - message->submitted).count());
+            acknowledged[message->back].push_back(
+                std::chrono::duration<double, std::milli>(now - message->submitted).count());
         }
+        for (const auto& [back, ms] : acknowledged)
+            back->release(ms);
     }
     void on_pressure(bool) override {}
     void on_failure(const error& why) override
@@ -112,13 +116,17 @@ public:
     std::promise<bool> other; ///< for the one command at a time that is no message
 };
 
-workload::workload(const std::filesystem::path& directory, std::size_t tenants, std::size_t payload_bytes)
+workload::workload(
+    const std::filesystem::path& directory, std::size_t tenants, std::size_t payload_bytes,
+    std::size_t batch_records_max)
     : sink_(std::make_unique<sink>()), clock_(std::make_unique<system_clock_source>())
 {
     bytes plain(payload_bytes);
     fill_random(plain);
     content_ = base64_encode(plain);
-    log_ = need(log::open_log(options_for(directory), projections::rules(), *sink_, *clock_), "cannot open the log");
+    auto options = options_for(directory);
+    options.batch_records_max = batch_records_max;
+    log_ = need(log::open_log(options, projections::rules(), *sink_, *clock_), "cannot open the log");
 
     const auto run = [&](const std::shared_ptr<log::command>& wanted)
     {

@@ -18,6 +18,8 @@ struct settings
     std::filesystem::path place; ///< made, and emptied of what was measured
     double round_s = 0.5;
     int rounds = 5;
+    std::vector<std::size_t> batches{1, 8, 64, 512};
+    bool alone = false; ///< append without its bare limits
     std::uint64_t records = 1'000'000;
     std::size_t payload_bytes = 1024;
     /// For replay and reads: a log that an earlier run kept. Without it: one is filled.
@@ -56,7 +58,9 @@ class workload
 public:
     /// Opens the log in `directory`, made if needed, and gives it `tenants` accounts. Accounts made by an earlier run
     /// are left alone.
-    workload(const std::filesystem::path& directory, std::size_t tenants, std::size_t payload_bytes);
+    workload(
+        const std::filesystem::path& directory, std::size_t tenants, std::size_t payload_bytes,
+        std::size_t batch_records_max = limits::batch_records_max);
     ~workload();
 
     log::event_log& log() noexcept { return *log_; }

@@ -25,6 +25,7 @@ public:
 
     rocks_store& store() const noexcept { return *store_; }
     lsn head() const noexcept { return head_.number; }
+    const digest256& root() const noexcept { return head_.root; }
     const tree_reader& tree() const noexcept { return tree_; }
     /// What `sign(root at the head)` made when it was first asked for. Thread-safe.
     const std::string& checkpoint(const std::function<std::string(const digest256&)>& sign) const;

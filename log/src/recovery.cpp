@@ -102,7 +102,7 @@ result<digest256> root_at(const rocks_store& store, const head_state& head, cons
         return head.tree.root();
     if (size.value == head.previous.size())
         return head.previous.root();
-    // Only after a witness was brought back from elsewhere.
+    // A few batches were written while one's witness was synced, or a witness was brought back from elsewhere.
     if (tiles != nullptr)
     {
         const tree_reader tree(store, {}, head.tree.size(), std::make_shared<const hash_list>(tiles->leaves()));

@@ -36,7 +36,7 @@ struct head_state
     log_id id;
     unix_millis time = 0; ///< of the newest record
     merkle::frontier tree;
-    /// Before the newest batch: what the witness says if the process ended between the two syncs.
+    /// Before the newest batch: what the witness most often says if the process ended between the two syncs.
     merkle::frontier previous;
 
     lsn number() const noexcept { return {tree.size()}; }

@@ -1,5 +1,6 @@
 #include "scratch_views.hpp"
 #include "overlay.hpp"
+#include "prf_memo.hpp"
 #include "rocks_store.hpp"
 #include <algorithm>
 #include <future>
@@ -29,6 +30,7 @@ public:
         : directory_(std::move(directory)),
           store_(store),
           codec_(codec),
+          names_(codec),
           newer_(table_count),
           in_flight_(std::make_unique<row_overlay>(table_count))
     {
@@ -52,7 +54,7 @@ public:
     {
         run(table, {.prefix = prefix, .from = from, .down = true, .open = {}}, visit);
     }
-    byte_array<16> prf(byte_parts parts) const override { return codec_.prf(parts); }
+    byte_array<16> prf(byte_parts parts) const override { return names_(parts); }
     void put(table_id table, byte_view key, bytes value) override { newer_.set(table, key, std::move(value)); }
     void erase(table_id table, byte_view key) override { newer_.set(table, key, std::nullopt); }
     void erase_prefix(table_id table, byte_view prefix) override { newer_.erase_prefix(table, prefix); }
@@ -143,6 +145,7 @@ private:
     std::filesystem::path directory_;
     rocks_store& store_;
     const row_codec& codec_;
+    mutable prf_memo names_;
     row_overlay newer_;
     std::unique_ptr<row_overlay> in_flight_; ///< committed; stays readable here until the next commit
     mutable std::future<void> writing_;

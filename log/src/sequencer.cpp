@@ -16,7 +16,11 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t cached_row_bytes_max = 8 << 20; ///< for each table
 constexpr std::size_t scope_keys_max = 65'536;
-constexpr std::size_t pending_max = 64; ///< commands taken from the queue at once
+constexpr std::size_t pending_max = 32; ///< commands taken from the queue at once
+/// Deciding so many takes about as long as the syncs of a batch: smaller batches are not worth syncs of their own.
+constexpr std::size_t early_batch_records_min = 32;
+/// Batches that are stored while another's witness is synced; then the next one waits.
+constexpr std::size_t unconfirmed_max = 2;
 /// Answers without a record are bounded too.
 constexpr std::size_t batch_outcomes_max = 4 * limits::batch_records_max;
 constexpr auto disk_check_interval = 100ms;
@@ -76,7 +80,7 @@ public:
     {
         run(table, {.prefix = prefix, .from = from, .down = true, .open = {}}, visit);
     }
-    byte_array<16> prf(byte_parts parts) const override { return of_.parts_.with->rows.prf(parts); }
+    byte_array<16> prf(byte_parts parts) const override { return of_.names_(parts); }
 
     void put(table_id table, byte_view key, bytes value) override
     {
@@ -113,19 +117,23 @@ sequencer::sequencer(environment parts)
       table_count_(parts_.rules.tables().size()),
       head_(parts_.head),
       tiles_(std::move(parts_.tiles)),
+      names_(parts_.with->rows),
       scope_keys_(scope_keys_max),
+      queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max}),
       checkpoint_size_(parts_.checkpoint),
-      checkpoint_due_(std::chrono::steady_clock::now() + parts_.options.checkpoint_interval),
-      queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max})
+      checkpoint_due_(std::chrono::steady_clock::now() + parts_.options.checkpoint_interval)
 {
     for (std::size_t i = 0; i < table_count_; ++i)
         cached_rows_.emplace_back(cached_row_bytes_max);
     published_ = std::make_shared<pinned_store>(parts_.store, edge(), parts_.with->keys->generation());
+    // Names are for whoever looks at the process from outside: at most 15 letters.
     prepare_thread_ = std::thread([this] { prepare_loop(); });
-    write_thread_ = std::thread([this] { write_loop(); });
-    // For whoever looks at the process from outside: at most 15 letters.
     ::pthread_setname_np(prepare_thread_.native_handle(), "log-decide");
-    ::pthread_setname_np(write_thread_.native_handle(), "log-write");
+    for (auto& thread : write_threads_)
+    {
+        thread = std::thread([this] { write_loop(); });
+        ::pthread_setname_np(thread.native_handle(), "log-write");
+    }
 }
 
 sequencer::~sequencer()
@@ -175,14 +183,15 @@ void sequencer::close()
         closing_ = true;
     }
     work_.notify_one();
-    if (prepare_thread_.joinable())
-        prepare_thread_.join();
-    if (write_thread_.joinable())
-    {
-        write_thread_.join();
-        if (!failed_)
-            parts_.store->prepare_to_close();
-    }
+    if (!prepare_thread_.joinable())
+        return;
+    prepare_thread_.join();
+    for (auto& thread : write_threads_)
+        thread.join();
+    if (std::unique_lock lock(mutex_); !failed_ && checkpoint_wanted())
+        sign_next(lock);
+    if (!failed_)
+        parts_.store->prepare_to_close();
 }
 
 void sequencer::prepare_loop()
@@ -202,13 +211,12 @@ void sequencer::prepare_loop()
         why = error{.code = errc::internal, .detail = bug.what(), .retry = {}};
     }
     {
-        // The batch in flight may still succeed; its callers are told first.
+        // Batches in flight may still succeed; their callers are told first.
         std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return writing_ == nullptr; });
+        work_.wait(lock, [&] { return handed_ == nullptr && !storing_ && unconfirmed_.empty() && !confirming_; });
         preparing_done_ = true;
-        preparing_failed_ = why.has_value();
     }
-    handoff_.notify_one();
+    handoff_.notify_all();
     if (why)
     {
         fail(*why);
@@ -232,7 +240,7 @@ std::unique_ptr<sequencer::batch> sequencer::build()
             current = first.wanted;
             admit(*next, std::move(first));
         }
-        while (!carried_ && next->records < limits::batch_records_max && next->bytes < limits::batch_bytes_max &&
+        while (!carried_ && next->records < parts_.options.batch_records_max && next->bytes < limits::batch_bytes_max &&
                next->outcomes.size() < batch_outcomes_max)
         {
             current = nullptr;
@@ -275,9 +283,11 @@ bool sequencer::refill(batch& next)
         {
             if (failed_)
                 throw log_failure(*failed_);
+            if (ripe(next))
+                return false;
             if (!queue_.empty())
                 break;
-            if (writing_ == nullptr && (!next.outcomes.empty() || closing_))
+            if (closing_ && next.outcomes.empty())
                 return false;
             waiting_for_work_ = true;
             work_.wait(lock);
@@ -296,6 +306,18 @@ bool sequencer::refill(batch& next)
     measure_disk();
     reclaim();
     return true;
+}
+
+/// Whether the batch should go although it could hold more. While the disk is busy with the one before it grows with
+/// whatever comes, until it holds half of all that waits: then it stands ready for the disk, and the other half
+/// follows.
+bool sequencer::ripe(const batch& next) const
+{
+    if (next.outcomes.empty() || handed_ != nullptr)
+        return false;
+    if (next.records >= early_batch_records_min && next.outcomes.size() >= queue_.count())
+        return true;
+    return queue_.empty() && !storing_;
 }
 
 void sequencer::take(batch& next, std::shared_ptr<command> wanted)
@@ -343,7 +365,7 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
     decided ready{.wanted = std::move(wanted), .what = std::move(*what), .now = now, .bytes = size};
     // A command's events are never split; one that does not fit begins the next batch, decided as it is: nothing can
     // come in between.
-    if (next.records > 0 && (next.records + ready.what.drafts.size() > limits::batch_records_max ||
+    if (next.records > 0 && (next.records + ready.what.drafts.size() > parts_.options.batch_records_max ||
                              next.bytes + ready.bytes > limits::batch_bytes_max))
         carried_ = std::move(ready);
     else
@@ -484,38 +506,38 @@ tree_head sequencer::edge() const
         .leaves = std::make_shared<const hash_list>(tiles_.leaves())};
 }
 
-/// Waits until the batch before is durable, then gives this one to the writing thread.
+/// Gives the batch to the writing threads, then waits until the one before it is in the store: so a command that comes
+/// now waits for one batch and goes with the next, however many wait with it.
 void sequencer::hand_over(std::unique_ptr<batch> ready)
 {
     {
         std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return writing_ == nullptr; });
+        work_.wait(lock, [&] { return handed_ == nullptr; });
         if (failed_)
         {
             // What was decided on rows that may not exist is not true.
             give_up(*ready, nullptr);
             throw log_failure(*failed_);
         }
+        handed_ = ready.get();
+        handoff_.notify_one();
+        work_.wait(lock, [&] { return stored_ >= handed_over_; });
     }
     reclaim();
     in_flight_ = std::move(ready);
+    ++handed_over_;
     destroyed_before_ = std::move(destroyed_);
     destroyed_.clear();
-    {
-        const std::lock_guard lock(mutex_);
-        writing_ = in_flight_.get();
-    }
-    handoff_.notify_one();
 }
 
-/// Once the batch in flight is durable its rows are in the store: only copies in the cache must follow.
+/// Once the rows of the batch in flight are in the store, only copies in the cache must follow.
 void sequencer::reclaim()
 {
     if (!in_flight_)
         return;
     {
         const std::lock_guard lock(mutex_);
-        if (writing_ != nullptr || failed_)
+        if (stored_ < handed_over_ || failed_)
             return;
     }
     for (table_id table = 0; table < table_count_; ++table)
@@ -569,56 +591,119 @@ void sequencer::refuse_all(const error& why)
 
 void sequencer::write_loop()
 {
-    // A checkpoint could not be stored: what still comes is refused.
-    std::optional<error> broken;
+    std::unique_lock lock(mutex_);
     for (;;)
     {
-        batch* ready = nullptr;
-        bool last = false;
-        {
-            std::unique_lock lock(mutex_);
-            const auto called = [&] { return writing_ != nullptr || preparing_done_; };
-            if (!broken && checkpoint_wanted())
-                handoff_.wait_until(lock, checkpoint_due_, called);
-            else
-                handoff_.wait(lock, called);
-            ready = writing_;
-            last = ready == nullptr && preparing_done_;
-            if (last && preparing_failed_)
-                return;
-        }
-        result<void> done;
-        if (broken)
-            done = std::unexpected(*broken);
-        else if (ready != nullptr)
-            done = commit(*ready);
-        if (ready != nullptr)
-        {
-            if (!done)
-            {
-                fail(done.error());
-                for (auto& out : ready->outcomes)
-                    out.committed = std::unexpected(done.error());
-            }
-            parts_.sink.on_commit(ready->outcomes);
-            {
-                const std::lock_guard lock(mutex_);
-                writing_ = nullptr;
-            }
-            work_.notify_one();
-            if (!done)
-                return;
-        }
-        // Callers do not wait for it.
-        if (!broken && checkpoint_wanted() && (last || std::chrono::steady_clock::now() >= checkpoint_due_))
-            if (const auto stored = sign_newest(); !stored)
-            {
-                broken = stored.error();
-                fail(*broken);
-                work_.notify_one();
-            }
-        if (last)
+        const bool sign = !signing_ && !failed_ && checkpoint_wanted();
+        if (sign && std::chrono::steady_clock::now() >= checkpoint_due_)
+            sign_next(lock);
+        else if (handed_ != nullptr && !storing_ && unconfirmed_.size() < unconfirmed_max)
+            store_next(lock);
+        else if (!unconfirmed_.empty() && !confirming_)
+            confirm_next(lock);
+        else if (preparing_done_)
             return;
+        else if (sign)
+            handoff_.wait_until(lock, checkpoint_due_);
+        else
+            handoff_.wait(lock);
+    }
+}
+
+void sequencer::store_next(std::unique_lock<std::mutex>& lock)
+{
+    auto& ready = *std::exchange(handed_, nullptr);
+    storing_ = true;
+    lock.unlock();
+    auto done = store(ready);
+    lock.lock();
+    storing_ = false;
+    ++stored_;
+    unconfirmed_.push_back(std::move(done));
+    work_.notify_one();
+    // One goes on with the next batch, one confirms this one.
+    if (handed_ != nullptr)
+        handoff_.notify_one();
+}
+
+void sequencer::confirm_next(std::unique_lock<std::mutex>& lock)
+{
+    auto done = std::exchange(unconfirmed_, {});
+    confirming_ = true;
+    lock.unlock();
+    confirm(std::move(done));
+    lock.lock();
+    confirming_ = false;
+    work_.notify_one();
+    // Who stored meanwhile may have found no room.
+    if (handed_ != nullptr || !unconfirmed_.empty())
+        handoff_.notify_one();
+}
+
+/// To disk. What readers will see is pinned before the next batch can be written.
+sequencer::written sequencer::store(batch& ready)
+{
+    written out{.outcomes = std::move(ready.outcomes), .state = nullptr, .destroyed_by = {}, .good = {}};
+    if (const std::lock_guard lock(mutex_); failed_)
+        out.good = std::unexpected(*failed_);
+    if (!out.good || ready.records == 0)
+        return out;
+    parts_.below.reached(crash_point::before_write);
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const auto status = parts_.store->db().Write(options, &ready.writes);
+    if (!status.ok())
+    {
+        out.good = std::unexpected(to_error(status, "cannot write the log"));
+        fail(out.good.error());
+        return out;
+    }
+    parts_.below.reached(crash_point::after_wal_sync);
+    if (!ready.destroyed.empty())
+    {
+        parts_.with->keys->forget(ready.destroyed);
+        out.destroyed_by = ready.destroyed_by;
+    }
+    out.state = std::make_shared<pinned_store>(parts_.store, ready.after, parts_.with->keys->generation());
+    return out;
+}
+
+/// To the witness, then to readers, then to those who sent the commands. One sync serves all of them.
+void sequencer::confirm(std::vector<written> done)
+{
+    std::shared_ptr<const pinned_store> newest;
+    lsn destroyed_by;
+    for (const auto& one : done)
+        if (one.good && one.state)
+        {
+            newest = one.state;
+            destroyed_by = std::max(destroyed_by, one.destroyed_by);
+        }
+    if (newest && !unwitnessed_)
+    {
+        if (const auto advanced = parts_.witness.advance(newest->head(), newest->root()); !advanced)
+        {
+            unwitnessed_ = advanced.error();
+            fail(advanced.error());
+        }
+        else
+        {
+            parts_.below.reached(crash_point::after_witness_sync);
+            if (destroyed_by.value != 0)
+                parts_.destroyed(destroyed_by);
+            const std::lock_guard lock(publish_mutex_);
+            published_ = std::move(newest);
+        }
+    }
+    for (auto& one : done)
+    {
+        // Whatever came to no records was decided on rows of batches before.
+        if (one.good && unwitnessed_)
+            one.good = std::unexpected(*unwitnessed_);
+        if (!one.good)
+            for (auto& out : one.outcomes)
+                out.committed = std::unexpected(one.good.error());
+        parts_.sink.on_commit(one.outcomes);
     }
 }
 
@@ -627,48 +712,26 @@ bool sequencer::checkpoint_wanted() const
     return published()->head().value != checkpoint_size_;
 }
 
-/// What is signed is durable and behind the witness: it can never be taken back.
-result<void> sequencer::sign_newest()
+/// Nobody waits for it.
+void sequencer::sign_next(std::unique_lock<std::mutex>& lock)
 {
-    checkpoint_due_ = std::chrono::steady_clock::now() + parts_.options.checkpoint_interval;
-    if (measure_disk())
-    {
-        checkpoint_due_ += disk_check_interval;
-        return {};
-    }
+    signing_ = true;
+    lock.unlock();
     const auto newest = published();
-    if (auto stored = store_checkpoint(*parts_.store, sign_head(*newest, *parts_.with)); !stored)
-        return stored;
-    checkpoint_size_ = newest->head().value;
-    parts_.below.reached(crash_point::checkpoint_stored);
-    return {};
-}
-
-/// To disk, then to the witness, then to readers.
-result<void> sequencer::commit(batch& ready)
-{
-    if (ready.records == 0)
-        return {};
-    parts_.below.reached(crash_point::before_write);
-    rocksdb::WriteOptions options;
-    options.sync = true;
-    const auto status = parts_.store->db().Write(options, &ready.writes);
-    if (!status.ok())
-        return std::unexpected(to_error(status, "cannot write the log"));
-    parts_.below.reached(crash_point::after_wal_sync);
-    if (auto advanced = parts_.witness.advance(ready.after.number, ready.after.root); !advanced)
-        return advanced;
-    parts_.below.reached(crash_point::after_witness_sync);
-
-    if (!ready.destroyed.empty())
-    {
-        parts_.with->keys->forget(ready.destroyed);
-        parts_.destroyed(ready.destroyed_by);
-    }
-    auto durable = std::make_shared<pinned_store>(parts_.store, ready.after, parts_.with->keys->generation());
-    const std::lock_guard lock(publish_mutex_);
-    published_ = std::move(durable);
-    return {};
+    const bool room = !measure_disk();
+    const auto stored = room ? store_checkpoint(*parts_.store, sign_head(*newest, *parts_.with)) : result<void>();
+    if (!stored)
+        fail(stored.error());
+    else if (room)
+        parts_.below.reached(crash_point::checkpoint_stored);
+    lock.lock();
+    signing_ = false;
+    checkpoint_due_ = std::chrono::steady_clock::now() + parts_.options.checkpoint_interval;
+    if (!room)
+        checkpoint_due_ += disk_check_interval;
+    else if (stored)
+        checkpoint_size_ = newest->head().value;
+    work_.notify_one();
 }
 
 void sequencer::fail(const error& why)

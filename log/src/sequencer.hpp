@@ -4,9 +4,11 @@
 #include "event_codec.hpp"
 #include "lru.hpp"
 #include "overlay.hpp"
+#include "prf_memo.hpp"
 #include "reader.hpp"
 #include "seams.hpp"
 #include "witness.hpp"
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -16,8 +18,9 @@
 namespace consortium::log
 {
 
-/// Owns all write state. One thread decides, seals and folds a batch while another writes and syncs the batch before it
-/// and tells the sink. Thread-safe.
+/// Owns all write state. One thread decides, seals and folds a batch. Two more do whatever comes next of the rest: the
+/// batch before it goes to the store, and of those that are there the witness is synced and the sink is told.
+/// Thread-safe.
 class sequencer
 {
 public:
@@ -34,7 +37,7 @@ public:
         const clock_source& clock;
         log_options options;
         seams below;
-        /// Told on the writing thread when a batch with deletions is durable, before its state is published.
+        /// Told on a writing thread when a batch with deletions is durable, before its state is published.
         std::function<void(lsn)> destroyed;
     };
 
@@ -59,6 +62,14 @@ private:
         std::size_t records = 0;
         std::size_t bytes = 0;
         tree_head after;
+    };
+    /// What is left to do for a batch that is in the store, or could not be written.
+    struct written
+    {
+        std::vector<outcome> outcomes;
+        std::shared_ptr<const pinned_store> state; ///< nullptr: it held no records
+        lsn destroyed_by;                          ///< 0: nothing was destroyed
+        result<void> good;
     };
     struct decided
     {
@@ -85,16 +96,20 @@ private:
     const scope_key* find_key(const key_id& scope);
     void seal_rows(batch& next);
     tree_head edge() const;
+    bool ripe(const batch& next) const;
     void hand_over(std::unique_ptr<batch> ready);
     void reclaim();
     void give_up(batch& unwritten, std::shared_ptr<command> current);
     void refuse_all(const error& why);
 
-    // The writing thread.
+    // The writing threads. Those that are given the lock hold it at their beginning and end only.
     void write_loop();
-    result<void> commit(batch& ready);
+    void store_next(std::unique_lock<std::mutex>& lock);
+    void confirm_next(std::unique_lock<std::mutex>& lock);
+    void sign_next(std::unique_lock<std::mutex>& lock);
+    written store(batch& ready);
+    void confirm(std::vector<written> done);
     bool checkpoint_wanted() const;
-    result<void> sign_newest();
     void fail(const error& why);
 
     bool measure_disk();
@@ -106,11 +121,13 @@ private:
     // Of the deciding thread alone.
     head_state head_;
     growing_tiles tiles_;
+    prf_memo names_;
     body_encoder encoder_;
     bytes buffer_;
     std::deque<std::shared_ptr<command>> pending_;
     std::optional<decided> carried_;
-    std::unique_ptr<batch> in_flight_; ///< its rows stay readable here until it is durable
+    std::unique_ptr<batch> in_flight_; ///< its rows stay readable here until they are in the store
+    std::uint64_t handed_over_ = 0;    ///< batches; in_flight_ is the last of them
     std::unique_ptr<batch> spare_;
     batch* building_ = nullptr;
     std::vector<lru<bytes, bytes, bytes_hash, bytes_equal>> cached_rows_;
@@ -118,19 +135,22 @@ private:
     std::unordered_set<key_id> destroyed_;        ///< in the batch that is built
     std::unordered_set<key_id> destroyed_before_; ///< in the one in flight
 
-    // Of the writing thread alone.
-    std::uint64_t checkpoint_size_;
-    std::chrono::steady_clock::time_point checkpoint_due_;
-
     mutable std::mutex mutex_;
     std::condition_variable work_;    ///< for the deciding thread
-    std::condition_variable handoff_; ///< for the writing thread
+    std::condition_variable handoff_; ///< for the writing threads
     command_queue queue_;
     bool closing_ = false;
     bool preparing_done_ = false;
-    bool preparing_failed_ = false;
-    batch* writing_ = nullptr;
+    batch* handed_ = nullptr; ///< waits to be stored
+    bool storing_ = false;
+    std::uint64_t stored_ = 0; ///< batches, whether it succeeded or not
+    std::vector<written> unconfirmed_;
+    bool confirming_ = false;
+    bool signing_ = false;
+    std::uint64_t checkpoint_size_;
+    std::chrono::steady_clock::time_point checkpoint_due_;
     std::optional<error> failed_;
+    std::optional<error> unwitnessed_; ///< of whoever confirms: nothing can be acknowledged any more
     bool pressure_ = false;
     bool waiting_for_work_ = false;
 
@@ -145,7 +165,7 @@ private:
 
     std::mutex close_mutex_;
     std::thread prepare_thread_;
-    std::thread write_thread_;
+    std::array<std::thread, 2> write_threads_;
 };
 
 } // namespace consortium::log

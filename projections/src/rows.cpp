@@ -235,22 +235,49 @@ void row_parser::operator()(byte_array<16>& id)
     rest_ = rest_.subspan(id.size());
 }
 
-void row_parser::operator()(std::vector<lsn>& numbers)
+/// To the end of the row.
+void row_parser::each_number(auto&& visit)
 {
-    numbers.clear();
-    numbers.reserve(run_length);
     std::uint64_t before = 0;
-    while (!rest_.empty())
+    std::uint64_t count = 0;
+    for (; !rest_.empty(); ++count)
     {
         std::uint64_t distance = 0;
         (*this)(distance);
         if (distance == 0 || distance > UINT64_MAX - before)
             corrupt_row(where_, "holds numbers that do not ascend");
         before += distance;
-        numbers.push_back({before});
+        visit(lsn{before});
     }
-    if (numbers.empty() || numbers.size() > run_length)
-        corrupt_row(where_, "holds " + std::to_string(numbers.size()) + " numbers");
+    if (count == 0 || count > run_length)
+        corrupt_row(where_, "holds " + std::to_string(count) + " numbers");
+}
+
+void row_parser::operator()(std::vector<lsn>& numbers)
+{
+    numbers.clear();
+    numbers.reserve(run_length);
+    each_number([&](lsn number) { numbers.push_back(number); });
+}
+
+void row_parser::operator()(run_end& end)
+{
+    end = {};
+    each_number(
+        [&](lsn number)
+        {
+            ++end.count;
+            end.last = number;
+        });
+}
+
+run_end parse_run_end(table where, byte_view value)
+{
+    run_end out;
+    row_parser parser(where, value);
+    parser(out);
+    parser.finish();
+    return out;
 }
 
 void row_parser::finish()

@@ -83,6 +83,13 @@ inline constexpr std::uint8_t row_version = 1;
 class row_writer
 {
 public:
+    row_writer()
+    {
+        out_.reserve(64);
+        out_.push_back(row_version);
+    }
+    /// Goes on where `row` ends.
+    explicit row_writer(bytes row) : out_(std::move(row)) {}
     void operator()(std::uint64_t number);
     void operator()(unix_millis time) { (*this)(static_cast<std::uint64_t>(time)); }
     void operator()(bool flag) { out_.push_back(flag ? 1 : 0); }
@@ -103,7 +110,14 @@ public:
     bytes take() { return std::move(out_); }
 
 private:
-    bytes out_{row_version};
+    bytes out_;
+};
+
+/// Ascending numbers, of which only how many they are and the last are kept.
+struct run_end
+{
+    std::uint64_t count = 0;
+    lsn last;
 };
 
 /// Strict: what row_writer wrote and nothing else; throws log_failure(errc::corrupt).
@@ -128,9 +142,11 @@ public:
     }
     /// To the end of the row.
     void operator()(std::vector<lsn>& numbers);
+    void operator()(run_end& end);
     void finish();
 
 private:
+    void each_number(auto&& visit);
     std::uint8_t byte();
     table where_;
     byte_view rest_;
@@ -318,6 +334,8 @@ Row parse_row(byte_view value)
     parser.finish();
     return row;
 }
+/// Of a run_row what row_writer needs to go on.
+run_end parse_run_end(table where, byte_view value);
 template <class Row>
 std::optional<Row> get_row(const log::view_reader& rows, byte_view key)
 {

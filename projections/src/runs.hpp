@@ -19,13 +19,14 @@ void append_to_runs(log::view_writer& rows, const byte_array<16>& stream, std::u
 {
     const auto key = run_key(stream, place);
     const auto index = (place - 1) % run_length;
-    Run run;
-    if (index > 0)
-        run = get_row<Run>(rows, key).value_or(Run{});
-    if (run.numbers.size() != index || (index > 0 && run.numbers.back() >= number))
+    const auto where = static_cast<log::table_id>(Run::where);
+    auto row = index > 0 ? rows.get(where, key) : std::nullopt;
+    const auto end = row ? parse_run_end(Run::where, *row) : run_end{};
+    if (end.count != index || end.last >= number)
         corrupt_row(Run::where, "does not end before place " + std::to_string(place));
-    run.numbers.push_back(number);
-    put_row(rows, key, run);
+    row_writer writer = row ? row_writer(std::move(*row)) : row_writer();
+    writer(number.value - end.last.value);
+    rows.put(where, key, writer.take());
 }
 
 /// Empty: nothing has that place.

@@ -4,6 +4,7 @@
 #include "consortium/common/sign.hpp"
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sodium.h>
 
 using namespace consortium;
 
@@ -45,6 +46,33 @@ RC_GTEST_PROP(
     RC_ASSERT(!xchacha_open_with_nonce(key, place, changed));
     RC_ASSERT(!xchacha_open_with_nonce(
         key, place, byte_view(sealed).first(*rc::gen::inRange<std::size_t>(0, sealed.size()))));
+}
+
+/// Short and long ones are the work of different libraries.
+TEST(crypto, every_length_is_sealed_as_libsodium_seals_it)
+{
+    const auto key = key256::random();
+    const auto place = random_array<66>();
+    for (std::size_t size = 0; size < 1200; size += size < 300 ? 1 : 97)
+        for (const auto authenticated : {byte_view(), byte_view(place)})
+        {
+            bytes plain(size);
+            fill_random(plain);
+            const auto nonce = random_array<xchacha_nonce_bytes>();
+            bytes expected(size + aead_tag_bytes);
+            crypto_aead_xchacha20poly1305_ietf_encrypt(
+                expected.data(), nullptr, plain.data(), plain.size(), authenticated.data(), authenticated.size(),
+                nullptr, nonce.data(), key.data());
+            bytes sealed;
+            xchacha_seal(sealed, key, nonce, authenticated, plain);
+            EXPECT_EQ(sealed, expected) << size;
+            bytes opened;
+            ASSERT_TRUE(xchacha_open(opened, key, nonce, authenticated, expected)) << size;
+            EXPECT_EQ(opened, plain) << size;
+            expected.back() ^= 1;
+            EXPECT_FALSE(xchacha_open(opened, key, nonce, authenticated, expected)) << size;
+            EXPECT_TRUE(opened.empty()) << size;
+        }
 }
 
 TEST(crypto, a_public_key_of_small_order_is_refused)

@@ -3,7 +3,8 @@
 #include "consortium/common/error.hpp"
 #include "consortium/common/secret.hpp"
 
-/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), by libsodium: what the relay seals its own disk with.
+/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), by libsodium and, from a hundred bytes on, OpenSSL: what the relay
+/// seals its own disk with.
 namespace consortium
 {
 
@@ -14,7 +15,7 @@ using xchacha_nonce = byte_array<xchacha_nonce_bytes>;
 /// Appends ciphertext ‖ tag to `out`.
 void xchacha_seal(bytes& out, const key256& key, const xchacha_nonce& nonce, byte_view authenticated, byte_view plain);
 
-/// `sealed` is ciphertext ‖ tag. errc::corrupt when it does not authenticate.
+/// `sealed` is ciphertext ‖ tag. errc::corrupt when it does not authenticate; `out` is empty then.
 /// The plain bytes replace what is in `out`, whose memory is used again.
 result<void> xchacha_open(bytes& out, const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed);
 result<bytes> xchacha_open(const key256& key, byte_view nonce, byte_view authenticated, byte_view sealed);

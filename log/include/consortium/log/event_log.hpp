@@ -124,6 +124,8 @@ struct log_options
     bool create = true;
     std::size_t queue_records_max = limits::queue_records_max;
     std::size_t queue_bytes_max = limits::queue_bytes_max;
+    /// Of a batch: what is decided while the disk is busy is written together, up to so many records.
+    std::size_t batch_records_max = limits::batch_records_max;
     std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
     /// At most so long after a batch its head, or a later one, is signed and stored.
     std::chrono::milliseconds checkpoint_interval = limits::checkpoint_interval;
