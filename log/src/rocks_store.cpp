@@ -100,6 +100,12 @@ rocksdb::ColumnFamilyOptions point_family(const std::shared_ptr<rocksdb::Cache>&
     table.block_cache = cache;
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     table.cache_index_and_filter_blocks = true;
+    // In parts: the filter of a file of a million rows is larger than what a shard of the cache holds, and would be
+    // read from the disk, whole, by every lookup.
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.metadata_block_size = 16 << 10;
+    table.pin_top_level_index_and_filter = true;
     rocksdb::ColumnFamilyOptions options;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     options.compression = rocksdb::kNoCompression;

@@ -290,8 +290,9 @@ bool sequencer::refill(batch& next)
             if (closing_ && next.outcomes.empty())
                 return false;
             waiting_for_work_ = true;
+            waiting_for_disk_ = !next.outcomes.empty();
             work_.wait(lock);
-            waiting_for_work_ = false;
+            waiting_for_work_ = waiting_for_disk_ = false;
         }
         while (pending_.size() < pending_max && !queue_.empty())
             pending_.push_back(queue_.pop());
@@ -512,7 +513,7 @@ void sequencer::hand_over(std::unique_ptr<batch> ready)
 {
     {
         std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return handed_ == nullptr; });
+        await_disk(lock, [&] { return handed_ == nullptr; });
         if (failed_)
         {
             // What was decided on rows that may not exist is not true.
@@ -521,13 +522,27 @@ void sequencer::hand_over(std::unique_ptr<batch> ready)
         }
         handed_ = ready.get();
         handoff_.notify_one();
-        work_.wait(lock, [&] { return stored_ >= handed_over_; });
+        await_disk(lock, [&] { return stored_ >= handed_over_; });
     }
     reclaim();
     in_flight_ = std::move(ready);
     ++handed_over_;
     destroyed_before_ = std::move(destroyed_);
     destroyed_.clear();
+}
+
+void sequencer::await_disk(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done)
+{
+    waiting_for_disk_ = true;
+    work_.wait(lock, done);
+    waiting_for_disk_ = false;
+}
+
+/// Waking a thread costs as much as deciding several messages: only if it waits for what happened.
+void sequencer::tell_decider()
+{
+    if (waiting_for_disk_ || failed_)
+        work_.notify_one();
 }
 
 /// Once the rows of the batch in flight are in the store, only copies in the cache must follow.
@@ -620,7 +635,7 @@ void sequencer::store_next(std::unique_lock<std::mutex>& lock)
     storing_ = false;
     ++stored_;
     unconfirmed_.push_back(std::move(done));
-    work_.notify_one();
+    tell_decider();
     // One goes on with the next batch, one confirms this one.
     if (handed_ != nullptr)
         handoff_.notify_one();
@@ -634,7 +649,7 @@ void sequencer::confirm_next(std::unique_lock<std::mutex>& lock)
     confirm(std::move(done));
     lock.lock();
     confirming_ = false;
-    work_.notify_one();
+    tell_decider();
     // Who stored meanwhile may have found no room.
     if (handed_ != nullptr || !unconfirmed_.empty())
         handoff_.notify_one();
@@ -731,7 +746,7 @@ void sequencer::sign_next(std::unique_lock<std::mutex>& lock)
         checkpoint_due_ += disk_check_interval;
     else if (stored)
         checkpoint_size_ = newest->head().value;
-    work_.notify_one();
+    tell_decider();
 }
 
 void sequencer::fail(const error& why)

@@ -98,6 +98,7 @@ private:
     tree_head edge() const;
     bool ripe(const batch& next) const;
     void hand_over(std::unique_ptr<batch> ready);
+    void await_disk(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
     void reclaim();
     void give_up(batch& unwritten, std::shared_ptr<command> current);
     void refuse_all(const error& why);
@@ -111,6 +112,7 @@ private:
     void confirm(std::vector<written> done);
     bool checkpoint_wanted() const;
     void fail(const error& why);
+    void tell_decider();
 
     bool measure_disk();
     void report_pressure();
@@ -152,7 +154,8 @@ private:
     std::optional<error> failed_;
     std::optional<error> unwitnessed_; ///< of whoever confirms: nothing can be acknowledged any more
     bool pressure_ = false;
-    bool waiting_for_work_ = false;
+    bool waiting_for_work_ = false; ///< the deciding thread, for commands
+    bool waiting_for_disk_ = false; ///< or for a batch before
 
     std::mutex report_mutex_;
     bool reported_pressure_ = false;
