@@ -213,7 +213,7 @@ void sequencer::prepare_loop()
     {
         // Batches in flight may still succeed; their callers are told first.
         std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return handed_ == nullptr && !storing_ && unconfirmed_.empty() && !confirming_; });
+        await_disk(lock, [&] { return handed_ == nullptr && !storing_ && unconfirmed_.empty() && !confirming_; });
         preparing_done_ = true;
     }
     handoff_.notify_all();
