@@ -1,7 +1,7 @@
 /// A terminal with a program in it: tmux, with a server of its own.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { endAtExit } from './cleanup.ts';
@@ -9,6 +9,14 @@ import { freshDirectory } from './places.ts';
 import { waitFor } from './wait.ts';
 
 const execute = promisify(execFile);
+
+function isZombie(pid: number): boolean {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 export class Terminal {
   readonly #place = freshDirectory('terminal');
@@ -68,10 +76,16 @@ export class Terminal {
   /** The program's exit status once it has ended. */
   async ended(ms = 20_000): Promise<number> {
     let seen = '';
+    let zombie = 0;
     const status = await waitFor('the program in the terminal to end', async () => {
-      const [server, dead, code] = (await this.#tmux('display-message', '-p', '#{pid} #{pane_dead} #{pane_dead_status}')).trim().split(' ');
+      const [server, pid, dead, code] = (
+        await this.#tmux('display-message', '-p', '#{pid} #{pane_pid} #{pane_dead} #{pane_dead_status}')
+      ).trim().split(' ');
       if (dead === '1' && code) return [Number(code)];
-      process.kill(Number(server), 'SIGCHLD'); // now and then tmux 3.3a misses the first one and leaves a zombie
+      // Now and then tmux 3.3a misses a SIGCHLD and leaves a zombie. Told while the program's last words are still on
+      // their way through the kernel, it would close the terminal before it has read them.
+      zombie = isZombie(Number(pid)) ? zombie + 1 : 0;
+      if (zombie > 10) process.kill(Number(server), 'SIGCHLD');
       seen = (await this.screen()).trimEnd();
       return undefined;
     }, { ms, every: 50, last: () => seen });
