@@ -46,7 +46,8 @@ struct outcome
     result<std::vector<std::shared_ptr<const event>>> committed;
 };
 
-/// Gets every outcome, in log order, on one thread of the log. Must not block, throw, or close the log.
+/// Gets every outcome, in log order, on threads of the log, one call at a time. Must not block, throw, or close the
+/// log.
 class commit_sink
 {
 public:
