@@ -11,11 +11,13 @@ void init_crypto()
 }
 void wipe(std::span<std::uint8_t> memory) noexcept
 {
-    sodium_memzero(memory.data(), memory.size());
+    if (!memory.empty()) // libsodium takes no null pointers
+        sodium_memzero(memory.data(), memory.size());
 }
 void fill_random(std::span<std::uint8_t> out)
 {
-    randombytes_buf(out.data(), out.size());
+    if (!out.empty())
+        randombytes_buf(out.data(), out.size());
 }
 
 } // namespace consortium
