@@ -609,7 +609,7 @@ void sequencer::write_loop()
     std::unique_lock lock(mutex_);
     for (;;)
     {
-        const bool sign = !signing_ && !failed_ && checkpoint_wanted();
+        const bool sign = !storing_ && !failed_ && checkpoint_wanted();
         if (sign && std::chrono::steady_clock::now() >= checkpoint_due_)
             sign_next(lock);
         else if (handed_ != nullptr && !storing_ && unconfirmed_.size() < unconfirmed_max)
@@ -727,10 +727,10 @@ bool sequencer::checkpoint_wanted() const
     return published()->head().value != checkpoint_size_;
 }
 
-/// Nobody waits for it.
+/// Takes the place of a batch in the store: there is one writer at a time.
 void sequencer::sign_next(std::unique_lock<std::mutex>& lock)
 {
-    signing_ = true;
+    storing_ = true;
     lock.unlock();
     const auto newest = published();
     const bool room = !measure_disk();
@@ -740,7 +740,7 @@ void sequencer::sign_next(std::unique_lock<std::mutex>& lock)
     else if (room)
         parts_.below.reached(crash_point::checkpoint_stored);
     lock.lock();
-    signing_ = false;
+    storing_ = false;
     checkpoint_due_ = std::chrono::steady_clock::now() + parts_.options.checkpoint_interval;
     if (!room)
         checkpoint_due_ += disk_check_interval;

@@ -143,12 +143,11 @@ private:
     command_queue queue_;
     bool closing_ = false;
     bool preparing_done_ = false;
-    batch* handed_ = nullptr; ///< waits to be stored
-    bool storing_ = false;
+    batch* handed_ = nullptr;  ///< waits to be stored
+    bool storing_ = false;     ///< a batch, or a checkpoint
     std::uint64_t stored_ = 0; ///< batches, whether it succeeded or not
     std::vector<written> unconfirmed_;
     bool confirming_ = false;
-    bool signing_ = false;
     std::uint64_t checkpoint_size_;
     std::chrono::steady_clock::time_point checkpoint_due_;
     std::optional<error> failed_;
