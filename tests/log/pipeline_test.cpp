@@ -55,6 +55,17 @@ protected:
         broken_ = broken;
         changed_.notify_all();
     }
+    /// One message waits for the sync that is held, the next one is in the store as well.
+    void store_two()
+    {
+        open();
+        make_session();
+        hold();
+        first = start(say(ann, talk, {"a"}));
+        await_sync();
+        second = start(say(ann, talk, {"b"}));
+        await_stored(2);
+    }
     void await_stored(int batches)
     {
         std::unique_lock lock(mutex_);
@@ -70,6 +81,8 @@ protected:
         const std::lock_guard lock(mutex_);
         return syncs_;
     }
+
+    std::future<result<test_command::events>> first, second;
 
 private:
     std::mutex mutex_;
@@ -87,13 +100,7 @@ bool answered(const std::future<result<test_command::events>>& outcome)
 
 TEST_F(pipeline_test, batches_are_written_while_the_witness_of_one_is_synced_and_are_confirmed_together)
 {
-    open();
-    make_session();
-    hold();
-    auto first = start(say(ann, talk, {"a"}));
-    await_sync();
-    auto second = start(say(ann, talk, {"b"}));
-    await_stored(2);
+    store_two();
     auto third = start(say(ann, talk, {"c"}));
     await_stored(3);
     // In the store, but not acknowledged and not shown.
@@ -113,13 +120,7 @@ TEST_F(pipeline_test, batches_are_written_while_the_witness_of_one_is_synced_and
 
 TEST_F(pipeline_test, what_a_snapshot_shows_ends_with_its_head)
 {
-    open();
-    make_session();
-    hold();
-    auto first = start(say(ann, talk, {"a"}));
-    await_sync();
-    auto second = start(say(ann, talk, {"b"}));
-    await_stored(2);
+    store_two();
     sink->before_commit = [this](std::span<const outcome>)
     {
         // The first one's state is published while the second one has long been in the store.
@@ -136,13 +137,7 @@ TEST_F(pipeline_test, what_a_snapshot_shows_ends_with_its_head)
 
 TEST_F(pipeline_test, a_witness_that_cannot_be_synced_refuses_all_that_was_written_after_it)
 {
-    open();
-    make_session();
-    hold();
-    auto first = start(say(ann, talk, {"a"}));
-    await_sync();
-    auto second = start(say(ann, talk, {"b"}));
-    await_stored(2);
+    store_two();
     // Comes to no record, but knows from rows that are not durable that there is nothing to do.
     auto nothing = start(say(ann, talk, {}));
     let_go(true);
