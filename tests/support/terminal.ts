@@ -10,13 +10,9 @@ import { waitFor } from './wait.ts';
 
 const execute = promisify(execFile);
 
-function isZombie(pid: number): boolean {
-  try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+// tmux may throw away what a program printed last before it ended. So a shell outlives the program, and tells its exit
+// status as the terminal's title: in order behind all that was printed. (Keys that signal reach the shell too.)
+const SUPERVISOR = "trap : INT QUIT; \"$@\"; printf '\\033]2;ended %d\\033\\\\' $?; exec sleep infinity";
 
 export class Terminal {
   readonly #place = freshDirectory('terminal');
@@ -30,9 +26,10 @@ export class Terminal {
   static async start(command: string[], { env, cwd }: { env: Record<string, string>; cwd: string }): Promise<Terminal> {
     const terminal = new Terminal();
     const settings = join(terminal.#place.path, 'settings');
-    writeFileSync(settings, 'set -g remain-on-exit on\nset -g status off\nset -g history-limit 20000\nset -g escape-time 0\n');
+    writeFileSync(settings, 'set -g status off\nset -g history-limit 20000\nset -g escape-time 0\n');
     const clean = Object.entries({ TERM: 'screen-256color', ...env }).map(([name, value]) => `${name}=${value}`);
-    await terminal.#tmux('-f', settings, 'new-session', '-d', '-x', '120', '-y', '60', '-c', cwd, 'env', '-i', ...clean, ...command);
+    await terminal.#tmux('-f', settings, 'new-session', '-d', '-x', '120', '-y', '60', '-c', cwd,
+      'sh', '-c', SUPERVISOR, 'sh', 'env', '-i', ...clean, ...command);
     return terminal;
   }
 
@@ -68,28 +65,21 @@ export class Terminal {
     }, { ms, every: 50, last: () => screen.trimEnd() });
   }
 
-  /** Process id of the program. */
+  /** Process id of the program, while it runs. */
   async pid(): Promise<number> {
-    return Number(await this.#tmux('display-message', '-p', '#{pane_pid}'));
+    const shell = (await this.#tmux('display-message', '-p', '#{pane_pid}')).trim();
+    return waitFor('the program in the terminal', () => Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8')) || undefined);
   }
 
-  /** The program's exit status once it has ended. */
+  /** The program's exit status (128 more than the signal's number after one) once it has ended and all it printed is shown. */
   async ended(ms = 20_000): Promise<number> {
     let seen = '';
-    let zombie = 0;
-    const status = await waitFor('the program in the terminal to end', async () => {
-      const [server, pid, dead, code] = (
-        await this.#tmux('display-message', '-p', '#{pid} #{pane_pid} #{pane_dead} #{pane_dead_status}')
-      ).trim().split(' ');
-      if (dead === '1' && code) return [Number(code)];
-      // Now and then tmux 3.3a misses a SIGCHLD and leaves a zombie. Told while the program's last words are still on
-      // their way through the kernel, it would close the terminal before it has read them.
-      zombie = isZombie(Number(pid)) ? zombie + 1 : 0;
-      if (zombie > 10) process.kill(Number(server), 'SIGCHLD');
-      seen = (await this.screen()).trimEnd();
-      return undefined;
+    const [, status] = await waitFor('the program in the terminal to end', async () => {
+      const ended = /^ended (\d+)$/m.exec(await this.#tmux('display-message', '-p', '#{pane_title}'));
+      if (!ended) seen = (await this.screen()).trimEnd();
+      return ended;
     }, { ms, every: 50, last: () => seen });
-    return status[0]!;
+    return Number(status);
   }
 
   async close(): Promise<void> {
