@@ -23,11 +23,8 @@ public:
           at_opening_(at_opening),
           directory_(options.directory),
           below_(below),
-          compactor_(
-              opened.store, {.delay = options.compact_delay,
-                             .directory = options.directory,
-                             .disk_free_floor_bytes = options.disk_free_floor_bytes,
-                             .below = below}),
+          disk_(options.directory, options.disk_free_floor_bytes, below),
+          compactor_(opened.store, {.delay = options.compact_delay, .disk = disk_, .below = below}),
           sequencer_(
               {.store = std::move(opened.store),
                .with = std::move(opened.with),
@@ -38,6 +35,7 @@ public:
                .rules = rules,
                .sink = sink,
                .clock = clock,
+               .disk = disk_,
                .options = options,
                .below = below,
                .destroyed = [this](lsn by) { compactor_.destroyed(by); }})
@@ -71,6 +69,7 @@ private:
     std::filesystem::path directory_;
     seams below_;
     std::mutex rekey_mutex_;
+    disk_floor disk_;
     key_compactor compactor_;
     sequencer sequencer_;
 };

@@ -117,7 +117,7 @@ result<void> key_compactor::wipe()
         sequence = sequence_;
     }
     // Rewriting files takes space before it frees some.
-    if (options_.below.free_bytes(options_.directory) < options_.disk_free_floor_bytes)
+    if (options_.disk.measure())
         return fail(errc::unavailable, "the disk is nearly full", retry_delay);
     if (!store_->readers().wait_until_past(sequence, deadline, stopping_))
     {

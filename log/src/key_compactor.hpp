@@ -1,4 +1,5 @@
 #pragma once
+#include "disk_floor.hpp"
 #include "rocks_store.hpp"
 #include "seams.hpp"
 #include <atomic>
@@ -21,8 +22,7 @@ public:
     struct settings
     {
         std::chrono::milliseconds delay;
-        std::filesystem::path directory;
-        std::size_t disk_free_floor_bytes = 0;
+        disk_floor& disk;
         seams below;
     };
     key_compactor(std::shared_ptr<rocks_store> store, settings options);

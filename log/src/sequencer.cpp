@@ -1,11 +1,8 @@
 #include "sequencer.hpp"
-#include "checkpoints.hpp"
 #include "key_compactor.hpp"
 #include <algorithm>
-#include <chrono>
 #include <pthread.h>
 #include <ranges>
-#include <spdlog/spdlog.h>
 
 namespace consortium::log
 {
@@ -14,126 +11,46 @@ namespace
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t cached_row_bytes_max = 8 << 20; ///< for each table
 constexpr std::size_t scope_keys_max = 65'536;
 constexpr std::size_t pending_max = 32; ///< commands taken from the queue at once
 /// Deciding so many takes about as long as the syncs of a batch: smaller batches are not worth syncs of their own.
 constexpr std::size_t early_batch_records_min = 32;
-/// Batches that are stored while another's witness is synced; then the next one waits.
-constexpr std::size_t unconfirmed_max = 2;
 /// Answers without a record are bounded too.
 constexpr std::size_t batch_outcomes_max = 4 * limits::batch_records_max;
-constexpr auto disk_check_interval = 100ms;
 constexpr auto retry_overloaded = 100ms;
-constexpr auto retry_disk_full = 5s;
-
-std::int64_t steady_ms()
-{
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
-
-/// What a cached row costs, roughly: its bytes (the key twice) and the nodes that hold it.
-std::size_t row_weight(byte_view key, byte_view value)
-{
-    return 160 + 2 * key.size() + value.size();
-}
-
-error disk_error(const std::filesystem::path& directory)
-{
-    return {
-        .code = errc::unavailable,
-        .detail = "the disk of " + directory.string() + " is nearly full: nothing is written until space is freed",
-        .retry = retry_disk_full};
-}
 
 } // namespace
 
-/// Rows as the command being decided must see them: durable, in flight, and of the batch being built.
-class sequencer::rows_view final : public view_writer
-{
-public:
-    explicit rows_view(sequencer& of) : of_(of) {}
-
-    std::optional<bytes> get(table_id table, byte_view key) const override
-    {
-        if (const auto* row = of_.building_->rows.find(table, key))
-            return *row;
-        if (of_.in_flight_)
-            if (const auto* row = of_.in_flight_->rows.find(table, key))
-                return *row;
-        if (const auto* value = of_.cached_rows_[table].find(key))
-            return *value;
-        rocksdb::PinnableSlice sealed;
-        if (!get_row(*of_.parts_.store, {}, of_.parts_.store->view(table), key, sealed))
-            return std::nullopt;
-        auto value = open(table, key, view(sealed));
-        of_.cached_rows_[table].put(to_bytes(key), value, row_weight(key, value));
-        return value;
-    }
-
-    void scan(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override
-    {
-        run(table, {.prefix = prefix, .from = from, .down = false, .open = {}}, visit);
-    }
-    void scan_down(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override
-    {
-        run(table, {.prefix = prefix, .from = from, .down = true, .open = {}}, visit);
-    }
-    byte_array<16> prf(byte_parts parts) const override { return of_.names_(parts); }
-
-    void put(table_id table, byte_view key, bytes value) override
-    {
-        of_.building_->rows.set(table, key, std::move(value));
-    }
-    void erase(table_id table, byte_view key) override { of_.building_->rows.set(table, key, std::nullopt); }
-    void erase_prefix(table_id table, byte_view prefix) override { of_.building_->rows.erase_prefix(table, prefix); }
-
-private:
-    bytes open(table_id table, byte_view key, byte_view sealed) const
-    {
-        auto value = of_.parts_.with->rows.open(table, key, sealed);
-        if (!value)
-            throw log_failure(value.error());
-        return std::move(*value);
-    }
-    void run(table_id table, merged_scan scan, const visitor& visit) const
-    {
-        row_overlay::ordered newer;
-        if (of_.in_flight_)
-            of_.in_flight_->rows.collect(table, scan.prefix, newer);
-        of_.building_->rows.collect(table, scan.prefix, newer);
-        scan.open = [&](byte_view key, byte_view sealed) { return open(table, key, sealed); };
-        const std::unique_ptr<rocksdb::Iterator> stored(
-            of_.parts_.store->db().NewIterator({}, of_.parts_.store->view(table)));
-        scan.run(*stored, newer, visit);
-    }
-
-    sequencer& of_;
-};
-
 sequencer::sequencer(environment parts)
-    : parts_(std::move(parts)),
-      table_count_(parts_.rules.tables().size()),
-      head_(parts_.head),
-      tiles_(std::move(parts_.tiles)),
-      names_(parts_.with->rows),
+    : store_(std::move(parts.store)),
+      with_(std::move(parts.with)),
+      rules_(parts.rules),
+      sink_(parts.sink),
+      clock_(parts.clock),
+      disk_(parts.disk),
+      batch_records_max_(parts.options.batch_records_max),
+      table_count_(rules_.tables().size()),
+      head_(std::move(parts.head)),
+      tiles_(std::move(parts.tiles)),
+      rows_(store_, with_, table_count_),
       scope_keys_(scope_keys_max),
-      queue_({.count_max = parts_.options.queue_records_max, .bytes_max = parts_.options.queue_bytes_max}),
-      checkpoint_size_(parts_.checkpoint),
-      checkpoint_due_(std::chrono::steady_clock::now() + parts_.options.checkpoint_interval)
+      queue_({.count_max = parts.options.queue_records_max, .bytes_max = parts.options.queue_bytes_max}),
+      committer_(
+          {.store = store_,
+           .with = with_,
+           .witness = std::move(parts.witness),
+           .checkpoint = parts.checkpoint,
+           .sink = sink_,
+           .disk = disk_,
+           .checkpoint_interval = parts.options.checkpoint_interval,
+           .below = std::move(parts.below),
+           .destroyed = std::move(parts.destroyed),
+           .progressed = [this] { on_progress(); }},
+          edge())
 {
-    for (std::size_t i = 0; i < table_count_; ++i)
-        cached_rows_.emplace_back(cached_row_bytes_max);
-    published_ = std::make_shared<pinned_store>(parts_.store, edge(), parts_.with->keys->generation());
+    thread_ = std::thread([this] { decide_loop(); });
     // Names are for whoever looks at the process from outside: at most 15 letters.
-    prepare_thread_ = std::thread([this] { prepare_loop(); });
-    ::pthread_setname_np(prepare_thread_.native_handle(), "log-decide");
-    for (auto& thread : write_threads_)
-    {
-        thread = std::thread([this] { write_loop(); });
-        ::pthread_setname_np(thread.native_handle(), "log-write");
-    }
+    ::pthread_setname_np(thread_.native_handle(), "log-decide");
 }
 
 sequencer::~sequencer()
@@ -143,17 +60,15 @@ sequencer::~sequencer()
 
 result<void> sequencer::submit(std::shared_ptr<command> wanted)
 {
-    if (disk_low_ && steady_ms() - disk_measured_ms_ >= disk_check_interval.count())
-        measure_disk();
-    if (disk_low_)
-        return std::unexpected(disk_error(parts_.options.directory));
+    if (disk_.measure_if_low())
+        return std::unexpected(disk_.refusal());
 
     bool pressure_changed = false;
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        if (failed_)
-            return consortium::fail(errc::closed, "the log has failed: " + failed_->detail);
+        if (const auto why = committer_.failed())
+            return consortium::fail(errc::closed, "the log has failed: " + why->detail);
         if (closing_)
             return consortium::fail(errc::closed, "the log is closing");
         if (!queue_.push(std::move(wanted)))
@@ -169,12 +84,6 @@ result<void> sequencer::submit(std::shared_ptr<command> wanted)
     return {};
 }
 
-std::shared_ptr<const pinned_store> sequencer::published() const
-{
-    const std::lock_guard lock(publish_mutex_);
-    return published_;
-}
-
 void sequencer::close()
 {
     const std::lock_guard once(close_mutex_);
@@ -183,18 +92,13 @@ void sequencer::close()
         closing_ = true;
     }
     work_.notify_one();
-    if (!prepare_thread_.joinable())
+    if (!thread_.joinable())
         return;
-    prepare_thread_.join();
-    for (auto& thread : write_threads_)
-        thread.join();
-    if (std::unique_lock lock(mutex_); !failed_ && checkpoint_wanted())
-        sign_next(lock);
-    if (!failed_)
-        parts_.store->prepare_to_close();
+    thread_.join();
+    committer_.stop();
 }
 
-void sequencer::prepare_loop()
+void sequencer::decide_loop()
 {
     std::optional<error> why;
     try
@@ -210,26 +114,21 @@ void sequencer::prepare_loop()
     {
         why = error{.code = errc::internal, .detail = bug.what(), .retry = {}};
     }
-    {
-        // Batches in flight may still succeed; their callers are told first.
-        std::unique_lock lock(mutex_);
-        await_disk(lock, [&] { return handed_ == nullptr && !storing_ && unconfirmed_.empty() && !confirming_; });
-        preparing_done_ = true;
-    }
-    handoff_.notify_all();
+    // Batches in flight may still succeed; their callers are told first.
+    committer_.drain();
     if (why)
     {
-        fail(*why);
+        committer_.fail(*why);
         refuse_all(*why);
     }
 }
 
 /// The next batch: everything that waits, and while the disk is busy with the batch before, everything that comes.
 /// nullptr: closed, or failed.
-std::unique_ptr<sequencer::batch> sequencer::build()
+std::unique_ptr<batch> sequencer::build()
 {
     auto next = spare_ ? std::move(spare_) : std::make_unique<batch>(table_count_);
-    building_ = next.get();
+    rows_.lay(&next->rows, in_flight_ ? &in_flight_->rows : nullptr);
     std::shared_ptr<command> current;
     try
     {
@@ -240,7 +139,7 @@ std::unique_ptr<sequencer::batch> sequencer::build()
             current = first.wanted;
             admit(*next, std::move(first));
         }
-        while (!carried_ && next->records < parts_.options.batch_records_max && next->bytes < limits::batch_bytes_max &&
+        while (!carried_ && next->records < batch_records_max_ && next->bytes < limits::batch_bytes_max &&
                next->outcomes.size() < batch_outcomes_max)
         {
             current = nullptr;
@@ -281,8 +180,8 @@ bool sequencer::refill(batch& next)
         std::unique_lock lock(mutex_);
         for (;;)
         {
-            if (failed_)
-                throw log_failure(*failed_);
+            if (const auto why = committer_.failed())
+                throw log_failure(*why);
             if (ripe(next))
                 return false;
             if (!queue_.empty())
@@ -304,7 +203,7 @@ bool sequencer::refill(batch& next)
     }
     if (relieved)
         report_pressure();
-    measure_disk();
+    disk_.measure();
     reclaim();
     return true;
 }
@@ -314,27 +213,26 @@ bool sequencer::refill(batch& next)
 /// follows.
 bool sequencer::ripe(const batch& next) const
 {
-    if (next.outcomes.empty() || handed_ != nullptr)
+    if (next.outcomes.empty() || committer_.waiting())
         return false;
     if (next.records >= early_batch_records_min && next.outcomes.size() >= queue_.count())
         return true;
-    return queue_.empty() && !storing_;
+    return queue_.empty() && committer_.idle();
 }
 
 void sequencer::take(batch& next, std::shared_ptr<command> wanted)
 {
-    if (disk_low_)
+    if (disk_.low())
     {
-        next.outcomes.push_back({std::move(wanted), std::unexpected(disk_error(parts_.options.directory))});
+        next.outcomes.push_back({std::move(wanted), std::unexpected(disk_.refusal())});
         return;
     }
-    rows_view rows(*this);
     // A clock that steps back must not make later records older than earlier ones.
-    const auto now = std::max(parts_.clock.now(), head_.time);
+    const auto now = std::max(clock_.now(), head_.time);
     result<decision> what = std::unexpected(error{});
     try
     {
-        what = wanted->decide(rows, now);
+        what = wanted->decide(rows_, now);
     }
     catch (const log_failure&)
     {
@@ -366,7 +264,7 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
     decided ready{.wanted = std::move(wanted), .what = std::move(*what), .now = now, .bytes = size};
     // A command's events are never split; one that does not fit begins the next batch, decided as it is: nothing can
     // come in between.
-    if (next.records > 0 && (next.records + ready.what.drafts.size() > parts_.options.batch_records_max ||
+    if (next.records > 0 && (next.records + ready.what.drafts.size() > batch_records_max_ ||
                              next.bytes + ready.bytes > limits::batch_bytes_max))
         carried_ = std::move(ready);
     else
@@ -400,8 +298,7 @@ result<void> sequencer::check_keys(const decision& what)
             const bool existed =
                 exists || in(gone, draft.key) || destroyed_.contains(draft.key) ||
                 destroyed_before_.contains(draft.key) ||
-                parts_.with->keys->load(*parts_.store, {}, parts_.with->keys->stored_id(draft.key)).what !=
-                    key_state::kind::unknown;
+                with_->keys->load(*store_, {}, with_->keys->stored_id(draft.key)).what != key_state::kind::unknown;
             if (existed)
                 return consortium::fail(errc::internal, "an event would replace a data key");
             made.push_back(draft.key);
@@ -419,8 +316,8 @@ const sequencer::scope_key* sequencer::find_key(const key_id& scope)
         return nullptr;
     if (const auto* found = scope_keys_.find(scope))
         return found;
-    const auto id = parts_.with->keys->stored_id(scope);
-    auto state = parts_.with->keys->load(*parts_.store, {}, id);
+    const auto id = with_->keys->stored_id(scope);
+    auto state = with_->keys->load(*store_, {}, id);
     if (state.what != key_state::kind::present)
         return nullptr;
     scope_keys_.put(scope, {.id = id, .key = *state.key});
@@ -429,14 +326,13 @@ const sequencer::scope_key* sequencer::find_key(const key_id& scope)
 
 void sequencer::admit(batch& next, decided ready)
 {
-    rows_view rows(*this);
-    auto& keys = *parts_.with->keys;
+    auto& keys = *with_->keys;
     if (next.records == 0)
         head_.previous = head_.tree;
-    const auto tile = tile_writer(next.writes, *parts_.store);
+    const auto tile = tile_writer(next.writes, *store_);
     std::vector<std::shared_ptr<const event>> events;
     events.reserve(ready.what.drafts.size());
-    auto rev = parts_.rules.last_revision(rows, ready.what.account);
+    auto rev = rules_.last_revision(rows_, ready.what.account);
     for (auto& draft : ready.what.drafts)
     {
         const lsn number{head_.tree.size() + 1};
@@ -445,7 +341,7 @@ void sequencer::admit(batch& next, decided ready)
         {
             const auto fresh = key256::random();
             const scope_key made{.id = keys.stored_id(draft.key), .key = sealing_key(fresh)};
-            keys.add(next.writes, *parts_.store, made.id, fresh);
+            keys.add(next.writes, *store_, made.id, fresh);
             scope_keys_.put(draft.key, made);
         }
         const auto* key = find_key(draft.key);
@@ -461,7 +357,7 @@ void sequencer::admit(batch& next, decided ready)
             .time = ready.now,
             .body_bytes = static_cast<std::uint32_t>(body.size())};
         const auto leaf = seal_record(buffer_, keys.log_key(), number, header, key->id, key->key, body);
-        next.writes.Put(parts_.store->log(), slice(record_key(number)), slice(buffer_));
+        next.writes.Put(store_->log(), slice(record_key(number)), slice(buffer_));
         tiles_.append(head_.tree, leaf, tile);
 
         for (const auto& scope : draft.destroys)
@@ -469,7 +365,7 @@ void sequencer::admit(batch& next, decided ready)
             const auto* ending = find_key(scope);
             if (ending == nullptr)
                 continue; // it ended before
-            keyring::destroy(next.writes, *parts_.store, ending->id, number);
+            keyring::destroy(next.writes, *store_, ending->id, number);
             next.destroyed.push_back(ending->id);
             next.destroyed_by = number;
             scope_keys_.erase(scope);
@@ -478,7 +374,7 @@ void sequencer::admit(batch& next, decided ready)
 
         auto happened =
             std::make_shared<const event>(event{.number = number, .header = header, .body = std::move(draft.body)});
-        parts_.rules.fold(*happened, rows);
+        rules_.fold(*happened, rows_);
         events.push_back(std::move(happened));
     }
     head_.time = ready.now;
@@ -491,11 +387,11 @@ void sequencer::seal_rows(batch& next)
 {
     if (next.records == 0)
         return;
-    next.rows.write(next.writes, *parts_.store, parts_.with->rows);
-    tiles_.write_grown(tile_writer(next.writes, *parts_.store));
+    next.rows.write(next.writes, *store_, with_->rows);
+    tiles_.write_grown(tile_writer(next.writes, *store_));
     if (!next.destroyed.empty())
-        write_destroyed(next.writes, *parts_.store, next.destroyed_by);
-    write_head(next.writes, *parts_.store, head_);
+        write_destroyed(next.writes, *store_, next.destroyed_by);
+    write_head(next.writes, *store_, head_);
     next.after = edge();
 }
 
@@ -507,81 +403,38 @@ tree_head sequencer::edge() const
         .leaves = std::make_shared<const hash_list>(tiles_.leaves())};
 }
 
-/// Gives the batch to the writing threads, then waits until the one before it is in the store: so a command that comes
-/// now waits for one batch and goes with the next, however many wait with it.
+/// The next batch is begun once the one before this is in the store: so a command that comes now waits for one batch
+/// and goes with the next, however many wait with it.
 void sequencer::hand_over(std::unique_ptr<batch> ready)
 {
+    if (const auto taken = committer_.hand_over(*ready); !taken)
     {
-        std::unique_lock lock(mutex_);
-        await_disk(lock, [&] { return handed_ == nullptr; });
-        if (failed_)
-        {
-            // What was decided on rows that may not exist is not true.
-            give_up(*ready, nullptr);
-            throw log_failure(*failed_);
-        }
-        handed_ = ready.get();
-        handoff_.notify_one();
-        await_disk(lock, [&] { return stored_ >= handed_over_; });
+        // What was decided on rows that may not exist is not true.
+        give_up(*ready, nullptr);
+        throw log_failure(taken.error());
     }
-    reclaim();
-    in_flight_ = std::move(ready);
-    ++handed_over_;
+    retire(std::exchange(in_flight_, std::move(ready)));
     destroyed_before_ = std::move(destroyed_);
     destroyed_.clear();
 }
 
-void sequencer::await_disk(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done)
-{
-    waiting_for_disk_ = true;
-    work_.wait(lock, done);
-    waiting_for_disk_ = false;
-}
-
-/// Waking a thread costs as much as deciding several messages: only if it waits for what happened.
-void sequencer::tell_decider()
-{
-    if (waiting_for_disk_ || failed_)
-        work_.notify_one();
-}
-
-/// Once the rows of the batch in flight are in the store, only copies in the cache must follow.
+/// Looks whether the batch in flight has arrived.
 void sequencer::reclaim()
 {
-    if (!in_flight_)
+    if (!in_flight_ || !committer_.stored_all())
         return;
-    {
-        const std::lock_guard lock(mutex_);
-        if (stored_ < handed_over_ || failed_)
-            return;
-    }
-    for (table_id table = 0; table < table_count_; ++table)
-    {
-        auto& cached = cached_rows_[table];
-        auto& durable = in_flight_->rows.tables()[table];
-        if (!durable.erased.empty())
-            cached.erase_if([&](const bytes& key) { return durable.erased.covers(key) != nullptr; });
-        for (auto& [key, value] : durable.rows)
-        {
-            if (cached.find(key) == nullptr)
-                continue;
-            if (value)
-            {
-                const auto weight = row_weight(key, *value);
-                cached.put(key, std::move(*value), weight);
-            }
-            else
-                cached.erase(key);
-        }
-    }
+    retire(std::move(in_flight_));
     destroyed_before_.clear();
-    spare_ = std::move(in_flight_);
-    spare_->writes.Clear();
-    spare_->outcomes.clear();
-    spare_->rows.clear();
-    spare_->destroyed.clear();
-    spare_->records = 0;
-    spare_->bytes = 0;
+}
+
+/// The batch that was in flight is in the store, or never will be and no decision will count.
+void sequencer::retire(std::unique_ptr<batch> stored)
+{
+    if (!stored)
+        return;
+    rows_.absorb();
+    stored->clear();
+    spare_ = std::move(stored);
 }
 
 /// After a failure: nothing that waits is written any more, and everybody is told.
@@ -601,172 +454,18 @@ void sequencer::refuse_all(const error& why)
             refuse(queue_.pop());
     }
     if (!refused.empty())
-        parts_.sink.on_commit(refused);
+        sink_.on_commit(refused);
 }
 
-void sequencer::write_loop()
-{
-    std::unique_lock lock(mutex_);
-    for (;;)
-    {
-        const bool sign = !storing_ && !failed_ && checkpoint_wanted();
-        if (sign && std::chrono::steady_clock::now() >= checkpoint_due_)
-            sign_next(lock);
-        else if (handed_ != nullptr && !storing_ && unconfirmed_.size() < unconfirmed_max)
-            store_next(lock);
-        else if (!unconfirmed_.empty() && !confirming_)
-            confirm_next(lock);
-        else if (preparing_done_)
-            return;
-        else if (sign)
-            handoff_.wait_until(lock, checkpoint_due_);
-        else
-            handoff_.wait(lock);
-    }
-}
-
-void sequencer::store_next(std::unique_lock<std::mutex>& lock)
-{
-    auto& ready = *std::exchange(handed_, nullptr);
-    storing_ = true;
-    lock.unlock();
-    auto done = store(ready);
-    lock.lock();
-    storing_ = false;
-    ++stored_;
-    unconfirmed_.push_back(std::move(done));
-    tell_decider();
-    // One goes on with the next batch, one confirms this one.
-    if (handed_ != nullptr)
-        handoff_.notify_one();
-}
-
-void sequencer::confirm_next(std::unique_lock<std::mutex>& lock)
-{
-    auto done = std::exchange(unconfirmed_, {});
-    confirming_ = true;
-    lock.unlock();
-    confirm(std::move(done));
-    lock.lock();
-    confirming_ = false;
-    tell_decider();
-    // Who stored meanwhile may have found no room.
-    if (handed_ != nullptr || !unconfirmed_.empty())
-        handoff_.notify_one();
-}
-
-/// To disk. What readers will see is pinned before the next batch can be written.
-sequencer::written sequencer::store(batch& ready)
-{
-    written out{.outcomes = std::move(ready.outcomes), .state = nullptr, .destroyed_by = {}, .good = {}};
-    if (const std::lock_guard lock(mutex_); failed_)
-        out.good = std::unexpected(*failed_);
-    if (!out.good || ready.records == 0)
-        return out;
-    parts_.below.reached(crash_point::before_write);
-    rocksdb::WriteOptions options;
-    options.sync = true;
-    const auto status = parts_.store->db().Write(options, &ready.writes);
-    if (!status.ok())
-    {
-        out.good = std::unexpected(to_error(status, "cannot write the log"));
-        fail(out.good.error());
-        return out;
-    }
-    parts_.below.reached(crash_point::after_wal_sync);
-    if (!ready.destroyed.empty())
-    {
-        parts_.with->keys->forget(ready.destroyed);
-        out.destroyed_by = ready.destroyed_by;
-    }
-    out.state = std::make_shared<pinned_store>(parts_.store, ready.after, parts_.with->keys->generation());
-    return out;
-}
-
-/// To the witness, then to readers, then to those who sent the commands. One sync serves all of them.
-void sequencer::confirm(std::vector<written> done)
-{
-    std::shared_ptr<const pinned_store> newest;
-    lsn destroyed_by;
-    for (const auto& one : done)
-        if (one.good && one.state)
-        {
-            newest = one.state;
-            destroyed_by = std::max(destroyed_by, one.destroyed_by);
-        }
-    if (newest && !unwitnessed_)
-    {
-        if (const auto advanced = parts_.witness.advance(newest->head(), newest->root()); !advanced)
-        {
-            unwitnessed_ = advanced.error();
-            fail(advanced.error());
-        }
-        else
-        {
-            parts_.below.reached(crash_point::after_witness_sync);
-            if (destroyed_by.value != 0)
-                parts_.destroyed(destroyed_by);
-            const std::lock_guard lock(publish_mutex_);
-            published_ = std::move(newest);
-        }
-    }
-    for (auto& one : done)
-    {
-        // Whatever came to no records was decided on rows of batches before.
-        if (one.good && unwitnessed_)
-            one.good = std::unexpected(*unwitnessed_);
-        if (!one.good)
-            for (auto& out : one.outcomes)
-                out.committed = std::unexpected(one.good.error());
-        parts_.sink.on_commit(one.outcomes);
-    }
-}
-
-bool sequencer::checkpoint_wanted() const
-{
-    return published()->head().value != checkpoint_size_;
-}
-
-/// Takes the place of a batch in the store: there is one writer at a time.
-void sequencer::sign_next(std::unique_lock<std::mutex>& lock)
-{
-    storing_ = true;
-    lock.unlock();
-    const auto newest = published();
-    const bool room = !measure_disk();
-    const auto stored = room ? store_checkpoint(*parts_.store, sign_head(*newest, *parts_.with)) : result<void>();
-    if (!stored)
-        fail(stored.error());
-    else if (room)
-        parts_.below.reached(crash_point::checkpoint_stored);
-    lock.lock();
-    storing_ = false;
-    checkpoint_due_ = std::chrono::steady_clock::now() + parts_.options.checkpoint_interval;
-    if (!room)
-        checkpoint_due_ += disk_check_interval;
-    else if (stored)
-        checkpoint_size_ = newest->head().value;
-    tell_decider();
-}
-
-void sequencer::fail(const error& why)
+/// Waking a thread costs as much as deciding several messages: only if it waits for the disk.
+void sequencer::on_progress()
 {
     {
         const std::lock_guard lock(mutex_);
-        if (failed_)
+        if (!waiting_for_disk_ && !committer_.failed())
             return;
-        failed_ = why;
     }
-    spdlog::critical("the log failed: {}", why.detail);
-    parts_.sink.on_failure(why);
-}
-
-bool sequencer::measure_disk()
-{
-    disk_measured_ms_ = steady_ms();
-    const bool low = parts_.below.free_bytes(parts_.options.directory) < parts_.options.disk_free_floor_bytes;
-    disk_low_ = low;
-    return low;
+    work_.notify_one();
 }
 
 /// Reports in the order in which the marks were passed, whichever thread passed them.
@@ -781,7 +480,7 @@ void sequencer::report_pressure()
     if (now == reported_pressure_)
         return;
     reported_pressure_ = now;
-    parts_.sink.on_pressure(now);
+    sink_.on_pressure(now);
 }
 
 } // namespace consortium::log

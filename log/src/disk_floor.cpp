@@ -1,0 +1,50 @@
+#include "disk_floor.hpp"
+#include <chrono>
+
+namespace consortium::log
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+
+constexpr auto check_interval = 100ms;
+constexpr auto retry = 5s;
+
+std::int64_t steady_ms()
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+} // namespace
+
+disk_floor::disk_floor(std::filesystem::path directory, std::uint64_t free_bytes_min, seams below)
+    : directory_(std::move(directory)), free_bytes_min_(free_bytes_min), below_(std::move(below))
+{
+}
+
+bool disk_floor::measure()
+{
+    measured_ms_ = steady_ms();
+    const bool low = below_.free_bytes(directory_) < free_bytes_min_;
+    low_ = low;
+    return low;
+}
+
+bool disk_floor::measure_if_low()
+{
+    if (low_ && steady_ms() - measured_ms_ >= check_interval.count())
+        measure();
+    return low_;
+}
+
+error disk_floor::refusal() const
+{
+    return {
+        .code = errc::unavailable,
+        .detail = "the disk of " + directory_.string() + " is nearly full: nothing is written until space is freed",
+        .retry = retry};
+}
+
+} // namespace consortium::log
