@@ -1,10 +1,12 @@
 #include "consortium/common/error.hpp"
 #include "rocks_store.hpp"
+#include "root_key.hpp"
 #include "tile.hpp"
 #include "witness.hpp"
 #include <algorithm>
 
-// What lies beside the records: the log's head, tiles of the tree, and the witness with checksums that are right.
+// What lies beside the records: the log's head, tiles of the tree, and the witness and the root key's slots with
+// checksums that are right.
 namespace
 {
 
@@ -53,6 +55,33 @@ void read_witness_of(byte_view input)
         stands = stands || (generation == found->generation && to_array<32>(slot.subspan(44)) == found->root);
     }
     CONSORTIUM_ASSERT(stands);
+}
+
+/// A slot up to its checksum, which is made to fit, and whatever may follow it.
+void read_root_key_slot(byte_view input)
+{
+    constexpr std::size_t said_bytes = 1 + 3 * 4 + 16 + 24 + 48;
+    if (input.size() < said_bytes)
+        return;
+    auto slot = to_bytes(input.first(said_bytes));
+    append(slot, little_endian(crc32c(slot)));
+    append(slot, input.subspan(said_bytes));
+    slot.resize(root_key_slot::size_bytes);
+    const auto found = parse_slot(slot);
+    CONSORTIUM_ASSERT(found || slot[0] != 1 || found.error() == errc::corrupt);
+    if (!found)
+        return;
+    // No more than a gigabyte and some passes are ever spent on it.
+    const auto& costs = found->derivation;
+    CONSORTIUM_ASSERT(costs.memory_kib >= 8 && costs.memory_kib <= 1 << 20);
+    CONSORTIUM_ASSERT(costs.passes >= 1 && costs.passes <= 16 && costs.lanes == 1);
+    bytes again = to_bytes(found->authenticated);
+    append(again, found->nonce);
+    append(again, found->wrapped);
+    CONSORTIUM_ASSERT(std::ranges::equal(again, input.first(said_bytes)));
+    // A byte that differs from what was written is found.
+    slot[input.back() % said_bytes] ^= 2;
+    CONSORTIUM_ASSERT(!parse_slot(slot));
 }
 
 /// A tile: level u8, index u64be, count u8, hashes.
@@ -108,6 +137,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const byte_view input(data, size);
     read_head(input);
     read_witness_of(input);
+    read_root_key_slot(input);
     read_tile(input);
     measure_tile(input);
     return 0;

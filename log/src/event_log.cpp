@@ -98,8 +98,7 @@ result<std::unique_ptr<event_log>> open_log_over(
     if (at_opening.kept_records > 0 || at_opening.repaired_bytes > 0)
         spdlog::warn(
             "the log was not closed in order: {} intact records that nobody was told of were kept, {} bytes of a "
-            "record "
-            "batch that was never acknowledged were dropped",
+            "torn batch that was never acknowledged were dropped",
             at_opening.kept_records, at_opening.repaired_bytes);
     return std::make_unique<rocks_event_log>(
         std::move(*opened), std::move(*witness), at_opening, options, rules, sink, clock, below);

@@ -1,5 +1,4 @@
 #include "log_reader.hpp"
-#include "checkpoints.hpp"
 #include "scratch_views.hpp"
 #include "verify.hpp"
 
@@ -14,30 +13,6 @@ rocks_log_reader::rocks_log_reader(opened_directory opened)
 std::unique_ptr<snapshot> rocks_log_reader::read() const
 {
     return make_snapshot(at_, opened_.with);
-}
-
-result<void> rocks_log_reader::check(const std::string& signed_note) const
-try
-{
-    const auto held =
-        hold_against_checkpoint(at_->tree(), opened_.head.tree.root(), signed_note, opened_.with->verifier());
-    return held ? result<void>() : std::unexpected(held.error());
-}
-catch (const log_failure& failure)
-{
-    return std::unexpected(failure.reason);
-}
-
-result<digest256> rocks_log_reader::root(std::uint64_t size) const
-try
-{
-    if (size > at_->head().value)
-        return fail(errc::bad_request, "the log holds only " + std::to_string(at_->head().value) + " records");
-    return merkle::root(size, at_->tree().nodes());
-}
-catch (const log_failure& failure)
-{
-    return std::unexpected(failure.reason);
 }
 
 result<log_reader::report> rocks_log_reader::verify(std::size_t threads) const

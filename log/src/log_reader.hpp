@@ -12,8 +12,6 @@ public:
     std::unique_ptr<snapshot> read() const override;
     log_id id() const override { return opened_.head.id; }
     note::verifier checkpoint_key() const override { return opened_.with->verifier(); }
-    result<void> check(const std::string& signed_note) const override;
-    result<digest256> root(std::uint64_t size) const override;
     result<report> verify(std::size_t threads) const override;
 
     const row_codec& rows() const noexcept { return opened_.with->rows; }

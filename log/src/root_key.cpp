@@ -15,7 +15,7 @@ namespace
 
 // Slot: version u8, memory KiB u32le, passes u32le, lanes u32le, salt[16], nonce[24], wrapped key[48], CRC-32C u32le of
 // all before, zeros. An empty slot is all zeros.
-constexpr std::size_t slot_bytes = 256;
+constexpr std::size_t slot_bytes = root_key_slot::size_bytes;
 constexpr std::size_t slot_count = 2;
 constexpr std::uint8_t slot_version = 1;
 constexpr std::size_t salt_at = 13;
@@ -25,16 +25,13 @@ constexpr std::size_t crc_at = wrapped_at + 32 + aead_tag_bytes;
 
 static_assert(crypto_pwhash_argon2id_SALTBYTES == 16);
 
-/// RFC 9106 names them m, t and p; the values are the second choice of OWASP's password storage guidance.
-struct argon_costs
-{
-    std::uint32_t memory_kib = 19 * 1024;
-    std::uint32_t passes = 2;
-    std::uint32_t lanes = 1; ///< libsodium computes one lane only
-};
+/// The second choice of OWASP's password storage guidance; libsodium computes one lane only.
+constexpr root_key_slot::costs costs_now{.memory_kib = 19 * 1024, .passes = 2, .lanes = 1};
 /// More than any version of ours asks for: a damaged slot must not cost gigabytes.
 constexpr std::uint32_t memory_kib_max = 1024 * 1024;
 constexpr std::uint32_t passes_max = 16;
+constexpr auto memory_kib_min = static_cast<std::uint32_t>(crypto_pwhash_argon2id_MEMLIMIT_MIN / 1024);
+constexpr auto passes_min = static_cast<std::uint32_t>(crypto_pwhash_argon2id_OPSLIMIT_MIN);
 constexpr std::size_t secret_file_bytes_max = 4096;
 
 result<std::string_view> trimmed(std::string_view master_secret)
@@ -48,7 +45,7 @@ result<std::string_view> trimmed(std::string_view master_secret)
     return master_secret;
 }
 
-result<key256> stretch(std::string_view master_secret, byte_view salt, const argon_costs& costs)
+result<key256> stretch(std::string_view master_secret, byte_view salt, const root_key_slot::costs& costs)
 {
     key256 out;
     if (crypto_pwhash(
@@ -60,13 +57,12 @@ result<key256> stretch(std::string_view master_secret, byte_view salt, const arg
 
 bytes write_slot(const key256& root, const key256& wrapping, byte_view salt)
 {
-    const argon_costs costs;
     bytes slot;
     slot.reserve(slot_bytes);
     slot.push_back(slot_version);
-    append(slot, little_endian(costs.memory_kib));
-    append(slot, little_endian(costs.passes));
-    append(slot, little_endian(costs.lanes));
+    append(slot, little_endian(costs_now.memory_kib));
+    append(slot, little_endian(costs_now.passes));
+    append(slot, little_endian(costs_now.lanes));
     append(slot, salt);
     const auto nonce = random_array<xchacha_nonce_bytes>();
     const auto authenticated = to_bytes(slot);
@@ -77,26 +73,16 @@ bytes write_slot(const key256& root, const key256& wrapping, byte_view salt)
     return slot;
 }
 
-/// errc::corrupt: torn or empty, look at the other one.
-result<key256> open_slot(byte_view slot, std::string_view master_secret)
+/// errc::corrupt: look at the other one.
+result<key256> open_slot(byte_view bytes_of_slot, std::string_view master_secret)
 {
-    if (slot[0] > slot_version)
-        return fail(errc::newer_version, "root key is of a newer version");
-    if (slot[0] != slot_version ||
-        crc32c(slot.first(crc_at)) != load_little_endian<std::uint32_t>(slot.subspan(crc_at)))
-        return fail(errc::corrupt, "root key slot is empty or damaged");
-    const argon_costs costs{
-        .memory_kib = load_little_endian<std::uint32_t>(slot.subspan(1)),
-        .passes = load_little_endian<std::uint32_t>(slot.subspan(5)),
-        .lanes = load_little_endian<std::uint32_t>(slot.subspan(9))};
-    if (costs.memory_kib > memory_kib_max || costs.passes > passes_max || costs.lanes != 1)
-        return fail(errc::corrupt, "root key slot asks for an impossible key derivation");
-    const auto wrapping = stretch(master_secret, slot.subspan(salt_at, 16), costs);
+    const auto slot = parse_slot(bytes_of_slot);
+    if (!slot)
+        return std::unexpected(slot.error());
+    const auto wrapping = stretch(master_secret, slot->salt, slot->derivation);
     if (!wrapping)
         return std::unexpected(wrapping.error());
-    auto root = xchacha_open(
-        *wrapping, slot.subspan(nonce_at, xchacha_nonce_bytes), slot.first(nonce_at),
-        slot.subspan(wrapped_at, 32 + aead_tag_bytes));
+    auto root = xchacha_open(*wrapping, slot->nonce, slot->authenticated, slot->wrapped);
     if (!root)
         return fail(errc::wrong_secret, "the master secret is not the one this log was made with");
     auto key = key256::from(*root);
@@ -218,13 +204,36 @@ result<void> replace_secret(const std::filesystem::path& path, std::string_view 
 
 } // namespace
 
+result<root_key_slot> parse_slot(byte_view slot)
+{
+    if (slot[0] > slot_version)
+        return fail(errc::newer_version, "root key is of a newer version");
+    if (slot[0] != slot_version ||
+        crc32c(slot.first(crc_at)) != load_little_endian<std::uint32_t>(slot.subspan(crc_at)))
+        return fail(errc::corrupt, "root key slot is empty or damaged");
+    const root_key_slot out{
+        .derivation =
+            {.memory_kib = load_little_endian<std::uint32_t>(slot.subspan(1)),
+             .passes = load_little_endian<std::uint32_t>(slot.subspan(5)),
+             .lanes = load_little_endian<std::uint32_t>(slot.subspan(9))},
+        .salt = slot.subspan(salt_at, nonce_at - salt_at),
+        .nonce = slot.subspan(nonce_at, xchacha_nonce_bytes),
+        .wrapped = slot.subspan(wrapped_at, crc_at - wrapped_at),
+        .authenticated = slot.first(nonce_at)};
+    const auto& costs = out.derivation;
+    if (costs.memory_kib < memory_kib_min || costs.memory_kib > memory_kib_max || costs.passes < passes_min ||
+        costs.passes > passes_max || costs.lanes != 1)
+        return fail(errc::corrupt, "root key slot asks for an impossible key derivation");
+    return out;
+}
+
 result<key256> create_root_key(const std::filesystem::path& path, std::string_view master_secret)
 {
     const auto secret = trimmed(master_secret);
     if (!secret)
         return std::unexpected(secret.error());
     const auto salt = random_array<16>();
-    const auto wrapping = stretch(*secret, salt, {});
+    const auto wrapping = stretch(*secret, salt, costs_now);
     if (!wrapping)
         return std::unexpected(wrapping.error());
     auto root = key256::random();
@@ -278,7 +287,7 @@ result<void> rewrap_root_key(
 
     // Whatever the other slot holds, the secret in use does not open it: what is left of a rotation that ended early.
     const auto salt = random_array<16>();
-    const auto wrapping = stretch(*to, salt, {});
+    const auto wrapping = stretch(*to, salt, costs_now);
     if (!wrapping)
         return std::unexpected(wrapping.error());
     const auto fresh = write_slot(live->key, *wrapping, salt);

@@ -14,6 +14,29 @@ namespace consortium::log
 /// Writes a new root key in the first of two slots. errc::bad_request for a master secret that is too short.
 result<key256> create_root_key(const std::filesystem::path& path, std::string_view master_secret);
 
+/// One of the file's two slots.
+struct root_key_slot
+{
+    static constexpr std::size_t size_bytes = 256;
+
+    /// Of Argon2id; RFC 9106 names them m, t and p.
+    struct costs
+    {
+        std::uint32_t memory_kib = 0;
+        std::uint32_t passes = 0;
+        std::uint32_t lanes = 0;
+    };
+    costs derivation;
+    byte_view salt;
+    byte_view nonce;
+    byte_view wrapped;       ///< the root key and its tag
+    byte_view authenticated; ///< with it
+};
+
+/// Views into `slot`, which has size_bytes. errc::corrupt: empty, torn, or asks for what no version of ours ever wrote;
+/// errc::newer_version.
+result<root_key_slot> parse_slot(byte_view slot);
+
 struct opened_root_key
 {
     key256 key;

@@ -260,22 +260,16 @@ void row_parser::operator()(std::vector<lsn>& numbers)
     each_number([&](lsn number) { numbers.push_back(number); });
 }
 
-void row_parser::operator()(run_end& end)
-{
-    end = {};
-    each_number(
-        [&](lsn number)
-        {
-            ++end.count;
-            end.last = number;
-        });
-}
-
 run_end parse_run_end(table where, byte_view value)
 {
     run_end out;
     row_parser parser(where, value);
-    parser(out);
+    parser.each_number(
+        [&](lsn number)
+        {
+            ++out.count;
+            out.last = number;
+        });
     parser.finish();
     return out;
 }

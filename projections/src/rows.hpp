@@ -142,11 +142,11 @@ public:
     }
     /// To the end of the row.
     void operator()(std::vector<lsn>& numbers);
-    void operator()(run_end& end);
+    /// Likewise, without keeping them.
+    void each_number(auto&& visit);
     void finish();
 
 private:
-    void each_number(auto&& visit);
     std::uint8_t byte();
     table where_;
     byte_view rest_;

@@ -109,8 +109,6 @@ result<void> program::open(const std::string& secret)
         return std::unexpected(
             opened.error() == errc::wrong_secret ? wrong_secret(settings_, opened.error()) : opened.error());
     log_ = std::move(*opened);
-    if (const auto torn = log_->opened().repaired_bytes; torn > 0)
-        spdlog::warn("discarded a torn batch of {} bytes, which nobody was told had been stored", torn);
     const auto at = log_->read();
     const auto streams = projections::count_streams(*at);
     if (!streams)

@@ -1,6 +1,8 @@
+#include "consortium/common/hash.hpp"
 #include "files.hpp"
 #include "log/small_domain.hpp"
 #include "root_key.hpp"
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace consortium::log
@@ -71,6 +73,15 @@ TEST_F(root_key_test, damage_is_not_taken_for_a_wrong_secret)
     }
     EXPECT_EQ(open_altered(bytes(file.begin(), file.end() - 1)).error(), errc::corrupt);
     EXPECT_EQ(open_altered(bytes(file.size())).error(), errc::corrupt);
+    // Intact, but with costs that no derivation has, or that would take a gigabyte or hours.
+    for (const auto& [at, value] :
+         {std::pair{1u, 0u}, {1u, 7u}, {1u, 2u << 20}, {5u, 0u}, {5u, 17u}, {9u, 0u}, {9u, 2u}})
+    {
+        auto altered = file;
+        std::ranges::copy(little_endian(value), altered.begin() + at);
+        std::ranges::copy(little_endian(crc32c(byte_view(altered).first(101))), altered.begin() + 101);
+        EXPECT_EQ(open_altered(altered).error(), errc::corrupt) << at << " " << value;
+    }
     auto newer = file;
     newer[0] = 2;
     EXPECT_EQ(open_altered(newer).error(), errc::newer_version);

@@ -235,7 +235,7 @@ describe('damaged files', () => {
       const messages = await login.allMessages(sid);
       assert.ok(messages.length >= known && messages.length < stored, `${known} <= ${messages.length} < ${stored}`);
       messages.forEach(({ seq, localId }, at) => assert.deepEqual([seq, localId], [at + 1, `m:${at}`]));
-      assert.match(relay.output.slice(from), /torn|repair|incomplete|cut off|discard/i, 'it says so');
+      assert.match(relay.output.slice(from), /, [1-9]\d* bytes of a torn batch that was never acknowledged were dropped/, 'it says so');
       stored = messages.length;
       await write(2);
     }

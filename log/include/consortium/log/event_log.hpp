@@ -149,12 +149,6 @@ public:
     virtual log_id id() const = 0;
     /// As event_log::checkpoint_key().
     virtual note::verifier checkpoint_key() const = 0;
-    /// Holds a checkpoint that somebody kept against this log's tree. errc::bad_request: not a checkpoint;
-    /// errc::corrupt: not signed by checkpoint_key(), or over other records than the log holds; errc::log_truncated:
-    /// over more of them. Believes the tiles: verify() holds those against the records.
-    virtual result<void> check(const std::string& signed_note) const = 0;
-    /// Of the tree over the first `size` records. errc::bad_request above the head; errc::corrupt.
-    virtual result<digest256> root(std::uint64_t size) const = 0;
 
     struct finding
     {
