@@ -187,11 +187,6 @@ result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
     return out;
 }
 
-account_id approve_pairing::account() const
-{
-    return who.account;
-}
-
 std::size_t approve_pairing::size() const
 {
     return sizeof(*this) + device_key.size() + sealed_name.size() + response.size();
@@ -240,11 +235,6 @@ result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix
     return out;
 }
 
-account_id revoke_device::account() const
-{
-    return who.account;
-}
-
 std::size_t revoke_device::size() const
 {
     return sizeof(*this);
@@ -266,11 +256,6 @@ result<log::decision> revoke_device::decide(const log::view_reader& rows, unix_m
     return out;
 }
 
-account_id rename_device::account() const
-{
-    return who.account;
-}
-
 std::size_t rename_device::size() const
 {
     return sizeof(*this) + sealed_name.size();
@@ -286,11 +271,6 @@ result<log::decision> rename_device::decide(const log::view_reader& rows, unix_m
     if (row->revoked)
         return fail(errc::revoked, "that device was revoked");
     return log::decision{.account = who.account, .drafts = {rename_draft(who.account, device, sealed_name)}};
-}
-
-account_id delete_account::account() const
-{
-    return who.account;
 }
 
 std::size_t delete_account::size() const

@@ -105,11 +105,6 @@ result<machine_view> read_machine(const log::snapshot& at, const machine_row& ro
 
 } // namespace
 
-account_id register_machine::account() const
-{
-    return who.account;
-}
-
 std::size_t register_machine::size() const
 {
     return sizeof(*this) + machine_id.size() + metadata.size() + (daemon_state ? daemon_state->size() : 0) +
@@ -150,11 +145,6 @@ result<log::decision> register_machine::decide(const log::view_reader& rows, uni
     return out;
 }
 
-account_id change_machine_metadata::account() const
-{
-    return who.account;
-}
-
 std::size_t change_machine_metadata::size() const
 {
     return sizeof(*this) + machine_id.size() + metadata.size();
@@ -171,11 +161,6 @@ result<log::decision> change_machine_metadata::decide(const log::view_reader& ro
         .account = who.account,
         .drafts = {machine_draft(
             log::event_type::machine_metadata_changed, row->id, log::machine_metadata_changed{metadata})}};
-}
-
-account_id change_daemon_state::account() const
-{
-    return who.account;
 }
 
 std::size_t change_daemon_state::size() const
@@ -195,11 +180,6 @@ result<log::decision> change_daemon_state::decide(const log::view_reader& rows, 
         .drafts = {machine_draft(log::event_type::daemon_state_changed, row->id, log::daemon_state_changed{state})}};
 }
 
-account_id set_machine_online::account() const
-{
-    return who.account;
-}
-
 std::size_t set_machine_online::size() const
 {
     return sizeof(*this) + machine_id.size();
@@ -215,11 +195,6 @@ result<log::decision> set_machine_online::decide(const log::view_reader& rows, u
         out.drafts.push_back(machine_draft(
             online ? log::event_type::machine_online : log::event_type::machine_offline, row->id, log::no_body{}));
     return out;
-}
-
-account_id remove_machine::account() const
-{
-    return who.account;
 }
 
 std::size_t remove_machine::size() const

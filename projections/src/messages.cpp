@@ -67,11 +67,6 @@ result<message_page> read_page(
 
 } // namespace
 
-account_id append_messages::account() const
-{
-    return who.account;
-}
-
 std::size_t append_messages::size() const
 {
     std::size_t total = sizeof(*this);

@@ -102,11 +102,6 @@ result<session_hot_row> reach_session(const log::view_reader& rows, const princi
     return *hot;
 }
 
-account_id create_session::account() const
-{
-    return who.account;
-}
-
 std::size_t create_session::size() const
 {
     return sizeof(*this) + tag.size() + metadata.size() + (data_key ? data_key->size() : 0);
@@ -145,11 +140,6 @@ result<log::decision> create_session::decide(const log::view_reader& rows, unix_
     return out;
 }
 
-account_id change_session_metadata::account() const
-{
-    return who.account;
-}
-
 std::size_t change_session_metadata::size() const
 {
     return sizeof(*this) + metadata.size();
@@ -165,11 +155,6 @@ result<log::decision> change_session_metadata::decide(const log::view_reader& ro
         .account = who.account,
         .drafts = {session_draft(
             log::event_type::session_metadata_changed, session, log::session_metadata_changed{metadata})}};
-}
-
-account_id change_agent_state::account() const
-{
-    return who.account;
 }
 
 std::size_t change_agent_state::size() const
@@ -188,11 +173,6 @@ result<log::decision> change_agent_state::decide(const log::view_reader& rows, u
         .drafts = {session_draft(log::event_type::agent_state_changed, session, log::agent_state_changed{state})}};
 }
 
-account_id set_session_active::account() const
-{
-    return who.account;
-}
-
 std::size_t set_session_active::size() const
 {
     return sizeof(*this);
@@ -208,11 +188,6 @@ result<log::decision> set_session_active::decide(const log::view_reader& rows, u
         out.drafts.push_back(session_draft(
             active ? log::event_type::session_resumed : log::event_type::session_ended, session, log::no_body{}));
     return out;
-}
-
-account_id delete_session::account() const
-{
-    return who.account;
 }
 
 std::size_t delete_session::size() const

@@ -5,6 +5,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { endLater } from './cleanup.ts';
+import { Relay } from './relay.ts';
 
 /** An HTTP exchange; hooks change it in place. */
 export interface Exchange {
@@ -78,10 +79,9 @@ export class LyingRelay {
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 });
   readonly #forget = endLater(() => this.close());
-  #target: string;
+  #target = '';
 
-  private constructor(target: string) {
-    this.#target = target;
+  private constructor() {
     this.#server = createServer((incoming, response) => {
       this.#exchange(incoming, response).catch((error: unknown) => {
         if (!response.headersSent) response.writeHead(502, { 'content-type': 'text/plain' });
@@ -93,17 +93,20 @@ export class LyingRelay {
     });
   }
 
-  /** The target may be set later, so that the relay can be told this address as its public one. */
-  static async start(target = ''): Promise<LyingRelay> {
-    const proxy = new LyingRelay(target);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
+  /** Before an honest one, which is told this address as its public one. */
+  static async start(): Promise<{ lying: LyingRelay; relay: Relay }> {
+    const lying = new LyingRelay();
+    await new Promise<void>((resolve) => lying.#server.listen(0, '127.0.0.1', resolve));
+    const relay = await Relay.start({ args: ['--public-url', lying.url] });
+    lying.#target = relay.url;
+    return { lying, relay };
   }
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Another honest one, for who dials from now on. */
   set target(url: string) {
     this.#target = url;
   }

@@ -222,9 +222,7 @@ describe('a relay that lies', () => {
   let owner: SessionOwner;
 
   before(async () => {
-    lying = await LyingRelay.start();
-    relay = await Relay.start({ args: ['--public-url', lying.url] });
-    lying.target = relay.url;
+    ({ lying, relay } = await LyingRelay.start());
     person = await Person.signIn(relay.url);
     owner = await SessionOwner.start(person);
     await owner.say('an honest beginning');

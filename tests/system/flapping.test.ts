@@ -28,9 +28,7 @@ describe('a network that comes and goes', () => {
   let terminal: Terminal;
 
   before(async () => {
-    network = await LyingRelay.start();
-    relay = await Relay.start({ args: ['--public-url', network.url] });
-    network.target = relay.url;
+    ({ lying: network, relay } = await LyingRelay.start());
     api = await startScriptedApi();
     machine = new Machine({ relay: network.url, api: api.url });
     const person = await Person.signIn(relay.url);

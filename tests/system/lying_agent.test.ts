@@ -18,9 +18,7 @@ let lying: LyingRelay;
 let api: Awaited<ReturnType<typeof startScriptedApi>>;
 
 before(async () => {
-  lying = await LyingRelay.start();
-  relay = await Relay.start({ args: ['--public-url', lying.url] });
-  lying.target = relay.url;
+  ({ lying, relay } = await LyingRelay.start());
   api = await startScriptedApi();
 });
 after(async () => {

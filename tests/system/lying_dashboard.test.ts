@@ -18,9 +18,7 @@ let person: Person;
 let dashboard: Dashboard;
 
 before(async () => {
-  lying = await LyingRelay.start();
-  relay = await Relay.start({ args: ['--public-url', lying.url] });
-  lying.target = relay.url;
+  ({ lying, relay } = await LyingRelay.start());
   browser = await Browser.start();
   person = await Person.signIn(relay.url);
 });

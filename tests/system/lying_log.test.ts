@@ -98,9 +98,7 @@ describe('a relay that lies about its log', () => {
   let api: Awaited<ReturnType<typeof startScriptedApi>>;
 
   before(async () => {
-    lying = await LyingRelay.start();
-    relay = await Relay.start({ args: ['--public-url', lying.url] });
-    lying.target = relay.url;
+    ({ lying, relay } = await LyingRelay.start());
     api = await startScriptedApi();
   });
   after(async () => {
@@ -204,10 +202,8 @@ describe('a relay that goes back to a copy of its log', () => {
   it('is found when the log is shorter, and when it has grown into another', { timeout: 180_000 }, async () => {
     using place = freshDirectory('old-log');
     const api = await startScriptedApi();
-    const lying = await LyingRelay.start();
-    const relay = await Relay.start({ args: ['--public-url', lying.url] });
+    const { lying, relay } = await LyingRelay.start();
     try {
-      lying.target = relay.url;
       await using watcher = await Watcher.start(lying.url, api.url);
       const seen = () => watcher.log().size as number;
 

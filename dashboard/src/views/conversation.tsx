@@ -1,12 +1,13 @@
 // A session: its entries, what is being said, what is asked, and the composer.
-import { ArchiveIcon, ArrowDownIcon, ChevronLeftIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
+import { ArchiveIcon, ArrowDownIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Dialog, Go, Menu, Note } from "../components/basics.tsx";
+import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
 import { waiting } from "../components/format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
+import { BackToSessions } from "../components/page.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { headline, Slip } from "../components/slip.tsx";
@@ -97,9 +98,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
   return (
     <main className="conv" id="main" data-testid="conversation" data-session-id={session.id} data-state={session.status}>
       <header className="head">
-        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
-          <ChevronLeftIcon className="i" />
-        </Go>
+        <BackToSessions />
         <div className="grow">
           <h1 className="trunc" data-testid="session-title">
             {session.title}

@@ -1,10 +1,11 @@
 // Who may open and steer sessions, and how to end it.
-import { ChevronLeftIcon, PlusIcon } from "@primer/octicons-react";
+import { PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
 import { fullTime, plainName } from "../components/format.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
+import { Page } from "../components/page.tsx";
 import type { Device } from "../state/client.ts";
 
 /** A device with its name as it may be shown. */
@@ -46,74 +47,71 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
     { kind: "browser", title: "Browsers", what: "read and steer all sessions", none: "" },
   ] as const;
   return (
-    <main className="conv" id="main">
-      <header className="head">
-        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
-          <ChevronLeftIcon className="i" />
-        </Go>
-        <h1 className="grow">Devices</h1>
-        <Go to="/pair" className="b">
-          <PlusIcon className="i" /> Pair a machine
-        </Go>
-      </header>
-      <div className="scroll">
-        <div className="page" data-testid="devices">
-          {error !== null && (
-            <Note tone="bad" icon={<StatusShape shape="failed" />} title="The devices could not be loaded">
-              <p>{error}</p>
-            </Note>
-          )}
-          {devices !== null &&
-            kinds.map(({ kind, title, what, none }) => {
-              const found = devices.filter((device) => device.kind === kind);
-              return (
-                <section key={kind} className="devsec">
-                  <h2>{title}</h2>
-                  <p className="dim small">They {what}.</p>
-                  {found.length === 0 ? (
-                    <p className="mid">{none}</p>
-                  ) : (
-                    <table className="tbl fold">
-                      <thead>
-                        <tr>
-                          <th>Name</th>
-                          <th className="hide">Since</th>
-                          <th className="r" />
+    <>
+      <Page
+        title="Devices"
+        testId="devices"
+        action={
+          <Go to="/pair" className="b">
+            <PlusIcon className="i" /> Pair a machine
+          </Go>
+        }
+      >
+        {error !== null && (
+          <Note tone="bad" icon={<StatusShape shape="failed" />} title="The devices could not be loaded">
+            <p>{error}</p>
+          </Note>
+        )}
+        {devices !== null &&
+          kinds.map(({ kind, title, what, none }) => {
+            const found = devices.filter((device) => device.kind === kind);
+            return (
+              <section key={kind} className="devsec">
+                <h2>{title}</h2>
+                <p className="dim small">They {what}.</p>
+                {found.length === 0 ? (
+                  <p className="mid">{none}</p>
+                ) : (
+                  <table className="tbl fold">
+                    <thead>
+                      <tr>
+                        <th>Name</th>
+                        <th className="hide">Since</th>
+                        <th className="r" />
+                      </tr>
+                    </thead>
+                    <tbody>
+                      {found.map((device) => (
+                        <tr key={device.id} className={device.revokedAt === null ? "" : "revoked"} data-testid="device-row" data-device-id={device.id} data-revoked={device.revokedAt !== null || undefined}>
+                          <td>
+                            <span className="devname">{device.name ?? "Name cannot be read"}</span>
+                            {device.isThis && <span className="dim"> this browser</span>}
+                          </td>
+                          <td className="dim tnum hide">
+                            {fullTime(device.createdAt)}
+                            {device.revokedAt !== null && `; revoked ${fullTime(device.revokedAt)}`}
+                          </td>
+                          <td className="r">
+                            {device.revokedAt === null ? (
+                              <button type="button" className="b bare" onClick={() => setRevoking(device)} data-testid="device-revoke">
+                                Revoke…
+                              </button>
+                            ) : (
+                              <span className="dim">revoked</span>
+                            )}
+                          </td>
                         </tr>
-                      </thead>
-                      <tbody>
-                        {found.map((device) => (
-                          <tr key={device.id} className={device.revokedAt === null ? "" : "revoked"} data-testid="device-row" data-device-id={device.id} data-revoked={device.revokedAt !== null || undefined}>
-                            <td>
-                              <span className="devname">{device.name ?? "Name cannot be read"}</span>
-                              {device.isThis && <span className="dim"> this browser</span>}
-                            </td>
-                            <td className="dim tnum hide">
-                              {fullTime(device.createdAt)}
-                              {device.revokedAt !== null && `; revoked ${fullTime(device.revokedAt)}`}
-                            </td>
-                            <td className="r">
-                              {device.revokedAt === null ? (
-                                <button type="button" className="b bare" onClick={() => setRevoking(device)} data-testid="device-revoke">
-                                  Revoke…
-                                </button>
-                              ) : (
-                                <span className="dim">revoked</span>
-                              )}
-                            </td>
-                          </tr>
-                        ))}
-                      </tbody>
-                    </table>
-                  )}
-                </section>
-              );
-            })}
-          <p className="dim small devnote">
-            Whoever holds your secret key can sign in again as a new device. Revoking ends what a device may do at the relay from now on; it cannot make it forget what it has read.
-          </p>
-        </div>
-      </div>
+                      ))}
+                    </tbody>
+                  </table>
+                )}
+              </section>
+            );
+          })}
+        <p className="dim small devnote">
+          Whoever holds your secret key can sign in again as a new device. Revoking ends what a device may do at the relay from now on; it cannot make it forget what it has read.
+        </p>
+      </Page>
       {revoking !== null && (
         <Dialog title={`Revoke ${revoking.name ?? "this device"}?`} onClose={() => setRevoking(null)}>
           <p className="mid">
@@ -134,6 +132,6 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
           </div>
         </Dialog>
       )}
-    </main>
+    </>
   );
 }

@@ -1,11 +1,12 @@
 // The log: what this browser checked of it, in words, with everything needed to check it again elsewhere.
-import { AlertIcon, CheckIcon, ChevronLeftIcon, ChevronRightIcon, DashIcon, DotIcon, XIcon } from "@primer/octicons-react";
+import { AlertIcon, CheckIcon, ChevronRightIcon, DashIcon, DotIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useEffect, useState } from "react";
-import { CopyButton, Go, Note } from "../components/basics.tsx";
+import { CopyButton, Note } from "../components/basics.tsx";
 import { download } from "../components/download.ts";
 import { day, fullTime, number, plural, since, time } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, Rosette } from "../components/marks.tsx";
+import { Page } from "../components/page.tsx";
 import { Checked } from "../components/truthline.tsx";
 import { eventNames } from "../crypto/index.ts";
 import type { LogStatus, LogWatch } from "../state/logwatch.ts";
@@ -19,23 +20,13 @@ export function LogView(): ReactElement {
     if (connection.state === "live") void watch.again();
   }, [watch, connection.state]);
   return (
-    <main className="conv" id="main" data-testid="log-panel">
-      <header className="head">
-        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
-          <ChevronLeftIcon className="i" />
-        </Go>
-        <h1 className="grow">Log</h1>
-      </header>
-      <div className="scroll" role="region" aria-label="Log">
-        <div className="page log">
-          <Alarms watch={watch} />
-          <NewLog watch={watch} />
-          <Certificate watch={watch} />
-          <Latest watch={watch} />
-          <Raw watch={watch} />
-        </div>
-      </div>
-    </main>
+    <Page title="Log" className="log" testId="log-panel">
+      <Alarms watch={watch} />
+      <NewLog watch={watch} />
+      <Certificate watch={watch} />
+      <Latest watch={watch} />
+      <Raw watch={watch} />
+    </Page>
   );
 }
 

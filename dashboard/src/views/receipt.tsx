@@ -1,8 +1,8 @@
 // The receipt of a deleted session, for as long as this browser keeps it.
-import { ChevronLeftIcon } from "@primer/octicons-react";
 import { type ReactElement, useEffect, useState } from "react";
 import { Go } from "../components/basics.tsx";
 import { useClient } from "../components/hooks.ts";
+import { Page } from "../components/page.tsx";
 import { ReceiptCard } from "../components/receipt.tsx";
 import type { Certificate } from "../state/deletion.ts";
 
@@ -19,24 +19,14 @@ export function ReceiptView({ id }: { id: string }): ReactElement {
     };
   }, [client, id]);
   return (
-    <main className="conv" id="main">
-      <header className="head">
-        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
-          <ChevronLeftIcon className="i" />
+    <Page title="Deleted">
+      {certificate === "absent" && <p className="dim">This browser keeps no receipt of that session.</p>}
+      {certificate !== null && certificate !== "absent" && <ReceiptCard certificate={certificate} host={new URL(client.api.origin).host} />}
+      <p className="gaptop">
+        <Go to="/" className="b">
+          All sessions
         </Go>
-        <h1 className="grow">Deleted</h1>
-      </header>
-      <div className="scroll">
-        <div className="page">
-          {certificate === "absent" && <p className="dim">This browser keeps no receipt of that session.</p>}
-          {certificate !== null && certificate !== "absent" && <ReceiptCard certificate={certificate} host={new URL(client.api.origin).host} />}
-          <p className="gaptop">
-            <Go to="/" className="b">
-              All sessions
-            </Go>
-          </p>
-        </div>
-      </div>
-    </main>
+      </p>
+    </Page>
   );
 }

@@ -1,8 +1,8 @@
-import { ChevronLeftIcon } from "@primer/octicons-react";
 import { type ReactElement, useState } from "react";
 import { CopyButton, Dialog, Go } from "../components/basics.tsx";
 import { DeleteAccountDialog } from "../components/deletedialogs.tsx";
 import { applyTheme, currentTheme, navigate, readPreference, type Theme, useClient, useSignal, writePreference } from "../components/hooks.ts";
+import { Page } from "../components/page.tsx";
 import { formatSecret } from "../crypto/index.ts";
 import { KeyGrid } from "./key.tsx";
 
@@ -23,98 +23,90 @@ export function SettingsView(): ReactElement {
   const queued = useSignal(client.queued);
 
   return (
-    <main className="conv" id="main">
-      <header className="head">
-        <Go to="/" className="b bare icon only-phone" aria-label="Back to sessions">
-          <ChevronLeftIcon className="i" />
-        </Go>
-        <h1 className="grow">Settings</h1>
-      </header>
-      <div className="scroll">
-        <div className="page settings">
-          <section>
-            <h2>Theme</h2>
-            <div className="choices" role="radiogroup" aria-label="Theme">
-              {themes.map(([value, label]) => (
-                <label key={value}>
-                  <input
-                    type="radio"
-                    name="theme"
-                    checked={theme === value}
-                    data-testid={`theme-${value}`}
-                    onChange={() => {
-                      applyTheme(value);
-                      setTheme(value);
-                    }}
-                  />
-                  {label}
-                </label>
-              ))}
-            </div>
-          </section>
-          <section>
-            <h2>Composer</h2>
-            <label className="check">
-              <input
-                type="checkbox"
-                checked={enterSends}
-                onChange={(event) => {
-                  writePreference("enter-sends", event.target.checked ? "yes" : "no");
-                  setEnterSends(event.target.checked);
-                }}
-              />
-              Enter sends; Shift Enter makes a new line
-            </label>
-            <p className="dim small">Ctrl Enter always sends.</p>
-          </section>
-          <section>
-            <h2>Secret key</h2>
-            <p className="mid">It opens your sessions on a new device. The relay does not have it and cannot reset it.</p>
-            {key === "shown" && identity !== null ? (
-              <>
-                <KeyGrid secret={identity.secret} />
-                <div className="btnrow">
-                  <CopyButton text={formatSecret(identity.secret)} bare={false} />
-                  <button type="button" className="b bare" onClick={() => setKey("hidden")}>
-                    Hide
-                  </button>
-                </div>
-              </>
-            ) : (
+    <>
+      <Page title="Settings" className="settings">
+        <section>
+          <h2>Theme</h2>
+          <div className="choices" role="radiogroup" aria-label="Theme">
+            {themes.map(([value, label]) => (
+              <label key={value}>
+                <input
+                  type="radio"
+                  name="theme"
+                  checked={theme === value}
+                  data-testid={`theme-${value}`}
+                  onChange={() => {
+                    applyTheme(value);
+                    setTheme(value);
+                  }}
+                />
+                {label}
+              </label>
+            ))}
+          </div>
+        </section>
+        <section>
+          <h2>Composer</h2>
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={enterSends}
+              onChange={(event) => {
+                writePreference("enter-sends", event.target.checked ? "yes" : "no");
+                setEnterSends(event.target.checked);
+              }}
+            />
+            Enter sends; Shift Enter makes a new line
+          </label>
+          <p className="dim small">Ctrl Enter always sends.</p>
+        </section>
+        <section>
+          <h2>Secret key</h2>
+          <p className="mid">It opens your sessions on a new device. The relay does not have it and cannot reset it.</p>
+          {key === "shown" && identity !== null ? (
+            <>
+              <KeyGrid secret={identity.secret} />
               <div className="btnrow">
-                <button type="button" className="b" onClick={() => setKey("asked")} data-testid="show-key">
-                  Show the key…
+                <CopyButton text={formatSecret(identity.secret)} bare={false} />
+                <button type="button" className="b bare" onClick={() => setKey("hidden")}>
+                  Hide
                 </button>
-                {identity !== null && !identity.keyConfirmed && (
-                  <Go to="/key" className="b">
-                    Write it down
-                  </Go>
-                )}
               </div>
-            )}
-          </section>
-          <section>
-            <h2>This browser</h2>
-            <p className="mid">
-              Signed in as <b>{identity?.deviceName}</b> at <span className="mono">{new URL(client.api.origin).host}</span>.
-            </p>
+            </>
+          ) : (
             <div className="btnrow">
-              <button type="button" className="b" onClick={() => setLeaving(true)} data-testid="sign-out">
-                Sign out…
+              <button type="button" className="b" onClick={() => setKey("asked")} data-testid="show-key">
+                Show the key…
               </button>
+              {identity !== null && !identity.keyConfirmed && (
+                <Go to="/key" className="b">
+                  Write it down
+                </Go>
+              )}
             </div>
-          </section>
-          <section>
-            <h2>Account</h2>
-            <p className="mid">Deleting it destroys the keys of everything in it. The relay answers with a signed receipt.</p>
-            <div className="btnrow">
-              <button type="button" className="b fail" onClick={() => setDeleting(true)} data-testid="account-delete">
-                Delete the account…
-              </button>
-            </div>
-          </section>
-        </div>
-      </div>
+          )}
+        </section>
+        <section>
+          <h2>This browser</h2>
+          <p className="mid">
+            Signed in as <b>{identity?.deviceName}</b> at <span className="mono">{new URL(client.api.origin).host}</span>.
+          </p>
+          <div className="btnrow">
+            <button type="button" className="b" onClick={() => setLeaving(true)} data-testid="sign-out">
+              Sign out…
+            </button>
+          </div>
+        </section>
+        <section>
+          <h2>Account</h2>
+          <p className="mid">Deleting it destroys the keys of everything in it. The relay answers with a signed receipt.</p>
+          <div className="btnrow">
+            <button type="button" className="b fail" onClick={() => setDeleting(true)} data-testid="account-delete">
+              Delete the account…
+            </button>
+          </div>
+        </section>
+      </Page>
       {deleting && <DeleteAccountDialog onClose={() => setDeleting(false)} />}
       {key === "asked" && (
         <Dialog title="Show the secret key?" onClose={() => setKey("hidden")}>
@@ -158,6 +150,6 @@ export function SettingsView(): ReactElement {
           </div>
         </Dialog>
       )}
-    </main>
+    </>
   );
 }

@@ -54,13 +54,21 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Adds the requesting agent's device and stores the answer. A second approval of the same request by anybody changes
-/// nothing. A device key that is known is the same device, under its new name. errc::forbidden: agents cannot approve.
-/// errc::revoked: that device key was revoked in this account. errc::conflict: it belongs to a device of another kind.
-class approve_pairing final : public log::command
+/// Of somebody who has signed in.
+class members_command : public log::command
 {
 public:
     principal who;
+
+    account_id account() const final { return who.account; }
+};
+
+/// Adds the requesting agent's device and stores the answer. A second approval of the same request by anybody changes
+/// nothing. A device key that is known is the same device, under its new name. errc::forbidden: agents cannot approve.
+/// errc::revoked: that device key was revoked in this account. errc::conflict: it belongs to a device of another kind.
+class approve_pairing final : public members_command
+{
+public:
     byte_array<32> request_key{};
     bytes device_key;
     log::device_kind kind = log::device_kind::agent;
@@ -71,41 +79,35 @@ public:
     // Answer
     bool first = false; ///< false: it had been approved before
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// errc::not_found, errc::forbidden for agents. Revoking twice is no error.
-class revoke_device final : public log::command
+class revoke_device final : public members_command
 {
 public:
-    principal who;
     device_id device;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-class rename_device final : public log::command
+class rename_device final : public members_command
 {
 public:
-    principal who;
     device_id device;
     std::string sealed_name;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Creates a session, or finds the one with this tag and reopens it if it had ended. errc::forbidden: the tag belongs
 /// to a session that this agent did not create.
-class create_session final : public log::command
+class create_session final : public members_command
 {
 public:
-    principal who;
     session_id new_session;
     std::string tag;
     std::string metadata;
@@ -115,14 +117,13 @@ public:
     session_id session;
     bool created = false;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Appends messages in the given order; a localId seen before in the session (or before in the request) returns the
 /// first message instead, whatever its content. errc::not_found, errc::forbidden (an agent in another's session).
-class append_messages final : public log::command
+class append_messages final : public members_command
 {
 public:
     struct item
@@ -131,7 +132,6 @@ public:
         std::optional<std::string> local_id;
         message_id new_id;
     };
-    principal who;
     session_id session;
     std::vector<item> items;
 
@@ -145,17 +145,15 @@ public:
     };
     std::vector<receipt> receipts;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// errc::version_mismatch unless `expected` is the current version (0 and, from clients, -1: never written); `current`
 /// then holds what is. On success the new version is the revision of the one event.
-class change_session_metadata final : public log::command
+class change_session_metadata final : public members_command
 {
 public:
-    principal who;
     session_id session;
     revision expected;
     std::string metadata;
@@ -163,15 +161,13 @@ public:
     // Answer
     versioned_value current;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-class change_agent_state final : public log::command
+class change_agent_state final : public members_command
 {
 public:
-    principal who;
     session_id session;
     revision expected;
     std::optional<std::string> state;
@@ -179,30 +175,26 @@ public:
     // Answer
     versioned_value current;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Ends or resumes; nothing happens if it is so already. Also what the relay says by itself after a timeout, with the
 /// account's id and no device.
-class set_session_active final : public log::command
+class set_session_active final : public members_command
 {
 public:
-    principal who;
     session_id session;
     bool active = false;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Destroys the session's key in the same commit.
-class delete_session final : public log::command
+class delete_session final : public members_command
 {
 public:
-    principal who;
     session_id session;
 
     // Answer: what a receipt says of it
@@ -210,16 +202,14 @@ public:
     revision deleted; ///< of the one that deletes it
     std::uint64_t messages = 0;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Registers a machine, or finds the account's machine with this id, untouched.
-class register_machine final : public log::command
+class register_machine final : public members_command
 {
 public:
-    principal who;
     machine_row_id new_machine;
     std::string machine_id;
     std::string metadata;
@@ -230,15 +220,13 @@ public:
     machine_row_id machine;
     bool created = false;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-class change_machine_metadata final : public log::command
+class change_machine_metadata final : public members_command
 {
 public:
-    principal who;
     std::string machine_id;
     revision expected;
     std::string metadata;
@@ -246,16 +234,14 @@ public:
     // Answer
     versioned_value current;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Also brings the machine online, in the same event.
-class change_daemon_state final : public log::command
+class change_daemon_state final : public members_command
 {
 public:
-    principal who;
     std::string machine_id;
     revision expected;
     std::string state;
@@ -263,47 +249,39 @@ public:
     // Answer
     versioned_value current;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-class set_machine_online final : public log::command
+class set_machine_online final : public members_command
 {
 public:
-    principal who;
     std::string machine_id;
     bool online = false;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Destroys the machine's key; its sessions stay.
-class remove_machine final : public log::command
+class remove_machine final : public members_command
 {
 public:
-    principal who;
     std::string machine_id;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Destroys every key of the account. errc::forbidden for agents.
-class delete_account final : public log::command
+class delete_account final : public members_command
 {
 public:
-    principal who;
-
     // Answer: what a receipt says of it; the account's revisions begin at 1
     revision deleted; ///< of the event that deletes it
     std::uint64_t sessions = 0;
     std::uint64_t machines = 0;
 
-    account_id account() const override;
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
