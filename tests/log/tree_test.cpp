@@ -1,4 +1,5 @@
 #include "log/log_fixture.hpp"
+#include "log/older_log.hpp"
 #include "reader.hpp"
 #include <random>
 
@@ -16,26 +17,6 @@ protected:
     std::unique_ptr<rocks_store> store()
     {
         return rocks_store::open(options.directory / "db", store_access::read_write, rules.tables(), nullptr).value();
-    }
-    void write(const std::function<void(rocks_store&, rocksdb::WriteBatch&)>& change)
-    {
-        auto opened = store();
-        rocksdb::WriteBatch batch;
-        change(*opened, batch);
-        rocksdb::WriteOptions durable;
-        durable.sync = true;
-        ASSERT_TRUE(opened->db().Write(durable, &batch).ok());
-    }
-    /// As a version without tiles would have left the directory.
-    void forget_tree()
-    {
-        log.reset();
-        write(
-            [](rocks_store& opened, rocksdb::WriteBatch& batch)
-            {
-                ASSERT_TRUE(opened.db().DropColumnFamily(opened.tree()).ok());
-                batch.Delete(opened.meta(), "tree");
-            });
     }
     using rows = std::map<std::string, std::string>;
     static rows stored_tiles(const rocks_store& opened)
@@ -127,7 +108,8 @@ TEST_F(tree_test, tiles_are_made_over_what_an_older_version_wrote)
     make_session();
     fill_up_to(700, 100);
     const auto note = log->read()->checkpoint();
-    forget_tree();
+    log.reset();
+    forget_tree(options, rules);
     {
         // Tools read it as it is.
         const auto reader = open_log_reader(options, rules).value();
@@ -154,7 +136,8 @@ TEST_F(tree_test, half_made_tiles_are_made_again)
     make_session();
     fill_up_to(600, 100);
     log.reset();
-    write(
+    write_store(
+        options, rules,
         [](rocks_store& opened, rocksdb::WriteBatch& batch)
         {
             batch.Delete(opened.meta(), "tree");
@@ -173,8 +156,9 @@ TEST_F(tree_test, tiles_that_were_made_and_are_gone_are_damage)
     open();
     make_session();
     log.reset();
-    write([](rocks_store& opened, rocksdb::WriteBatch&)
-          { ASSERT_TRUE(opened.db().DropColumnFamily(opened.tree()).ok()); });
+    write_store(
+        options, rules, [](rocks_store& opened, rocksdb::WriteBatch&)
+        { ASSERT_TRUE(opened.db().DropColumnFamily(opened.tree()).ok()); });
     test_sink unused;
     const auto refused = open_log_over(options, rules, unused, clock, below);
     ASSERT_FALSE(refused);
@@ -190,7 +174,8 @@ TEST_F(tree_test, a_damaged_right_edge_is_refused_and_can_still_be_looked_at)
     make_session();
     fill_up_to(600, 100);
     log.reset();
-    write(
+    write_store(
+        options, rules,
         [](rocks_store& opened, rocksdb::WriteBatch& batch)
         {
             std::string row;
