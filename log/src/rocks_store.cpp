@@ -111,9 +111,10 @@ rocksdb::ColumnFamilyOptions point_family(const std::shared_ptr<rocksdb::Cache>&
     options.compression = rocksdb::kNoCompression;
     options.bottommost_compression = rocksdb::kNoCompression;
     options.write_buffer_size = 16 << 20;
-    // Most lookups are for what is not there, such as the local id of a new message.
+    // Most lookups are for what is not there, such as the local id of a new message. A full memtable of those has a
+    // hundred thousand rows, 13 bits of filter each; every table's filter is made, and takes its memory, at the start.
     options.memtable_whole_key_filtering = true;
-    options.memtable_prefix_bloom_size_ratio = 0.05;
+    options.memtable_prefix_bloom_size_ratio = 0.01;
     return options;
 }
 
