@@ -42,6 +42,18 @@ public:
     }
 };
 
+/// A write that fails ends the log, and a compaction that fails is tried again, all by themselves. What RocksDB calls
+/// recovery from a full disk adds nothing to that, and its end can be missed by a database that is being closed, which
+/// then waits for it for ever (RocksDB 7.8; facebook/rocksdb issue 11440).
+class no_recovery final : public rocksdb::EventListener
+{
+public:
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* wanted) override
+    {
+        *wanted = false;
+    }
+};
+
 /// Watches the batches that RocksDB finds intact in its WALs, to know how many bytes after the last one it drops.
 class wal_watcher final : public rocksdb::WalFilter
 {
@@ -151,6 +163,8 @@ rocksdb::DBOptions database_options(rocksdb::Env* env)
     // Off, RocksDB serves a database whose older WAL was deleted as if nothing were missing (measured).
     options.track_and_verify_wals_in_manifest = true;
     options.paranoid_checks = true;
+    options.listeners.push_back(std::make_shared<no_recovery>());
+    options.max_bgerror_resume_count = 0;
     options.max_total_wal_size = 32 << 20; // bounds the time of a restart
     options.max_background_jobs = 2;
     options.bytes_per_sync = 1 << 20;
