@@ -1,9 +1,7 @@
+#include "log/key_traces.hpp"
 #include "log/log_fixture.hpp"
-#include "rocks_store.hpp"
 #include <algorithm>
-#include <fstream>
 #include <semaphore>
-#include <set>
 #include <thread>
 
 namespace consortium::log
@@ -29,16 +27,6 @@ protected:
     }
     ~compaction_test() override { log.reset(); }
 
-    /// The wrapped data keys in the key ring.
-    std::set<std::string> wrapped_keys()
-    {
-        std::set<std::string> out;
-        const std::unique_ptr<rocksdb::Iterator> row(store->db().NewIterator({}, store->keys()));
-        for (row->SeekToFirst(); row->Valid(); row->Next())
-            if (row->key().starts_with("d") && row->value()[0] == 1)
-                out.insert(row->value().ToString());
-        return out;
-    }
     /// Makes a session with messages and deletes it; returns its key as it lay in the key ring.
     std::string destroyed_key(bool in_table_files)
     {
@@ -46,28 +34,13 @@ protected:
         EXPECT_TRUE(run(say(ann, talk, {"one", "two"})));
         if (in_table_files)
             EXPECT_TRUE(store->db().Flush({}, store->keys()).ok());
-        const auto before = wrapped_keys();
+        const auto before = wrapped_keys(*store);
         EXPECT_TRUE(run(delete_session(ann, talk)));
-        const auto after = wrapped_keys();
+        const auto after = wrapped_keys(*store);
         std::vector<std::string> gone;
         std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
         EXPECT_EQ(gone.size(), 1u);
         return gone.empty() ? "" : gone.front();
-    }
-    /// Files below the directory that hold the bytes.
-    std::vector<std::string> files_with(const std::string& needle)
-    {
-        std::vector<std::string> out;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(options.directory))
-        {
-            if (!entry.is_regular_file())
-                continue;
-            std::ifstream file(entry.path(), std::ios::binary);
-            const std::string content{std::istreambuf_iterator<char>(file), {}};
-            if (content.find(needle) != std::string::npos)
-                out.push_back(entry.path().filename());
-        }
-        return out;
     }
     using names = std::vector<std::string>;
 
@@ -80,11 +53,11 @@ TEST_F(compaction_test, a_destroyed_key_is_in_no_file_afterwards)
 {
     open();
     const auto key = destroyed_key(/*in_table_files=*/false);
-    EXPECT_FALSE(files_with(key).empty());
+    EXPECT_FALSE(files_with(options.directory, key).empty());
     ASSERT_TRUE(log->compact());
-    EXPECT_EQ(files_with(key), names{});
+    EXPECT_EQ(files_with(options.directory, key), names{});
     // What was not deleted stays.
-    EXPECT_EQ(wrapped_keys().size(), 1u);
+    EXPECT_EQ(wrapped_keys(*store).size(), 1u);
     reopen();
     EXPECT_FALSE(log->read()->read(lsn{1})->shredded());
     EXPECT_TRUE(log->read()->read(lsn{3})->shredded());
@@ -94,9 +67,9 @@ TEST_F(compaction_test, a_key_in_table_files_is_wiped_too)
 {
     open();
     const auto key = destroyed_key(/*in_table_files=*/true);
-    EXPECT_GE(files_with(key).size(), 2u); // the WAL and a table
+    EXPECT_GE(files_with(options.directory, key).size(), 2u); // the WAL and a table
     ASSERT_TRUE(log->compact());
-    EXPECT_EQ(files_with(key), names{});
+    EXPECT_EQ(files_with(options.directory, key), names{});
     // Once more has nothing to do and does no harm.
     ASSERT_TRUE(log->compact());
 }
@@ -107,7 +80,7 @@ TEST_F(compaction_test, it_happens_by_itself_after_the_delay)
     open();
     const auto key = destroyed_key(/*in_table_files=*/true);
     wiped.acquire();
-    EXPECT_EQ(files_with(key), names{});
+    EXPECT_EQ(files_with(options.directory, key), names{});
 }
 
 // Goal: a process that ends before the delay leaves the work to the next.
@@ -116,11 +89,11 @@ TEST_F(compaction_test, it_is_made_up_for_after_a_restart)
     open();
     const auto key = destroyed_key(/*in_table_files=*/true);
     log.reset();
-    EXPECT_FALSE(files_with(key).empty());
+    EXPECT_FALSE(files_with(options.directory, key).empty());
     options.compact_delay = 0ms;
     open();
     wiped.acquire();
-    EXPECT_EQ(files_with(key), names{});
+    EXPECT_EQ(files_with(options.directory, key), names{});
     // It is noted: the next start has nothing to do.
     const auto up_to = [&]
     {
@@ -142,14 +115,14 @@ TEST_F(compaction_test, it_waits_for_readers_of_the_time_before)
     make_session();
     ASSERT_TRUE(run(say(ann, talk, {"one"})));
     auto early = log->read();
-    const auto before = wrapped_keys();
+    const auto before = wrapped_keys(*store);
     ASSERT_TRUE(run(delete_session(ann, talk)));
     EXPECT_FALSE(wiped.try_acquire());
     EXPECT_EQ(early->read(lsn{3})->as<message_appended>()->content, "one");
     early.reset();
     wiped.acquire();
     for (const auto& key : before)
-        EXPECT_EQ(files_with(key).empty(), !wrapped_keys().contains(key));
+        EXPECT_EQ(files_with(options.directory, key).empty(), !wrapped_keys(*store).contains(key));
 }
 
 TEST_F(compaction_test, closing_does_not_wait_for_it)
@@ -174,7 +147,7 @@ TEST_F(compaction_test, writers_go_on_meanwhile)
         EXPECT_TRUE(run(say(ann, session_of(2), {"x"})));
     compacting.join();
     EXPECT_TRUE(done);
-    EXPECT_EQ(files_with(key), names{});
+    EXPECT_EQ(files_with(options.directory, key), names{});
     log.reset();
     const auto report = open_log_reader(options, rules).value()->verify(2).value();
     EXPECT_TRUE(report.findings.empty());

@@ -1,3 +1,4 @@
+#include "log/log_fixture.hpp"
 #include "log/recovery_fixture.hpp"
 #include "witness.hpp"
 
@@ -202,105 +203,79 @@ TEST_F(recovery_test, a_start_on_a_nearly_full_disk_serves_what_there_is)
     EXPECT_TRUE(sink.failures().empty());
 }
 
-/// A disk on which flushes find room and compactions do not.
-class no_room_test : public recovery_test
+/// A disk that is full for some and has room again later.
+class no_room_test : public log_fixture
 {
 protected:
     no_room_test()
     {
-        disk_.files->before = [this](const std::string& file, disk_operation now)
-        {
-            std::array<char, 16> thread{};
-            ::pthread_getname_np(::pthread_self(), thread.data(), thread.size());
-            const bool compacting = std::string_view(thread.data()) == "rocksdb:low";
-            if (!full_ || !compacting || now != disk_operation::create || !file.ends_with(".sst"))
-                return rocksdb::IOStatus::OK();
-            ++refused_;
-            return rocksdb::IOStatus::NoSpace("injected");
-        };
-        below_.env = disk_.env.get();
-        below_.opened = [this](rocks_store& opened) { store_ = &opened; };
+        below.env = disk.env.get();
+        below.opened = [this](rocks_store& opened) { store = &opened; };
     }
-    void run(event_log& log, const std::shared_ptr<test_command>& wanted)
-    {
-        auto outcome = wanted->outcome();
-        ASSERT_TRUE(log.submit(wanted));
-        ASSERT_TRUE(outcome.get());
-    }
-    /// A log of which a compaction was refused just now.
-    std::unique_ptr<event_log> refused_log(commit_sink& sink)
-    {
-        refused_ = 0;
-        const auto directory = place_.path() / "data";
-        fs::remove_all(directory);
-        auto log = open_log_over(options_for(directory), rules_, sink, clock_, below_).value();
-        run(*log, create_account(ann_));
-        run(*log, create_session(ann_, talk_));
-        while (refused_ == 0)
-        {
-            run(*log, say(ann_, talk_, {"x"}));
-            EXPECT_TRUE(store_->db().Flush({}, store_->meta()).ok());
-        }
-        return log;
-    }
-    int files_at_level_0() const
-    {
-        std::string out;
-        EXPECT_TRUE(store_->db().GetProperty(store_->meta(), "rocksdb.num-files-at-level0", &out));
-        return std::stoi(out);
-    }
+    ~no_room_test() override { log.reset(); }
 
-    fault_disk disk_;
-    std::atomic<bool> full_ = true;
-    std::atomic<int> refused_ = 0;
-    seams below_;
-    rocks_store* store_ = nullptr;
+    fault_disk disk;
+    std::atomic<bool> full = false;
+    rocks_store* store = nullptr;
 };
 
-// Goal: the compaction is made up for once there is room, and what is written meanwhile stays.
+// Goal: a compaction that found no room is made up for once there is some, and what is written meanwhile stays.
 TEST_F(no_room_test, a_compaction_is_made_up_for)
 {
-    test_sink sink;
-    const auto log = refused_log(sink);
-    run(*log, say(ann_, talk_, {"while there is no room"}));
-    full_ = false;
+    std::atomic<int> refused = 0;
+    disk.files->before = [&](const std::string& file, disk_operation now)
+    {
+        std::array<char, 16> thread{};
+        ::pthread_getname_np(::pthread_self(), thread.data(), thread.size());
+        const bool compacting = std::string_view(thread.data()) == "rocksdb:low"; // flushes find room
+        if (!full || !compacting || now != disk_operation::create || !file.ends_with(".sst"))
+            return rocksdb::IOStatus::OK();
+        ++refused;
+        return rocksdb::IOStatus::NoSpace("injected");
+    };
+    const auto files_at_level_0 = [&]
+    {
+        std::string out;
+        EXPECT_TRUE(store->db().GetProperty(store->meta(), "rocksdb.num-files-at-level0", &out));
+        return std::stoi(out);
+    };
+    open();
+    make_session();
+    full = true;
+    while (refused == 0)
+    {
+        ASSERT_TRUE(run(say(ann, talk, {"x"})));
+        ASSERT_TRUE(store->db().Flush({}, store->meta()).ok());
+    }
+    ASSERT_TRUE(run(say(ann, talk, {"while there is no room"})));
+    full = false;
     while (files_at_level_0() >= 4)
         std::this_thread::yield();
-    run(*log, say(ann_, talk_, {"afterwards"}));
+    ASSERT_TRUE(run(say(ann, talk, {"afterwards"})));
     log->close();
-    EXPECT_TRUE(sink.failures().empty());
+    EXPECT_TRUE(sink->failures().empty());
 }
 
 // Goal: what failed for want of room stays failed when there is some: RocksDB, which would go on by itself, takes
 // nothing more either, and has nothing under way that closing must wait for.
-TEST_F(recovery_test, a_log_that_found_no_room_takes_nothing_more)
+TEST_F(no_room_test, a_log_that_failed_takes_nothing_more)
 {
-    fault_disk disk;
-    std::atomic<bool> full = false;
     disk.files->before = [&](const std::string&, disk_operation now)
     {
         return full && now == disk_operation::append ? rocksdb::IOStatus::NoSpace("injected") : rocksdb::IOStatus::OK();
     };
-    rocks_store* store = nullptr;
-    seams below;
-    below.env = disk.env.get();
-    below.opened = [&](rocks_store& opened) { store = &opened; };
-    test_sink sink;
-    const auto log = open_log_over(options_for(place_.path() / "data"), rules_, sink, clock_, below).value();
+    open();
     full = true;
-    auto refused = create_account(ann_);
-    auto outcome = refused->outcome();
-    ASSERT_TRUE(log->submit(refused));
-    EXPECT_EQ(outcome.get().error(), errc::io);
+    EXPECT_EQ(run(create_account(ann)).error(), errc::io);
     full = false;
     for (int i = 0; i < 5000; ++i)
     {
         ASSERT_FALSE(store->db().Put({}, store->meta(), "later", "x").ok()) << "after " << i << " tries";
         std::this_thread::yield();
     }
-    EXPECT_EQ(log->submit(create_account(ann_)).error(), errc::closed);
+    EXPECT_EQ(log->submit(create_account(ann)).error(), errc::closed);
     log->close();
-    EXPECT_EQ(sink.failures().size(), 1u);
+    EXPECT_EQ(sink->failures().size(), 1u);
 }
 
 // Goal: a clock that was set back while the relay was down, even before the log began, refuses nothing; times never

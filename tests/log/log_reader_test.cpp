@@ -1,3 +1,4 @@
+#include "log/closed_store.hpp"
 #include "log/small_domain.hpp"
 #include "rocks_store.hpp"
 #include <algorithm>
@@ -47,17 +48,6 @@ protected:
     }
     std::unique_ptr<log_reader> reader() { return open_log_reader(options, rules).value(); }
 
-    /// Changes rows below the log, as an attacker with the disk (but not the keys) could.
-    void tamper(const std::function<void(rocks_store&, rocksdb::WriteBatch&)>& change)
-    {
-        auto store =
-            rocks_store::open(options.directory / "db", store_access::read_write, rules.tables(), nullptr).value();
-        rocksdb::WriteBatch batch;
-        change(*store, batch);
-        rocksdb::WriteOptions durable;
-        durable.sync = true;
-        ASSERT_TRUE(store->db().Write(durable, &batch).ok());
-    }
     static std::string stored(rocks_store& store, std::uint64_t number)
     {
         std::string value;
@@ -99,7 +89,8 @@ TEST_F(log_reader_test, verifies_an_empty_log)
 TEST_F(log_reader_test, finds_an_altered_a_missing_and_a_moved_record)
 {
     write_history();
-    tamper(
+    write_store(
+        options.directory, rules,
         [](rocks_store& store, rocksdb::WriteBatch& batch)
         {
             auto altered = stored(store, 70);
@@ -123,7 +114,8 @@ TEST_F(log_reader_test, finds_an_altered_a_missing_and_a_moved_record)
 TEST_F(log_reader_test, a_key_that_vanished_without_a_deletion_is_damage)
 {
     write_history();
-    tamper(
+    write_store(
+        options.directory, rules,
         [](rocks_store& store, rocksdb::WriteBatch& batch)
         {
             const auto key = "d" + stored(store, 70).substr(1, 16);
@@ -136,7 +128,8 @@ TEST_F(log_reader_test, a_key_that_vanished_without_a_deletion_is_damage)
 TEST_F(log_reader_test, a_key_that_pretends_to_be_deleted_is_found)
 {
     write_history();
-    tamper(
+    write_store(
+        options.directory, rules,
         [](rocks_store& store, rocksdb::WriteBatch& batch)
         {
             const auto key = "d" + stored(store, 70).substr(1, 16);

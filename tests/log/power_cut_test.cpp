@@ -1,8 +1,8 @@
+#include "log/closed_store.hpp"
 #include "log/fault_file_system.hpp"
+#include "log/key_traces.hpp"
 #include "log/log_fixture.hpp"
-#include "log/older_log.hpp"
 #include <mutex>
-#include <set>
 
 namespace consortium::log
 {
@@ -58,15 +58,6 @@ protected:
         fs::remove_all(image);
     }
 
-    std::set<std::string> wrapped_keys() const
-    {
-        std::set<std::string> out;
-        const std::unique_ptr<rocksdb::Iterator> row(store->db().NewIterator({}, store->keys()));
-        for (row->SeekToFirst(); row->Valid(); row->Next())
-            out.insert(row->value().ToString());
-        return out;
-    }
-
     rocks_store* store = nullptr;
 
 private:
@@ -83,23 +74,8 @@ private:
     std::vector<fs::path> images_;
 };
 
-std::vector<std::string> files_with(const fs::path& directory, const std::string& needle)
-{
-    std::vector<std::string> out;
-    for (const auto& entry : fs::recursive_directory_iterator(directory))
-    {
-        if (!entry.is_regular_file())
-            continue;
-        std::ifstream file(entry.path(), std::ios::binary);
-        const std::string content{std::istreambuf_iterator<char>(file), {}};
-        if (content.find(needle) != std::string::npos)
-            out.push_back(entry.path().filename());
-    }
-    return out;
-}
-
 // Goal: wherever the wiping of a destroyed key is cut off, the log opens with all it held, the session stays deleted,
-// and the next start finishes the work without being told.
+// and the work can be finished.
 TEST_F(power_cut_test, while_destroyed_keys_are_wiped)
 {
     open();
@@ -107,9 +83,9 @@ TEST_F(power_cut_test, while_destroyed_keys_are_wiped)
     ASSERT_TRUE(run(create_session(ann, session_of(2))));
     ASSERT_TRUE(run(say(ann, talk, {"one", "two"})));
     ASSERT_TRUE(store->db().Flush({}, store->keys()).ok());
-    auto gone = wrapped_keys();
+    auto gone = wrapped_keys(*store);
     ASSERT_TRUE(run(delete_session(ann, talk)));
-    for (const auto& left : wrapped_keys())
+    for (const auto& left : wrapped_keys(*store))
         gone.erase(left);
     ASSERT_EQ(gone.size(), 1u);
     const auto key = *gone.begin();
@@ -145,7 +121,7 @@ TEST_F(power_cut_test, while_the_first_tiles_are_made)
     make_session();
     fill_up_to(700, 100);
     log.reset();
-    forget_tree(options, rules);
+    forget_tree(options.directory, rules);
 
     const auto images = cuts_during([&] { open(); });
     ASSERT_GE(images.size(), 10u);

@@ -1,3 +1,4 @@
+#include "log/closed_store.hpp"
 #include "log/recovery_fixture.hpp"
 #include "root_key.hpp"
 #include "witness.hpp"
@@ -69,17 +70,6 @@ protected:
         EXPECT_EQ(found.words, words);
     }
 
-    /// Changes rows of the database as if another program had written them.
-    void alter(const fs::path& directory, const std::function<void(rocks_store&, rocksdb::WriteBatch&)>& change)
-    {
-        const auto store =
-            rocks_store::open(directory / "db", store_access::read_write, rules_.tables(), nullptr).value();
-        rocksdb::WriteBatch batch;
-        change(*store, batch);
-        rocksdb::WriteOptions durable;
-        durable.sync = true;
-        ASSERT_TRUE(store->db().Write(durable, &batch).ok());
-    }
     static void overwrite(const fs::path& path, std::string_view content)
     {
         std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
@@ -301,8 +291,8 @@ TEST_F(refusals_test, a_newer_format_is_left_to_the_newer_version)
     expect(refused(copy), errc::newer_version, "DIR/root.key: root key is of a newer version" + step);
 
     anew();
-    alter(
-        copy,
+    write_store(
+        copy, rules_,
         [](rocks_store& store, rocksdb::WriteBatch& batch)
         {
             auto head = store.head()->serialize();
@@ -312,8 +302,8 @@ TEST_F(refusals_test, a_newer_format_is_left_to_the_newer_version)
     expect(refused(copy), errc::newer_version, "the log's head is of an unknown version" + step);
 
     anew();
-    alter(
-        copy, [](rocks_store& store, rocksdb::WriteBatch& batch)
+    write_store(
+        copy, rules_, [](rocks_store& store, rocksdb::WriteBatch& batch)
         { batch.Put(store.meta(), "tables", "accounts\ncells\nmessages\ntomorrow\n"); });
     expect(
         refused(copy), errc::newer_version,
@@ -331,8 +321,8 @@ TEST_F(refusals_test, a_newer_format_is_left_to_the_newer_version)
         "column family 'view.tomorrow' is unknown: a newer version of this program wrote here" + step);
 
     anew();
-    alter(
-        copy,
+    write_store(
+        copy, rules_,
         [](rocks_store& store, rocksdb::WriteBatch& batch)
         {
             std::string key;
@@ -354,8 +344,8 @@ TEST_F(refusals_test, a_record_of_a_newer_version_is_told_from_damage)
         log_.reset();
         fs::remove_all(copy);
         fs::copy(image, copy, fs::copy_options::recursive);
-        alter(
-            copy,
+        write_store(
+            copy, rules_,
             [&](rocks_store& store, rocksdb::WriteBatch& batch)
             {
                 std::string record;

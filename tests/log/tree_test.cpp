@@ -1,5 +1,5 @@
+#include "log/closed_store.hpp"
 #include "log/log_fixture.hpp"
-#include "log/older_log.hpp"
 #include "reader.hpp"
 #include <random>
 
@@ -109,7 +109,7 @@ TEST_F(tree_test, tiles_are_made_over_what_an_older_version_wrote)
     fill_up_to(700, 100);
     const auto note = log->read()->checkpoint();
     log.reset();
-    forget_tree(options, rules);
+    forget_tree(options.directory, rules);
     {
         // Tools read it as it is.
         const auto reader = open_log_reader(options, rules).value();
@@ -137,7 +137,7 @@ TEST_F(tree_test, half_made_tiles_are_made_again)
     fill_up_to(600, 100);
     log.reset();
     write_store(
-        options, rules,
+        options.directory, rules,
         [](rocks_store& opened, rocksdb::WriteBatch& batch)
         {
             batch.Delete(opened.meta(), "tree");
@@ -157,7 +157,7 @@ TEST_F(tree_test, tiles_that_were_made_and_are_gone_are_damage)
     make_session();
     log.reset();
     write_store(
-        options, rules, [](rocks_store& opened, rocksdb::WriteBatch&)
+        options.directory, rules, [](rocks_store& opened, rocksdb::WriteBatch&)
         { ASSERT_TRUE(opened.db().DropColumnFamily(opened.tree()).ok()); });
     test_sink unused;
     const auto refused = open_log_over(options, rules, unused, clock, below);
@@ -175,7 +175,7 @@ TEST_F(tree_test, a_damaged_right_edge_is_refused_and_can_still_be_looked_at)
     fill_up_to(600, 100);
     log.reset();
     write_store(
-        options, rules,
+        options.directory, rules,
         [](rocks_store& opened, rocksdb::WriteBatch& batch)
         {
             std::string row;

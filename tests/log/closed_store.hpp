@@ -1,18 +1,18 @@
 #pragma once
-#include "consortium/log/event_log.hpp"
 #include "rocks_store.hpp"
+#include <filesystem>
+#include <functional>
 #include <gtest/gtest.h>
 
 namespace consortium::log::testing
 {
 
-/// Changes the store of a closed log, as it lies there.
+/// Changes the store of a closed log as another program could that has the disk, but not the keys.
 inline void write_store(
-    const log_options& options, const domain& rules,
+    const std::filesystem::path& directory, const domain& rules,
     const std::function<void(rocks_store&, rocksdb::WriteBatch&)>& change)
 {
-    const auto opened =
-        rocks_store::open(options.directory / "db", store_access::read_write, rules.tables(), nullptr).value();
+    const auto opened = rocks_store::open(directory / "db", store_access::read_write, rules.tables(), nullptr).value();
     rocksdb::WriteBatch batch;
     change(*opened, batch);
     rocksdb::WriteOptions durable;
@@ -21,10 +21,10 @@ inline void write_store(
 }
 
 /// Leaves the directory of a closed log as a version without tiles would have.
-inline void forget_tree(const log_options& options, const domain& rules)
+inline void forget_tree(const std::filesystem::path& directory, const domain& rules)
 {
     write_store(
-        options, rules,
+        directory, rules,
         [](rocks_store& opened, rocksdb::WriteBatch& batch)
         {
             ASSERT_TRUE(opened.db().DropColumnFamily(opened.tree()).ok());
