@@ -121,8 +121,7 @@ private:
     std::unique_ptr<rocksdb::DB> db_;
     result<void> check_tables(std::span<const std::string_view> views);
     result<void> check_tree();
-    result<void>
-    make_family(rocksdb::ColumnFamilyHandle*& family, const std::string& name, rocksdb::ColumnFamilyOptions options);
+    result<void> make_family(rocksdb::ColumnFamilyHandle*& family, const std::string& name);
 
     std::vector<rocksdb::ColumnFamilyHandle*> handles_; ///< all that are open
     std::vector<rocksdb::ColumnFamilyHandle*> views_;   ///< by table; nullptr: new in this version
