@@ -1,6 +1,7 @@
 // Keys of an account and of a device. Ed25519 and X25519 by @noble/curves.
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
-import { type Bytes, owned, randomBytes } from "./bytes.ts";
+import { sha512 as digest512 } from "@noble/hashes/sha2.js";
+import { type Bytes, concat, owned, randomBytes, toHex } from "./bytes.ts";
 import { sha512 } from "./hash.ts";
 import { deriveKey } from "./keytree.ts";
 
@@ -42,10 +43,29 @@ export function sign(message: Uint8Array, seed: Uint8Array): Bytes {
   return owned(ed25519.sign(message, seed));
 }
 
+const { Point } = ed25519;
+const order = Point.Fn.ORDER;
+
+/**
+ * Ed25519 of RFC 8032 as libsodium checks it, so that all parties refuse the same signatures: S < L, key and R canonical and not of
+ * small order, and the equation without the cofactor. (The library's own check multiplies by the cofactor: it takes more.)
+ */
 export function verifySignature(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
+  if (signature.length !== 64 || publicKey.length !== 32) return false;
+  const r = signature.subarray(0, 32);
+  const s = littleEndian(signature.subarray(32));
+  if (s >= order) return false;
   try {
-    return ed25519.verify(signature, message, publicKey);
+    const key = Point.fromBytes(publicKey, false);
+    const commitment = Point.fromBytes(r, false);
+    if (key.isSmallOrder() || commitment.isSmallOrder()) return false;
+    const challenge = littleEndian(digest512(concat(r, publicKey, message))) % order;
+    return Point.BASE.multiplyUnsafe(s).equals(commitment.add(key.multiplyUnsafe(challenge)));
   } catch {
-    return false;
+    return false; // Not points of the curve.
   }
+}
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return BigInt(`0x${toHex(bytes.slice().reverse())}`);
 }

@@ -93,3 +93,33 @@ export function fromBase64Url(text: string): Bytes {
 export function owned(bytes: Uint8Array): Bytes {
   return new Uint8Array(bytes);
 }
+
+/** u64be. Throws RangeError for what JavaScript cannot count to. */
+export function u64be(value: number): Bytes {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError("Not a number of 64 bits that JavaScript can count to.");
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(value));
+  return out;
+}
+
+/** u16be length ‖ bytes */
+export function len16(bytes: Uint8Array): Bytes {
+  if (bytes.length > 0xffff) throw new RangeError("Too long for a length of 16 bits.");
+  return concat(Uint8Array.of(bytes.length >> 8, bytes.length & 255), bytes);
+}
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function isUuid(text: string): boolean {
+  return uuidPattern.test(text);
+}
+
+/** The 16 bytes of an account or session id. Throws bad-format unless it is the canonical lower-case text. */
+export function uuidBytes(text: string): Bytes {
+  if (!isUuid(text)) throw new CryptoError("bad-format", "Not an id as this relay writes them.");
+  return fromHex(text.replaceAll("-", ""));
+}
+
+export function uuidText(bytes: Uint8Array): string {
+  return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,4 +1,5 @@
-// SHA and HMAC by WebCrypto.
+// SHA and HMAC by WebCrypto; SHA-256 also without waiting.
+import { sha256 as digest256 } from "@noble/hashes/sha2.js";
 import { type Bytes, concat, equalBytes, owned, utf8 } from "./bytes.ts";
 
 async function hmac(hash: "SHA-256" | "SHA-512", key: Uint8Array, parts: readonly Uint8Array[]): Promise<Bytes> {
@@ -25,4 +26,8 @@ export function kdf(key: Uint8Array, label: string): Promise<Bytes> {
 
 export async function sha512(bytes: Uint8Array): Promise<Bytes> {
   return new Uint8Array(await globalThis.crypto.subtle.digest("SHA-512", owned(bytes)));
+}
+
+export function sha256(...parts: readonly Uint8Array[]): Bytes {
+  return owned(digest256(concat(...parts)));
 }

@@ -1,4 +1,5 @@
 export * from "./account.ts";
+export * from "./act.ts";
 export * from "./base32.ts";
 export * from "./box.ts";
 export * from "./bundle.ts";
@@ -17,3 +18,4 @@ export * from "./note.ts";
 export * from "./pairing.ts";
 export * from "./receipt.ts";
 export * from "./record.ts";
+export * from "./signedbox.ts";

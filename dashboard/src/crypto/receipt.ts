@@ -1,4 +1,5 @@
 // Deletion receipts: what the relay says, under its log's signature, when a session or an account was deleted (docs/protocol.md).
+import { isUuid } from "./bytes.ts";
 import { type Checkpoint, decimal, hashOf } from "./checkpoint.ts";
 import { CryptoError } from "./errors.ts";
 import { type NoteVerifier, openNote } from "./note.ts";
@@ -15,8 +16,6 @@ interface Common {
   readonly checkpoint: Checkpoint;
 }
 export type Receipt = (Common & { readonly about: "session"; readonly messages: number }) | (Common & { readonly about: "account"; readonly sessions: number; readonly machines: number });
-
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Throws bad-format for anything but exactly such a text. */
 export function parseReceipt(text: string): Receipt {
@@ -35,7 +34,7 @@ export function parseReceipt(text: string): Receipt {
   take(/^consortium deletion receipt 1$/);
   const [origin] = take(/^(.+)$/);
   const [about, id] = take(/^(session|account) (.+)$/);
-  if (origin === undefined || id === undefined || !uuidPattern.test(id)) throw refuse();
+  if (origin === undefined || id === undefined || !isUuid(id)) throw refuse();
   const [first, last] = take(/^revisions (\d+) to (\d+)$/);
   const counted: Pick<Extract<Receipt, { about: "session" }>, "about" | "messages"> | Pick<Extract<Receipt, { about: "account" }>, "about" | "sessions" | "machines"> =
     about === "session"

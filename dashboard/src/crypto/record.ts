@@ -1,5 +1,5 @@
 // One record of the log, with what proves that it is in it (docs/log-format.md "Records", docs/protocol.md).
-import { type Bytes, concat, fromBase64, owned, toHex } from "./bytes.ts";
+import { type Bytes, concat, fromBase64, owned, toHex, uuidText } from "./bytes.ts";
 import { type Checkpoint, hashOf } from "./checkpoint.ts";
 import { CryptoError } from "./errors.ts";
 import { hmacSha256 } from "./hash.ts";
@@ -69,10 +69,6 @@ export interface CheckedRecord {
 
 const headerBytes = 62;
 
-function uuid(bytes: Uint8Array): string {
-  return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
 function counted(value: bigint): number {
   if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new CryptoError("bad-format", "A number in a record is out of range.");
   return Number(value);
@@ -84,8 +80,8 @@ export function parseRecordHeader(bytes: Uint8Array): RecordHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     type: view.getUint16(0, true),
-    account: uuid(bytes.subarray(2, 18)),
-    stream: uuid(bytes.subarray(18, 34)),
+    account: uuidText(bytes.subarray(2, 18)),
+    stream: uuidText(bytes.subarray(18, 34)),
     revision: counted(view.getBigUint64(34, true)),
     seq: counted(view.getBigUint64(42, true)),
     time: counted(view.getBigInt64(50, true)),
