@@ -23,9 +23,15 @@ ed25519_signature ed25519_key::sign(byte_view message) const
     return out;
 }
 
+bool ed25519_is_usable(byte_view key) noexcept
+{
+    return key.size() == crypto_core_ed25519_BYTES && crypto_core_ed25519_is_valid_point(key.data()) == 1;
+}
+
 bool ed25519_verify(byte_view key, byte_view message, byte_view signature) noexcept
 {
-    return key.size() == crypto_sign_PUBLICKEYBYTES && signature.size() == crypto_sign_BYTES &&
+    // libsodium refuses S of the order and above, and R of small order; of keys it takes those of mixed order.
+    return ed25519_is_usable(key) && signature.size() == crypto_sign_BYTES &&
            crypto_sign_verify_detached(signature.data(), message.data(), message.size(), key.data()) == 0;
 }
 

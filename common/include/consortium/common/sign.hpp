@@ -24,7 +24,12 @@ private:
     ed25519_public public_{};
 };
 
-/// False for any signature that is not `key`'s of exactly `message`; sizes need not be checked before.
+/// Whether `key` is a point of the group of prime order, in its one encoding: for others signatures can be made of
+/// anything, or verifiers disagree.
+bool ed25519_is_usable(byte_view key) noexcept;
+
+/// False for any signature that is not `key`'s of exactly `message`; sizes need not be checked before. Strict, so that
+/// all who verify agree: a usable key, S below the group's order, R not of small order.
 bool ed25519_verify(byte_view key, byte_view message, byte_view signature) noexcept;
 
 } // namespace consortium

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/bytes.hpp"
 #include "consortium/common/clock.hpp"
+#include "consortium/common/device_kind.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/ids.hpp"
 #include <optional>
@@ -57,12 +58,7 @@ struct event_header
     friend bool operator==(const event_header&, const event_header&) = default;
 };
 
-enum class device_kind : std::uint8_t
-{
-    agent = 1,   ///< reaches only the sessions and machines it created
-    browser = 2, ///< reaches everything of its account
-    unnamed = 3, ///< a login without a device key (existing clients): one per account, reaches everything
-};
+using consortium::device_kind;
 
 // The bodies. Texts are the clients' ciphertext and are returned to the letter.
 struct account_created

@@ -1,4 +1,5 @@
 #pragma once
+#include "consortium/common/device_kind.hpp"
 #include "consortium/common/hash.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/e2ee/box.hpp"
@@ -9,11 +10,7 @@
 namespace consortium::e2ee
 {
 
-enum class device_kind : std::uint8_t
-{
-    agent = 1,
-    browser = 2,
-};
+using consortium::device_kind;
 
 /// What the link and the QR code carry, in the fragment: no request ever shows it to a relay.
 struct pairing_link

@@ -1,4 +1,5 @@
 #pragma once
+#include "consortium/common/device_kind.hpp"
 #include "consortium/protocol/v1/json.hpp"
 #include <vector>
 
@@ -7,12 +8,7 @@
 namespace consortium::protocol::v1
 {
 
-/// As pairing and login name it; the numbers are the kind byte of the pairing's mac.
-enum class device_kind : std::uint8_t
-{
-    agent = 1,
-    browser = 2,
-};
+using consortium::device_kind;
 std::string_view name(device_kind kind) noexcept;
 
 struct device_claim
