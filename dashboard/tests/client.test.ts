@@ -216,7 +216,7 @@ describe("sessions", () => {
     for (let i = 0; i < 5; i += 1) await agent.text(`line ${i}`);
     await client.revision.when((revision) => revision >= relay.onlyAccount.revision);
     const database = await Database.open(browser);
-    const written = () => database.get<{ revision: number }>("notes", `position:${relay.onlyAccount.id}`);
+    const written = () => database.get<{ revision: number }>("seen", `${relay.onlyAccount.id} position`);
     while (((await written())?.revision ?? 0) < relay.onlyAccount.revision);
     client.stop();
     relay.onlyAccount.revision -= 3;

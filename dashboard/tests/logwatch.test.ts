@@ -6,7 +6,7 @@ import { ApiError } from "../src/api/http.ts";
 import { Client } from "../src/state/client.ts";
 import { Database } from "../src/state/database.ts";
 import type { LogStatus } from "../src/state/logwatch.ts";
-import type { AlarmKind, Pin } from "../src/state/pins.ts";
+import type { AlarmKind, Pin } from "../src/state/logmemory.ts";
 import type { SessionModel } from "../src/state/session.ts";
 import { agentLogin, AgentSession } from "./fake-agent.ts";
 import { FakeLog } from "./fake-log.ts";
@@ -191,7 +191,7 @@ describe("an honest relay", () => {
     const agent = await agentSession();
     for (let i = 0; i < 20; i += 1) await agent.text(`line ${i}`);
     await Promise.all([verified(a), verified(b)]);
-    const pin = await (await Database.open(browser)).get<Pin>("notes", `pin:${relay.onlyAccount.id}:${relay.log}`);
+    const pin = await (await Database.open(browser)).get<Pin>("seen", `${relay.onlyAccount.id} log ${relay.log}`);
     expect(pin?.proved?.revision).toBe(relay.onlyAccount.revision);
     expect([a, b].map((client) => client.watch.get().alarm.get())).toEqual([null, null]);
   });
@@ -476,6 +476,7 @@ describe("deletion", () => {
     expect(client.farewell.get()).toMatchObject({ problem: null, extends: true, receipt: { about: "account", id, sessions: 1, machines: 0 } });
     const database = await Database.open(browser);
     expect(await database.all("notes")).toEqual([]);
+    expect(await database.all("seen")).toEqual([]);
     expect(await database.all("vault")).toEqual([]);
     expect(relay.accounts.size).toBe(0);
 

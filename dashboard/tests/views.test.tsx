@@ -15,7 +15,7 @@ import type { Client, Connection } from "../src/state/client.ts";
 import type { PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
-import type { Alarm } from "../src/state/pins.ts";
+import type { Alarm } from "../src/state/logmemory.ts";
 import { revisionsOf, type Row, Transcript } from "../src/state/transcript.ts";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";

@@ -46,23 +46,46 @@ export function sign(message: Uint8Array, seed: Uint8Array): Bytes {
 const { Point } = ed25519;
 const order = Point.Fn.ORDER;
 
+/** Canonical, and of the group of prime order: neither of small nor of mixed order. */
+export function isPublicKey(bytes: Uint8Array): boolean {
+  return pointOf(bytes) !== null;
+}
+
+/** Keys that were found to be usable: a chain of devices is signed by one key, and names the same ones again and again. */
+const usable = new Map<string, InstanceType<typeof Point>>();
+const usableMax = 4096;
+
+function pointOf(publicKey: Uint8Array): InstanceType<typeof Point> | null {
+  const known = usable.get(toHex(publicKey));
+  if (known !== undefined) return known;
+  try {
+    const point = Point.fromBytes(publicKey, false);
+    if (point.is0() || !point.isTorsionFree()) return null;
+    if (usable.size >= usableMax) usable.clear();
+    usable.set(toHex(publicKey), point);
+    return point;
+  } catch {
+    return null;
+  }
+}
+
 /**
- * Ed25519 of RFC 8032 as libsodium checks it, so that all parties refuse the same signatures: S < L, key and R canonical and not of
+ * Ed25519 of RFC 8032, checked so that all parties refuse the same: S < L, key and R canonical, the key as isPublicKey(), R not of
  * small order, and the equation without the cofactor. (The library's own check multiplies by the cofactor: it takes more.)
  */
 export function verifySignature(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
-  if (signature.length !== 64 || publicKey.length !== 32) return false;
-  const r = signature.subarray(0, 32);
+  if (signature.length !== 64) return false;
   const s = littleEndian(signature.subarray(32));
-  if (s >= order) return false;
+  const key = pointOf(publicKey);
+  if (s >= order || key === null) return false;
   try {
-    const key = Point.fromBytes(publicKey, false);
+    const r = signature.subarray(0, 32);
     const commitment = Point.fromBytes(r, false);
-    if (key.isSmallOrder() || commitment.isSmallOrder()) return false;
+    if (commitment.isSmallOrder()) return false;
     const challenge = littleEndian(digest512(concat(r, publicKey, message))) % order;
     return Point.BASE.multiplyUnsafe(s).equals(commitment.add(key.multiplyUnsafe(challenge)));
   } catch {
-    return false; // Not points of the curve.
+    return false; // R is no point of the curve.
   }
 }
 

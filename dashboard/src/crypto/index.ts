@@ -19,3 +19,4 @@ export * from "./pairing.ts";
 export * from "./receipt.ts";
 export * from "./record.ts";
 export * from "./signedbox.ts";
+export * from "./statement.ts";

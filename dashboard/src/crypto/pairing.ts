@@ -5,6 +5,7 @@ import { type Bytes, concat, equalBytes, fromBase64, fromBase64Url, fromUtf8, to
 import { sealName } from "./datakey.ts";
 import { CryptoError } from "./errors.ts";
 import { hmacSha256, kdf, verifyHmacSha256 } from "./hash.ts";
+import type { DeviceKind } from "./statement.ts";
 
 export interface PairingLink {
   /** Origin and path prefix of the relay the link names; null when only the fragment was given. */
@@ -14,8 +15,6 @@ export interface PairingLink {
   /** The secret no relay sees. */
   readonly secret: Bytes;
 }
-
-export type DeviceKind = "agent" | "browser";
 
 export interface PairingDevice {
   readonly publicKey: string;

@@ -27,10 +27,11 @@ import { callAgent } from "./agentcall.ts";
 import { Catalog, type Lists } from "./catalog.ts";
 import type { Database } from "./database.ts";
 import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
+import { LogMemory } from "./logmemory.ts";
 import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
 import { checkPairing, type PairingCheck } from "./pairing.ts";
-import { Pins } from "./pins.ts";
+import { Seen } from "./seen.ts";
 import type { SessionModel } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { type Identity, type Sealed, Vault } from "./vault.ts";
@@ -91,6 +92,7 @@ export class Client {
   #vault: Vault | null = null;
   #keys: AccountKeys | null = null;
   #accountId: string | null = null;
+  #seen: Seen | null = null;
   #socket: RelaySocket | null = null;
   #connected = false;
   #cursor: Position | null = null;
@@ -122,7 +124,7 @@ export class Client {
       devicesChanged: () => this.devicesChanged.set(this.devicesChanged.get() + 1),
     });
     this.lists = this.#catalog.lists;
-    this.watch = new Signal(this.#watchFor(""));
+    this.watch = new Signal(this.#noWatch());
     this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
     this.#publishProgress = coalesced(() => {
       this.revision.set(this.#highest);
@@ -134,6 +136,11 @@ export class Client {
 
   get accountId(): string | null {
     return this.#accountId;
+  }
+
+  /** What this browser saw of the account that is signed in. */
+  get seen(): Seen | null {
+    return this.#seen;
   }
 
   // --- Identity ---------------------------------------------------------------------------------------------
@@ -230,15 +237,20 @@ export class Client {
     this.#log = null;
     this.api.token = null;
     this.watch.get().close();
-    this.watch.set(this.#watchFor(""));
+    this.watch.set(this.#noWatch());
     this.#highest = 0;
     this.revision.set(0);
     this.queued.set(0);
   }
 
-  #watchFor(accountId: string): LogWatch {
-    const { database, watchIntervalMs } = this.#deps;
-    return new LogWatch({ api: this.api, pins: new Pins(database, accountId), accountId, now: this.#now, ...(watchIntervalMs === undefined ? {} : { intervalMs: watchIntervalMs }) });
+  #watchFor(accountId: string, memory: LogMemory): LogWatch {
+    const { watchIntervalMs } = this.#deps;
+    return new LogWatch({ api: this.api, memory, accountId, now: this.#now, ...(watchIntervalMs === undefined ? {} : { intervalMs: watchIntervalMs }) });
+  }
+
+  /** Of nobody: nothing is remembered, and nothing is asked. */
+  #noWatch(): LogWatch {
+    return this.#watchFor("", new LogMemory(this.#deps.database, ""));
   }
 
   async #enter(identity: Identity): Promise<void> {
@@ -248,10 +260,12 @@ export class Client {
     const login = identity.login as NonNullable<Identity["login"]>;
     this.#accountId = login.accountId;
     this.api.token = login.token;
-    const watch = this.#watchFor(login.accountId);
+    const seen = await Seen.open(this.#deps.database, login.accountId, (this.#keys as AccountKeys).publicKey);
+    this.#seen = seen;
+    const watch = this.#watchFor(login.accountId, seen.log);
     await watch.load();
     this.watch.set(watch);
-    this.#remembered = (await this.#deps.database.get<Position>("notes", `position:${login.accountId}`)) ?? null;
+    this.#remembered = await seen.log.position();
     this.#highest = this.#remembered?.revision ?? 0;
     this.revision.set(this.#highest);
     this.#outbox = new Outbox({
@@ -340,10 +354,8 @@ export class Client {
 
   async #writePosition(): Promise<void> {
     const position = this.#remembered;
-    if (position === null || this.#accountId === null || this.phase.get() !== "ready") return;
-    await this.#deps.database.update<Position>("notes", `position:${this.#accountId}`, (stored) =>
-      stored !== undefined && stored.log === position.log && stored.revision > position.revision ? stored : position,
-    );
+    if (position === null || this.phase.get() !== "ready") return;
+    await this.#seen?.log.reached(position);
   }
 
   #advance(revision: number): void {

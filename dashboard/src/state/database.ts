@@ -1,7 +1,9 @@
-// IndexedDB, as promises. Three stores: `vault` (keys), `outbox` (prompts not yet stored by the relay), `notes` (all else).
+// IndexedDB, as promises. Four stores: `vault` (keys), `outbox` (prompts not yet stored by the relay), `seen` (what this browser saw
+// and holds the relay to), `notes` (all else).
 
-export type StoreName = "vault" | "outbox" | "notes";
-const stores: readonly StoreName[] = ["vault", "outbox", "notes"];
+export type StoreName = "vault" | "outbox" | "seen" | "notes";
+const stores: readonly StoreName[] = ["vault", "outbox", "seen", "notes"];
+const version = 2;
 
 export class Database {
   #db: IDBDatabase;
@@ -12,11 +14,16 @@ export class Database {
 
   static open(factory: IDBFactory = globalThis.indexedDB, name = "consortium"): Promise<Database> {
     return new Promise((resolve, reject) => {
-      const request = factory.open(name, 1);
+      const request = factory.open(name, version);
       request.onupgradeneeded = () => {
-        for (const store of stores) request.result.createObjectStore(store);
+        const { result: db } = request;
+        for (const store of stores) if (!db.objectStoreNames.contains(store)) db.createObjectStore(store);
       };
-      request.onsuccess = () => resolve(new Database(request.result));
+      request.onsuccess = () => {
+        // A tab with a newer version of this page must not wait for this one.
+        request.result.onversionchange = () => request.result.close();
+        resolve(new Database(request.result));
+      };
       request.onerror = () => reject(request.error ?? new Error("IndexedDB is not available."));
     });
   }

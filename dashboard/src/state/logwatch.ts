@@ -3,7 +3,7 @@
 import { type Api, ApiError } from "../api/http.ts";
 import type { LogKey } from "../api/types.ts";
 import { type CheckedRecord, type Checkpoint, openCheckpoint, parseVerifier, type RecordHeader, toHex, type WireRecord } from "../crypto/index.ts";
-import { type Alarm, type LogChange, type Pin, Pins } from "./pins.ts";
+import { type Alarm, type LogChange, type Pin, LogMemory } from "./logmemory.ts";
 import { acceptCheckpoint, acceptRecord, acceptRow, checkExtends, compare, type Place, ranges, Refuted, type Shown } from "./proofs.ts";
 import { Signal } from "./signal.ts";
 
@@ -49,7 +49,7 @@ export type EntryProof = "none" | "proved" | "refuted";
 
 export interface WatchDeps {
   readonly api: Api;
-  readonly pins: Pins;
+  readonly memory: LogMemory;
   readonly accountId: string;
   readonly now: () => number;
   /** Between two checks while entries flow. */
@@ -107,8 +107,8 @@ export class LogWatch {
 
   /** What this browser remembers, before anything is asked. */
   async load(): Promise<void> {
-    this.#setAlarms(await this.#deps.pins.alarms());
-    this.#setChange(await this.#deps.pins.change());
+    this.#setAlarms(await this.#deps.memory.alarms());
+    this.#setChange(await this.#deps.memory.change());
   }
 
   // --- What happens -------------------------------------------------------------------------------------------
@@ -164,17 +164,17 @@ export class LogWatch {
   }
 
   /** Something else than a check found the relay contradicting what this browser has seen. */
-  async contradicts(text: string, evidence: unknown = null): Promise<void> {
-    await this.#raise(new Refuted("shorter", text, evidence));
+  async contradicts(text: string, evidence: unknown = null, kind: "shorter" | "seen" = "shorter"): Promise<void> {
+    await this.#raise(new Refuted(kind, text, evidence));
   }
 
   async acknowledge(): Promise<void> {
-    this.#setAlarms(await this.#deps.pins.acknowledgeAlarms());
+    this.#setAlarms(await this.#deps.memory.acknowledgeAlarms());
   }
 
   async acknowledgeChange(): Promise<void> {
-    await this.#deps.pins.acknowledgeChange();
-    this.#setChange(await this.#deps.pins.change());
+    await this.#deps.memory.acknowledgeChange();
+    this.#setChange(await this.#deps.memory.change());
   }
 
   /** Checks now, and proves the latest entries once more under one checkpoint. Resolves when it is done. */
@@ -199,7 +199,7 @@ export class LogWatch {
 
   /** The pin of the relay's present log. */
   async pin(): Promise<Pin | null> {
-    return this.#log === null ? null : this.#deps.pins.get(this.#log);
+    return this.#log === null ? null : this.#deps.memory.get(this.#log);
   }
 
   /**
@@ -392,8 +392,8 @@ export class LogWatch {
       // Said below.
     }
     if (name !== `consortium-log/${log}` || origin !== name) throw new Refuted("key", "The relay's key is not one of this log.", this.#keyed);
-    this.#setChange(await this.#deps.pins.current(log, this.#deps.now()));
-    const pin = await this.#deps.pins.pin(log, key, this.#deps.now());
+    this.#setChange(await this.#deps.memory.current(log, this.#deps.now()));
+    const pin = await this.#deps.memory.pin(log, key, this.#deps.now());
     if (pin.key !== key) {
       const keyed = this.#keyed;
       this.#keyed = null;
@@ -428,7 +428,7 @@ export class LogWatch {
   }
 
   async #advance(pin: Pin, note: string, change: Partial<Pick<Pin, "first" | "proved">>): Promise<Pin> {
-    const next = await this.#deps.pins.advance(pin, { ...change, checkpoint: note, acceptedAt: this.#deps.now() });
+    const next = await this.#deps.memory.advance(pin, { ...change, checkpoint: note, acceptedAt: this.#deps.now() });
     if (next === null || this.#closed) throw new Overtaken();
     return next;
   }
@@ -458,14 +458,15 @@ export class LogWatch {
   // --- What is said of it -------------------------------------------------------------------------------------
 
   async #raise(problem: Refuted): Promise<void> {
-    this.#set({ state: "refuted", trouble: problem.message });
+    // What was seen beside the log says nothing of the log itself.
+    if (problem.kind !== "seen") this.#set({ state: "refuted", trouble: problem.message });
     const pin = await this.pin();
     const base = pin === null ? "" : `${pin.log} ${pin.version}`;
     // The same again is not news.
-    if (this.alarms.get().some((known) => known.kind === problem.kind && (known.text === problem.message || (base !== "" && known.base === base)))) return;
+    if (this.alarms.get().some((known) => known.kind === problem.kind && (known.text === problem.message || (problem.kind !== "seen" && base !== "" && known.base === base)))) return;
     const alarm: Alarm = { kind: problem.kind, at: this.#deps.now(), text: problem.message, base, evidence: { found: problem.evidence, pin }, acknowledged: false };
     this.#setAlarms([...this.alarms.get(), alarm]);
-    await this.#deps.pins.addAlarm(alarm);
+    await this.#deps.memory.addAlarm(alarm);
   }
 
   #setAlarms(alarms: readonly Alarm[]): void {

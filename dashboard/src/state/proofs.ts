@@ -14,7 +14,7 @@ import {
   verifyConsistency,
   type WireRecord,
 } from "../crypto/index.ts";
-import type { AlarmKind } from "./pins.ts";
+import type { AlarmKind } from "./logmemory.ts";
 
 /** The relay contradicts itself, or what this browser accepted before. */
 export class Refuted extends Error {

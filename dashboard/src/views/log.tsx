@@ -10,7 +10,7 @@ import { Page } from "../components/page.tsx";
 import { Checked } from "../components/truthline.tsx";
 import { eventNames } from "../crypto/index.ts";
 import type { LogStatus, LogWatch } from "../state/logwatch.ts";
-import type { Alarm, AlarmKind } from "../state/pins.ts";
+import type { Alarm, AlarmKind } from "../state/logmemory.ts";
 
 export function LogView(): ReactElement {
   const client = useClient();

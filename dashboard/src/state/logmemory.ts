@@ -1,4 +1,6 @@
-// What this browser remembers of a relay's log: the key it pinned, the last state it accepted, and what it was alarmed by.
+// What this browser remembers of the logs of a relay: the keys it pinned, the last states it accepted, how far it has seen, and what
+// it was alarmed by. A part of Seen.
+import type { Position } from "../api/types.ts";
 import type { Database } from "./database.ts";
 
 export interface Pin {
@@ -17,7 +19,8 @@ export interface Pin {
   readonly version: number;
 }
 
-export type AlarmKind = "key" | "signature" | "shorter" | "history" | "entry" | "missing" | "shown";
+/** What the log contradicted; `seen`: something else that this browser had seen. */
+export type AlarmKind = "key" | "signature" | "shorter" | "history" | "entry" | "missing" | "shown" | "seen";
 
 export interface Alarm {
   readonly kind: AlarmKind;
@@ -41,7 +44,7 @@ export interface LogChange {
 
 const alarmsMax = 10;
 
-export class Pins {
+export class LogMemory {
   #database: Database;
   #account: string;
 
@@ -51,51 +54,62 @@ export class Pins {
   }
 
   #key(log: string): string {
-    return `pin:${this.#account}:${log}`;
+    return `${this.#account} log ${log}`;
   }
 
   /** The pin of this log; made now if it is seen for the first time. Whoever comes first decides the key. */
   async pin(log: string, key: string, now: number): Promise<Pin> {
     const fresh: Pin = { log, key, pinnedAt: now, checkpoint: null, acceptedAt: 0, first: null, proved: null, version: 1 };
-    return (await this.#database.update<Pin>("notes", this.#key(log), (stored) => stored ?? fresh)) as Pin;
+    return (await this.#database.update<Pin>("seen", this.#key(log), (stored) => stored ?? fresh)) as Pin;
   }
 
   async get(log: string): Promise<Pin | null> {
-    return (await this.#database.get<Pin>("notes", this.#key(log))) ?? null;
+    return (await this.#database.get<Pin>("seen", this.#key(log))) ?? null;
   }
 
   /** Replaces `before` by what follows from it; null when another tab was faster. */
   async advance(before: Pin, change: Partial<Pick<Pin, "checkpoint" | "acceptedAt" | "first" | "proved">>): Promise<Pin | null> {
     const next: Pin = { ...before, ...change, version: before.version + 1 };
-    const stored = await this.#database.update<Pin>("notes", this.#key(before.log), (now) => (now?.version === before.version ? next : now));
+    const stored = await this.#database.update<Pin>("seen", this.#key(before.log), (now) => (now?.version === before.version ? next : now));
     return stored === undefined || stored.version !== next.version || stored.checkpoint !== next.checkpoint ? null : next;
   }
 
   /** Notes which log the relay has. */
   async current(log: string, now: number): Promise<LogChange> {
-    return (await this.#database.update<LogChange>("notes", `log:${this.#account}`, (stored) => {
+    return (await this.#database.update<LogChange>("seen", `${this.#account} logs`, (stored) => {
       if (stored?.log === log) return stored;
       return { log, before: stored?.log ?? null, at: now, acknowledged: stored === undefined };
     })) as LogChange;
   }
 
   async change(): Promise<LogChange | null> {
-    return (await this.#database.get<LogChange>("notes", `log:${this.#account}`)) ?? null;
+    return (await this.#database.get<LogChange>("seen", `${this.#account} logs`)) ?? null;
   }
 
   async acknowledgeChange(): Promise<void> {
-    await this.#database.update<LogChange>("notes", `log:${this.#account}`, (stored) => (stored === undefined ? undefined : { ...stored, acknowledged: true }));
+    await this.#database.update<LogChange>("seen", `${this.#account} logs`, (stored) => (stored === undefined ? undefined : { ...stored, acknowledged: true }));
   }
 
   async alarms(): Promise<readonly Alarm[]> {
-    return (await this.#database.get<Alarm[]>("notes", `alarms:${this.#account}`)) ?? [];
+    return (await this.#database.get<Alarm[]>("seen", `${this.#account} alarms`)) ?? [];
   }
 
   async addAlarm(alarm: Alarm): Promise<readonly Alarm[]> {
-    return (await this.#database.update<readonly Alarm[]>("notes", `alarms:${this.#account}`, (stored) => [...(stored ?? []), alarm].slice(-alarmsMax))) ?? [];
+    return (await this.#database.update<readonly Alarm[]>("seen", `${this.#account} alarms`, (stored) => [...(stored ?? []), alarm].slice(-alarmsMax))) ?? [];
   }
 
   async acknowledgeAlarms(): Promise<readonly Alarm[]> {
-    return (await this.#database.update<readonly Alarm[]>("notes", `alarms:${this.#account}`, (stored) => (stored ?? []).map((alarm) => ({ ...alarm, acknowledged: true })))) ?? [];
+    return (await this.#database.update<readonly Alarm[]>("seen", `${this.#account} alarms`, (stored) => (stored ?? []).map((alarm) => ({ ...alarm, acknowledged: true })))) ?? [];
+  }
+
+  /** How far this browser has seen the account's stream. */
+  async position(): Promise<Position | null> {
+    return (await this.#database.get<Position>("seen", `${this.#account} position`)) ?? null;
+  }
+
+  async reached(position: Position): Promise<void> {
+    await this.#database.update<Position>("seen", `${this.#account} position`, (stored) =>
+      stored !== undefined && stored.log === position.log && stored.revision > position.revision ? stored : position,
+    );
   }
 }
