@@ -1,12 +1,15 @@
 /// The real `consortium` in a terminal, driving the real Claude Code against the scripted API.
 
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { claudeEnvironment, claudeProgram } from './claude.ts';
+import type { Person } from './e2ee.ts';
 import { freshDirectory, program } from './places.ts';
 import { Terminal } from './terminal.ts';
+import { waitFor } from './wait.ts';
 
 export interface AgentOptions {
   relay: string;
@@ -79,24 +82,46 @@ export class Machine {
   }
 }
 
-/** The pairing link in the terminal; chooses pairing where it asks how to begin. */
-export async function linkIn(terminal: Terminal): Promise<string> {
-  const link = /https?:\/\/[^\s]+\/pair#v=1&pk=[\w-]{43}&s=[\w-]{43}/;
+/** The pairing link in the terminal that is shown last; chooses pairing where it asks how to begin. */
+export async function linkIn(terminal: Terminal, { not }: { not?: string } = {}): Promise<string> {
+  const link = /https?:\/\/[^\s]+\/pair#v=2&pk=[\w-]{43}&s=[\w-]{43}/g;
   const choice = /\b1[).:\]]?\s+[^\n]*pair/i;
-  const [text] = await terminal.shows(new RegExp(`${link.source}|${choice.source}`, 'i'));
-  if (link.test(text)) return text;
-  await terminal.type('1');
-  await terminal.press('Enter');
-  return (await terminal.shows(link))[0];
+  let chosen = false;
+  return waitFor('a pairing link', async () => {
+    const screen = await terminal.screen();
+    const found = screen.match(link)?.filter((text) => text !== not).at(-1);
+    if (found === undefined && !chosen && choice.test(screen)) {
+      chosen = true;
+      await terminal.type('1');
+      await terminal.press('Enter');
+    }
+    return found;
+  }, { ms: 20_000, every: 50, last: () => terminal.screen() });
 }
 
-/** The comparison code in the terminal. */
-export async function codeIn(terminal: Terminal): Promise<string> {
-  return (await terminal.shows(/\b\d{3} \d{3} \d{3} \d{3}\b/))[0];
+/** Types digits at the terminal, as the dashboard shows them. */
+export async function typeCode(terminal: Terminal, digits: string): Promise<void> {
+  await terminal.shows(digitsAsked);
+  await terminal.type(digits);
+  await terminal.press('Enter');
 }
 
-/** The person at the terminal says that the codes are equal, or that they are not. */
-export async function answerCode(terminal: Terminal, equal: boolean): Promise<void> {
-  await terminal.type(equal ? 'y' : 'n');
-  await terminal.press('Enter');
+/** The terminal asks for the digits of the dashboard. */
+export const digitsAsked = /six digits|digits|code/i;
+
+/** Two groups of three digits in the terminal that nobody typed. */
+export async function codeIn(terminal: Terminal, typed: string): Promise<string> {
+  return waitFor('digits in the terminal', async () => {
+    const screen = (await terminal.screen()).replaceAll(typed, '');
+    return /(?<![\d ])\d{3} \d{3}(?! ?\d)/.exec(screen)?.[0];
+  }, { ms: 20_000, every: 50, last: () => terminal.screen() });
+}
+
+/** Pairs what waits in the terminal with this person, who does all as it should be. */
+export async function pair(terminal: Terminal, person: Person): Promise<void> {
+  const answered = await person.answer(await linkIn(terminal));
+  await answered.revealed();
+  await typeCode(terminal, answered.shown);
+  assert.equal(await codeIn(terminal, answered.shown), answered.asked);
+  await answered.confirm();
 }

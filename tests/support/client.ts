@@ -1,35 +1,15 @@
 /// A client of the wire alone: login, HTTP, and the official socket.io-client. Payloads are opaque here; what is in
 /// them is the business of `e2ee.ts`.
 
-import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
 import { endLater } from './cleanup.ts';
+import { accountOf } from './independent/account.ts';
+import { SigningKey } from './independent/ed25519.ts';
+import { DeviceChain, sealDeviceName } from './independent/statement.ts';
 import { waitFor, within } from './wait.ts';
 
-// ------------------------------------------------------------------------------------------------------- keys
-
-/** An Ed25519 pair from a 32-byte seed: an account (the seed is its secret) or a device. */
-export class SigningKey {
-  readonly seed: Buffer;
-  readonly publicKey: Buffer;
-  readonly #key: KeyObject;
-
-  constructor(seed: Uint8Array = randomBytes(32)) {
-    this.seed = Buffer.from(seed);
-    const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), this.seed]);
-    this.#key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
-    this.publicKey = createPublicKey(this.#key).export({ format: 'der', type: 'spki' }).subarray(-32);
-  }
-
-  get base64(): string {
-    return this.publicKey.toString('base64');
-  }
-
-  sign(...parts: Uint8Array[]): Buffer {
-    return sign(null, Buffer.concat(parts), this.#key);
-  }
-}
-
+export { SigningKey };
 export const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes as Uint8Array).toString('base64');
 export const randomText = (bytes = 16) => randomBytes(bytes).toString('base64');
 export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
@@ -72,28 +52,42 @@ export async function request(
 export interface Device {
   key: SigningKey;
   kind: 'agent' | 'browser';
-  sealedName: string;
+  name: string;
 }
 
-export const newDevice = (kind: Device['kind'] = 'browser'): Device => ({ key: new SigningKey(), kind, sealedName: randomText(40) });
+export const newDevice = (kind: Device['kind'] = 'browser', name: string = `some ${kind}`): Device => ({ key: new SigningKey(), kind, name });
 
-/** The body of `POST /v1/auth` that answers this challenge. */
-export function answerChallenge(challenge: string, account: SigningKey, device?: Device): Record<string, unknown> {
+/** The body of `POST /v1/auth` that answers this challenge with the account's key. */
+export function answerChallenge(challenge: string, account: SigningKey, device?: Device, more: { statement?: string; create?: boolean } = {}): Record<string, unknown> {
   const bytes = Buffer.from(challenge, 'base64');
-  const body = { publicKey: account.base64, challenge };
+  const body = { publicKey: account.base64, challenge, ...more };
   if (!device) return { ...body, signature: base64(account.sign(bytes)) };
   return {
     ...body,
     signature: base64(account.sign(bytes, device.key.publicKey)),
-    device: { publicKey: device.key.base64, kind: device.kind, sealedName: device.sealedName },
+    device: { publicKey: device.key.base64, kind: device.kind },
     deviceSignature: base64(device.key.sign(bytes, device.key.publicKey)),
   };
 }
 
-export async function askChallenge(url: string, account: SigningKey, origin = new URL(url).origin): Promise<string> {
-  const { status, body } = await request(`${url}/v1/auth/challenge`, 'POST', { publicKey: account.base64, origin });
+/** A challenge for an account's key, or for a device's. */
+export async function askChallenge(url: string, key: SigningKey, origin = new URL(url).origin): Promise<string> {
+  const { status, body } = await request(`${url}/v1/auth/challenge`, 'POST', { publicKey: key.base64, origin });
   if (status !== 200) throw new Error(`challenge: ${status} ${JSON.stringify(body)}`);
   return body.challenge;
+}
+
+/** The chain as the relay gives it, checked; a broken one is an error. */
+export function chainOf(accountId: string, accountKey: Uint8Array, statements: readonly string[]): DeviceChain {
+  const { chain, broken } = DeviceChain.read(accountId, accountKey, statements);
+  if (broken !== undefined) throw new Error(`the relay's chain is broken at ${chain.statements.length + 1}: ${broken}`);
+  return chain;
+}
+
+/** The next statement of a chain, in base64. */
+export function nextStatement(chain: DeviceChain, account: SigningKey, action: 'add' | 'revoke', { key, kind, name }: Pick<Device, 'kind' | 'name'> & { key: { publicKey: Uint8Array } }): string {
+  const sealed = action === 'add' ? sealDeviceName(name, accountOf(account.seed).content.publicKey) : undefined;
+  return base64(chain.next(account, action, key.publicKey, kind, Date.now(), sealed));
 }
 
 /** Signed in: HTTP with a token, and sockets. */
@@ -103,25 +97,64 @@ export class Login {
   readonly accountId: string;
   readonly deviceId: string;
   readonly account: SigningKey;
+  readonly device: Device;
 
-  constructor(url: string, account: SigningKey, { token, accountId, deviceId }: { token: string; accountId: string; deviceId: string }) {
+  constructor(url: string, account: SigningKey, device: Device, { token, accountId, deviceId }: { token: string; accountId: string; deviceId: string }) {
     this.url = url;
     this.account = account;
+    this.device = device;
     this.token = token;
     this.accountId = accountId;
     this.deviceId = deviceId;
   }
 
+  /** With the account's key; a device that the chain does not name is added to it, an account that is not there made. */
   static async in(url: string, account = new SigningKey(), device: Device = newDevice()): Promise<Login> {
-    const challenge = await askChallenge(url, account);
-    const { status, body } = await request(`${url}/v1/auth`, 'POST', answerChallenge(challenge, account, device));
-    if (status !== 200) throw new Error(`login: ${status} ${JSON.stringify(body)}`);
-    return new Login(url, account, body);
+    let answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(await askChallenge(url, account), account, device, { create: true }));
+    for (let tries = 0; answer.status === 409 && answer.body.statements !== undefined && tries < 3; ++tries) {
+      const { accountId, statements, challenge } = answer.body;
+      const statement = nextStatement(chainOf(accountId, account.publicKey, statements), account, 'add', device);
+      answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(challenge, account, device, { create: true, statement }));
+    }
+    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return new Login(url, account, device, answer.body);
+  }
+
+  /** The body of `POST /v1/auth` of a device that signs in alone. */
+  static async aloneBody(url: string, accountId: string, device: Device): Promise<Record<string, unknown>> {
+    const challenge = await askChallenge(url, device.key);
+    return {
+      accountId,
+      device: { publicKey: device.key.base64, kind: device.kind },
+      challenge,
+      deviceSignature: base64(device.key.sign(Buffer.from(challenge, 'base64'), device.key.publicKey)),
+    };
+  }
+
+  /** Of a device that the relay's chain names as good. */
+  static async alone(url: string, account: SigningKey, accountId: string, device: Device): Promise<Login> {
+    const answer = await request(`${url}/v1/auth`, 'POST', await Login.aloneBody(url, accountId, device));
+    if (answer.status !== 200) throw new Error(`login alone: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return new Login(url, account, device, answer.body);
+  }
+
+  /** The relay's chain, checked. */
+  async chain(): Promise<DeviceChain> {
+    return chainOf(this.accountId, this.account.publicKey, (await this.must('GET', '/v1/devices')).statements);
+  }
+
+  /** Revokes a device of the account, as any holder of its secret can. */
+  async revoke(key: Uint8Array): Promise<void> {
+    const chain = await this.chain();
+    const known = chain.find(key);
+    if (!known) throw new Error('the chain does not name this device');
+    const statement = nextStatement(chain, this.account, 'revoke', { key: { publicKey: key }, kind: known.kind === 1 ? 'agent' : 'browser', name: '' });
+    await this.must('POST', '/v1/devices/statements', { statements: [statement] });
   }
 
   get = (path: string) => request(this.url + path, 'GET', undefined, { token: this.token });
   post = (path: string, body?: unknown) => request(this.url + path, 'POST', body, { token: this.token });
-  delete = (path: string) => request(this.url + path, 'DELETE', undefined, { token: this.token });
+  delete = (path: string, body?: unknown) => request(this.url + path, 'DELETE', body, { token: this.token });
 
   /** The answer's body; any other status than 200 is an error. */
   async must(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<any> {

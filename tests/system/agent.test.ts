@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
+import { linkIn, Machine, pair as pairWith } from '../support/agent.ts';
 import { claudeProgram } from '../support/claude.ts';
 import { Person, parseSecret } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
@@ -30,9 +30,7 @@ const newMachine = (env: Record<string, string> = {}) => new Machine({ relay: re
 /** Pairs what waits in the terminal with a new person. */
 async function pair(terminal: Terminal): Promise<Person> {
   const person = await Person.signIn(relay.url);
-  const code = await person.approve(await linkIn(terminal));
-  assert.equal(await codeIn(terminal), code);
-  await answerCode(terminal, true);
+  await pairWith(terminal, person);
   return person;
 }
 
@@ -71,11 +69,11 @@ describe('consortium', () => {
     await other.stop();
     await using machine = new Machine({ relay: `http://127.0.0.1:${port}`, api: api.url });
     const terminal = await machine.start();
-    const link = await linkIn(terminal);
+    await linkIn(terminal);
     await other.start(port);
     const person = await Person.signIn(other.url);
-    await person.approve(link);
-    await codeIn(terminal);
+    await pairWith(terminal, person);
+    (await person.join()).close();
     await other.close();
   });
 
@@ -173,10 +171,9 @@ describe('consortium', () => {
     const terminal = await machine.start();
     const person = await pair(terminal);
     const conversation = await person.join();
-    const { devices } = await person.login.must('GET', '/v1/devices');
-    const agent = devices.find(({ kind }: any) => kind === 'agent');
-    await person.login.must('DELETE', `/v1/devices/${agent.id}`);
-    await terminal.shows(/no access to the account any more/);
+    const [session] = await person.sessions();
+    await person.login.revoke(session!.device);
+    await terminal.shows(/revoked/i);
     conversation.close();
   });
 

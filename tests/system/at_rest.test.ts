@@ -8,8 +8,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { answerChallenge, askChallenge, Login, newDevice, request, SigningKey } from '../support/client.ts';
+import { Pairing, Person } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
 import { disguises, findings } from '../support/plaintext.ts';
+import { refused } from '../support/refusals.ts';
 import { Relay, run } from '../support/relay.ts';
 
 /** Everything that was planted, or made by the relay, by the name of its place. */
@@ -38,9 +40,8 @@ class Planted {
     return value;
   }
   device(place: string, kind?: 'agent' | 'browser') {
-    const device = newDevice(kind);
+    const device = newDevice(kind, this.text(`${place}'s name`));
     this.bytes(`${place}'s key`, device.key.publicKey);
-    this.bytes(`${place}'s sealed name`, Buffer.from(device.sealedName, 'base64'));
     return device;
   }
   login(place: string, login: Login): Login {
@@ -82,23 +83,28 @@ it('finds nothing of anybody in any file', { timeout: 120_000 }, async () => {
   const browser = planted.device('the browser');
   const challenge = await askChallenge(relay.url, account, origin);
   planted.values.push(['the challenge', challenge]);
-  const { status, body } = await request(`${relay.url}/v1/auth`, 'POST', answerChallenge(challenge, account, browser));
-  assert.equal(status, 200);
-  const login = planted.login('the browser', new Login(relay.url, account, body));
+  refused(await request(`${relay.url}/v1/auth`, 'POST', answerChallenge(challenge, account, browser)), 404, 'not-found');
+  const login = planted.login('the browser', await Login.in(relay.url, account, browser));
+  const person = new Person(login);
   const lost = planted.login('the lost browser', await Login.in(relay.url, account, planted.device('the lost browser')));
   const agent = planted.login('the agent', await Login.in(relay.url, account, planted.device('the agent', 'agent')));
 
-  // Pairing, approved and left alone.
-  const pair = async (place: string) => {
-    const publicKey = planted.sealed(`${place}: the request's key`, 32);
-    const device = { publicKey: planted.sealed(`${place}: the device's key`, 32), kind: 'agent', sealedName: planted.sealed(`${place}: the sealed name`) };
-    const asked = { publicKey, sealed: true, device, mac: planted.sealed(`${place}: the mac`, 32) };
-    assert.equal((await request(`${relay.url}/v1/auth/request`, 'POST', asked)).status, 200);
-    return publicKey;
+  // Pairings: left alone, refused, completed.
+  const pairing = (place: string) => {
+    const made = new Pairing(relay.url, planted.text(`${place}: the name`), { device: planted.device(`${place}: the device`, 'agent') });
+    planted.bytes(`${place}: the request's key`, made.box.publicKey);
+    planted.bytes(`${place}: the secret of the link`, made.link.secret);
+    planted.bytes(`${place}: the nonce`, made.nonce);
+    for (const field of ['commit', 'signature', 'mac'] as const) planted.bytes(`${place}: the ${field}`, Buffer.from(made.body[field], 'base64'));
+    return made;
   };
-  await pair('a pairing left alone');
-  const publicKey = await pair('a pairing');
-  await login.must('POST', '/v1/auth/response', { publicKey, response: planted.sealed('the answer', 200), sealedName: planted.sealed('the agent, as it is called') });
+  await pairing('a pairing left alone').ask();
+  const ended = pairing('a pairing that is refused');
+  await ended.ask();
+  planted.bytes('an answer', Buffer.from((await person.answer(ended.text)).response, 'base64'));
+  await ended.refuse();
+  await pairing('a pairing').complete(person);
+  for (const statement of (await login.chain()).statements) planted.bytes('a statement', statement);
   for (const { id } of (await login.must('GET', '/v1/devices')).devices) planted.id('a device', id);
 
   // Machines and sessions, everything they can say, and what is only passed on.
@@ -152,11 +158,14 @@ it('finds nothing of anybody in any file', { timeout: 120_000 }, async () => {
     const done = await run(program('consortium-admin'), ['compact', '--data', relay.data]);
     assert.equal(done.code, 0, done.stderr);
   };
-  await login.must('DELETE', `/v1/devices/${lost.deviceId}`);
+  await login.revoke(lost.device.key.publicKey);
+  planted.bytes('a revocation', (await login.chain()).statements.at(-1)!);
   await compact();
   assert.ok(scan('in table files', 10).some((path) => path.endsWith('.sst')));
 
-  await login.must('DELETE', `/v1/sessions/${deleted}`);
+  const deletion = person.deletion(deleted);
+  planted.bytes('the signature of a deletion', Buffer.from(deletion.signature, 'base64'));
+  await login.must('DELETE', `/v1/sessions/${deleted}`, deletion);
   assert.ok([200, 404].includes((await login.delete(`/v1/machines/${encodeURIComponent(removed)}`)).status));
   scan('after deletions', 10);
   await compact();

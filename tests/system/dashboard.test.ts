@@ -40,7 +40,7 @@ describe('several sessions', () => {
     person = await Person.signIn(relay.url);
     for (const name of ['alpha', 'beta', 'gamma']) owners.push(await SessionOwner.start(person, { path: `/home/someone/${name}` }));
     dashboard = await Dashboard.open(browser, relay.url);
-    await dashboard.signIn(base32Of(person.keys.secret));
+    await dashboard.signIn(base32Of(person.secret));
   });
   after(async () => {
     for (const owner of owners) owner.close();
@@ -110,7 +110,7 @@ describe('several sessions', () => {
     const other = await Browser.start({ width: 390, height: 844 });
     const stranger = await Person.signIn(relay.url);
     const phone = await Dashboard.open(other, relay.url);
-    await phone.signIn(base32Of(stranger.keys.secret));
+    await phone.signIn(base32Of(stranger.secret));
     await phone.by('empty').or(phone.by('pair-machine-empty')).first().waitFor();
     assert.equal(await phone.by('session-row').count(), 0);
     await other.close();

@@ -64,7 +64,7 @@ describe('an honest relay', () => {
     owner = await SessionOwner.start(person, { path: '/home/someone/harbor' });
     await owner.say('said before this browser first looked');
     dashboard = await Dashboard.open(browser, relay.url);
-    await dashboard.signIn(base32Of(person.keys.secret));
+    await dashboard.signIn(base32Of(person.secret));
   });
   after(async () => {
     owner.close();
@@ -161,7 +161,7 @@ describe('an honest relay', () => {
     assert.equal((await request(`${relay.url}/v1/sessions`, 'GET', undefined, { token: person.login.token })).status, 401);
     await dashboard.page.reload();
     await dashboard.by('new-identity').waitFor();
-    await dashboard.signIn(base32Of(person.keys.secret));
+    await dashboard.signIn(base32Of(person.secret));
     await allVerified(dashboard);
     assert.equal(await dashboard.by('session-row').count(), 0);
     assert.deepEqual(browser.complaints.filter((text) => text.startsWith('uncaught') || text.includes('Content Security Policy')), []);
@@ -175,7 +175,7 @@ describe('a relay that was set back to a copy', () => {
     try {
       const person = await Person.signIn(relay.url);
       const dashboard = await Dashboard.open(browser, relay.url);
-      await dashboard.signIn(base32Of(person.keys.secret));
+      await dashboard.signIn(base32Of(person.secret));
       await allVerified(dashboard);
       await relay.stop();
       using copy = freshDirectory('copy');
@@ -240,7 +240,7 @@ describe('a relay that lies', () => {
   async function signIn(): Promise<void> {
     browser = await Browser.start();
     dashboard = await Dashboard.open(browser, lying.url);
-    await dashboard.signIn(base32Of(person.keys.secret));
+    await dashboard.signIn(base32Of(person.secret));
   }
   const alarm = async (words: RegExp) => {
     await dashboard.page.locator('[data-testid=truth-line][data-t=bad]').waitFor();

@@ -6,8 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
-import { ChainChecker, Person, type Conversation } from '../support/e2ee.ts';
+import { Machine, pair } from '../support/agent.ts';
+import { Person, SenderOrder, type Conversation } from '../support/e2ee.ts';
 import { LyingRelay } from '../support/proxy.ts';
 import { Random } from '../support/random.ts';
 import { Relay } from '../support/relay.ts';
@@ -33,9 +33,7 @@ describe('a network that comes and goes', () => {
     machine = new Machine({ relay: network.url, api: api.url });
     const person = await Person.signIn(relay.url);
     terminal = await machine.start();
-    await person.approve(await linkIn(terminal));
-    await codeIn(terminal);
-    await answerCode(terminal, true);
+    await pair(terminal, person);
     conversation = await person.join();
   });
   after(async () => {
@@ -102,7 +100,7 @@ describe('a network that comes and goes', () => {
       .flatMap((d) => d.content.data.message.content.filter(({ type }: any) => type === 'text').map(({ text }: any) => text as string));
     await waitFor('all answers', async () => (await said()).length >= answers.length, { ms: 60_000, every: 200 });
     assert.deepEqual(await said(), answers);
-    const chain = new ChainChecker();
+    const chain = new SenderOrder();
     const history = await conversation.history();
     const stored = await conversation.person.login.allMessages(conversation.id);
     for (const [at, { kind, envelope, id }] of history.entries()) {
@@ -149,9 +147,7 @@ describe('an agent that is killed while Claude has not begun to answer', () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);
     let terminal = await machine.start();
-    await person.approve(await linkIn(terminal));
-    await codeIn(terminal);
-    await answerCode(terminal, true);
+    await pair(terminal, person);
     const conversation = await person.join();
     const transcripts = join(machine.home, '.claude', 'projects');
     const writtenDown = (words: string) =>

@@ -46,7 +46,7 @@ describe('at the sign-in', () => {
       },
     };
     const page = await Dashboard.open(browser, lying.url);
-    await page.tryToSignIn(base32Of(person.keys.secret));
+    await page.tryToSignIn(base32Of(person.secret));
     await page.by('sign-in-error').getByText(/asked to sign a login for/).waitFor();
     assert.equal(signed, false);
     await page.page.close();
@@ -58,7 +58,7 @@ describe('about a conversation', () => {
 
   before(async () => {
     dashboard = await Dashboard.open(browser, lying.url);
-    await dashboard.signIn(base32Of(person.keys.secret));
+    await dashboard.signIn(base32Of(person.secret));
   });
   after(() => owner?.close());
 

@@ -114,7 +114,7 @@ describe('consortium-admin beside a running relay', () => {
     const refused = await run(program('consortium-relay'), ['--port', '0', '--data', data], { env: { CONSORTIUM_MASTER_SECRET: before } });
     assert.notEqual(refused.code, 0);
     await using again = await Relay.start({ data, port: first.port, env: { CONSORTIUM_MASTER_SECRET: after } });
-    assert.equal((await new Login(again.url, login.account, login).get('/v1/sessions')).status, 200);
+    assert.equal((await new Login(again.url, login.account, login.device, login).get('/v1/sessions')).status, 200);
   });
 
   it('leaves a relay that starts again, whenever it is killed during a rotation', async (test) => {

@@ -8,6 +8,7 @@ import { Login, SigningKey, answerChallenge, askChallenge, base64, newDevice, ra
 import {
   Witness, checkDeletion, checkRecord, continues, leafOf, openCheckpoint, openReceipt, readHeader, readKey, treeRoot, type LogKey,
 } from '../support/proofs.ts';
+import { Pairing, pairingStatus, Person } from '../support/e2ee.ts';
 import { Random } from '../support/random.ts';
 import { Relay } from '../support/relay.ts';
 import { refused, refusedAck } from '../support/refusals.ts';
@@ -371,18 +372,14 @@ describe('deletion of an account', () => {
     [reader, ...writers].forEach((client) => client.close());
   });
 
-  it('takes the pairing it had approved with it', async () => {
-    const login = await Login.in(relay.url);
-    const publicKey = randomText(32);
-    const device = { publicKey: randomText(32), kind: 'agent', sealedName: randomText(40) };
-    const ask = { publicKey, sealed: true, device, mac: randomText(32) };
-    const status = async () => (await request(`${relay.url}/v1/auth/request/status?publicKey=${encodeURIComponent(publicKey)}`, 'GET')).body.status;
-    assert.equal((await request(`${relay.url}/v1/auth/request`, 'POST', ask)).status, 200);
-    assert.equal(await status(), 'pending');
-    await login.must('POST', '/v1/auth/response', { publicKey, response: randomText(200), sealedName: randomText(40) });
-    assert.equal(await status(), 'authorized');
-    assert.equal((await leave(login)).status, 200);
-    assert.equal(await status(), 'not_found');
+  it('takes the pairing it had answered with it', async () => {
+    const person = await Person.signIn(relay.url);
+    const pairing = new Pairing(relay.url);
+    await pairing.ask();
+    await person.answer(pairing.text);
+    await pairing.status('answered');
+    assert.equal((await leave(person.login)).status, 200);
+    assert.equal((await pairingStatus(relay.url, pairing.publicKey)).body.status, 'not_found');
   });
 });
 

@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { answerChallenge, askChallenge, base64, Login, newDevice, randomText, request, SigningKey } from '../support/client.ts';
-import { newPairing, pairingStatus, Person, readApproval } from '../support/e2ee.ts';
+import { answerChallenge, askChallenge, base64, chainOf, Login, newDevice, nextStatement, randomText, request, SigningKey, type Device } from '../support/client.ts';
+import { Pairing, pairingStatus, Person } from '../support/e2ee.ts';
+import { makeRequest } from '../support/independent/pairing.ts';
+import { kinds, parseStatement, sealDeviceName, signStatement, type DeviceChain, type Statement } from '../support/independent/statement.ts';
+import { encode, plusOrder, torsion } from '../support/independent/ed25519.ts';
 import { Relay } from '../support/relay.ts';
 import { refused } from '../support/refusals.ts';
 import { waitFor } from '../support/wait.ts';
@@ -97,7 +100,8 @@ describe('login', () => {
     const given = withDevice['device'] as object;
     const wrong = [{ ...good, publicKey: randomText(31) }, { ...good, publicKey: 'ü' }, { ...good, publicKey: 7 }, { ...good, signature: randomText(63) }, { ...good, signature: '' },
       { ...good, challenge: '' }, { ...good, challenge: '*' }, { ...good, challenge: randomText(100_000) }, { ...withDevice, deviceSignature: undefined }, { ...withDevice, device: 'x' },
-      { ...withDevice, device: { ...given, kind: 'toaster' } }, { ...withDevice, device: { ...given, publicKey: randomText(33) } }, { ...withDevice, device: { ...given, sealedName: 'A'.repeat(2000) } }];
+      { ...withDevice, device: { ...given, kind: 'toaster' } }, { ...withDevice, device: { ...given, publicKey: randomText(33) } },
+      { ...withDevice, statement: 'x' }, { ...withDevice, statement: 7 }, { ...withDevice, statement: randomText(300) }, { ...withDevice, create: 'yes' }];
     for (const body of wrong) refused(await login(body), [400, 401, 413]);
     for (const publicKey of [randomText(31), '', 'x', 5, null]) {
       refused(await request(`${relay.url}/v1/auth/challenge`, 'POST', { publicKey, origin: relay.url }), [400, 401]);
@@ -123,8 +127,8 @@ describe('login', () => {
     const { devices, log, revision } = await first.must('GET', '/v1/devices');
     assert.deepEqual(devices.map(({ id }: any) => id).sort(), [first.deviceId, second.deviceId].sort());
     const shown = devices.find(({ id }: any) => id === first.deviceId);
-    assert.deepEqual(Object.keys(shown).sort(), ['createdAt', 'id', 'kind', 'publicKey', 'revokedAt', 'sealedName']);
-    assert.deepEqual([shown.publicKey, shown.kind, shown.sealedName, shown.revokedAt], [one.key.base64, 'browser', one.sealedName, null]);
+    assert.deepEqual(Object.keys(shown).sort(), ['createdAt', 'id', 'kind', 'publicKey', 'revokedAt', 'stated']);
+    assert.deepEqual([shown.publicKey, shown.kind, shown.stated, shown.revokedAt], [one.key.base64, 'browser', true, null]);
     assert.equal(typeof log, 'string');
     assert.equal(typeof revision, 'number');
   });
@@ -140,6 +144,226 @@ describe('login', () => {
   });
 });
 
+/** An account with a browser in it. */
+async function someone(): Promise<{ account: SigningKey; login: Login; chain: () => Promise<DeviceChain> }> {
+  const account = new SigningKey();
+  const login = await Login.in(relay.url, account);
+  return { account, login, chain: () => login.chain() };
+}
+
+const post = (statements: unknown) => request(`${relay.url}/v1/devices/statements`, 'POST', { statements });
+
+describe('a sign-in of a device that the chain does not name', () => {
+  it('makes nothing where no account is and none was asked for', async () => {
+    const [account, device] = [new SigningKey(), newDevice()];
+    refused(await login(answerChallenge(await askChallenge(relay.url, account), account, device)), 404, 'not-found');
+    refused(await login(answerChallenge(await askChallenge(relay.url, account), account, device)), 404, 'not-found');
+  });
+
+  it('gets what is needed to sign, and a new challenge', async () => {
+    const [account, device] = [new SigningKey(), newDevice()];
+    const conflict = await login(answerChallenge(await askChallenge(relay.url, account), account, device, { create: true }));
+    refused(conflict, 409, 'conflict');
+    const { accountId, statements, challenge, expiresAt } = conflict.body;
+    assert.deepEqual(statements, []);
+    assert.match(accountId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    assert.ok(Math.abs(new Date(expiresAt).getTime() - Date.now() - 60_000) < 10_000);
+    assert.deepEqual(Buffer.from(challenge, 'base64').toString().split('\n').slice(0, 3), ['consortium-login-1', relay.url, account.base64]);
+    refused(await login(answerChallenge(await askChallenge(relay.url, account), account, device)), 404, 'not-found', undefined);
+
+    const statement = nextStatement(chainOf(accountId, account.publicKey, []), account, 'add', device);
+    const answer = await login(answerChallenge(challenge, account, device, { create: true, statement }));
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    assert.equal(answer.body.accountId, accountId);
+    const shown = await request(`${relay.url}/v1/devices`, 'GET', undefined, { token: answer.body.token });
+    assert.deepEqual(shown.body.statements, [statement]);
+  });
+
+  it('of an account to be made is for the id that was given with the challenge', async () => {
+    const [account, device] = [new SigningKey(), newDevice()];
+    const first = (await login(answerChallenge(await askChallenge(relay.url, account), account, device, { create: true }))).body;
+    const other = '01900000-0000-7000-8000-000000000001';
+    const wrong = nextStatement(chainOf(other, account.publicKey, []), account, 'add', device);
+    refused(await login(answerChallenge(first.challenge, account, device, { create: true, statement: wrong })), 400, 'bad-request');
+    refused(await login(answerChallenge(await askChallenge(relay.url, account), account, device)), 404, 'not-found');
+  });
+
+  it('adds that very device and does nothing else', async () => {
+    const { account, chain } = await someone();
+    const [device, another] = [newDevice(), newDevice()];
+    const conflict = async () => (await login(answerChallenge(await askChallenge(relay.url, account), account, device))).body;
+    for (const statement of [nextStatement(await chain(), account, 'add', another), nextStatement(await chain(), account, 'add', { ...device, kind: 'agent' })]) {
+      refused(await login(answerChallenge((await conflict()).challenge, account, device, { statement })), 400, 'bad-request');
+    }
+    assert.equal((await chain()).statements.length, 1);
+  });
+
+  it('two at once: one conflict more, and both are in', async () => {
+    const { account, chain } = await someone();
+    const [one, two] = [newDevice(), newDevice('agent')];
+    await Promise.all([Login.in(relay.url, account, one), Login.in(relay.url, account, two)]);
+    const both = await chain();
+    assert.equal(both.statements.length, 3);
+    assert.deepEqual([both.find(one.key.publicKey)?.kind, both.find(two.key.publicKey)?.kind], [2, 1]);
+  });
+
+  it('repeated after a lost answer is success, and no second addition', async () => {
+    const { account, login: mine, chain } = await someone();
+    const device = newDevice();
+    const { challenge, statements, accountId } = (await login(answerChallenge(await askChallenge(relay.url, account), account, device))).body;
+    const statement = nextStatement(chainOf(accountId, account.publicKey, statements), account, 'add', device);
+    const once = await login(answerChallenge(challenge, account, device, { statement }));
+    const again = await login(answerChallenge(await askChallenge(relay.url, account), account, device, { statement }));
+    assert.deepEqual([once.status, again.status], [200, 200]);
+    assert.equal(once.body.deviceId, again.body.deviceId);
+    assert.deepEqual((await post([statement])).body, { success: true });
+    assert.equal((await chain()).statements.length, 2);
+    assert.equal((await mine.must('GET', '/v1/devices')).devices.length, 2);
+  });
+});
+
+describe('a device alone', () => {
+  it('signs in when the chain names it, agents too', async () => {
+    const { account, login: mine } = await someone();
+    const device = newDevice('agent');
+    await Login.in(relay.url, account, device);
+    for (const one of [device, mine.device]) {
+      const alone = await Login.alone(relay.url, account, mine.accountId, one);
+      assert.equal((await alone.get('/v1/sessions')).status, 200);
+    }
+  });
+
+  it('does not when it is unknown, revoked, of another kind or account, or signs with another key', async () => {
+    const [{ account, login: mine }, theirs] = [await someone(), await someone()];
+    const [agent, revoked, unknown] = [newDevice('agent'), newDevice('agent'), newDevice('agent')];
+    for (const device of [agent, revoked]) await Login.in(relay.url, account, device);
+    await mine.revoke(revoked.key.publicKey);
+    const alone = async (accountId: string, device: Device, change: (body: any) => object = (body) => body) =>
+      login(change(await Login.aloneBody(relay.url, accountId, device)));
+    refused(await alone(mine.accountId, unknown), 404, 'not-found');
+    refused(await alone(theirs.login.accountId, agent), 404, 'not-found');
+    refused(await alone('01900000-0000-7000-8000-000000000001', agent), 404, 'not-found');
+    refused(await alone(mine.accountId, revoked), [401, 403], 'revoked');
+    refused(await alone(mine.accountId, { ...agent, kind: 'browser' }), [400, 404, 409]);
+    refused(await alone(mine.accountId, agent, (body) => ({ ...body, deviceSignature: base64(unknown.key.sign(Buffer.from(body.challenge, 'base64'), agent.key.publicKey)) })), 401);
+    refused(await alone(mine.accountId, agent, (body) => ({ ...body, deviceSignature: base64(plusOrder(Buffer.from(body.deviceSignature, 'base64'))) })), 401);
+    refused(await alone(mine.accountId, agent, (body) => ({ ...body, accountId: mine.accountId.toUpperCase() })), [400, 404]);
+    const used = await Login.aloneBody(relay.url, mine.accountId, agent);
+    assert.equal((await login(used)).status, 200);
+    refused(await login(used), 401);
+    // The account's challenge is not the device's.
+    const challenge = await askChallenge(relay.url, account);
+    refused(await login({ ...used, challenge, deviceSignature: base64(agent.key.sign(Buffer.from(challenge, 'base64'), agent.key.publicKey)) }), 401);
+  });
+
+  it('that logs out voids its tokens, and stays in the chain', async () => {
+    const { account, login: mine, chain } = await someone();
+    const device = newDevice('agent');
+    const [one, two] = [await Login.in(relay.url, account, device), await Login.alone(relay.url, account, mine.accountId, device)];
+    const open = await two.connected();
+    assert.deepEqual((await one.post('/v1/auth/logout')).body, { success: true });
+    for (const token of [one, two]) refused(await token.get('/v1/sessions'), 401, 'unauthorized');
+    await waitFor('its socket to be closed', () => !open.socket.connected);
+    assert.equal((await mine.get('/v1/sessions')).status, 200);
+    assert.equal((await chain()).find(device.key.publicKey)?.revoked, false);
+    await relay.kill();
+    await relay.start();
+    refused(await one.get('/v1/sessions'), 401, 'unauthorized');
+    const again = await Login.alone(relay.url, account, mine.accountId, device);
+    assert.equal((await again.get('/v1/sessions')).status, 200);
+    open.close();
+  });
+});
+
+describe('statements', () => {
+  it('prove themselves: taken without a token, in order, all scopes told', async () => {
+    const { account, login: mine, chain } = await someone();
+    const device = newDevice('agent');
+    const added = nextStatement(await chain(), account, 'add', device);
+    const both = chainOf(mine.accountId, account.publicKey, [...(await chain()).statements.map(base64), added]);
+    const revoked = nextStatement(both, account, 'revoke', device);
+    const session = await mine.newSession();
+    const watching = await Promise.all([mine.connected(), mine.connected({ auth: { clientType: 'session-scoped', sessionId: session.id } })]);
+    assert.deepEqual((await post([added, revoked])).body, { success: true });
+    assert.deepEqual((await mine.must('GET', '/v1/devices')).statements.slice(1), [added, revoked]);
+    for (const client of watching) {
+      for (const statement of [added, revoked]) {
+        const update = await client.update('the statement', ({ body }) => body.t === 'device' && body['statement'] === statement);
+        assert.deepEqual(Object.keys(update.body).sort(), ['statement', 't']);
+      }
+      client.close();
+    }
+    assert.deepEqual((await post([added, revoked])).body, { success: true }, 'what it has is taken again');
+    assert.equal((await chain()).statements.length, 3);
+    await relay.kill();
+    await relay.start();
+    assert.deepEqual((await mine.must('GET', '/v1/devices')).statements.slice(1), [added, revoked]);
+  });
+
+  it('that are not the next are answered with the chain', async () => {
+    const { account, chain } = await someone();
+    const [one, two] = [newDevice(), newDevice()];
+    const [first, other] = [nextStatement(await chain(), account, 'add', one), nextStatement(await chain(), account, 'add', two)];
+    await post([first]);
+    const late = await post([other]);
+    refused(late, 409, 'conflict');
+    assert.deepEqual(late.body.statements, (await chain()).statements.map(base64));
+  });
+
+  it('that break a rule are refused, and the chain stays', async () => {
+    const { account, login: mine, chain } = await someone();
+    const [good, revoked, fresh] = [newDevice('agent'), newDevice('agent'), newDevice('agent')];
+    for (const device of [good, revoked]) await Login.in(relay.url, account, device);
+    await mine.revoke(revoked.key.publicKey);
+    const before = await chain();
+    const plain: Statement = {
+      account: mine.accountId, n: 5n, previous: before.head, action: 1, device: fresh.key.publicKey, kind: kinds.agent, time: BigInt(Date.now()),
+      sealedName: sealDeviceName('fresh', new Person(mine).keys.content.publicKey),
+    };
+    const signed = (changes: Partial<Statement>, key = account) => signStatement(key, { ...plain, ...changes });
+    const none = Buffer.alloc(0);
+    const right = signed({});
+    const bad: [string, Uint8Array][] = [
+      ['no bytes', none],
+      ['cut short', right.subarray(0, -1)],
+      ['a byte left over', Buffer.concat([right, Buffer.of(0)])],
+      ['S + L', Buffer.concat([right.subarray(0, -64), plusOrder(right.subarray(-64))])],
+      ['by another key', signed({}, new SigningKey())],
+      ['of another account', signed({ account: '01900000-0000-7000-8000-000000000001' })],
+      ['action 3', signed({ action: 3 })],
+      ['kind 3', signed({ kind: 3 })],
+      ['time 2^53', signed({ time: 2n ** 53n })],
+      ['a name of 72 bytes', signed({ sealedName: plain.sealedName.subarray(0, 72) })],
+      ['a name of 273 bytes', signed({ sealedName: Buffer.alloc(273, 1) })],
+      ['a revocation with a name', signed({ action: 2, device: good.key.publicKey })],
+      ['a device key of small order', signed({ device: encode(torsion) })],
+      ['adds a good one again', signed({ device: good.key.publicKey })],
+      ['adds a revoked one again', signed({ device: revoked.key.publicKey })],
+      ['revokes an unknown one', signed({ action: 2, sealedName: none })],
+      ['revokes with another kind', signed({ action: 2, device: good.key.publicKey, kind: kinds.browser, sealedName: none })],
+      ['revokes a second time', signed({ action: 2, device: revoked.key.publicKey, sealedName: none })],
+    ];
+    for (const [what, statement] of bad) {
+      const answer = await post([base64(statement)]);
+      assert.ok([400, 404].includes(answer.status), `${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      refused(answer, [400, 404]);
+    }
+    // Wrong n or link of a right signature: not the next.
+    for (const changes of [{ n: 4n }, { n: 6n }, { previous: Buffer.alloc(32) }]) refused(await post([base64(signed(changes))]), [400, 409]);
+    for (const body of [undefined, 'x', [7], [''], ['*'], Array(5000).fill('AAAA')]) refused(await post(body), [400, 413]);
+    assert.equal((await chain()).statements.length, before.statements.length);
+    assert.deepEqual((await post([base64(right)])).body, { success: true });
+  });
+
+  it('before an invalid one are taken', async () => {
+    const { account, chain } = await someone();
+    const first = nextStatement(await chain(), account, 'add', newDevice());
+    const { status } = await post([first, base64(Buffer.alloc(300))]);
+    assert.equal(status, 400);
+    assert.deepEqual((await chain()).statements.at(-1), Buffer.from(first, 'base64'));
+  });
+});
+
 describe('revocation', () => {
   it('is immediate for tokens and sockets, and for ever', async () => {
     const account = new SigningKey();
@@ -148,11 +372,18 @@ describe('revocation', () => {
     const theirs = await Login.in(relay.url, account, lost);
     const [open, watching] = await Promise.all([theirs.connected(), mine.connected()]);
 
-    assert.deepEqual(await mine.must('DELETE', `/v1/devices/${theirs.deviceId}`), { success: true });
-    refused(await theirs.get('/v1/sessions'), 401);
-    await watching.update('the device is revoked', ({ body }) => body.t === 'device' && body['id'] === theirs.deviceId && body['state'] === 'revoked');
+    await mine.revoke(lost.key.publicKey);
+    refused(await theirs.get('/v1/sessions'), 401, 'revoked');
+    await watching.update('the device is revoked', ({ body }) => {
+      if (body.t !== 'device') return false;
+      const { device, action } = parseStatement(Buffer.from(body['statement'], 'base64'));
+      return action === 2 && lost.key.publicKey.equals(device);
+    });
     await waitFor('its socket to be closed', () => !open.socket.connected);
-    assert.match(await theirs.socket().refused(), /token/i);
+    assert.match(await theirs.socket().refused(), /token|revoked/i);
+    // It can read the statement that says so, and nothing else.
+    const { statements } = await theirs.must('GET', '/v1/devices');
+    assert.equal(chainOf(mine.accountId, account.publicKey, statements).find(lost.key.publicKey)?.revoked, true);
 
     const challenge = await askChallenge(relay.url, account);
     refused(await login(answerChallenge(challenge, account, lost)), [401, 403], 'revoked');
@@ -164,96 +395,228 @@ describe('revocation', () => {
 });
 
 describe('pairing', () => {
-  const ask = (body: unknown) => request(`${relay.url}/v1/auth/request`, 'POST', body);
+  /** Asked, answered and revealed. */
+  async function revealed(name = 'build box') {
+    const person = await Person.signIn(relay.url);
+    const pairing = new Pairing(relay.url, name);
+    assert.deepEqual((await pairing.ask()).body, { success: true });
+    const answered = await person.answer(pairing.text);
+    assert.deepEqual((await pairing.reveal()).body, { success: true });
+    await answered.revealed();
+    return { person, pairing, answered };
+  }
 
-  it('leads from a link to a token of the account', async () => {
+  it('leads from a link to an agent of the account, step by step', async () => {
     const person = await Person.signIn(relay.url);
     const watching = await person.login.connected();
-    const pairing = await newPairing(relay.url, 'build box');
-    assert.equal((await pairingStatus(relay.url, pairing.body.publicKey)).body.status, 'not_found');
-    assert.deepEqual((await ask(pairing.body)).body, { state: 'requested' });
-    const pending = (await pairingStatus(relay.url, pairing.body.publicKey)).body;
-    assert.deepEqual(pending, { status: 'pending', supportsV2: false, sealed: true, device: pairing.body.device, mac: pairing.body.mac });
+    const pairing = new Pairing(relay.url, 'build box');
+    assert.deepEqual((await pairingStatus(relay.url, pairing.publicKey)).body, { status: 'not_found' });
+    await pairing.ask();
+    const { publicKey: _, ...fields } = pairing.body;
+    assert.deepEqual((await pairingStatus(relay.url, pairing.publicKey)).body, { status: 'pending', ...fields });
 
-    const code = await person.approve(pairing.text);
-    const { body } = await pairingStatus(relay.url, pairing.body.publicKey);
-    assert.equal(body.status, 'authorized');
-    assert.equal(body.token, undefined, 'the token travels sealed only');
-    const approval = await readApproval(pairing, body);
-    assert.equal(approval.code, code);
-    assert.equal(approval.answer.accountId, person.login.accountId);
-    assert.deepEqual(approval.answer.publicKey, person.keys.publicKey);
-    const claims = JSON.parse(atob(approval.token.split('.')[1]!));
-    assert.equal(claims.sub, person.login.accountId);
+    const answered = await person.answer(pairing.text);
+    assert.equal(answered.name, 'build box');
+    const { response } = (await pairingStatus(relay.url, pairing.publicKey)).body;
+    assert.deepEqual((await pairingStatus(relay.url, pairing.publicKey)).body, { status: 'answered', ...fields, response });
+    const { answer, code } = pairing.read(response);
+    assert.equal(answer.account, person.login.accountId);
+    assert.deepEqual(answer.accountKey, person.keys.key.publicKey);
+    await pairing.reveal();
+    assert.deepEqual((await pairingStatus(relay.url, pairing.publicKey)).body, { status: 'revealed', ...fields, response, nonce: base64(pairing.nonce) });
+    assert.deepEqual(await answered.revealed(), code);
+    assert.equal((await person.chain()).statements.length, 1, 'nothing exists before the confirmation');
 
-    const { devices } = await person.login.must('GET', '/v1/devices');
-    const paired = devices.find(({ id }: any) => id === claims.jti);
-    assert.deepEqual([paired.publicKey, paired.kind], [pairing.body.device.publicKey, 'agent']);
-    assert.notEqual(paired.sealedName, pairing.body.device.sealedName, 'its name is sealed to the account now');
-    await watching.update('the device', ({ body: update }) => update.t === 'device' && update['id'] === claims.jti && update['state'] === 'added');
+    await answered.confirm();
+    const authorized = (await pairingStatus(relay.url, pairing.publicKey)).body;
+    assert.deepEqual(Object.keys(authorized).sort(), ['statements', 'status']);
+    const chain = pairing.accept(answer, authorized.statements);
+    assert.equal(chain.statements.length, 2);
+    await watching.update('the device', ({ body }) => body.t === 'device' && body['statement'] === authorized.statements[1]);
+    const agent = await Login.alone(relay.url, person.login.account, answer.account, pairing.device);
+    assert.equal(JSON.parse(atob(agent.token.split('.')[1]!)).sub, person.login.accountId);
     watching.close();
-
-    // An answer that was lost can be fetched again for a while.
-    assert.equal((await pairingStatus(relay.url, pairing.body.publicKey)).body.response, body.response);
   });
 
-  it('goes to whoever approves first; a second approval changes nothing', async () => {
+  it('takes every step again as success', async () => {
+    const { person, pairing, answered } = await revealed();
+    for (const again of [() => pairing.ask(), () => answered.post(), () => pairing.reveal()]) assert.deepEqual((await again()).body, { success: true });
+    const statement = await answered.statement();
+    for (const _ of [1, 2]) assert.deepEqual((await answered.confirmWith(statement)).body, { success: true });
+    assert.equal((await person.chain()).statements.length, 2);
+    refused(await pairing.refuse(), 409, 'conflict');
+    refused(await answered.refuse(), 409, 'conflict');
+  });
+
+  it('takes the first request and the first answer', async () => {
     const [first, second] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
-    const pairing = await newPairing(relay.url);
-    await ask(pairing.body);
-    await first.approve(pairing.text);
-    const { body } = await pairingStatus(relay.url, pairing.body.publicKey);
-    const late = await second.login.post('/v1/auth/response', { publicKey: pairing.body.publicKey, response: randomText(200), sealedName: randomText(80) });
-    assert.equal(late.status, 200, 'the first answer is kept');
-    const still = (await pairingStatus(relay.url, pairing.body.publicKey)).body;
-    assert.equal(still.response, body.response);
-    assert.equal((await second.login.must('GET', '/v1/devices')).devices.length, 1, 'the second gained no device');
+    const pairing = new Pairing(relay.url);
+    await pairing.ask();
+    // Whoever saw the publicKey can make a request for it that is right but for its seal.
+    const stranger = newDevice('agent');
+    const forged = makeRequest({ ...pairing.link, secret: Buffer.alloc(32) }, stranger.key, 'agent', randomText(60), Buffer.alloc(32));
+    refused(await pairing.ask(forged.body), 409, 'conflict');
+    assert.equal((await pairing.status('pending')).device.publicKey, pairing.body.device.publicKey);
+    const prepared = await second.prepareAnswer(pairing.text);
+    const own = await first.prepareAnswer(pairing.text);
+    await first.answer(pairing.text);
+    refused(await prepared.post(), 409, 'conflict');
+    refused(await own.post(), 409, 'conflict');
+    refused(await prepared.refuse(), [403, 404]);
+    assert.equal((await pairing.status('answered')).status, 'answered');
+    assert.equal((await second.chain()).statements.length, 1);
   });
 
-  it('is not answered for requests that nobody made', async () => {
+  it('keeps the order: answer, reveal, confirmation', async () => {
+    const person = await Person.signIn(relay.url);
+    const pairing = new Pairing(relay.url);
+    await pairing.ask();
+    refused(await pairing.reveal(), 409, 'conflict');
+    const answered = await person.answer(pairing.text);
+    refused(await answered.confirmWith(await answered.statement()), 409, 'conflict');
+    assert.equal((await person.chain()).statements.length, 1);
+    await pairing.reveal();
+    await answered.revealed();
+    await answered.confirm();
+    const late = await person.login.post('/v1/auth/response', { publicKey: pairing.publicKey, response: randomText(300) });
+    refused(late, 409, 'conflict');
+  });
+
+  it('is not answered, revealed, confirmed or refused where nobody asked', async () => {
     const { login: mine } = await Person.signIn(relay.url);
-    refused(await mine.post('/v1/auth/response', { publicKey: randomText(32), response: randomText(200) }), 404, 'not-found', 'Request not found');
-    refused(await mine.post('/v1/auth/response', { publicKey: randomText(31), response: randomText(200) }), [400, 401]);
-    refused(await mine.post('/v1/auth/response', { publicKey: randomText(32), response: 5 }), 400);
+    const publicKey = randomText(32);
+    refused(await mine.post('/v1/auth/response', { publicKey, response: randomText(257) }), 404, 'not-found');
+    refused(await mine.post('/v1/auth/response', { publicKey: randomText(31), response: randomText(257) }), [400, 401]);
+    refused(await mine.post('/v1/auth/response', { publicKey, response: 5 }), 400);
+    refused(await request(`${relay.url}/v1/auth/reveal`, 'POST', { publicKey, nonce: randomText(32) }), 404, 'not-found');
+    refused(await mine.post('/v1/auth/confirm', { publicKey }), 404, 'not-found');
+    refused(await mine.post('/v1/auth/refuse', { publicKey }), 404, 'not-found');
   });
 
-  it('refuses malformed requests', async () => {
-    const { body } = await newPairing(relay.url);
-    const wrong = [{}, { ...body, publicKey: randomText(31) }, { ...body, publicKey: 'x' }, { ...body, mac: '!' }, { ...body, mac: randomText(100) }, { ...body, mac: 7 }, { ...body, device: null },
-      { ...body, device: { ...body.device, kind: 'x' } }, { ...body, device: { ...body.device, publicKey: '' } }, { ...body, device: { ...body.device, sealedName: 'A'.repeat(4000) } }];
-    for (const bad of wrong) refused(await ask(bad), [400, 401, 413]);
-    refused(await ask({ publicKey: randomText(32), supportsV2: true }), [400, 403], undefined);
+  it('refuses requests of a browser, without the device’s signature, or changed', async () => {
+    const refusedRequest = async (body: object) => refused(await new Pairing(relay.url).ask(body), [400, 413]);
+    await refusedRequest(new Pairing(relay.url, 'a phisher', { kind: 'browser', device: newDevice('browser') }).body);
+    const { body } = new Pairing(relay.url);
+    const other = new Pairing(relay.url).body;
+    const { signature: _, ...unsigned } = body;
+    const wrong = [
+      {}, unsigned, { ...body, signature: randomText(64) }, { ...body, signature: base64(plusOrder(Buffer.from(body.signature, 'base64'))) },
+      { ...body, publicKey: other.publicKey }, { ...body, commit: other.commit }, { ...body, device: other.device }, { ...body, device: { ...body.device, kind: 'browser' } },
+      { ...body, device: { ...body.device, sealedName: other.device.sealedName } }, { ...body, device: { ...body.device, publicKey: other.device.publicKey } },
+      { ...body, publicKey: randomText(31) }, { ...body, publicKey: 'x' }, { ...body, mac: '!' }, { ...body, mac: randomText(100) }, { ...body, mac: 7 },
+      { ...body, commit: randomText(31) }, { ...body, device: null }, { ...body, device: { ...body.device, kind: 'x' } }, { ...body, device: { ...body.device, sealedName: 'A'.repeat(4000) } },
+    ];
+    for (const bad of wrong) await refusedRequest(bad);
     assert.equal((await request(`${relay.url}/v1/auth/request/status?publicKey=abc`, 'GET')).body.status, 'not_found');
+    assert.equal((await pairingStatus(relay.url, body.publicKey)).body.status, 'not_found');
+  });
+
+  it('takes a nonce only if it fits, and the right one afterwards', async () => {
+    const person = await Person.signIn(relay.url);
+    const pairing = new Pairing(relay.url);
+    await pairing.ask();
+    await person.answer(pairing.text);
+    for (const nonce of [Buffer.from(randomText(32), 'base64'), Buffer.alloc(31), Buffer.alloc(0)]) refused(await pairing.reveal(nonce), 400, 'bad-request');
+    assert.equal((await pairing.reveal()).status, 200);
+    // A commitment that was copied opens with nothing that anybody has.
+    const copier = new Pairing(relay.url, 'a copier', { commit: Buffer.from(pairing.body.commit, 'base64') });
+    await copier.ask();
+    await person.answer(copier.text);
+    for (const nonce of [pairing.nonce, copier.nonce]) refused(await copier.reveal(nonce), 400, 'bad-request');
+  });
+
+  it('ends by a refusal of the agent or of the browser that answered, and of nobody else', async () => {
+    const stranger = await Person.signIn(relay.url);
+    for (const by of ['agent', 'browser'] as const) {
+      const { person, pairing, answered } = await revealed();
+      const body = { publicKey: pairing.publicKey };
+      refused(await request(`${relay.url}/v1/auth/refuse`, 'POST', body), [400, 401, 403]);
+      refused(await pairing.refuse(randomText(64)), [400, 401, 403]);
+      refused(await pairing.refuse(pairing.body.signature), [400, 401, 403]);
+      refused(await stranger.login.post('/v1/auth/refuse', body), 404, 'not-found');
+      const other = await Login.in(relay.url, person.login.account, newDevice());
+      refused(await other.post('/v1/auth/refuse', body), 403, 'forbidden');
+      refused(await other.post('/v1/auth/confirm', { ...body, statement: await answered.statement() }), 403, 'forbidden');
+      refused(await stranger.login.post('/v1/auth/confirm', { ...body, statement: await answered.statement() }), 404, 'not-found');
+      assert.equal((by === 'agent' ? await pairing.refuse() : await answered.refuse()).status, 200);
+      assert.deepEqual((await pairingStatus(relay.url, pairing.publicKey)).body, { status: 'refused' });
+      refused(await answered.confirmWith(await answered.statement()), [404, 409]);
+      assert.equal((await person.chain()).find(pairing.device.key.publicKey), undefined);
+    }
+  });
+
+  it('confirmed after somebody else was faster is signed again, with the same code', async () => {
+    const { person, pairing, answered } = await revealed();
+    const before = await answered.statement();
+    await Login.in(relay.url, person.login.account, newDevice());
+    const conflict = await answered.confirmWith(before);
+    refused(conflict, 409, 'conflict');
+    assert.deepEqual(conflict.body.statements, (await person.chain()).statements.map(base64));
+    await answered.confirm();
+    pairing.accept(answered.answer, (await pairing.status('authorized')).statements);
+  });
+
+  it('confirms with a statement that adds this device as an agent, and no other', async () => {
+    const { person, pairing, answered } = await revealed();
+    const device = { key: { publicKey: answered.device }, kind: 'agent' as const, name: 'x' };
+    for (const other of [{ ...device, kind: 'browser' as const }, newDevice('agent')]) {
+      refused(await answered.confirmWith(nextStatement(await person.chain(), person.login.account, 'add', other)), 400, 'bad-request');
+    }
+    refused(await answered.confirmWith(nextStatement(await person.chain(), new SigningKey(), 'add', device)), 400, 'bad-request');
+    refused(await answered.confirmWith(undefined), [400, 409]);
+    refused(await answered.confirmWith(randomText(200)), 400, 'bad-request');
+    assert.equal((await person.chain()).statements.length, 1);
+    await answered.confirm();
+    await pairing.status('authorized');
+  });
+
+  it('of a machine that is good in the chain needs no statement; of a revoked one there is none', async () => {
+    const person = await Person.signIn(relay.url);
+    const first = new Pairing(relay.url);
+    await first.complete(person);
+    const again = new Pairing(relay.url, 'again', { device: first.device });
+    await again.ask();
+    const answered = await person.answer(again.text);
+    await again.reveal();
+    await answered.revealed();
+    assert.equal((await answered.confirmWith(undefined)).status, 200);
+    assert.equal((await again.status('authorized')).statements.length, 2);
+    await person.login.revoke(first.device.key.publicKey);
+    const late = new Pairing(relay.url, 'late', { device: first.device });
+    await late.ask();
+    const other = await person.answer(late.text);
+    await late.reveal();
+    await other.revealed();
+    const answer = await other.confirmWith(undefined);
+    assert.ok(answer.status >= 400, `${answer.status}`);
   });
 
   it('takes a + in the query for what it was', async () => {
-    let pairing = await newPairing(relay.url);
-    while (!pairing.body.publicKey.includes('+')) pairing = await newPairing(relay.url);
-    await ask(pairing.body);
-    const { body } = await request(`${relay.url}/v1/auth/request/status?publicKey=${pairing.body.publicKey}`, 'GET');
+    let pairing = new Pairing(relay.url);
+    while (!pairing.publicKey.includes('+')) pairing = new Pairing(relay.url);
+    await pairing.ask();
+    const { body } = await request(`${relay.url}/v1/auth/request/status?publicKey=${pairing.publicKey}`, 'GET');
     assert.equal(body.status, 'pending');
   });
 
-  it('keeps an approval over a restart', async () => {
-    const person = await Person.signIn(relay.url);
-    const pairing = await newPairing(relay.url);
-    await ask(pairing.body);
-    await person.approve(pairing.text);
-    const { body } = await pairingStatus(relay.url, pairing.body.publicKey);
-    const { token } = await readApproval(pairing, body);
+  it('that was not confirmed does not outlive a restart; one that was does', async () => {
+    const { pairing, answered } = await revealed();
     await relay.kill();
     await relay.start();
-    assert.equal((await request(`${relay.url}/v1/sessions`, 'GET', undefined, { token })).status, 200);
+    assert.equal((await pairingStatus(relay.url, pairing.publicKey)).body.status, 'not_found');
+    refused(await answered.confirmWith(await answered.statement()), 404, 'not-found');
+
+    const confirmed = await revealed();
+    await confirmed.answered.confirm();
+    await relay.kill();
+    await relay.start();
+    const agent = await Login.alone(relay.url, confirmed.person.login.account, confirmed.person.login.accountId, confirmed.pairing.device);
+    assert.equal((await agent.get('/v1/sessions')).status, 200);
   });
 
   it('gives agents a token that reaches no further than their own', async () => {
     const person = await Person.signIn(relay.url);
-    const pairing = await newPairing(relay.url);
-    await ask(pairing.body);
-    await person.approve(pairing.text);
-    const { token } = await readApproval(pairing, (await pairingStatus(relay.url, pairing.body.publicKey)).body);
-    const claims = JSON.parse(atob(token.split('.')[1]!));
-    const agent = new Login(relay.url, person.login.account, { token, accountId: claims.sub, deviceId: claims.jti });
+    const agent = await new Pairing(relay.url).complete(person);
 
     const own = await agent.newSession();
     const theirs = await person.login.newSession();
@@ -261,10 +624,11 @@ describe('pairing', () => {
     assert.equal((await agent.post(`/v3/sessions/${own.id}/messages`, message)).status, 200);
     refused(await agent.post(`/v3/sessions/${theirs.id}/messages`, message), [403, 404]);
     refused(await agent.delete(`/v1/sessions/${theirs.id}`), [403, 404]);
-    refused(await agent.delete(`/v1/devices/${person.login.deviceId}`), 403, 'forbidden');
-    const other = await newPairing(relay.url);
-    await ask(other.body);
-    refused(await agent.post('/v1/auth/response', { publicKey: other.body.publicKey, response: randomText(200), sealedName: randomText(50) }), 403, 'forbidden');
+    const other = new Pairing(relay.url);
+    await other.ask();
+    refused(await agent.post('/v1/auth/response', { publicKey: other.publicKey, response: randomText(257) }), 403, 'forbidden');
+    refused(await agent.post('/v1/auth/confirm', { publicKey: other.publicKey }), [403, 404, 409]);
+    assert.equal((await agent.get('/v1/devices')).body.statements.length, 2, 'agents read the chain');
 
     const [mine, others] = await Promise.all([agent.connected(), person.login.connected()]);
     mine.emit('rpc-register', { method: `${theirs.id}:permission` });

@@ -1,6 +1,6 @@
 /// Ed25519 (RFC 8032) in plain arithmetic, with the strict rules of the protocol and the means to break each of them.
 
-import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { concat, sha512, type Bytes } from './bytes.ts';
 
 const p = 2n ** 255n - 19n;
@@ -116,13 +116,13 @@ export function expand(seed: Bytes): { scalar: bigint; prefix: Buffer } {
   return { scalar, prefix: h.subarray(32) };
 }
 
-/** An Ed25519 pair from its seed; signatures by node:crypto. */
+/** An Ed25519 pair from its seed: an account (the seed is its secret) or a device. Signatures by node:crypto. */
 export class SigningKey {
   readonly seed: Buffer;
   readonly publicKey: Buffer;
   readonly #key: KeyObject;
 
-  constructor(seed: Bytes) {
+  constructor(seed: Bytes = randomBytes(32)) {
     this.seed = Buffer.from(seed);
     const pkcs8 = concat(Buffer.from('302e020100300506032b657004220420', 'hex'), this.seed);
     this.#key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
