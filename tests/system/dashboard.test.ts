@@ -54,7 +54,7 @@ describe('several sessions', () => {
     alpha.alive(true);
     await state(alpha, 'working');
     const { id, requests } = beta.question('touch it');
-    await beta.setState({ requests, completedRequests: {} });
+    await beta.setState({ requests });
     await state(beta, 'needs-you');
     gamma.alive(false);
     await state(gamma, 'idle');
@@ -62,8 +62,8 @@ describe('several sessions', () => {
     await dashboard.choose(beta.id);
     assert.ok((await dashboard.by('slip-exact').innerText()).includes('touch it'));
     await dashboard.by('slip-allow-session').or(dashboard.by('slip-allow-once')).first().click();
-    await waitFor('the answer', () => beta.calls.some(({ name, d }) => name === 'permission' && d.id === id && d.approved === true));
-    await beta.setState({ requests: {}, completedRequests: {} });
+    await waitFor('the answer', () => beta.calls.some(({ name, d }) => name === 'permission' && d.id === id && d.decision === 'approved'));
+    await beta.setState({ requests: {} });
     beta.alive(false);
     await state(beta, 'idle');
     alpha.client.emit('session-end', { sid: alpha.id, time: Date.now() });
@@ -80,7 +80,7 @@ describe('several sessions', () => {
     const parts = ['Grüße ', '👩‍💻, ', 'part by part'];
     let offset = 0;
     for (const text of parts) {
-      await gamma.stream({ block, offset, text, kind: 'text' });
+      gamma.stream({ block, offset, text, kind: 'text' });
       offset += text.length;
     }
     await dashboard.by('partial').getByText('Grüße 👩‍💻, part by part').waitFor();
@@ -89,8 +89,8 @@ describe('several sessions', () => {
     await waitFor('the partial text to go', async () => (await dashboard.by('partial').count()) === 0);
     // A piece was lost: what is shown has no hole in it, and the finished block is whole.
     const torn = gamma.text('one two three') as any;
-    await gamma.stream({ block: torn.meta.block, offset: 0, text: 'one ', kind: 'text' });
-    await gamma.stream({ block: torn.meta.block, offset: 8, text: 'three', kind: 'text' });
+    gamma.stream({ block: torn.meta.block, offset: 0, text: 'one ', kind: 'text' });
+    gamma.stream({ block: torn.meta.block, offset: 8, text: 'three', kind: 'text' });
     await dashboard.by('partial').getByText('one').waitFor();
     assert.equal(await dashboard.by('partial').getByText('one three').count(), 0);
     await gamma.send((await gamma.seal(torn)).bundle);

@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
-import { Login, randomText } from '../support/client.ts';
-import { Conversation, newPairing, pairingStatus, Person, sealAnswer, sealToken, sealUnboundText, utf8, sealBundle } from '../support/e2ee.ts';
-import { LyingRelay, type Reply } from '../support/proxy.ts';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { codeIn, digitsAsked, linkIn, Machine, pair, typeCode } from '../support/agent.ts';
+import { Login, newDevice, nextStatement, randomText, request, type Device } from '../support/client.ts';
+import { Conversation, openBundle, Pairing, Person, sealBundle, sealUnbound, toBase64, utf8, type Answered } from '../support/e2ee.ts';
+import { sealAnswer, answerPlaintext } from '../support/independent/pairing.ts';
+import { DeviceChain } from '../support/independent/statement.ts';
+import { event, LyingRelay, type Reply } from '../support/proxy.ts';
 import { Relay } from '../support/relay.ts';
 import { gate, say, startScriptedApi, use } from '../support/scripted-api.mjs';
 import type { Terminal } from '../support/terminal.ts';
@@ -31,78 +33,208 @@ after(async () => {
 const credentials = (machine: Machine) => machine.stored().filter(([, content]) => /eyJ[\w-]+\.[\w-]+\.[\w-]+/.test(content.toString('latin1'))).map(([path]) => path);
 
 describe('while pairing', () => {
-  const lies: [what: string, change: (reply: Reply, link: string, honest: Person) => Promise<void>][] = [
-    ['an answer of its own', async ({ body }, link) => {
-      const mallory = await Person.signIn(relay.url);
-      body.response = await sealAnswer(link, mallory, { secret: 'its own' });
-      body.sealedToken = sealToken(link, mallory.login.token);
-    }],
-    ['the answer to another request', async ({ body }, _link, honest) => {
-      const other = await newPairing(relay.url);
-      await fetch(`${relay.url}/v1/auth/request`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(other.body) });
-      await honest.approve(other.text);
-      body.response = (await pairingStatus(relay.url, other.body.publicKey)).body.response;
-    }],
-    ['an answer with another key inside', async ({ body }, link, honest) => {
-      const mallory = await Person.signIn(relay.url);
-      body.response = await sealAnswer(link, honest, { contentKeyOf: mallory });
-    }],
-    ['a token of another account', async ({ body }, link) => {
-      body.sealedToken = sealToken(link, (await Login.in(relay.url)).token);
-    }],
-    ['a token of another device', async ({ body }, link, honest) => {
-      body.sealedToken = sealToken(link, honest.login.token);
-    }],
-    ['rubbish', async ({ body }) => {
-      body.response = randomText(220);
-    }],
-  ];
+  afterEach(() => {
+    lying.hooks = {};
+  });
 
-  for (const [what, change] of lies) {
+  /** What the agent is told of its pairing, changed. */
+  const changing = (status: string, change: (body: any) => void | Promise<void>) => ({
+    reply: async ({ path }: { path: string }, reply: Reply) => {
+      if (path.startsWith('/v1/auth/request/status') && reply.body.status === status) await change(reply.body);
+    },
+  });
+
+  /** Nothing is kept, shown or begun, and nobody gained anything. */
+  async function keepsNothing(machine: Machine, terminal: Terminal, person: Person): Promise<void> {
+    assert.doesNotMatch(await terminal.screen(), /(?<![\d ])\d{3} \d{3}(?! ?\d)/, 'no digits to be read out');
+    assert.deepEqual(credentials(machine), []);
+    assert.deepEqual(await person.sessions(), []);
+    assert.equal((await person.chain()).statements.length, 1);
+    assert.deepEqual(api.asked, [], 'Claude was never started');
+  }
+
+  const lies: [what: string, lie: (answered: Answered) => Promise<string>][] = [
+    ['an answer by who does not know the link', async ({ answer, transcript, link }) => sealAnswer(answerPlaintext(Buffer.alloc(32, 1), transcript, answer), link.publicKey)],
+    ['the answer to another request', async ({ person }) => {
+      const other = new Pairing(relay.url);
+      await other.ask();
+      return (await person.answer(other.text)).response;
+    }],
+    ['an answer with another key inside', async ({ plaintext, link }) => sealAnswer(Buffer.from(plaintext.map((byte, i) => (i === 40 ? byte ^ 1 : byte))), link.publicKey)],
+    ['an answer of 184 bytes', async ({ plaintext, link }) => sealAnswer(plaintext.subarray(0, 184), link.publicKey)],
+    ['an answer of 186 bytes', async ({ plaintext, link }) => sealAnswer(Buffer.concat([plaintext, Buffer.of(0)]), link.publicKey)],
+    ['rubbish', async () => randomText(257)],
+  ];
+  for (const [what, lie] of lies) {
     it(`refuses ${what}, and keeps nothing`, { timeout: 60_000 }, async () => {
       await using machine = new Machine({ relay: lying.url, api: api.url });
       const person = await Person.signIn(relay.url);
       const terminal = await machine.start();
       const link = await linkIn(terminal);
-      const told = Promise.withResolvers<void>();
-      lying.hooks = {
-        reply: async ({ path }, reply) => {
-          if (!path.startsWith('/v1/auth/request/status') || reply.body.status !== 'authorized') return;
-          await change(reply, link, person);
-          told.resolve();
-        },
-      };
-      await person.approve(link);
-      await told.promise;
-      await terminal.shows(/refuse|not made by|does not match|not authentic|was changed|tampered|cannot be trusted|another (account|device)|not belong/i);
-      assert.doesNotMatch(await terminal.screen(), /\b\d{3} \d{3} \d{3} \d{3}\b/, 'there is no code to compare');
-      assert.deepEqual(credentials(machine), []);
-      assert.deepEqual(await person.sessions(), []);
-      lying.hooks = {};
+      const answered = await person.prepareAnswer(link);
+      const response = await lie(answered);
+      lying.hooks = changing('answered', (body) => {
+        body.response = response;
+      });
+      await answered.post();
+      // It is over: said, and Enter gives another link.
+      await terminal.shows(/refused|over|changed|not made by|does not match|cannot be trusted|stopped/i);
+      await keepsNothing(machine, terminal, person);
     });
   }
 
-  it('a second person who approves the same QR code first gains nothing', { timeout: 60_000 }, async () => {
+  const chains: [what: string, lie: (answered: Answered) => Promise<string[]>][] = [
+    ['a chain without this agent', async ({ person }) => (await person.chain()).statements.slice(0, 1).map(toBase64)],
+    ['a chain without what the answer named', async ({ person, device }) => {
+      const empty = new DeviceChain(person.login.accountId, person.keys.key.publicKey);
+      return [nextStatement(empty, person.login.account, 'add', { key: { publicKey: device }, kind: 'agent', name: 'x' })];
+    }],
+    ['a chain that adds it as a browser', async ({ person, device }) => {
+      const { chain } = DeviceChain.read(person.login.accountId, person.keys.key.publicKey, (await person.chain()).statements.slice(0, 1));
+      return [...chain.statements.map(toBase64), nextStatement(chain, person.login.account, 'add', { key: { publicKey: device }, kind: 'browser', name: 'x' })];
+    }],
+    ['the chain of another account', async ({ device }) => {
+      const mallory = await Person.signIn(relay.url);
+      const chain = await mallory.chain();
+      return [...chain.statements.map(toBase64), nextStatement(chain, mallory.login.account, 'add', { key: { publicKey: device }, kind: 'agent', name: 'x' })];
+    }],
+    ['no chain', async () => []],
+  ];
+  for (const [what, lie] of chains) {
+    it(`does not believe ${what}: no token, no session`, { timeout: 60_000 }, async () => {
+      await using machine = new Machine({ relay: lying.url, api: api.url });
+      const person = await Person.signIn(relay.url);
+      const terminal = await machine.start();
+      const answered = await person.answer(await linkIn(terminal));
+      await answered.revealed();
+      await typeCode(terminal, answered.shown);
+      await codeIn(terminal, answered.shown);
+      lying.hooks = changing('authorized', async (body) => {
+        body.statements = await lie(answered);
+      });
+      await answered.confirm();
+      await terminal.shows(/refused|over|not named|does not (name|show|match)|cannot be trusted|another account|stopped|changed|damaged|broken/i);
+      assert.deepEqual(credentials(machine), []);
+      assert.deepEqual(await person.sessions(), []);
+    });
+  }
+
+  it('a stranger who answers first gains nothing: the terminal waits for digits that the person does not have', { timeout: 60_000 }, async () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const [owner, mallory] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
     const terminal = await machine.start();
     const link = await linkIn(terminal);
-    const malloryCode = await mallory.approve(link);
-    assert.equal(await codeIn(terminal), malloryCode);
-    assert.deepEqual(credentials(machine), [], 'nothing is kept before the person has confirmed');
-    assert.equal((await pairingStatus(relay.url, new URL(link).hash.match(/pk=([\w-]+)/)![1]!.replaceAll('-', '+').replaceAll('_', '/') + '=')).body.status, 'authorized', 'the owner sees that somebody was first');
-    assert.equal((await owner.login.must('GET', '/v1/devices')).devices.length, 1);
+    const late = await owner.prepareAnswer(link);
+    const theirs = await mallory.answer(link);
+    await theirs.revealed();
+    assert.equal((await late.post()).body.code, 'conflict', 'the owner sees that somebody was first');
+    await terminal.shows(digitsAsked);
+    await keepsNothing(machine, terminal, owner);
+    await typeCode(terminal, theirs.shown === '111 111' ? '222 222' : '111 111');
+    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    assert.equal((await pairingStatusOf(theirs)).status, 'refused');
+    await keepsNothing(machine, terminal, owner);
+    assert.equal((await mallory.chain()).statements.length, 1);
+    refusedConfirmation(await theirs.confirmWith(await theirs.statement()));
+  });
 
-    await answerCode(terminal, false);
-    await waitFor('another link, or the end', async () => {
-      const screen = await terminal.screen();
-      return screen.replaceAll(link, '').match(/\/pair#v=1&pk=/) || /not equal|not paired|nothing (was|has been)|cancel|stopped|refused/i.test(screen);
-    });
+  it('a relay that answers by itself, and asks the dashboard with a request of its own, does not know the digits', { timeout: 60_000 }, async () => {
+    // Between the two it plays each against the other: two pairings, two codes.
+    await using machine = new Machine({ relay: relay.url, api: api.url });
+    const [owner, mallory] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
+    const terminal = await machine.start();
+    const link = await linkIn(terminal);
+    const toAgent = await mallory.answer(link);
+    await toAgent.revealed();
+    const toOwner = new Pairing(relay.url, 'a phisher');
+    await toOwner.ask();
+    const answered = await owner.answer(toOwner.text);
+    await toOwner.reveal();
+    await answered.revealed();
+    assert.notEqual(answered.shown, toAgent.shown);
+    await typeCode(terminal, answered.shown);
+    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    await keepsNothing(machine, terminal, owner);
+    await answered.refuse();
+    assert.equal((await toOwner.status('refused')).status, 'refused');
+  });
+
+  it('wrong digits at the terminal end it; the next pairing of the same machine works', { timeout: 90_000 }, async () => {
+    await using machine = new Machine({ relay: relay.url, api: api.url });
+    const person = await Person.signIn(relay.url);
+    const terminal = await machine.start();
+    const first = await linkIn(terminal);
+    const answered = await person.answer(first);
+    await answered.revealed();
+    await typeCode(terminal, answered.shown.replaceAll(/\d/g, (digit) => String((Number(digit) + 1) % 10)));
+    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    assert.equal((await pairingStatusOf(answered)).status, 'refused');
+    await keepsNothing(machine, terminal, person);
+    await terminal.press('Enter');
+    const second = await linkIn(terminal, { not: first });
+    const again = await person.answer(second);
+    assert.notDeepEqual(again.device, answered.device, 'a new key for a new pairing');
+    await again.revealed();
+    await typeCode(terminal, again.shown);
+    await again.confirm();
+    (await person.join()).close();
+  });
+
+  it('wrong digits at the dashboard: no statement, no token', { timeout: 60_000 }, async () => {
+    await using machine = new Machine({ relay: relay.url, api: api.url });
+    const person = await Person.signIn(relay.url);
+    const terminal = await machine.start();
+    const answered = await person.answer(await linkIn(terminal));
+    await answered.revealed();
+    await typeCode(terminal, answered.shown);
+    await codeIn(terminal, answered.shown);
+    await answered.refuse();
+    await terminal.shows(/refused|over|stopped/i);
     assert.deepEqual(credentials(machine), []);
-    assert.deepEqual(await mallory.sessions(), []);
-    assert.deepEqual(api.asked, [], 'Claude was never started');
+    assert.equal((await person.chain()).statements.length, 1);
+  });
+
+  it('the relay restarts before the confirmation: it is over, and said', { timeout: 60_000 }, async () => {
+    await using own = await Relay.start();
+    await using machine = new Machine({ relay: own.url, api: api.url });
+    const person = await Person.signIn(own.url);
+    const terminal = await machine.start();
+    const answered = await person.answer(await linkIn(terminal));
+    await answered.revealed();
+    await typeCode(terminal, answered.shown);
+    await codeIn(terminal, answered.shown);
+    await own.kill();
+    await own.start();
+    await terminal.shows(/over|restarted|does not know|stopped/i);
+    assert.equal((await person.chain()).statements.length, 1);
+    assert.deepEqual(credentials(machine), []);
+  });
+
+  it('the agent is killed between its digits and the confirmation: started again it finds itself in the chain', { timeout: 90_000 }, async () => {
+    await using machine = new Machine({ relay: relay.url, api: api.url });
+    const person = await Person.signIn(relay.url);
+    let terminal = await machine.start();
+    const answered = await person.answer(await linkIn(terminal));
+    await answered.revealed();
+    await typeCode(terminal, answered.shown);
+    await codeIn(terminal, answered.shown);
+    process.kill(await terminal.pid(), 'SIGKILL');
+    await terminal.ended();
+    await answered.confirm();
+    terminal = await machine.start();
+    const conversation = await person.join();
+    assert.equal((await person.chain()).statements.length, 2);
+    conversation.close();
   });
 });
+
+const pairingStatusOf = (answered: Answered) => statusAfter(answered.publicKey);
+const statusAfter = (publicKey: string) =>
+  waitFor('the pairing to be over', async () => {
+    const { body } = await request(`${relay.url}/v1/auth/request/status?publicKey=${encodeURIComponent(publicKey)}`, 'GET');
+    return ['refused', 'not_found'].includes(body.status) && body;
+  });
+const refusedConfirmation = ({ status }: { status: number }) => assert.ok([404, 409].includes(status), `${status}`);
 
 describe('while a session runs', () => {
   let machine: Machine;
@@ -119,10 +251,7 @@ describe('while a session runs', () => {
     machine = new Machine({ relay: lying.url, api: api.url });
     person = await Person.signIn(relay.url);
     terminal = await machine.start();
-    const link = await linkIn(terminal);
-    const code = await person.approve(link);
-    assert.equal(await codeIn(terminal), code);
-    await answerCode(terminal, true);
+    await pair(terminal, person);
     conversation = await person.join();
     await conversation.prompt('the first');
     await conversation.answered('Heard: the first');
@@ -134,7 +263,7 @@ describe('while a session runs', () => {
   });
 
   /** A page of the same person: another sender. */
-  const anotherPage = () => new Conversation(person, conversation.id, conversation.key, conversation.client);
+  const anotherPage = (device?: Device) => conversation.another(device);
 
   /** What was refused is neither run nor passed over in silence; the agent goes on with whoever is honest. */
   async function refusesButLives(act: () => Promise<void>, { reason, prompt }: { reason?: RegExp; prompt?: string } = {}): Promise<void> {
@@ -178,13 +307,13 @@ describe('while a session runs', () => {
 
   it('a prompt that binds no place does not run', async () => {
     const plain = { at: Date.now(), from: 'ab'.repeat(16), n: 1, prev: null, d: { role: 'user', content: { type: 'text', text: 'unbound' } } };
-    await refusesButLives(async () => conversation.send(await sealUnboundText(JSON.stringify(plain), conversation.key)), { prompt: 'unbound' });
-    await refusesButLives(async () => conversation.send(await sealUnboundText(JSON.stringify(plain.d), conversation.key)), { prompt: 'unbound' });
+    await refusesButLives(() => conversation.send(sealUnbound(JSON.stringify(plain), conversation.key)), { prompt: 'unbound' });
+    await refusesButLives(() => conversation.send(sealUnbound(JSON.stringify(plain.d), conversation.key)), { prompt: 'unbound' });
   });
 
   it("the agent's own words, sent back to it, do nothing", async () => {
     const stored = await person.login.allMessages(conversation.id);
-    const readable = await Promise.all(stored.map(async ({ content }) => ({ bundle: content.c as string, ...(await conversation.read(content.c)) })));
+    const readable = stored.map(({ content }) => ({ bundle: content.c as string, ...conversation.read(content.c) }));
     const own = readable.filter(({ kind, envelope }) => kind === 'message' && /Heard|result/.test(JSON.stringify(envelope!.d)));
     assert.ok(own.length > 0);
     const before = api.asked.length;
@@ -197,8 +326,10 @@ describe('while a session runs', () => {
 
   it('words of a role, in a bundle of the wrong kind, are no prompt', async () => {
     const page = anotherPage();
-    const { bundle } = await page.sender.seal('message', { role: 'user', content: { type: 'text', text: 'as a message' }, meta: { sentFrom: 'web' } }, conversation.key, Date.now());
-    await conversation.send(bundle);
+    const { envelope } = page.sender.next({ role: 'user', content: { type: 'text', text: 'as a message' }, meta: { sentFrom: 'web' } }, Date.now());
+    await conversation.send(sealBundle(utf8(JSON.stringify(envelope)), conversation.key, conversation.place('message')));
+    // Signed as a prompt, sent as a message.
+    await conversation.send(sealBundle(openBundle((await anotherPage().sealPrompt('as a message')).bundle, conversation.key, conversation.place('prompt')).plaintext, conversation.key, conversation.place('message')));
     const honest = anotherPage();
     await honest.prompt('after the wrong kind');
     await conversation.answered('Heard: after the wrong kind');
@@ -236,8 +367,7 @@ describe('while a session runs', () => {
     const page = anotherPage();
     await page.prompt('chain one');
     await conversation.answered('Heard: chain one');
-    const forked = { at: Date.now(), from: page.sender.from, n: 2, prev: randomText(16), d: { role: 'user', content: { type: 'text', text: 'forked' } } };
-    const bundle = await sealBundle(utf8(JSON.stringify(forked)), conversation.key, conversation.place('prompt'));
+    const { bundle } = await page.sealPrompt('forked', {}, { prev: randomText(16) });
     await refusesButLives(() => page.send(bundle), { prompt: 'forked' });
   });
 
@@ -271,70 +401,218 @@ describe('while a session runs', () => {
     assert.equal(heard('doubled in flight'), 1);
   });
 
-  describe('approvals', () => {
-    const approve = (id: string) => ({ id, approved: true, decision: 'approved' });
-
-    /** The tool has not run; then it is denied for good. */
-    async function stillAsks(id: string): Promise<void> {
-      assert.ok((await conversation.state()).requests[id], 'the question is still open');
-      assert.equal(madeFile(), false);
-      await conversation.call('permission', { id, approved: false, decision: 'denied', reason: 'end of the lie' });
-      await conversation.said('the denial', (d) => JSON.stringify(d).includes('end of the lie'));
-      await waitFor('no open question', async () => Object.keys((await conversation.state()).requests ?? {}).length === 0);
-    }
-
-    const rejected = async (name: string, params: string): Promise<void> => {
-      const answer = await conversation.callSealed(name, params).catch((error: Error) => ({ ok: false, error: error.message }));
-      assert.ok(!answer.ok || answer.result?.error !== undefined, `accepted: ${JSON.stringify(answer)}`);
-    };
-
-    async function openQuestion(): Promise<string> {
-      await anotherPage().prompt(`${crypto.randomUUID()} #bash-touch`);
-      return (await conversation.question()).id;
-    }
-
-    it('altered, made of nothing, unbound, or of another method', async () => {
-      const id = await openQuestion();
-      const sealed = await conversation.sealCall('permission', approve(id));
-      const altered = Buffer.from(sealed, 'base64');
-      altered[40]! ^= 1;
-      await rejected('permission', altered.toString('base64'));
-      await rejected('permission', randomText(120));
-      await rejected('permission', '');
-      const { instance } = await conversation.state();
-      await rejected('permission', await sealUnboundText(JSON.stringify({ at: Date.now(), to: instance, d: approve(id) }), conversation.key));
-      await rejected('permission', await sealUnboundText(JSON.stringify(approve(id)), conversation.key));
-      await rejected('permission', await conversation.sealCall('abort', approve(id)));
-      await stillAsks(id);
+  describe('prompts signed by somebody else', () => {
+    it('by the agent itself: refused, and its number has come', async () => {
+      const agent = newDevice('agent');
+      await Login.in(relay.url, person.login.account, agent);
+      await refusesButLives(async () => void (await anotherPage(agent).prompt('by an agent')), { reason: /device/, prompt: 'by an agent' });
     });
 
-    it('of another process, or of another time', async () => {
-      const id = await openQuestion();
-      await rejected('permission', await conversation.sealCall('permission', approve(id), 'cd'.repeat(16)));
-      await rejected('permission', await conversation.sealCall('permission', approve(id), undefined, Date.now() - 11 * 60_000));
-      await rejected('permission', await conversation.sealCall('permission', approve(id), undefined, Date.now() + 11 * 60_000));
+    it('without a signature, or with that of another bundle', async () => {
+      const page = anotherPage();
+      const { envelope } = page.sender.next({ role: 'user', content: { type: 'text', text: 'unsigned' }, meta: { sentFrom: 'web' } }, Date.now());
+      const text = JSON.stringify({ ...envelope, seen: await page.newest(), until: Date.now() + 60_000 });
+      await refusesButLives(() => page.send(sealBundle(utf8(text), conversation.key, conversation.place('prompt'))), { prompt: 'unsigned' });
+      const { bundle } = await anotherPage().sealPrompt('moved');
+      const { plaintext } = openBundle(bundle, conversation.key, conversation.place('prompt'));
+      await refusesButLives(() => page.send(sealBundle(plaintext, conversation.key, conversation.place('prompt'))), { prompt: 'moved' });
+    });
+
+    it('by a browser that the relay keeps from the agent: held; run once `devices` has delivered it', { timeout: 60_000 }, async () => {
+      const { hide, show } = withheld();
+      const fresh = newDevice('browser', 'a new phone');
+      await hide();
+      await Login.in(relay.url, person.login.account, fresh);
+      await person.chain();
+      const page = anotherPage(fresh);
+      const { id } = await page.prompt('of a new browser');
+      await conversation.held(id, 'device');
+      assert.equal(heard('of a new browser'), 0);
+      const delivered = await conversation.devices((await person.chain()).statements.map(toBase64));
+      assert.equal(delivered.ok, true, JSON.stringify(delivered));
+      await conversation.answered('Heard: of a new browser');
+      show();
+    });
+
+    it('by a browser whose revocation the relay withholds: refused once `devices` has delivered it', { timeout: 60_000 }, async () => {
+      const lost = newDevice('browser', 'a lost phone');
+      await Login.in(relay.url, person.login.account, lost);
+      const page = anotherPage(lost);
+      await page.prompt('before it was lost');
+      await conversation.answered('Heard: before it was lost');
+      const { hide, show } = withheld();
+      await hide();
+      await person.login.revoke(lost.key.publicKey);
+      await person.chain();
+      assert.notEqual((await conversation.begin()).devices, person.seen.digest(), 'the two ends see other devices');
+      const delivered = await conversation.devices(person.seen.statements().map(toBase64));
+      assert.equal(delivered.ok, true, JSON.stringify(delivered));
+      assert.equal((await conversation.begin()).devices, person.seen.digest());
+      await terminal.shows(/relay.*(held|kept|withheld)|(held|kept|withheld).*relay/is);
+      await refusesButLives(async () => void (await page.prompt('after it was lost')), { reason: /device/, prompt: 'after it was lost' });
+      const touch = await openQuestion();
+      await rejected(page, 'permission', page.verdict(touch, 'approved'));
+      await stillAsks(touch);
+      show();
+    });
+  });
+
+  /** The relay keeps the chain as it is now from the agent, whatever is added. */
+  function withheld() {
+    const hide = async () => {
+      const known = (await person.login.must('GET', '/v1/devices')).statements;
+      lying.hooks = {
+        reply: ({ path }, { body }) => {
+          if (path.startsWith('/v1/devices')) body.statements = known;
+        },
+        down: (packet) => {
+          const update = packet.kind === 'event' && packet.data[0] === 'update' ? packet.data[1] : undefined;
+          return update?.body?.t === 'device' ? [{ ...packet, data: ['update', { ...update, body: { t: 'none' } }] }] : undefined;
+        },
+      };
+    };
+    return { hide, show: () => void (lying.hooks = {}) };
+  }
+
+  const openQuestion = async (): Promise<{ id: string; ask: string }> => {
+    await anotherPage().prompt(`${crypto.randomUUID()} #bash-touch`);
+    return conversation.question();
+  };
+
+  /** The tool has not run; then it is denied for good. */
+  async function stillAsks(question: { id: string; ask: string }): Promise<void> {
+    assert.ok((await conversation.state()).requests[question.id], 'the question is still open');
+    assert.equal(madeFile(), false);
+    await conversation.decide(question, 'denied', { reason: 'end of the lie' });
+    await conversation.said('the denial', (d) => JSON.stringify(d).includes('end of the lie'));
+    await waitFor('no open question', async () => Object.keys((await conversation.state()).requests ?? {}).length === 0);
+  }
+
+  /** A sealed no, or nothing that anybody could take for an answer. */
+  const rejected = async (page: Conversation, name: string, d: unknown): Promise<void> => {
+    const answer = await page.call(name, d);
+    assert.equal(answer.ok, false, `accepted: ${JSON.stringify(answer)}`);
+  };
+  /** Acknowledged with the empty string: whoever reads that knows nothing. */
+  const unsealed = async (name: string, params: string): Promise<void> => {
+    assert.deepEqual(await conversation.callSealed(name, params), { ok: false, unsealed: true });
+  };
+
+  describe('approvals', () => {
+    const mode = async () => (await conversation.state()).mode;
+
+    it('altered, made of nothing, unbound, unsigned, or of another method', async () => {
+      const question = await openQuestion();
+      const yes = conversation.verdict(question, 'approved');
+      const sealed = await conversation.sealCall('permission', yes);
+      const altered = Buffer.from(sealed, 'base64');
+      altered[40]! ^= 1;
+      await unsealed('permission', altered.toString('base64'));
+      await unsealed('permission', randomText(120));
+      await unsealed('permission', '');
+      const { challenge } = await conversation.begin();
+      await unsealed('permission', sealUnbound(JSON.stringify({ challenge, d: yes }), conversation.key));
+      await unsealed('permission', sealBundle(utf8(JSON.stringify({ challenge, d: yes })), conversation.key, conversation.place('rpc-request:permission')));
+      await unsealed('permission', await conversation.sealCall('abort', yes));
+      const { plaintext } = openBundle(sealed, conversation.key, conversation.place('rpc-request:permission'));
+      await unsealed('permission', sealBundle(plaintext, conversation.key, conversation.place('rpc-request:permission')));
+      await stillAsks(question);
+    });
+
+    it('for a challenge that is unknown, used, or of another session', async () => {
+      const question = await openQuestion();
+      const yes = conversation.verdict(question, 'approved');
+      await unsealed('permission', await conversation.sealCall('permission', yes, 'cd'.repeat(16)));
+      const { challenge } = await conversation.begin();
+      assert.equal((await conversation.callSealed('set-mode', await conversation.sealCall('set-mode', { mode: 'default' }, challenge))).ok, true);
+      await unsealed('permission', await conversation.sealCall('permission', yes, challenge));
       const elsewhere = new Conversation(person, '01890000-0000-7000-8000-00000000aaaa', conversation.key, conversation.client);
-      await rejected('permission', await elsewhere.sealCall('permission', approve(id), (await conversation.state()).instance));
-      await stillAsks(id);
+      const moved = elsewhere.sealAct('rpc-request:permission', JSON.stringify({ challenge: (await conversation.begin()).challenge, d: yes }));
+      await unsealed('permission', moved);
+      await stillAsks(question);
+    });
+
+    it('whose bundle id was burnt with garbage: no "no" comes of it, and the real one runs', async () => {
+      const question = await openQuestion();
+      const real = await conversation.sealCall('permission', conversation.verdict(question, 'denied', { reason: 'the real one' }));
+      const garbage = Buffer.from(real, 'base64');
+      garbage.fill(7, 40);
+      await unsealed('permission', garbage.toString('base64'));
+      assert.equal((await conversation.callSealed('permission', real)).ok, true);
+      await conversation.said('the denial', (d) => JSON.stringify(d).includes('the real one'));
+      await unsealed('permission', real);
+    });
+
+    it('more begins than are kept: the oldest challenge is dead, the newest lives', { timeout: 60_000 }, async () => {
+      const first = await conversation.begin();
+      let last = first;
+      for (let i = 0; i < 257; ++i) last = await conversation.begin();
+      await unsealed('set-mode', await conversation.sealCall('set-mode', { mode: 'default' }, first.challenge));
+      assert.equal((await conversation.callSealed('set-mode', await conversation.sealCall('set-mode', { mode: 'default' }, last.challenge))).ok, true);
+    });
+
+    it('of an agent, of an unknown device: nothing done; their no is a no', async () => {
+      const agent = newDevice('agent');
+      await Login.in(relay.url, person.login.account, agent);
+      const question = await openQuestion();
+      for (const device of [agent, newDevice()]) {
+        const page = anotherPage(device);
+        await rejected(page, 'permission', page.verdict(question, 'approved'));
+        await rejected(page, 'set-mode', { mode: 'bypassPermissions' });
+      }
+      assert.notEqual(await mode(), 'bypassPermissions');
+      const stranger = anotherPage(newDevice());
+      assert.equal((await stranger.decide(question, 'denied', { reason: 'a stranger says no' })).ok, true);
+      await conversation.said('the denial', (d) => JSON.stringify(d).includes('a stranger says no'));
+      assert.equal(madeFile(), false);
+    });
+
+    it('of another text, of grants that are not there, or named twice', async () => {
+      const question = await openQuestion();
+      const { grants } = JSON.parse(question.ask);
+      const bad = [
+        { ask: 'ab'.repeat(32) }, { ask: undefined }, { grants: [grants.length] }, { grants: [-1] }, { grants: [0.5] }, { grants: ['0'] },
+        { grants: grants.length > 0 ? [0, 0] : [7] }, { grants: undefined }, { decision: 'approved_always' }, { mode: 'no such mode' },
+      ];
+      for (const more of bad) await rejected(conversation, 'permission', { ...conversation.verdict(question, 'approved'), ...more });
+      await rejected(conversation, 'permission', { ...conversation.verdict(question, 'denied'), grants: [0] });
+      await stillAsks(question);
+    });
+
+    it('two at once: the first counts', async () => {
+      const question = await openQuestion();
+      const [no, yes] = [await conversation.sealCall('permission', conversation.verdict(question, 'denied', { reason: 'first' })), await conversation.sealCall('permission', conversation.verdict(question, 'approved'))];
+      const first = await conversation.callSealed('permission', no);
+      const second = await conversation.callSealed('permission', yes);
+      assert.deepEqual([first.ok, second.ok], [true, false]);
+      assert.equal(madeFile(), false);
+      const approval = await conversation.told('approval', (data) => data.id === toBase64(Buffer.from(no, 'base64').subarray(1, 17)));
+      assert.equal(approval.device, person.device.key.base64);
     });
 
     it('repeated: a stop does not stop the next turn as well', async () => {
       api.scene('stoppable', [[say('going '), gate('never')]]);
-      const stop = await conversation.sealCall('abort', {});
       await anotherPage().prompt('one #stoppable');
       await waitFor('the first to run', () => heard('one #stoppable') === 1);
-      assert.equal((await conversation.callSealed('abort', stop)).ok, true);
+      const stop = await conversation.sealCall('abort', {});
+      const stopped = await conversation.callSealed('abort', stop);
+      assert.equal(stopped.ok, true);
       await waitFor('the first to be stopped', () => api.asked.find(({ prompt }) => prompt === 'one #stoppable')!.hungUp);
+      const { end } = (stopped as { result: { end: string } }).result;
+      await waitFor('the end to be there', async () => (await conversation.history()).some(({ id }) => id === end));
       await anotherPage().prompt('two #stoppable');
       await waitFor('the second to run', () => heard('two #stoppable') === 1);
-      await rejected('abort', stop);
+      await unsealed('abort', stop);
       assert.equal(api.asked.find(({ prompt }) => prompt === 'two #stoppable')!.hungUp, false);
-      assert.equal((await conversation.call('abort', {})).ok, true);
+      const again = await conversation.call('abort', {});
+      assert.equal(again.ok, true);
       await waitFor('the second to be stopped', () => api.asked.find(({ prompt }) => prompt === 'two #stoppable')!.hungUp);
+      await conversation.told('ready');
     });
 
     it('dropped: the question stays open until somebody answers', async () => {
-      const id = await openQuestion();
+      const question = await openQuestion();
+      const yes = await conversation.sealCall('permission', conversation.verdict(question, 'approved'));
       const dropped = Promise.withResolvers<void>();
       lying.hooks = {
         down: (packet) => {
@@ -343,17 +621,130 @@ describe('while a session runs', () => {
           return [];
         },
       };
-      const lost = conversation.call('permission', approve(id)).catch(() => undefined);
+      const lost = conversation.callSealed('permission', yes).catch(() => undefined);
       await dropped.promise;
       lying.hooks = {};
-      assert.ok((await conversation.state()).requests[id]);
+      assert.ok((await conversation.state()).requests[question.id]);
       lying.cutLinks();
       await lost;
       await waitFor('the agent to be back', async () => {
         const answer = await conversation.client.ask('rpc-call', { method: `${conversation.id}:permission`, params: '' });
         return answer.error !== 'RPC method not available';
       });
-      await stillAsks(id);
+      await stillAsks(question);
     });
+  });
+
+  describe('prompts and time', () => {
+    const hours = 3_600_000;
+
+    it('of 300 days ago, or good for too long: held, with no change of mode; run by `held` without it', { timeout: 60_000 }, async () => {
+      const page = anotherPage();
+      const old = await page.prompt('of last winter', { permissionMode: 'bypassPermissions' }, { at: Date.now() - 300 * 24 * hours, until: Date.now() - 299 * 24 * hours });
+      await conversation.held(old.id, 'until');
+      const far = await anotherPage().prompt('of next spring', {}, { until: Date.now() + 26 * hours });
+      await conversation.held(far.id, 'until');
+      assert.notEqual((await conversation.state()).mode, 'bypassPermissions');
+      assert.deepEqual([heard('of last winter'), heard('of next spring')], [0, 0]);
+
+      // Behind one held for `until` the same sender waits.
+      const next = await page.prompt('behind it');
+      assert.equal((await conversation.call('held', { id: old.id, run: true })).ok, true);
+      await conversation.answered('Heard: of last winter');
+      await conversation.answered('Heard: behind it');
+      assert.notEqual((await conversation.state()).mode, 'bypassPermissions');
+      assert.equal((await conversation.call('held', { id: far.id, run: false })).ok, true);
+      await conversation.told('prompt-refused', (data) => data.id === far.id);
+      assert.equal(heard('of next spring'), 0);
+      assert.equal((await conversation.call('held', { id: far.id, run: true })).ok, false);
+      assert.deepEqual((await conversation.state()).held, []);
+      assert.ok(next.n === 2);
+    });
+
+    it('with a clock three hours off, corrected by `begin`: runs', async () => {
+      const { now } = await conversation.begin();
+      const page = anotherPage();
+      await page.prompt('by a wrong clock', {}, { at: Date.now() + 3 * hours, until: now + 600_000 });
+      await conversation.answered('Heard: by a wrong clock');
+    });
+
+    it('written before a Stop and delivered after it: held; one of who pressed runs', { timeout: 60_000 }, async () => {
+      api.scene('stopped', [[say('going '), gate('never')]]);
+      const late = await anotherPage().sealPrompt('written before the stop');
+      await anotherPage().prompt('to be stopped #stopped');
+      await waitFor('it to run', () => heard('to be stopped #stopped') === 1);
+      const answer = await conversation.call('abort', {});
+      assert.equal(answer.ok, true);
+      const { end } = (answer as { result: { end: string } }).result;
+      await conversation.send(late.bundle);
+      await conversation.held(late.id, 'stopped');
+      await anotherPage().prompt('after I pressed it', {}, { seen: end });
+      await conversation.answered('Heard: after I pressed it');
+      assert.equal(heard('written before the stop'), 0);
+      await conversation.call('held', { id: late.id, run: false });
+    });
+
+    it('taken back before it came: never runs, no gap; one that Claude has: too late', async () => {
+      const page = anotherPage();
+      const withdrawn = await page.sealPrompt('taken back');
+      assert.equal((await conversation.call('take-back', { id: withdrawn.id, from: withdrawn.from, n: withdrawn.n })).ok, true);
+      await page.send(withdrawn.bundle);
+      await page.prompt('the next of it');
+      await conversation.answered('Heard: the next of it');
+      assert.equal(heard('taken back'), 0);
+      const done = await page.prompt('already done');
+      await conversation.answered('Heard: already done');
+      const late = await conversation.call('take-back', { id: done.id, from: done.from, n: done.n });
+      assert.equal(late.ok, false);
+    });
+  });
+});
+
+describe('a session that is said to be deleted', () => {
+  /** A machine in a conversation, its own: it is deleted here. */
+  async function talking() {
+    const machine = new Machine({ relay: lying.url, api: api.url });
+    const person = await Person.signIn(relay.url);
+    const terminal = await machine.start();
+    await pair(terminal, person);
+    const conversation = await person.join();
+    await conversation.prompt('something to keep');
+    await conversation.answered('Heard: something to keep');
+    const keyed = () => machine.stored().some(([, content]) => content.includes(Buffer.from(conversation.key)) || content.includes(toBase64(conversation.key)));
+    assert.equal(keyed(), true);
+    return { machine, person, terminal, conversation, keyed };
+  }
+
+  /** What the agent is told, in place of nothing. */
+  const tell = (body: Record<string, unknown>, seq: number) => {
+    for (const link of lying.links) link.toClient(event('update', { id: 'cccccccccccc', seq, createdAt: Date.now(), body: { t: 'delete-session', ...body } }));
+  };
+
+  it('unsigned, or signed by an agent, a revoked browser, or for another session: its key stays, in the trash', { timeout: 120_000 }, async () => {
+    const { machine, person, terminal, conversation, keyed } = await talking();
+    const revoked = newDevice();
+    await Login.in(relay.url, person.login.account, revoked);
+    await person.login.revoke(revoked.key.publicKey);
+    const agent = newDevice('agent');
+    await Login.in(relay.url, person.login.account, agent);
+    const sid = conversation.id;
+    const { revision } = await person.login.must('GET', '/v1/sessions');
+    tell({ sid, ...person.deletion('01890000-0000-7000-8000-00000000aaaa') }, revision + 1);
+    tell({ sid, ...person.deletion(sid, agent) }, revision + 2);
+    tell({ sid, ...person.deletion(sid, revoked) }, revision + 3);
+    tell({ sid }, revision + 4);
+    await terminal.shows(/trash/i);
+    assert.equal(keyed(), true, 'its key was not destroyed');
+    conversation.close();
+    await machine.close();
+  });
+
+  it('signed by a good browser: destroyed', { timeout: 90_000 }, async () => {
+    const { machine, person, terminal, conversation, keyed } = await talking();
+    await person.login.must('DELETE', `/v1/sessions/${conversation.id}`, person.deletion(conversation.id));
+    await terminal.shows(/deleted/i);
+    await waitFor('its key to be gone', () => !keyed());
+    conversation.close();
+    await machine.close();
   });
 });

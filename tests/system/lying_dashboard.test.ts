@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
-import { base32Of, newPairing, Person } from '../support/e2ee.ts';
+import { base32Of, Pairing, Person } from '../support/e2ee.ts';
 import { event, LyingRelay } from '../support/proxy.ts';
-import { randomText, request } from '../support/client.ts';
+import { randomText } from '../support/client.ts';
 import { Relay } from '../support/relay.ts';
 import { SessionOwner } from '../support/session.ts';
 import { waitFor } from '../support/wait.ts';
@@ -177,9 +177,9 @@ describe('about a conversation', () => {
   it('an old state as if it were new: the question is not asked again', async () => {
     const mine = await openSession();
     const { requests } = mine.question('rm -rf precious');
-    const asking = await mine.setState({ requests, completedRequests: {} });
+    const asking = await mine.setState({ requests });
     await dashboard.by('slip').waitFor();
-    await mine.setState({ requests: {}, completedRequests: {} });
+    await mine.setState({ requests: {} });
     await dashboard.by('slip').waitFor({ state: 'detached' });
     const { revision } = await person.login.must('GET', '/v1/sessions');
     for (const link of lying.links) {
@@ -192,7 +192,7 @@ describe('about a conversation', () => {
   it('an answer to an approval that the agent did not give', async () => {
     const mine = await openSession();
     const { requests } = mine.question('touch it');
-    await mine.setState({ requests, completedRequests: {} });
+    await mine.setState({ requests });
     await dashboard.by('slip').waitFor();
     lying.hooks = {
       up: (packet, link) => {
@@ -207,26 +207,27 @@ describe('about a conversation', () => {
     assert.equal(await dashboard.by('slip').count(), 1, 'the question stays');
     lying.hooks = {};
     await dashboard.by('slip-allow-once').click();
-    await waitFor('the approval to arrive', () => mine.calls.some(({ name, d }) => name === 'permission' && d.approved === true));
+    await waitFor('the approval to arrive', () => mine.calls.some(({ name, d }) => name === 'permission' && d.decision === 'approved'));
   });
 });
 
 describe('about a machine that asks to be paired', () => {
-  const ask = (body: unknown) => request(`${relay.url}/v1/auth/request`, 'POST', body);
-
   const lies: [string, (body: any) => void][] = [
     ['another device', (body) => { body.device.publicKey = randomText(32); }],
-    ['another name', async (body) => { body.device.sealedName = (await newPairing(relay.url, 'another')).body.device.sealedName; }],
+    ['another name', (body) => { body.device.sealedName = new Pairing(relay.url, 'another').body.device.sealedName; }],
     ['another kind', (body) => { body.device.kind = 'browser'; }],
     ['another seal', (body) => { body.mac = randomText(32); }],
+    ['another signature', (body) => { body.signature = randomText(64); }],
+    ['another commitment', (body) => { body.commit = randomText(32); }],
+    ['a request of its own for the same key', (body) => { Object.assign(body, new Pairing(relay.url, 'another').body); }],
   ];
   for (const [what, change] of lies) {
     it(`${what}: the request is refused, nothing can be approved`, async () => {
-      const pairing = await newPairing(lying.url, 'my machine');
-      await ask(pairing.body);
+      const pairing = new Pairing(lying.url, 'my machine');
+      await pairing.ask();
       lying.hooks = {
-        reply: async ({ path }, { body }) => {
-          if (path.startsWith('/v1/auth/request/status') && body.status === 'pending') await change(body);
+        reply: ({ path }, { body }) => {
+          if (path.startsWith('/v1/auth/request/status') && body.status === 'pending') change(body);
         },
       };
       await dashboard.beginPairing(pairing.text);
@@ -238,9 +239,9 @@ describe('about a machine that asks to be paired', () => {
 
   it('a request that somebody else has approved', async () => {
     const mallory = await Person.signIn(relay.url);
-    const pairing = await newPairing(lying.url, 'my machine');
-    await ask(pairing.body);
-    await mallory.approve(pairing.text);
+    const pairing = new Pairing(lying.url, 'my machine');
+    await pairing.ask();
+    await mallory.answer(pairing.text);
     await dashboard.beginPairing(pairing.text);
     await dashboard.by('pair-refused').getByText('already answered').waitFor();
     assert.equal(await dashboard.by('pair-approve').count(), 0);
