@@ -326,6 +326,7 @@ export class Conversation {
   readonly sender = new Sender();
   /** Whose signature is under what is done here. */
   device: Device;
+  #newest: string | null = null;
 
   constructor(person: Person, id: string, key: Uint8Array, client: Client, device: Device = person.device) {
     this.person = person;
@@ -353,9 +354,16 @@ export class Conversation {
     return sealBundle(utf8(signAct(text, this.actPlace(kind, id), device.key)), this.key, this.place(kind), { id });
   }
 
-  /** Base64 id of the newest bundle of the agent that is stored. */
+  /** Base64 id of the newest bundle of the agent that is stored; where the relay cannot be asked, the newest known. */
   async newest(): Promise<string | null> {
-    return (await this.history()).filter(({ kind }) => kind === 'message').at(-1)?.id ?? null;
+    try {
+      const { messages } = await this.person.login.must('GET', `/v1/sessions/${this.id}/messages`);
+      const newest = messages.find(({ content }: any) => this.read(content.c).kind === 'message');
+      if (newest) this.#newest = idOf(newest.content.c);
+    } catch {
+      // It is down for a while.
+    }
+    return this.#newest;
   }
 
   /** A prompt, sealed as the next of this sender, not yet sent. `also` replaces fields of its text. */
