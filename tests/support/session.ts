@@ -63,7 +63,7 @@ export class SessionOwner {
     const login = await Login.in(person.login.url, person.login.account, device);
     const { fields } = sealedSession(person.keys, login.accountId, device.key, {
       path: '/home/someone/project', host: 'somewhere', version: '1', os: 'linux', homeDir: '/home/someone', flavor: 'claude',
-      startedBy: 'terminal', hostPid: 1, lifecycleState: 'running', lifecycleStateSince: Date.now(), ...metadata,
+      startedBy: 'terminal', hostPid: 1, lifecycleState: 'running', lifecycleStateSince: Date.now(), after: 0, ...metadata,
     }, key);
     const session = await login.newSession(fields);
     const client = await login.connected({ auth: { clientType: 'session-scoped', sessionId: session.id } });

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
-import { base32Of, Pairing, Person } from '../support/e2ee.ts';
-import { event, LyingRelay } from '../support/proxy.ts';
-import { randomText } from '../support/client.ts';
+import { base32Of, Pairing, Person, sealedSession } from '../support/e2ee.ts';
+import { event, LyingRelay, type Hooks, type Packet } from '../support/proxy.ts';
+import { Login, newDevice, randomText } from '../support/client.ts';
 import { Relay } from '../support/relay.ts';
 import { SessionOwner } from '../support/session.ts';
 import { waitFor } from '../support/wait.ts';
@@ -189,7 +189,35 @@ describe('about a conversation', () => {
     assert.equal(await dashboard.by('slip').count(), 0);
   });
 
-  it('an answer to an approval that the agent did not give', async () => {
+  it('an answer to an approval that the agent did not give: not known whether, until it is', { timeout: 150_000 }, async () => {
+    const mine = await openSession();
+    const { requests } = mine.question('touch it');
+    await mine.setState({ requests });
+    await dashboard.by('slip').waitFor();
+    let kept: Packet | undefined;
+    lying.hooks = {
+      up: (packet, link) => {
+        if (packet.kind !== 'event' || packet.data[0] !== 'rpc-call' || !packet.data[1].method.endsWith(':permission')) return undefined;
+        kept = packet;
+        queueMicrotask(() => link.toClient({ kind: 'ack', ack: packet.ack!, data: [{ ok: true, result: '' }] }));
+        return [];
+      },
+    };
+    await allowOnce();
+    await dashboard.page.locator('[data-testid=slip][data-phase=unknown]').waitFor();
+    assert.match(await dashboard.by('slip-said').innerText(), /not known/i);
+    assert.equal(mine.calls.length, 0);
+    // Never a no, never a yes: in a minute the challenge is dead, and the page looks whether the question is still open.
+    await dashboard.page.locator('[data-testid=slip][data-phase=open]').waitFor({ timeout: 100_000 });
+    assert.equal(await dashboard.by('slip').count(), 1, 'the question stays');
+    lying.hooks = {};
+    assert.ok(kept);
+    await allowOnce();
+    await waitFor('the approval to arrive', () => mine.calls.some(({ name, d }) => name === 'permission' && d.decision === 'approved'));
+    assert.equal(mine.calls.filter(({ name }) => name === 'permission').length, 1);
+  });
+
+  it('an answer that is nobody’s seal', async () => {
     const mine = await openSession();
     const { requests } = mine.question('touch it');
     await mine.setState({ requests });
@@ -201,15 +229,130 @@ describe('about a conversation', () => {
         return [];
       },
     };
-    await dashboard.by('slip-allow-once').click();
-    await dashboard.by('slip').getByRole('alert').or(dashboard.by('slip').locator('.bad')).first().waitFor();
+    await allowOnce();
+    await dashboard.by('slip-said').waitFor();
     assert.equal(mine.calls.length, 0);
     assert.equal(await dashboard.by('slip').count(), 1, 'the question stays');
-    lying.hooks = {};
-    await dashboard.by('slip-allow-once').click();
-    await waitFor('the approval to arrive', () => mine.calls.some(({ name, d }) => name === 'permission' && d.decision === 'approved'));
+  });
+
+  it('an approval that only the agent speaks of', async () => {
+    const mine = await openSession();
+    const { ask } = mine.question('touch it');
+    await mine.event({ type: 'approval', ask, id: randomText(16), text: JSON.stringify({ challenge: 'ab'.repeat(16), d: { decision: 'approved' } }), device: person.device.key.base64, signature: randomText(64) });
+    await dashboard.by('decision').getByText(/says the agent/).waitFor();
+  });
+
+  it('what the agent has said already, while the agent can be reached', { timeout: 60_000 }, async () => {
+    const mine = await openSession();
+    const { requests } = mine.question('touch it');
+    await mine.setState({ requests });
+    await dashboard.by('slip').waitFor();
+    const withheld = mine.seal(mine.text('kept back from the end'));
+    lying.hooks = {
+      down: (packet) => {
+        if (packet.kind !== 'event' || packet.data[0] !== 'update' || packet.data[1].body.message?.content?.c !== withheld.bundle) return undefined;
+        return [event('update', { ...packet.data[1], body: { t: 'none' } })];
+      },
+      reply: ({ path }, { body }) => {
+        if (path.includes('/messages')) body.messages = body.messages?.filter((message: any) => message.content.c !== withheld.bundle);
+      },
+    };
+    await mine.send(withheld.bundle);
+    await allowOnce();
+    await dashboard.page.getByText(/The relay holds something back/).waitFor({ timeout: 30_000 });
+  });
+
+  it('another key for a session that it has seen: the first one counts, and an alarm', async () => {
+    const mine = await openSession();
+    const thief = newDevice('agent', 'a former agent');
+    await Login.in(relay.url, person.login.account, thief);
+    await person.login.revoke(thief.key.publicKey);
+    const { fields } = sealedSession(person.keys, person.login.accountId, thief.key, { path: '/home/someone/stolen', host: 'elsewhere', homeDir: '/home/someone', flavor: 'claude', after: 0 });
+    lying.hooks = swapped(mine.id, fields);
+    await dashboard.page.reload();
+    await dashboard.by('session-problem').getByText(/another key/).waitFor();
+    await dashboard.entry('text', 'an honest beginning').waitFor();
+    await dashboard.prompt('under the first key');
+    await waitFor('the prompt, under the first key', async () => (await mine.prompts()).some(({ d }) => d.content.text === 'under the first key'));
+  });
+
+  it('the key of a former agent for a session that it never saw: for reading only', async () => {
+    const thief = newDevice('agent', 'a former agent');
+    await Login.in(relay.url, person.login.account, thief);
+    await person.login.revoke(thief.key.publicKey);
+    const mine = await openSession();
+    const fresh = await Browser.start();
+    try {
+      const { fields } = sealedSession(person.keys, person.login.accountId, thief.key, { path: '/home/someone/stolen', host: 'elsewhere', homeDir: '/home/someone', flavor: 'claude', after: 0 });
+      lying.hooks = swapped(mine.id, fields);
+      const page = await Dashboard.open(fresh, lying.url);
+      await page.signIn(base32Of(person.secret));
+      await page.choose(mine.id);
+      await page.page.getByText(/revoked: what it made is for reading only/).first().waitFor();
+      assert.equal(await page.by('send').isEnabled().catch(() => false), false);
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('one key for two sessions: an alarm', async () => {
+    const mine = await openSession();
+    const other = await SessionOwner.start(person, { path: '/home/someone/other' }, { device: mine.device });
+    await dashboard.row(other.id).waitFor();
+    const key = (await person.login.must('GET', '/v1/sessions')).sessions.find(({ id }: any) => id === mine.id).dataEncryptionKey;
+    lying.hooks = swapped(other.id, { dataEncryptionKey: key });
+    await dashboard.page.reload();
+    await dashboard.row(other.id).click();
+    await dashboard.page.getByText(/one key for two sessions|another key/).first().waitFor();
+    other.close();
+  });
+
+  it('an old state under the id of another log: not shown as what is', async () => {
+    const mine = await openSession();
+    const { requests } = mine.question('rm -rf precious');
+    const asking = await mine.setState({ requests });
+    await dashboard.by('slip').waitFor();
+    await mine.setState({ requests: {} });
+    await dashboard.by('slip').waitFor({ state: 'detached' });
+    const log = '01890000-0000-7000-8000-0000000000cc';
+    lying.hooks = {
+      request: ({ path }) => (path.startsWith('/v1/log/') ? { status: 404, body: { error: 'Not found', code: 'not-found', retry: false } } : undefined),
+      reply: (_, { body }) => {
+        if (typeof body?.log === 'string') body.log = log;
+        for (const session of body?.sessions ?? []) if (session.id === mine.id) session.agentState = asking;
+      },
+      down: (packet) => {
+        if (packet.kind === 'event' && packet.data[0] === 'caught-up') packet.data[1].log = log;
+        return [packet];
+      },
+    };
+    await dashboard.page.reload();
+    await dashboard.page.getByText(/an older state of this session/).first().waitFor();
+    assert.equal(await dashboard.by('slip').count(), 0);
   });
 });
+
+/** The relay shows these fields for a session. */
+function swapped(id: string, fields: Record<string, string>): Hooks {
+  const change = (session: any) => {
+    if (session?.id === id) Object.assign(session, fields);
+  };
+  return {
+    reply: (_, { body }) => {
+      for (const session of body?.sessions ?? []) change(session);
+    },
+    down: (packet) => {
+      if (packet.kind === 'event' && packet.data[0] === 'update') change(packet.data[1].body);
+      return [packet];
+    },
+  };
+}
+
+/** Clicks as soon as the slip listens. */
+async function allowOnce(): Promise<void> {
+  await dashboard.page.locator('[data-testid=slip][data-armed=true]').waitFor();
+  await dashboard.by('slip-allow-once').click();
+}
 
 describe('about a machine that asks to be paired', () => {
   const lies: [string, (body: any) => void][] = [
