@@ -37,7 +37,7 @@ async function page(factory = browser): Promise<Client> {
 
 async function signedIn(): Promise<Client> {
   const client = await page();
-  if (client.phase.get() !== "ready") await client.signIn(secret, true);
+  if (client.phase.get() !== "ready") await client.signIn(secret, true, { create: true });
   await live(client);
   return client;
 }
@@ -70,9 +70,8 @@ describe("identity", () => {
   it("creates, keeps, and forgets an identity", async () => {
     const first = await page();
     expect(first.phase.get()).toBe("signed-out");
-    await first.signIn(secret, false);
+    await first.signIn(secret, false, { create: true });
     await live(first);
-    const device = first.identity.get()?.login?.deviceId;
     await first.confirmKey();
     first.stop();
 
@@ -83,7 +82,7 @@ describe("identity", () => {
     expect(c.toHex(again.identity.get()?.secret ?? new Uint8Array())).toBe(c.toHex(secret));
 
     const devices = await again.devices();
-    expect(devices.map((d) => [d.id, d.name, d.isThis])).toEqual([[device, "Firefox on Fedora", true]]);
+    expect(devices.map((d) => [d.name, d.isThis, d.stated])).toEqual([["Firefox on Fedora", true, true]]);
 
     await again.signOut();
     expect((await page()).phase.get()).toBe("signed-out");
@@ -102,14 +101,16 @@ describe("identity", () => {
   it("stays out once it is revoked, and may come back as a new device", async () => {
     const client = await signedIn();
     const other = await page(new IDBFactory());
-    await other.signIn(secret, true);
+    await other.signIn(secret, true, { create: true });
     await live(other);
     const mine = (await client.devices()).find((d) => d.isThis);
-    await other.api.revokeDevice(mine?.id ?? "");
+    await other.revokeDevice(mine?.id ?? "");
     await client.phase.when((phase) => phase === "revoked");
-    await client.signIn(secret, true);
+    await client.signIn(secret, true, { create: true });
     await live(client);
     expect((await client.devices()).map((d) => [d.isThis, d.revokedAt !== null])).toEqual([[false, true], [false, false], [true, false]]);
+    // What it saw is still there: the other browser and its own revocation.
+    expect(client.seen?.devices.size).toBe(4);
   });
 
   it("signs in again by itself when the relay forgot its token", async () => {
@@ -143,7 +144,7 @@ describe("pairing", () => {
     expect(answer?.code).toBe(code.groups.join(" "));
     expect(c.readToken(answer?.token ?? "").accountId).toBe(answer?.answer.accountId);
     expect((await client.checkPairing(machine.link)).state).toBe("answered");
-    expect((await client.devices()).map((d) => d.name)).toEqual(["Firefox on Fedora", "build-02"]);
+    expect((await client.devices()).map((d) => [d.name, d.stated])).toEqual([["Firefox on Fedora", true], [null, false]]);
   });
 
   it("refuses a request that was changed, and a link of another relay", async () => {
@@ -548,6 +549,6 @@ describe("a relay that lies", () => {
       lines[1] = "https://bank.example";
       return c.toBase64(c.utf8(lines.join("\n")));
     };
-    await expect(client.signIn(secret, true)).rejects.toMatchObject({ code: "wrong-origin" });
+    await expect(client.signIn(secret, true, { create: true })).rejects.toMatchObject({ code: "wrong-origin" });
   });
 });

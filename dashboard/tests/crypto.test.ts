@@ -205,11 +205,14 @@ describe("login (docs/protocol.md 2.1)", () => {
     expect(c.verifySignature(b64(alone.signature), bytes, account.publicKey)).toBe(true);
 
     const keys = c.signKeyPair();
-    const body = c.loginBody(bytes, account, { keys, kind: "browser", sealedName: "x" });
+    const body = c.loginBody(bytes, account, { keys, kind: "browser" });
     const signed = c.concat(bytes, keys.publicKey);
     expect(c.verifySignature(b64(body.signature), signed, account.publicKey)).toBe(true);
     expect(c.verifySignature(b64(body.deviceSignature ?? ""), signed, keys.publicKey)).toBe(true);
     expect(b64(body.challenge)).toEqual(bytes);
+
+    const own = c.deviceLoginBody(bytes, "8f14e45f-ceea-467f-a0e6-3f2b1c7d9a10", { keys, kind: "browser" });
+    expect(c.verifySignature(b64(own.deviceSignature), signed, keys.publicKey)).toBe(true);
   });
 
   it("refuses every challenge that is not its own", async () => {
@@ -230,8 +233,9 @@ describe("login (docs/protocol.md 2.1)", () => {
 
   it("reads tokens", () => {
     const token = (claims: unknown) => `e30.${c.toBase64Url(json(claims))}.c2ln`;
-    expect(c.readToken(token({ sub: "acc", jti: "dev" }))).toEqual({ accountId: "acc", deviceId: "dev" });
-    for (const bad of ["", "a.b", "a.b.c", token({}), token({ sub: 1 })]) expect(() => c.readToken(bad)).toThrow(c.CryptoError);
+    const sub = "8f14e45f-ceea-467f-a0e6-3f2b1c7d9a10";
+    expect(c.readToken(token({ sub, jti: "dev" }))).toEqual({ accountId: sub, deviceId: "dev" });
+    for (const bad of ["", "a.b", "a.b.c", token({}), token({ sub: 1 }), token({ sub: sub.toUpperCase() }), token({ sub: "acc" })]) expect(() => c.readToken(bad)).toThrow(c.CryptoError);
   });
 });
 

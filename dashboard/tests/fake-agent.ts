@@ -11,8 +11,17 @@ export async function post(origin: string, path: string, body: unknown, token?: 
     body: JSON.stringify(body),
   });
   const value = (await response.json()) as any;
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${JSON.stringify(value)}`);
+  if (!response.ok) throw new PostError(`${path}: ${response.status} ${JSON.stringify(value)}`, value);
   return value;
+}
+
+export class PostError extends Error {
+  readonly body: any;
+
+  constructor(message: string, body: any) {
+    super(message);
+    this.body = body;
+  }
 }
 
 /** The requester's side of pairing. */
@@ -64,15 +73,29 @@ export interface AgentCredentials {
   readonly token: string;
   readonly accountId: string;
   readonly contentPublicKey: c.Bytes;
+  /** The agent's own device key. */
+  readonly device: c.KeyPair;
 }
 
-/** Signs in with the account secret, as an agent that made the account does. */
-export async function agentLogin(origin: string, secret: c.Bytes): Promise<AgentCredentials> {
+/** Signs in with the account secret, as an agent that makes the account does. */
+export async function agentLogin(origin: string, secret: c.Bytes, name = "build-02"): Promise<AgentCredentials> {
   const account = await c.accountFromSecret(secret);
-  const { challenge } = await post(origin, "/v1/auth/challenge", { publicKey: c.toBase64(account.publicKey), origin });
-  const device = { keys: c.signKeyPair(), kind: "agent" as const, sealedName: c.sealName(c.utf8("build-02"), account.content.publicKey) };
-  const { token } = await post(origin, "/v1/auth", c.loginBody(c.fromBase64(challenge), account, device));
-  return { origin, token, accountId: c.readToken(token).accountId, contentPublicKey: account.content.publicKey };
+  const device = c.signKeyPair();
+  let { challenge } = await post(origin, "/v1/auth/challenge", { publicKey: c.toBase64(account.publicKey), origin });
+  const send = (more: object) => post(origin, "/v1/auth", { ...c.loginBody(c.fromBase64(challenge), account, { keys: device, kind: "agent" }), create: true, ...more });
+  let accountId = "";
+  const statement = await send({}).then(
+    () => Promise.reject(new Error("signed in without a statement")),
+    (error: PostError) => {
+      if (error.body.code !== "conflict") throw error;
+      ({ challenge, accountId } = error.body);
+      const { chain } = c.DeviceChain.read(accountId, account.publicKey, error.body.statements.map(c.fromBase64));
+      const sealedName = c.sealBox(c.utf8(name), account.content.publicKey);
+      return c.toBase64(chain.next(account.secret, { action: "add", device: device.publicKey, kind: "agent", time: Date.now(), sealedName }));
+    },
+  );
+  const { token } = await send({ statement });
+  return { origin, token, accountId, contentPublicKey: account.content.publicKey, device };
 }
 
 export interface SessionOptions {

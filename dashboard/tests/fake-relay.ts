@@ -16,6 +16,8 @@ interface Account {
   updates: Update[];
   sessions: Map<string, WireSession & { tag: string; messages: WireMessage[] }>;
   machines: Map<string, WireMachine>;
+  /** In the order of the chain. */
+  statements: c.Bytes[];
   devices: Map<string, WireDevice & { tokens: string[] }>;
   rpc: Map<string, Socket>;
 }
@@ -47,6 +49,14 @@ export class FakeRelay {
   asked: string[] = [];
   /** Answers to `message`: tests may put a refusal here. */
   refuse: ((sid: string) => { code: string; message: string; retry: false | number } | null) | null = null;
+  /** Changes what this relay shows as an account's chain of devices. */
+  tamperChain: ((statements: c.Bytes[]) => c.Bytes[]) | null = null;
+  /** Statements that are posted are dropped, and answered as taken. */
+  dropStatements = false;
+  /** A refusal of every sign-in. */
+  refuseLogin: (() => Refusal) | null = null;
+  /** Runs before a statement is taken: another client may be faster. */
+  beforeStatement: ((account: Account) => void) | null = null;
   /** Swallows the answer to the next stored messages, as a connection that breaks in between does. */
   loseAcks = 0;
   /** Changes or drops updates on their way to dashboards. */
@@ -58,7 +68,7 @@ export class FakeRelay {
   readonly accounts = new Map<string, Account>();
   #http: HttpServer | null = null;
   #io: Server | null = null;
-  #challenges = new Map<string, string>();
+  #challenges = new Map<string, { publicKey: string; accountId: string }>();
   #pairings = new Map<string, Pairing>();
   #tokens = new Map<string, { account: Account; device: string }>();
   #static: string | null;
@@ -71,7 +81,7 @@ export class FakeRelay {
     const http = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
         const known = error instanceof Refusal ? error : new Refusal(500, "error", String(error));
-        this.#json(response, known.status, { error: known.message, code: known.code, retry: false });
+        this.#json(response, known.status, { error: known.message, code: known.code, retry: false, ...known.body });
       });
     });
     this.#http = http;
@@ -82,7 +92,7 @@ export class FakeRelay {
     this.#io = new Server(http, { path: "/v1/updates", maxHttpBufferSize: 16 << 20 });
     this.#io.use((socket, next) => {
       const entry = this.#tokens.get(String(socket.handshake.auth["token"]));
-      if (entry === undefined) return next(new Error("Invalid authentication token"));
+      if (entry === undefined || entry.account.devices.get(entry.device)?.revokedAt != null) return next(new Error("Invalid authentication token"));
       socket.data["account"] = entry.account;
       socket.data["device"] = entry.device;
       socket.data["user"] = (socket.handshake.auth["clientType"] ?? "user-scoped") === "user-scoped";
@@ -112,6 +122,18 @@ export class FakeRelay {
 
   dropConnections(): void {
     for (const socket of this.#io?.sockets.sockets.values() ?? []) socket.conn.close();
+  }
+
+  forgetTokens(): void {
+    this.#tokens.clear();
+  }
+
+  /** A backup is restored: the chain as it was after its first `count` statements. */
+  restoreChain(count: number): void {
+    const account = this.onlyAccount;
+    account.statements.length = count;
+    const kept = new Set(account.statements.map((statement) => c.toBase64(c.parseStatement(statement).device)));
+    for (const [id, device] of account.devices) if (!kept.has(device.publicKey ?? "")) account.devices.delete(id);
   }
 
   get onlyAccount(): Account {
@@ -260,12 +282,17 @@ export class FakeRelay {
     const method = request.method ?? "GET";
     const route = `${method} ${url.pathname}`;
 
-    if (route === "POST /v1/auth/challenge") {
-      const challenge = c.utf8(["consortium-login-1", body["origin"], body["publicKey"], Date.now() + 60_000, randomBytes(32).toString("base64")].join("\n"));
-      this.#challenges.set(c.toBase64(challenge), body["publicKey"]);
-      return this.#json(response, 200, { challenge: c.toBase64(challenge), expiresAt: Date.now() + 60_000 });
+    if (route === "POST /v1/auth/challenge") return this.#json(response, 200, this.#challenge(body["publicKey"], body["origin"]));
+    if (route === "POST /v1/auth" && this.refuseLogin !== null) throw this.refuseLogin();
+    if (route === "POST /v1/auth") return this.#json(response, 200, body["accountId"] === undefined ? this.#login(body as unknown as c.LoginBody) : this.#loginAlone(body as unknown as c.DeviceLoginBody));
+    if (route === "POST /v1/devices/statements") {
+      const statements = (body["statements"] as string[]).map(c.fromBase64);
+      const account = [...this.accounts.values()].find(({ id }) => id === c.parseStatement(statements[0] as c.Bytes).accountId);
+      if (account === undefined) throw new Refusal(404, "not-found", "Account not found");
+      this.beforeStatement?.(account);
+      if (!this.dropStatements) for (const statement of statements) this.#append(account, statement);
+      return this.#json(response, 200, { success: true });
     }
-    if (route === "POST /v1/auth") return this.#login(body as unknown as c.LoginBody, response);
     if (url.pathname.startsWith("/v1/log/")) this.asked.push(url.pathname + url.search);
     if (route === "GET /v1/log/key" && this.proofs !== null) {
       const { origin, verifier } = this.proofs;
@@ -286,6 +313,12 @@ export class FakeRelay {
     const entry = this.#tokens.get((request.headers.authorization ?? "").replace(/^Bearer /, ""));
     if (entry === undefined) throw new Refusal(401, "unauthorized", "Invalid token");
     const { account, device } = entry;
+    if (account.devices.get(device)?.revokedAt != null && route !== "GET /v1/devices") throw new Refusal(401, "revoked", "This device was revoked");
+    if (route === "POST /v1/auth/logout") {
+      for (const token of account.devices.get(device)?.tokens.splice(0) ?? []) this.#tokens.delete(token);
+      for (const socket of this.#sockets(account)) if (socket.data["device"] === device) socket.disconnect(true);
+      return this.#json(response, 200, { success: true });
+    }
     const position = { log: this.log, revision: account.revision };
     const headers = { "X-Consortium-Log": this.log, "X-Consortium-Revision": String(account.revision) };
 
@@ -304,7 +337,7 @@ export class FakeRelay {
     if (route === "DELETE /v1/account") {
       const signed = this.#challenges.get(body["challenge"]);
       const key = [...this.accounts].find(([, known]) => known === account)?.[0] ?? "";
-      if (signed !== key || !c.verifySignature(c.fromBase64(body["signature"]), c.fromBase64(body["challenge"]), c.fromBase64(key))) throw new Refusal(401, "bad-signature", "Invalid signature");
+      if (signed?.publicKey !== key || !c.verifySignature(c.fromBase64(body["signature"]), c.fromBase64(body["challenge"]), c.fromBase64(key))) throw new Refusal(401, "bad-signature", "Invalid signature");
       account.revision += 1;
       const deletion = this.proofs?.append({ type: 18, account: account.id, stream: account.id, revision: account.revision, seq: 0 }, new Uint8Array());
       const counts = [`sessions ${account.sessions.size}`, `machines ${account.machines.size}`];
@@ -319,7 +352,7 @@ export class FakeRelay {
       const pairing = this.#pairings.get(body["publicKey"]);
       if (pairing === undefined) throw new Refusal(404, "not-found", "Request not found");
       if (pairing.response === undefined) {
-        const id = this.#addDevice(account, pairing.device.publicKey, pairing.device.kind, body["sealedName"]);
+        const id = this.#addDevice(account, pairing.device.publicKey, pairing.device.kind);
         pairing.response = body["response"];
         pairing.sealedToken = c.toBase64(c.sealBox(c.utf8(this.#token(account, id)), c.fromBase64(body["publicKey"])));
       }
@@ -344,18 +377,10 @@ export class FakeRelay {
     }
     if (route === "GET /v1/machines") return this.#json(response, 200, [...account.machines.values()], headers);
     if (route === "GET /v1/devices") {
-      return this.#json(response, 200, { devices: [...account.devices.values()].map(({ tokens: _, ...rest }) => rest), ...position });
+      const devices = [...account.devices.values()].map(({ tokens: _, ...rest }) => rest);
+      return this.#json(response, 200, { devices, statements: this.chain(account).map(c.toBase64), ...position });
     }
-    const one = /^\/v\d\/(sessions|devices)\/([^/]+)(\/\w+)?$/.exec(url.pathname);
-    if (one?.[1] === "devices" && method === "DELETE") {
-      const found = account.devices.get(one[2] as string);
-      if (found === undefined) throw new Refusal(404, "not-found", "Device not found");
-      found.revokedAt = Date.now();
-      for (const token of found.tokens) this.#tokens.delete(token);
-      this.emit(account, { t: "device", id: found.id, kind: found.kind, sealedName: found.sealedName, state: "revoked" });
-      for (const socket of this.#sockets(account)) if (socket.data["device"] === found.id) socket.disconnect(true);
-      return this.#json(response, 200, { success: true });
-    }
+    const one = /^\/v\d\/(sessions)\/([^/]+)(\/\w+)?$/.exec(url.pathname);
     const session = one?.[1] === "sessions" ? account.sessions.get(decodeURIComponent(one[2] as string)) : undefined;
     if (one?.[1] === "sessions" && session === undefined) throw new Refusal(404, "not-found", "Session not found");
     if (session !== undefined && one?.[3] === "/messages") {
@@ -377,40 +402,113 @@ export class FakeRelay {
       this.proofs?.shred(session.id);
       return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], this.proofs?.records.at(-1)?.header.time ?? 0) });
     }
-    void device;
     throw new Refusal(404, "not-found", "Not found");
   }
 
-  #login(body: c.LoginBody, response: ServerResponse): void {
-    const challenge = c.fromBase64(body.challenge);
-    if (this.#challenges.get(body.challenge) !== body.publicKey) throw new Refusal(401, "bad-challenge", "Unknown challenge");
+  #challenge(publicKey: string, origin: string): { challenge: string; expiresAt: number } {
+    const expiresAt = Date.now() + 60_000;
+    const challenge = c.toBase64(c.utf8(["consortium-login-1", origin, publicKey, expiresAt, randomBytes(32).toString("base64")].join("\n")));
+    this.#challenges.set(challenge, { publicKey, accountId: randomUUID() });
+    return { challenge, expiresAt };
+  }
+
+  #login(body: c.LoginBody): Record<string, unknown> {
+    const challenge = this.#challenges.get(body.challenge);
+    if (challenge?.publicKey !== body.publicKey) throw new Refusal(401, "unauthorized", "Unknown challenge");
     this.#challenges.delete(body.challenge);
-    const signed = body.device === undefined ? challenge : c.concat(challenge, c.fromBase64(body.device.publicKey));
+    const { device } = body;
+    const origin = c.fromUtf8(c.fromBase64(body.challenge)).split("\n")[1] as string;
+    const signed = c.concat(c.fromBase64(body.challenge), device === undefined ? new Uint8Array() : c.fromBase64(device.publicKey));
     const good =
       c.verifySignature(c.fromBase64(body.signature), signed, c.fromBase64(body.publicKey)) &&
-      (body.device === undefined || c.verifySignature(c.fromBase64(body.deviceSignature ?? ""), signed, c.fromBase64(body.device.publicKey)));
-    if (!good) throw new Refusal(401, "bad-signature", "Invalid signature");
+      (device === undefined || c.verifySignature(c.fromBase64(body.deviceSignature ?? ""), signed, c.fromBase64(device.publicKey)));
+    if (!good) throw new Refusal(401, "unauthorized", "Invalid signature");
     let account = this.accounts.get(body.publicKey);
     if (body.account !== undefined && account?.id !== body.account) throw new Refusal(404, "not-found", "this account is not here any more");
-    if (account === undefined) {
-      account = { id: randomUUID(), revision: 0, updates: [], sessions: new Map(), machines: new Map(), devices: new Map(), rpc: new Map() };
+    if (account === undefined && device !== undefined && body.create !== true) throw new Refusal(404, "not-found", "No account has this key");
+    const made = account === undefined;
+    account ??= { id: challenge.accountId, revision: 0, updates: [], sessions: new Map(), machines: new Map(), statements: [], devices: new Map(), rpc: new Map() };
+    let id = "none";
+    if (device !== undefined) {
+      const known = this.#deviceOf(account, device.publicKey);
+      if (known?.revokedAt != null) throw new Refusal(401, "revoked", "This device was revoked");
+      if (known === undefined) {
+        const next = (): Record<string, unknown> => {
+          const fresh = this.#challenge(body.publicKey, origin);
+          (this.#challenges.get(fresh.challenge) as { accountId: string }).accountId = account.id;
+          return { accountId: account.id, statements: this.chain(account).map(c.toBase64), ...fresh };
+        };
+        if (body.statement === undefined) throw new Refusal(409, "conflict", "The chain does not name this device", next());
+        const statement = c.fromBase64(body.statement);
+        if (c.toBase64(c.parseStatement(statement).device) !== device.publicKey) throw new Refusal(400, "bad-request", "The statement is about another device");
+        this.beforeStatement?.(account);
+        this.accounts.set(body.publicKey, account);
+        if (made) this.emit(account, { t: "none" });
+        this.#append(account, statement, next);
+      }
+      id = (this.#deviceOf(account, device.publicKey) as WireDevice).id;
+    } else if (made) {
       this.accounts.set(body.publicKey, account);
       this.emit(account, { t: "none" });
     }
-    let id = "none";
-    if (body.device !== undefined) {
-      const { publicKey, kind, sealedName } = body.device;
-      const known = [...account.devices.values()].find((d) => d.publicKey === publicKey);
-      if (known?.revokedAt != null) throw new Refusal(401, "revoked", "This device was revoked");
-      id = known?.id ?? this.#addDevice(account, publicKey, kind, sealedName);
-    }
-    this.#json(response, 200, { success: true, token: this.#token(account, id), accountId: account.id, deviceId: id });
+    return { success: true, token: this.#token(account, id), accountId: account.id, deviceId: id };
   }
 
-  #addDevice(account: Account, publicKey: string, kind: "agent" | "browser", sealedName: string): string {
+  #loginAlone(body: c.DeviceLoginBody): Record<string, unknown> {
+    if (this.#challenges.get(body.challenge)?.publicKey !== body.device.publicKey) throw new Refusal(401, "unauthorized", "Unknown challenge");
+    this.#challenges.delete(body.challenge);
+    const key = c.fromBase64(body.device.publicKey);
+    if (!c.verifySignature(c.fromBase64(body.deviceSignature), c.concat(c.fromBase64(body.challenge), key), key)) throw new Refusal(401, "unauthorized", "Invalid signature");
+    const account = [...this.accounts.values()].find(({ id }) => id === body.accountId);
+    const known = account === undefined ? undefined : this.#deviceOf(account, body.device.publicKey);
+    if (account === undefined || known === undefined || known.kind !== body.device.kind) throw new Refusal(404, "not-found", "Not found");
+    if (known.revokedAt !== null) throw new Refusal(401, "revoked", "This device was revoked");
+    return { success: true, token: this.#token(account, known.id), accountId: account.id, deviceId: known.id };
+  }
+
+  #deviceOf(account: Account, publicKey: string): (WireDevice & { tokens: string[] }) | undefined {
+    return [...account.devices.values()].find((device) => device.publicKey === publicKey);
+  }
+
+  /** What this relay shows as the chain. */
+  chain(account: Account): c.Bytes[] {
+    return this.tamperChain === null ? account.statements : this.tamperChain([...account.statements]);
+  }
+
+  /** As the relay does: one that it has is passed over, the next is taken. */
+  #append(account: Account, statement: c.Bytes, beside: () => Record<string, unknown> = () => ({ statements: this.chain(account).map(c.toBase64) })): void {
+    const text = c.toBase64(statement);
+    if (account.statements.some((known) => c.toBase64(known) === text)) return;
+    const accountKey = c.fromBase64([...this.accounts].find(([, known]) => known === account)?.[0] as string);
+    const { chain } = c.DeviceChain.read(account.id, accountKey, account.statements);
+    try {
+      chain.append(statement);
+    } catch (error) {
+      const rule = error instanceof c.StatementError ? error.rule : "form";
+      if (["n", "previous", "known", "unknown", "twice"].includes(rule)) throw new Refusal(409, "conflict", "Not the next statement", beside());
+      throw new Refusal(400, "bad-request", `The statement breaks a rule: ${rule}`);
+    }
+    account.statements.push(statement);
+    const { device, kind, action, time } = c.parseStatement(statement);
+    if (action === "add") {
+      this.#addDevice(account, c.toBase64(device), kind, time);
+      this.emit(account, { t: "device", statement: text });
+      return;
+    }
+    const found = this.#deviceOf(account, c.toBase64(device)) as WireDevice;
+    found.revokedAt = time;
+    this.emit(account, { t: "device", statement: text });
+    for (const socket of this.#sockets(account)) if (socket.data["device"] === found.id) socket.disconnect(true);
+  }
+
+  /** For tests: another client appends this. */
+  append(account: Account, statement: c.Bytes): void {
+    this.#append(account, statement);
+  }
+
+  #addDevice(account: Account, publicKey: string, kind: c.DeviceKind, createdAt = Date.now()): string {
     const id = randomUUID();
-    account.devices.set(id, { id, publicKey, kind, sealedName, createdAt: Date.now(), revokedAt: null, tokens: [] });
-    this.emit(account, { t: "device", id, kind, sealedName, state: "added" });
+    account.devices.set(id, { id, publicKey, kind, createdAt, revokedAt: null, stated: true, tokens: [] });
     return id;
   }
 
@@ -441,10 +539,12 @@ export class FakeRelay {
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  readonly body: Record<string, unknown>;
+  constructor(status: number, code: string, message: string, body: Record<string, unknown> = {}) {
     super(message);
     this.status = status;
     this.code = code;
+    this.body = body;
   }
 }
 

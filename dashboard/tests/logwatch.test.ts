@@ -34,7 +34,7 @@ async function page(factory = browser): Promise<Client> {
   const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: "Firefox on Fedora", watchIntervalMs: 10 });
   clients.push(client);
   await client.start();
-  if (client.phase.get() !== "ready") await client.signIn(secret, true);
+  if (client.phase.get() !== "ready") await client.signIn(secret, true, { create: true });
   await client.connection.when((connection) => connection.state === "live");
   return client;
 }
@@ -105,7 +105,7 @@ describe("an honest relay", () => {
   it("is asked rarely while entries flow", async () => {
     const client = new Client({ origin: relay.origin, database: await Database.open(browser), deviceName: "Firefox on Fedora", watchIntervalMs: 60_000 });
     clients.push(client);
-    await client.signIn(secret, true);
+    await client.signIn(secret, true, { create: true });
     await verified(client);
     relay.asked = [];
     const agent = await agentSession();
@@ -476,12 +476,14 @@ describe("deletion", () => {
     expect(client.farewell.get()).toMatchObject({ problem: null, extends: true, receipt: { about: "account", id, sessions: 1, machines: 0 } });
     const database = await Database.open(browser);
     expect(await database.all("notes")).toEqual([]);
-    expect(await database.all("seen")).toEqual([]);
+    // Of the account only that it was deleted from here.
+    const account = await c.accountFromSecret(secret);
+    expect(await database.all("seen")).toEqual([[`account ${c.toHex(account.publicKey)}`, { accountId: null, deleted: [id] }]]);
     expect(await database.all("vault")).toEqual([]);
     expect(relay.accounts.size).toBe(0);
 
     // The same key begins anew.
-    await client.signIn(secret, true);
+    await client.signIn(secret, true, { create: true });
     await verified(client);
     expect(client.accountId).not.toBe(id);
     expect(client.farewell.get()).toBeNull();

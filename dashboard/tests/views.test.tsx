@@ -10,6 +10,8 @@ import { type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
 import { alwaysRules, Slip } from "../src/components/slip.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
+import { formatSecret, randomBytes } from "../src/crypto/index.ts";
+import { SignInError, type SignInProblem } from "../src/state/signin.ts";
 import { Welcome } from "../src/views/welcome.tsx";
 import type { Client, Connection } from "../src/state/client.ts";
 import type { PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
@@ -46,7 +48,7 @@ function fakeWatch() {
 function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
   const base = {
     connection: new Signal<Connection>({ state: "live", since: 0, received: 0, message: null }),
-    revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), watch: new Signal(fakeWatch()),
+    revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), book: new Signal(null), devicesChanged: new Signal(0), watch: new Signal(fakeWatch()),
     lists: new Signal({ loaded: true, sessions: [], machines: [], waiting: 0 }),
     api: { origin: "https://relay.example" },
     call: vi.fn(async (): Promise<unknown> => ({})), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
@@ -408,5 +410,30 @@ describe("welcome", () => {
     await pass(1);
     expect(by("sign-in-error").textContent).toContain("Some are missing");
     expect(client.signIn).not.toHaveBeenCalled();
+  });
+
+  it("makes an empty account of a typed key only on the person's word", async () => {
+    const refuse = (problem: SignInProblem) => async () => Promise.reject(new SignInError(problem, "Words of the client."));
+    const signIn = vi.fn(refuse("no-account"));
+    const client = fakeClient({ signIn });
+    show(client, <Welcome pairing={false} left={null} onCreated={() => undefined} />);
+    fireEvent.click(by("have-key"));
+    const key = randomBytes(32);
+    fireEvent.change(by("sign-in-input"), { target: { value: formatSecret(key) } });
+    fireEvent.click(by("sign-in-submit"));
+    await pass(1);
+    expect(signIn.mock.calls).toEqual([[key, true, {}]]);
+    expect(by("sign-in-problem").textContent).toContain("relay.example knows no account of it");
+    signIn.mockImplementation(refuse("other-account"));
+    fireEvent.click(by("make-empty"));
+    await pass(1);
+    expect(signIn.mock.calls[1]).toEqual([key, true, { create: true, acceptOther: true }]);
+    expect(screen.queryByTestId("make-empty")).toBeNull();
+    fireEvent.click(by("accept-other"));
+    await pass(1);
+    expect(signIn.mock.calls[2]).toEqual([key, true, { acceptOther: true }]);
+    // Another key is another question.
+    fireEvent.change(by("sign-in-input"), { target: { value: "A" } });
+    expect(screen.queryByTestId("sign-in-problem")).toBeNull();
   });
 });

@@ -103,7 +103,7 @@ try {
   if (answer === null || answer.code !== code) problems.push(`codes differ: ${code} and ${answer?.code}`);
   await shoot(page, "pair-code");
 
-  const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32) };
+  const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32), device: machine.device };
   const main = await AgentSession.create(credentials, { summary: "Stop double charges on webhook retry" });
   agents.push(main);
   await id("pair-open-session").click();

@@ -1,6 +1,6 @@
 // The relay's REST surface. Every failure is an ApiError with the relay's stable code.
-import type { LoginBody } from "../crypto/index.ts";
-import type { CheckpointAnswer, DeletionAnswer, LogKey, PairingStatus, Position, ProofAnswer, WireDevice, WireMachine, WireMessage, WireSession } from "./types.ts";
+import { type DeviceLoginBody, type LoginBody, toBase64 } from "../crypto/index.ts";
+import type { CheckpointAnswer, DeletionAnswer, DevicesAnswer, LogKey, PairingStatus, Position, ProofAnswer, WireMachine, WireMessage, WireSession } from "./types.ts";
 
 export class ApiError extends Error {
   /** HTTP status; 0 when the relay could not be reached. */
@@ -8,13 +8,16 @@ export class ApiError extends Error {
   readonly code: string;
   /** Milliseconds after which trying again makes sense; false: it does not. */
   readonly retry: false | number;
+  /** What the relay said beside it. */
+  readonly body: Readonly<Record<string, unknown>>;
 
-  constructor(status: number, code: string, message: string, retry: false | number) {
+  constructor(status: number, code: string, message: string, retry: false | number, body: Readonly<Record<string, unknown>> = {}) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.code = code;
     this.retry = retry;
+    this.body = body;
   }
 
   get unreachable(): boolean {
@@ -65,13 +68,11 @@ export class Api {
       throw new ApiError(response.status, "bad-answer", "What answered is not the relay.", 5_000);
     }
     if (!response.ok) {
-      const { error, code, retry } = (value ?? {}) as { error?: unknown; code?: unknown; retry?: unknown };
-      throw new ApiError(
-        response.status,
-        typeof code === "string" ? code : response.status === 401 ? "unauthorized" : response.status === 404 ? "not-found" : "error",
-        typeof error === "string" ? error : `The relay answered ${response.status}.`,
-        typeof retry === "number" ? retry : response.status >= 500 ? 5_000 : false,
-      );
+      const said = (value ?? {}) as Record<string, unknown>;
+      const { error, code, retry } = said;
+      // Only the relay answers in this form. Whatever else stands in between has not spoken for it, whatever its status.
+      if (typeof code !== "string" || typeof error !== "string") throw new ApiError(response.status, "bad-answer", "What answered is not the relay.", 5_000);
+      throw new ApiError(response.status, code, error, typeof retry === "number" ? retry : response.status >= 500 ? 5_000 : false, said);
     }
     return { body: value as T, position: positionOf(response, value) };
   }
@@ -81,8 +82,13 @@ export class Api {
     return body.challenge;
   }
 
-  async login(login: LoginBody): Promise<{ token: string; accountId?: string; deviceId?: string }> {
-    return (await this.#call<{ token: string; accountId?: string; deviceId?: string }>("POST", "/v1/auth", login)).body;
+  async login(login: LoginBody | DeviceLoginBody): Promise<{ token: string; accountId: string; deviceId: string }> {
+    return (await this.#call<{ token: string; accountId: string; deviceId: string }>("POST", "/v1/auth", login)).body;
+  }
+
+  /** Voids every token of this device. */
+  async logout(): Promise<void> {
+    await this.#call("POST", "/v1/auth/logout", {});
   }
 
   async sessions(): Promise<{ sessions: WireSession[]; position: Position | null }> {
@@ -127,12 +133,13 @@ export class Api {
     return (await this.#call<ProofAnswer>("GET", `/v1/log/proof?revision=${revision}&count=${count}${from === null ? "" : `&from=${from}`}`)).body;
   }
 
-  async devices(): Promise<WireDevice[]> {
-    return (await this.#call<{ devices: WireDevice[] }>("GET", "/v1/devices")).body.devices;
+  async devices(): Promise<DevicesAnswer> {
+    return (await this.#call<DevicesAnswer>("GET", "/v1/devices")).body;
   }
 
-  async revokeDevice(id: string): Promise<void> {
-    await this.#call("DELETE", `/v1/devices/${encodeURIComponent(id)}`);
+  /** They prove themselves. Throws ApiError `conflict` with the relay's chain when they do not follow it. */
+  async postStatements(statements: readonly Uint8Array[]): Promise<void> {
+    await this.#call("POST", "/v1/devices/statements", { statements: statements.map(toBase64) });
   }
 
   async pairingStatus(publicKey: string): Promise<PairingStatus> {

@@ -38,13 +38,29 @@ export interface WireMachine {
   updatedAt: number;
 }
 
+/** What the relay says of a device. What counts is the chain. */
 export interface WireDevice {
   id: string;
-  publicKey: string;
-  kind: "agent" | "browser";
-  sealedName: string;
+  /** Null: a login without a device key. */
+  publicKey: string | null;
+  kind: "agent" | "browser" | "unnamed";
   createdAt: number;
   revokedAt: number | null;
+  /** The chain names it. */
+  stated: boolean;
+}
+
+/** Statements in base64, in the order of the relay's chain. */
+export interface DevicesAnswer {
+  devices: WireDevice[];
+  statements: string[];
+}
+
+/** Beside `conflict`, where a sign-in or a statement was not the chain's next. */
+export interface ChainConflict {
+  statements: string[];
+  accountId?: string;
+  challenge?: string;
 }
 
 /** A place in the account's stream: the log's id and a revision of it. */
@@ -68,7 +84,7 @@ export type UpdateBody =
   | { t: "update-machine"; machineId: string; metadata?: Versioned; daemonState?: Versioned; active?: boolean; activeAt?: number }
   | { t: "delete-machine"; machineId: string }
   | { t: "machine-activity"; id: string; active: boolean; activeAt: number }
-  | { t: "device"; id: string; kind: "agent" | "browser"; sealedName: string; state: "added" | "renamed" | "revoked" }
+  | { t: "device"; statement: string }
   | { t: "none" }
   | { t: "shredded"; from: number };
 

@@ -1,8 +1,10 @@
 // Always visible, always the same words: how current what you see is.
 import { AlertIcon, MoonIcon, SunIcon } from "@primer/octicons-react";
 import { type ReactElement, useState } from "react";
+import type { Change } from "../state/devicebook.ts";
 import type { LogStatus } from "../state/logwatch.ts";
-import { plural, time } from "./format.ts";
+import { Signal } from "../state/signal.ts";
+import { plainName, plural, time } from "./format.ts";
 import { Go } from "./basics.tsx";
 import { currentTheme, switchTheme, useClient, useMedia, useSignal } from "./hooks.ts";
 import { LogNumber } from "./marks.tsx";
@@ -30,6 +32,8 @@ export function Checked({ log, revision, name }: { log: LogStatus; revision: num
   );
 }
 
+const nothingLacks = new Signal<readonly Change[]>([]);
+
 export function TruthLine(): ReactElement {
   const client = useClient();
   const connection = useSignal(client.connection);
@@ -39,6 +43,10 @@ export function TruthLine(): ReactElement {
   const alarm = useSignal(watch.alarm);
   const change = useSignal(watch.change);
   const log = useSignal(watch.status);
+  const book = useSignal(client.book);
+  useSignal(client.devicesChanged);
+  const lacking = useSignal(book?.lacking ?? nothingLacks).length > 0;
+  const announced = book?.unannounced[0];
   const identity = useSignal(client.identity);
   const { sessions } = useSignal(client.lists);
   const systemDark = useMedia("(prefers-color-scheme: dark)");
@@ -99,9 +107,9 @@ export function TruthLine(): ReactElement {
   return (
     <footer className="truth" aria-label="Connection and log" data-testid="truth-line" data-t={alarm !== null ? "bad" : ""} data-state={connection.state} data-log={log.state}>
       {alarm !== null ? (
-        <Go to="/log" className="say" data-testid="open-log">
+        <Go to={lacking ? "/devices" : "/log"} className="say" data-testid="open-log">
           <AlertIcon className="i" />
-          <b>the relay's history does not match</b>
+          <b>{alarm.kind === "seen" ? "the relay contradicts what was seen" : "the relay's history does not match"}</b>
           <span className="no-phone trunc">{alarm.text}</span>
         </Go>
       ) : (
@@ -110,7 +118,7 @@ export function TruthLine(): ReactElement {
         </Go>
       )}
       <span className="vh" role="alert">
-        {alarm !== null && `The relay's history does not match. ${alarm.text}`}
+        {alarm !== null && `${alarm.kind === "seen" ? "The relay contradicts what this browser has seen" : "The relay's history does not match"}. ${alarm.text}`}
       </span>
       <span className="vh" role="status">
         {connection.state}
@@ -119,6 +127,11 @@ export function TruthLine(): ReactElement {
       {alarm === null && change !== null && (
         <Go to="/log" className="remind" data-testid="new-log">
           The relay has a new log since {time(change.at)}
+        </Go>
+      )}
+      {announced !== undefined && (
+        <Go to="/devices" className="remind" data-testid="new-device">
+          {announced.name === null ? "A device" : plainName(announced.name)} was added elsewhere
         </Go>
       )}
       {away && (

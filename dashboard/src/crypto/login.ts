@@ -1,17 +1,35 @@
 // Login by challenge (docs/protocol.md 2.1).
 import { type AccountKeys, type KeyPair, sign } from "./account.ts";
-import { concat, fromBase64, fromUtf8, toBase64 } from "./bytes.ts";
+import { concat, fromBase64, fromUtf8, isUuid, toBase64 } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";
+import type { DeviceKind } from "./statement.ts";
 
-/** The body of POST /v1/auth. */
+export interface LoginDevice {
+  publicKey: string;
+  kind: DeviceKind;
+}
+
+/** The body of POST /v1/auth, with the account's key. */
 export interface LoginBody {
   publicKey: string;
   challenge: string;
   signature: string;
-  device?: { publicKey: string; kind: "browser" | "agent"; sealedName: string };
+  device?: LoginDevice;
   deviceSignature?: string;
+  /** The statement that adds the device; base64. */
+  statement?: string;
+  /** An account may be made: only where a person wants a new one. */
+  create?: boolean;
   /** The account that the key must open: none is made. */
   account?: string;
+}
+
+/** The body of POST /v1/auth, with the key of a device that the chain names. */
+export interface DeviceLoginBody {
+  accountId: string;
+  device: LoginDevice;
+  challenge: string;
+  deviceSignature: string;
 }
 
 /**
@@ -32,11 +50,7 @@ export function checkChallenge(challenge: Uint8Array, origin: string, publicKey:
   if (fromBase64(lines[4] ?? "").length !== 32) throw new CryptoError("bad-format", "The login challenge is not complete.");
 }
 
-export function loginBody(
-  challenge: Uint8Array,
-  account: AccountKeys,
-  device?: { keys: KeyPair; kind: "browser" | "agent"; sealedName: string },
-): LoginBody {
+export function loginBody(challenge: Uint8Array, account: AccountKeys, device?: { keys: KeyPair; kind: DeviceKind }): LoginBody {
   if (device === undefined) {
     return { publicKey: toBase64(account.publicKey), challenge: toBase64(challenge), signature: toBase64(sign(challenge, account.secret)) };
   }
@@ -45,8 +59,18 @@ export function loginBody(
     publicKey: toBase64(account.publicKey),
     challenge: toBase64(challenge),
     signature: toBase64(sign(signed, account.secret)),
-    device: { publicKey: toBase64(device.keys.publicKey), kind: device.kind, sealedName: device.sealedName },
+    device: { publicKey: toBase64(device.keys.publicKey), kind: device.kind },
     deviceSignature: toBase64(sign(signed, device.keys.secretKey)),
+  };
+}
+
+/** The challenge must have been made for the device's key. */
+export function deviceLoginBody(challenge: Uint8Array, accountId: string, device: { keys: KeyPair; kind: DeviceKind }): DeviceLoginBody {
+  return {
+    accountId,
+    device: { publicKey: toBase64(device.keys.publicKey), kind: device.kind },
+    challenge: toBase64(challenge),
+    deviceSignature: toBase64(sign(concat(challenge, device.keys.publicKey), device.keys.secretKey)),
   };
 }
 
@@ -62,6 +86,6 @@ export function readToken(token: string): { accountId: string; deviceId: string 
     throw new CryptoError("bad-format", "The relay's token cannot be read.");
   }
   const { sub, jti } = claims as { sub?: unknown; jti?: unknown };
-  if (typeof sub !== "string" || sub === "") throw new CryptoError("bad-format", "The relay's token names no account.");
+  if (typeof sub !== "string" || !isUuid(sub)) throw new CryptoError("bad-format", "The relay's token names no account.");
   return { accountId: sub, deviceId: typeof jti === "string" ? jti : null };
 }

@@ -235,7 +235,7 @@ export class DeviceChain {
 
   /** The next statement of this chain, signed. It is not appended. */
   next(accountSecret: Uint8Array, what: Pick<DeviceStatement, "action" | "device" | "kind" | "time" | "sealedName">): Bytes {
-    return signStatement(accountSecret, { accountId: this.accountId, n: this.size + 1, previous: this.#head, ...what });
+    return signStatement(accountSecret, { ...what, accountId: this.accountId, n: this.size + 1, previous: this.#head });
   }
 }
 

@@ -39,7 +39,8 @@ export interface CatalogDeps {
   /** The relay's log, as far as known: what is remembered of a session holds for one log. */
   log(): string | null;
   shown(message: Shown): void;
-  devicesChanged(): void;
+  /** A statement about a device, base64. */
+  device(statement: string): Promise<void>;
 }
 
 /** The relay lists this many at most; a shorter list is complete. */
@@ -135,8 +136,7 @@ export class Catalog {
         this.#machineActivity(body.id, body.active, body.activeAt);
         return;
       case "device":
-        this.#deps.devicesChanged();
-        return;
+        return this.#deps.device(body.statement);
       default:
         return; // none, shredded, and types of a newer relay
     }

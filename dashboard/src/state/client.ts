@@ -2,7 +2,7 @@
 // No React here. Everything that changes is a Signal.
 import { Api, ApiError } from "../api/http.ts";
 import { RelaySocket } from "../api/socket.ts";
-import type { Position, Update, UpdateBody, WireDevice } from "../api/types.ts";
+import type { Position, Update, UpdateBody } from "../api/types.ts";
 import {
   type AccountKeys,
   accountFromSecret,
@@ -12,28 +12,28 @@ import {
   type Comparison,
   CryptoError,
   fromBase64,
-  fromUtf8,
+  DeviceChain,
+  equalBytes,
+  fromHex,
   loginBody,
-  openName,
   randomBytes,
-  readToken,
-  sealName,
   signKeyPair,
   toBase64,
-  utf8,
   type VerifiedRequest,
 } from "../crypto/index.ts";
 import { callAgent } from "./agentcall.ts";
 import { Catalog, type Lists } from "./catalog.ts";
 import type { Database } from "./database.ts";
 import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
+import { type Device, DeviceBook } from "./devicebook.ts";
 import { LogMemory } from "./logmemory.ts";
 import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
 import { checkPairing, type PairingCheck } from "./pairing.ts";
-import { Seen } from "./seen.ts";
+import { noteAccount, Seen } from "./seen.ts";
 import type { SessionModel } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
+import { type SignInChoice, type SignInDeps, SignInError, signInAlone, signInWithSecret } from "./signin.ts";
 import { type Identity, type Sealed, Vault } from "./vault.ts";
 
 export type Phase = "starting" | "signed-out" | "ready" | "revoked" | "gone";
@@ -45,16 +45,6 @@ export interface Connection {
   /** Updates received in this catch-up. */
   readonly received: number;
   readonly message: string | null;
-}
-
-export interface Device {
-  readonly id: string;
-  readonly kind: "agent" | "browser";
-  /** Null when the name does not open. */
-  readonly name: string | null;
-  readonly createdAt: number;
-  readonly revokedAt: number | null;
-  readonly isThis: boolean;
 }
 
 export interface ClientDeps {
@@ -85,6 +75,10 @@ export class Client {
   readonly farewell = new Signal<Certificate | null>(null);
   readonly identity = new Signal<Identity | null>(null);
   readonly devicesChanged = new Signal<number>(0);
+  /** The devices of the account that is signed in. */
+  readonly book = new Signal<DeviceBook | null>(null);
+  /** Somebody signed in here just now: the list of devices is looked at before anything else. */
+  readonly firstLook = new Signal<boolean>(false);
 
   readonly api: Api;
   #deps: ClientDeps;
@@ -93,6 +87,7 @@ export class Client {
   #keys: AccountKeys | null = null;
   #accountId: string | null = null;
   #seen: Seen | null = null;
+  #unwatchSeen: (() => void) | null = null;
   #socket: RelaySocket | null = null;
   #connected = false;
   #cursor: Position | null = null;
@@ -121,7 +116,7 @@ export class Client {
       now: this.#now,
       log: () => this.#log,
       shown: (message) => this.watch.get().shows(message),
-      devicesChanged: () => this.devicesChanged.set(this.devicesChanged.get() + 1),
+      device: async (statement) => this.book.get()?.apply(statement),
     });
     this.lists = this.#catalog.lists;
     this.watch = new Signal(this.#noWatch());
@@ -167,38 +162,35 @@ export class Client {
     await this.#enter(identity);
   }
 
-  /** Signs in with an account secret; the first sign-in of a secret creates its account. Throws ApiError, CryptoError. */
-  async signIn(secret: Bytes, keyConfirmed: boolean): Promise<void> {
-    this.#vault ??= await Vault.open(this.#deps.database);
+  /** Signs in with an account secret, and makes an account only where `choice` says so. Throws SignInError, ApiError, CryptoError. */
+  async signIn(secret: Bytes, keyConfirmed: boolean, choice: Pick<SignInChoice, "create" | "acceptOther"> = {}): Promise<void> {
+    const vault = (this.#vault ??= await Vault.open(this.#deps.database));
     const known = this.identity.get();
-    const same = known !== null && known.secret.every((byte, i) => byte === secret[i]) && this.phase.get() !== "revoked";
+    // A key that was revoked never comes back; one of an attempt that was not answered may be in the chain already.
+    const same = known !== null && equalBytes(known.secret, secret) && (this.phase.get() !== "revoked" || known.login === null);
     const deviceSeed = same ? known.deviceSeed : randomBytes(32);
     const keys = await accountFromSecret(secret);
-    const login = await this.#login(keys, deviceSeed);
-    const identity: Identity = { secret, deviceSeed, deviceName: this.#deps.deviceName, login, keyConfirmed };
-    await this.#vault.save(identity);
+    const kept: Identity = { secret, deviceSeed, deviceName: this.#deps.deviceName, login: null, keyConfirmed };
+    const keep = async () => {
+      await vault.save(kept);
+      this.identity.set(kept);
+    };
+    const login = await signInWithSecret(this.#signInDeps(keys, kept, keep), choice);
+    const identity = { ...kept, login };
+    await vault.save(identity);
     this.#keys = keys;
     this.identity.set(identity);
-    await this.#enter(identity);
+    await this.#enter(identity, true);
   }
 
-  /** With `account`, the key must open that one; without, it may make its account. */
-  async #login(keys: AccountKeys, deviceSeed: Bytes, account?: string): Promise<NonNullable<Identity["login"]>> {
-    const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
-    checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
-    const body = loginBody(challenge, keys, {
-      keys: signKeyPair(deviceSeed),
-      kind: "browser",
-      sealedName: sealName(utf8(this.#deps.deviceName), keys.content.publicKey),
-    });
-    const { token } = await this.api.login(account === undefined ? body : { ...body, account });
-    return { token, ...readToken(token) };
+  #signInDeps(keys: AccountKeys, identity: Identity, keep: () => Promise<void>): SignInDeps {
+    return { api: this.api, database: this.#deps.database, keys, device: signKeyPair(identity.deviceSeed), name: this.#deps.deviceName, now: this.#now, keep };
   }
 
   /** The account is gone: the key that is kept here makes a new one. */
   async beginAnew(): Promise<void> {
     const identity = this.identity.get();
-    if (identity !== null && this.phase.get() === "gone") await this.signIn(identity.secret, identity.keyConfirmed);
+    if (identity !== null && this.phase.get() === "gone") await this.signIn(identity.secret, identity.keyConfirmed, { create: true, acceptOther: true });
   }
 
   async confirmKey(): Promise<void> {
@@ -209,8 +201,17 @@ export class Client {
     this.identity.set(confirmed);
   }
 
-  /** Forgets everything this browser keeps. */
+  /** Voids this browser's tokens at the relay, if it can be reached, and forgets everything this browser keeps. */
   async signOut(): Promise<void> {
+    try {
+      if (this.api.token !== null) await this.api.logout();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // What is wiped here is gone either way.
+    }
+    await this.#wipe();
+  }
+
+  async #wipe(): Promise<void> {
     this.#leave();
     await this.#deps.database.clear();
     this.#vault = null;
@@ -229,6 +230,12 @@ export class Client {
     this.#socket?.close();
     this.#socket = null;
     this.#connected = false;
+    this.#unwatchSeen?.();
+    this.#unwatchSeen = null;
+    void this.#seen?.counts.flush();
+    this.#seen = null;
+    this.book.set(null);
+    this.firstLook.set(false);
     this.#outbox?.close();
     this.#outbox = null;
     this.#catalog.reset(null);
@@ -243,6 +250,12 @@ export class Client {
     this.queued.set(0);
   }
 
+  /** This browser was revoked, as a statement says: it stops, and keeps what it saw. */
+  #lock(): void {
+    this.#leave();
+    this.phase.set("revoked");
+  }
+
   #watchFor(accountId: string, memory: LogMemory): LogWatch {
     const { watchIntervalMs } = this.#deps;
     return new LogWatch({ api: this.api, memory, accountId, now: this.#now, ...(watchIntervalMs === undefined ? {} : { intervalMs: watchIntervalMs }) });
@@ -253,7 +266,7 @@ export class Client {
     return this.#watchFor("", new LogMemory(this.#deps.database, ""));
   }
 
-  async #enter(identity: Identity): Promise<void> {
+  async #enter(identity: Identity, first = false): Promise<void> {
     this.#leave();
     this.farewell.set(null);
     const generation = this.#generation;
@@ -265,6 +278,25 @@ export class Client {
     const watch = this.#watchFor(login.accountId, seen.log);
     await watch.load();
     this.watch.set(watch);
+    const own = signKeyPair(identity.deviceSeed).publicKey;
+    this.book.set(
+      new DeviceBook({
+        api: this.api,
+        seen,
+        keys: this.#keys as AccountKeys,
+        own,
+        ownName: identity.deviceName,
+        now: this.#now,
+        contradicts: (text, evidence) => watch.contradicts(text, evidence, "seen"),
+      }),
+    );
+    const changed = () => {
+      if (seen.devices.standingOf(own) === "revoked") return this.#lock();
+      this.devicesChanged.set(this.devicesChanged.get() + 1);
+    };
+    this.#unwatchSeen = seen.changed.subscribe(changed);
+    if (seen.devices.standingOf(own) === "revoked") return this.#lock();
+    this.firstLook.set(first && seen.devices.devices.length > 1);
     this.#remembered = await seen.log.position();
     this.#highest = this.#remembered?.revision ?? 0;
     this.revision.set(this.#highest);
@@ -300,13 +332,19 @@ export class Client {
   async #loadAndConnect(generation: number): Promise<void> {
     if (generation !== this.#generation) return;
     try {
+      await this.book.get()?.read();
+      if (generation !== this.#generation) return;
       await this.#loadLists();
       if (generation !== this.#generation) return;
       this.#openSocket(generation);
     } catch (error) {
       if (generation !== this.#generation) return;
+      if (error instanceof CryptoError) {
+        this.#setConnection("refused", error.message);
+        return this.#retryLater(generation, refusedRetryMs);
+      }
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 401) return this.#tokenRefused(generation);
+      if (error.code === "unauthorized" || error.code === "revoked") return this.#tokenRefused(generation);
       const wait = error.retry === false ? 10_000 : Math.min(Math.max(error.retry, 1_000), 30_000);
       this.#setConnection("offline", error.message);
       this.#retryLater(generation, wait);
@@ -458,7 +496,7 @@ export class Client {
     if (identity === null || this.#keys === null || this.#vault === null) return;
     this.#relogin = (async () => {
       try {
-        const login = await this.#login(this.#keys as AccountKeys, identity.deviceSeed, this.#accountId as string);
+        const login = await this.#renew(identity, this.#accountId as string);
         if (generation !== this.#generation) return;
         const renewed = { ...identity, login };
         await (this.#vault as Vault).save(renewed);
@@ -467,18 +505,49 @@ export class Client {
         await this.#loadAndConnect(generation);
       } catch (error) {
         if (generation !== this.#generation) return;
-        if (error instanceof ApiError && (error.code === "revoked" || error.code === "not-found")) {
+        if (error instanceof ApiError && error.code === "not-found") {
           this.#leave();
-          this.phase.set(error.code === "revoked" ? "revoked" : "gone");
+          this.phase.set("gone");
           return;
         }
-        const refused = error instanceof CryptoError || (error instanceof ApiError && !error.unreachable && error.status < 500 && error.status !== 429);
+        const refused = error instanceof CryptoError || error instanceof SignInError || (error instanceof ApiError && !error.unreachable && error.code !== "bad-answer" && error.status < 500 && error.status !== 429);
         this.#setConnection(refused ? "refused" : "offline", error instanceof Error ? error.message : message);
         this.#retryLater(generation, refused ? refusedRetryMs : unreachableRetryMs);
       }
     })();
     await this.#relogin;
     this.#relogin = null;
+  }
+
+  /**
+   * With the device's key alone. Where the relay's chain does not have this browser (a backup was restored), it gets back what it lost;
+   * where it went on elsewhere meanwhile, the account's key adds this browser there. Throws ApiError, SignInError, CryptoError.
+   */
+  async #renew(identity: Identity, accountId: string): Promise<NonNullable<Identity["login"]>> {
+    const device = signKeyPair(identity.deviceSeed);
+    const seen = this.#seen as Seen;
+    const keys = this.#keys as AccountKeys;
+    try {
+      return await signInAlone(this.api, accountId, device, this.#now());
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === "revoked") {
+        // The token of a revoked device still reads the chain: without the statement, its word alone locks nothing.
+        await this.book.get()?.read();
+        throw new SignInError("revoked", "The relay says that this browser was revoked, but shows no statement of your key that says so.");
+      }
+      if (error.code !== "not-found") throw error;
+    }
+    const kept = seen.devices.rest(new DeviceChain(accountId, keys.publicKey));
+    try {
+      if (kept !== null) {
+        await this.api.postStatements(kept);
+        return await signInAlone(this.api, accountId, device, this.#now());
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError) || (error.code !== "conflict" && error.code !== "not-found")) throw error;
+    }
+    return signInWithSecret(this.#signInDeps(keys, identity, async () => undefined), { account: accountId });
   }
 
   /** Dials at once. */
@@ -586,26 +655,31 @@ export class Client {
       const { signature, challenge: text } = loginBody(challenge, keys);
       const answer = await this.api.deleteAccount({ challenge: text, signature });
       const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, known);
-      await this.signOut();
+      await this.#wipe();
+      // Whatever a relay says later: this account is not accepted again.
+      await noteAccount(this.#deps.database, keys.publicKey, ({ deleted }) => ({ accountId: null, deleted: [...deleted, accountId] }));
       this.farewell.set(certificate);
     } finally {
       this.#deleting = false;
     }
   }
 
-  async devices(): Promise<Device[]> {
-    const mine = this.identity.get()?.login?.deviceId ?? null;
-    return (await this.api.devices()).map((device) => this.#device(device, mine));
+  /** The devices of the account, with the relay's chain read anew. Throws ApiError, CryptoError. */
+  async devices(): Promise<readonly Device[]> {
+    const book = this.book.get() as DeviceBook;
+    await book.read();
+    return book.devices;
   }
 
-  #device(device: WireDevice, mine: string | null): Device {
-    let name: string | null = null;
-    try {
-      name = fromUtf8(openName(device.sealedName, (this.#keys as AccountKeys).content.secretKey));
-    } catch (error) {
-      if (!(error instanceof CryptoError)) throw error;
-    }
-    return { id: device.id, kind: device.kind, name, createdAt: device.createdAt, revokedAt: device.revokedAt, isThis: device.id === mine };
+  /** Revoked for ever, by a statement. Throws ApiError, CryptoError. */
+  async revokeDevice(id: string): Promise<void> {
+    await this.book.get()?.revoke(fromHex(id));
+  }
+
+  /** The person knows of these devices. */
+  async acknowledgeDevices(): Promise<void> {
+    await this.#seen?.acknowledge(this.#seen.unannounced);
+    this.firstLook.set(false);
   }
 
   /** Looks at the request a pairing link names, and proves that it is the link's. Throws CryptoError for a bad link, ApiError. */

@@ -282,7 +282,7 @@ export class LogWatch {
     }
     if (!(error instanceof ApiError)) console.error("The log could not be checked.", error instanceof Error ? error.message : "");
     this.#set({ trouble: error instanceof Error ? error.message : String(error) });
-    if (error instanceof ApiError && error.status === 401) return null;
+    if (error instanceof ApiError && (error.code === "unauthorized" || error.code === "revoked")) return null;
     return Math.max(troubleMs, error instanceof ApiError && error.retry !== false ? error.retry : 0);
   }
 
@@ -376,7 +376,7 @@ export class LogWatch {
         this.#keyed = await this.#deps.api.logKey();
       } catch (error) {
         // Another program, or an older relay: it has no such route.
-        if (error instanceof ApiError && (error.status === 404 || error.status === 405 || error.code === "bad-answer")) throw new NoProofs();
+        if (error instanceof ApiError && (error.code === "not-found" || (error.code === "bad-answer" && error.status < 500))) throw new NoProofs();
         throw error;
       }
     }
@@ -406,12 +406,12 @@ export class LogWatch {
     try {
       return await request();
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) {
+      if (error instanceof ApiError && error.code === "conflict") {
         // Another log may have taken its place: ask for its key again before this is believed.
         this.#keyed = null;
         this.#doubt(new Refuted("shorter", `The relay's log got shorter than what this browser accepted. ${error.message}`, { code: error.code, message: error.message }));
       }
-      if (error instanceof ApiError && error.status === 404 && revision !== null) this.#lacks(revision);
+      if (error instanceof ApiError && error.code === "not-found" && revision !== null) this.#lacks(revision);
       throw error;
     }
   }

@@ -2,6 +2,7 @@
 import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
 import { Logo } from "../components/marks.tsx";
 import { navigate, useClient, usePath, useSignal } from "../components/hooks.ts";
+import { FirstLook } from "./devices.tsx";
 import { KeyView } from "./key.tsx";
 import { PairView } from "./pair.tsx";
 import { Welcome } from "./welcome.tsx";
@@ -20,6 +21,7 @@ export function App(): ReactElement {
   const client = useClient();
   const phase = useSignal(client.phase);
   const path = usePath();
+  const firstLook = useSignal(client.firstLook);
   const [fresh, setFresh] = useState(false);
   // A link that was opened directly waits here through sign-in, at most as long as the page lives.
   const [link, setLink] = useState(() => (/^\/pair\/?$/.test(location.pathname) && location.hash.length > 1 ? location.href : null));
@@ -55,6 +57,7 @@ export function App(): ReactElement {
           />
         );
       }
+      if (firstLook) return <FirstLook />;
       if (pairing) return <PairView key={link ?? ""} initialLink={link} />;
       return (
         <Suspense fallback={<Starting />}>

@@ -66,7 +66,7 @@ function Certificate({ watch }: { watch: LogWatch }): ReactElement {
   const connection = useSignal(client.connection);
   const [busy, setBusy] = useState(false);
   const now = useNow(10_000);
-  const failed: AlarmKind | null = log.state === "refuted" ? (alarms.at(-1)?.kind ?? "history") : null;
+  const failed: AlarmKind | null = log.state === "refuted" ? (alarms.findLast((alarm) => alarm.kind !== "seen")?.kind ?? "history") : null;
   const again = async () => {
     setBusy(true);
     await watch.again();
@@ -188,6 +188,7 @@ function Checks({ log, failed, now }: { log: LogStatus; failed: AlarmKind | null
 
 const alarmSteps: Partial<Record<AlarmKind, string>> = {
   shorter: "This happens when the relay was set back to an older copy, on purpose or not. What this browser has of later entries may be all there is of them.",
+  seen: "This is about what this browser saw beside the log: devices, keys, states.",
   key: "This happens when the relay was set up anew without its old keys, or when something else answers in its place.",
 };
 
@@ -209,7 +210,7 @@ function Alarms({ watch }: { watch: LogWatch }): ReactElement {
     );
   }
   return (
-    <Note tone="bad" icon={<AlertIcon className="i" />} title="The relay's history does not match" testId="log-alarm-note">
+    <Note tone="bad" icon={<AlertIcon className="i" />} title={open.every((alarm) => alarm.kind === "seen") ? "The relay contradicts what this browser has seen" : "The relay's history does not match"} testId="log-alarm-note">
       {open.map((alarm) => (
         <p key={`${alarm.at} ${alarm.text}`}>
           {time(alarm.at)}: {alarm.text} {alarmSteps[alarm.kind] ?? ""}

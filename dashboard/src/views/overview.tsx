@@ -1,13 +1,12 @@
 // Without a chosen session: all of them in a table, or how to start the first.
 import { GearIcon, PlusIcon } from "@primer/octicons-react";
-import { type ReactElement, useEffect, useState } from "react";
+import type { ReactElement } from "react";
 import { Command, Go } from "../components/basics.tsx";
 import { time, waiting, when } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, Logo, StatusShape } from "../components/marks.tsx";
 import { groupSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
-import type { Device } from "../state/client.ts";
-import { named } from "./devices.tsx";
+import { useDevices } from "./devices.tsx";
 
 export function OverviewView(): ReactElement {
   const client = useClient();
@@ -92,18 +91,7 @@ function Empty(): ReactElement {
   const client = useClient();
   const revision = useSignal(client.revision);
   const identity = useSignal(client.identity);
-  const changed = useSignal(client.devicesChanged);
-  const [devices, setDevices] = useState<readonly Device[]>([]);
-  useEffect(() => {
-    let here = true;
-    client.devices().then(
-      (found) => here && setDevices(found.map(named)),
-      () => undefined,
-    );
-    return () => {
-      here = false;
-    };
-  }, [client, changed]);
+  const devices = useDevices();
   const agents = devices.filter((device) => device.kind === "agent" && device.revokedAt === null);
   const paired = agents.at(-1);
   return (

@@ -6,7 +6,8 @@ import { Note } from "../components/basics.tsx";
 import { ReceiptCard } from "../components/receipt.tsx";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
-import { CryptoError, parseSecret, randomBytes } from "../crypto/index.ts";
+import { type Bytes, CryptoError, parseSecret, randomBytes } from "../crypto/index.ts";
+import { type SignInChoice, SignInError, type SignInProblem } from "../state/signin.ts";
 import { Cover } from "./cover.tsx";
 
 /** `left`: why the browser is out although it holds a key. */
@@ -16,26 +17,34 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [text, setText] = useState("");
+  const [decision, setDecision] = useState<{ problem: SignInProblem; text: string; secret: Bytes } | null>(null);
   const host = new URL(client.api.origin).host;
   const farewell = useSignal(client.farewell);
 
-  const enter = (secret: ReturnType<typeof parseSecret>, known: boolean) => {
-    if (!known) onCreated();
-    return attempt(() => client.signIn(secret, known));
+  /** A key that was typed makes no account, unless the person then says so. */
+  const enter = (secret: Bytes, choice: Pick<SignInChoice, "create" | "acceptOther">) => attempt(() => client.signIn(secret, true, choice), secret);
+  const create = () => {
+    onCreated();
+    return attempt(() => client.signIn(randomBytes(32), false, { create: true }));
   };
-  const attempt = async (signIn: () => Promise<void>) => {
+  const attempt = async (signIn: () => Promise<void>, secret?: Bytes) => {
     setBusy(true);
     setError(null);
+    setDecision(null);
     try {
       await signIn();
     } catch (failure) {
       setBusy(false);
+      if (failure instanceof SignInError && secret !== undefined) {
+        setDecision({ problem: failure.problem, text: failure.message, secret });
+        return;
+      }
       setError(
         failure instanceof ApiError
           ? failure.unreachable
             ? `Could not reach ${host}. Nothing was lost; try again.`
             : `The relay refused: ${failure.message}`
-          : failure instanceof CryptoError
+          : failure instanceof CryptoError || failure instanceof SignInError
             ? failure.message
             : "This browser could not keep the key. Private windows and full disks can be the cause.",
       );
@@ -63,7 +72,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
             <p>It was deleted, on this or another device, or the relay began a new log. If nobody did either, ask why before you go on.</p>
             <div className="acts">
               <button type="button" className="b" disabled={busy} onClick={() => void attempt(() => client.beginAnew())} data-testid="begin-anew">
-                Begin anew with the same key
+                Make an empty account with this key
               </button>
               <button type="button" className="b" disabled={busy} onClick={() => void client.signOut()} data-testid="forget-key">
                 Forget the key here
@@ -76,7 +85,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
       {left === "revoked" && (
         <div className="gapdown">
           <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This browser was revoked" testId="revoked">
-            <p>It receives nothing more. With your secret key it can come back as a new device.</p>
+            <p>Your key's list of devices says so, and that does not come back: this page is locked. With your secret key it can sign in as a new device. If you did not revoke it, somebody else holds your key.</p>
           </Note>
         </div>
       )}
@@ -91,7 +100,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
         <>
           <h1 className="title">Sign in to {host}</h1>
           <p className="mid sub">No e-mail, no password. Your identity is a key that stays on your devices.</p>
-          <button type="button" className="choice" disabled={busy} data-testid="new-identity" onClick={() => void enter(randomBytes(32), false)}>
+          <button type="button" className="choice" disabled={busy} data-testid="new-identity" onClick={() => void create()}>
             <PlusIcon className="i" />
             <b>{busy ? "Creating…" : "Create an identity"}</b>
             <span>New here. Takes about a minute.</span>
@@ -109,7 +118,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
           onSubmit={(event) => {
             event.preventDefault();
             try {
-              void enter(parseSecret(text), true);
+              void enter(parseSecret(text), {});
             } catch (failure) {
               setError(failure instanceof CryptoError ? failure.message : String(failure));
             }
@@ -135,6 +144,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
               onChange={(event) => {
                 setText(event.target.value);
                 setError(null);
+                setDecision(null);
               }}
               onKeyDown={(event) => {
                 if (event.key === "Enter" && !event.shiftKey) {
@@ -144,6 +154,15 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
               }}
             />
           </label>
+          {decision !== null && (
+            <Undecided
+              {...decision}
+              host={host}
+              busy={busy}
+              onEmpty={() => void enter(decision.secret, { create: true, acceptOther: true })}
+              onOther={() => void enter(decision.secret, { acceptOther: true })}
+            />
+          )}
           <div className="btnrow">
             <button type="submit" className="b main big" disabled={busy || text.trim() === ""} data-testid="sign-in-submit">
               {busy ? "Signing in…" : "Sign in"}
@@ -154,6 +173,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
               onClick={() => {
                 setMode("choose");
                 setError(null);
+                setDecision(null);
               }}
             >
               <ChevronLeftIcon className="i" /> Back
@@ -165,5 +185,37 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
         {error}
       </p>
     </Cover>
+  );
+}
+
+const titles: Record<SignInProblem, string> = {
+  "no-account": "There is no account of this key",
+  "other-account": "This key opens another account than before",
+  "deleted-account": "This account was deleted from here",
+  revoked: "This browser was revoked",
+};
+
+/** What only the person can decide. */
+function Undecided({ problem, text, host, busy, onEmpty, onOther }: { problem: SignInProblem; text: string; host: string; busy: boolean; onEmpty(): void; onOther(): void }): ReactElement {
+  return (
+    <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title={titles[problem]} testId="sign-in-problem">
+      <p>
+        {problem === "no-account"
+          ? `${host} knows no account of it. Look whether the address and every letter of the key are right. Nothing was made and nothing was sent.`
+          : `${text} If you do not know why, ask whoever runs the relay first.`}
+      </p>
+      <div className="acts">
+        {problem === "no-account" && (
+          <button type="button" className="b" disabled={busy} onClick={onEmpty} data-testid="make-empty">
+            Make an empty account with this key
+          </button>
+        )}
+        {problem === "other-account" && (
+          <button type="button" className="b" disabled={busy} onClick={onOther} data-testid="accept-other">
+            Go on with the other account
+          </button>
+        )}
+      </div>
+    </Note>
   );
 }
