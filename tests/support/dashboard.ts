@@ -42,9 +42,13 @@ export class Dashboard {
     await this.by('sign-in-submit').click();
   }
 
+  /** Signs in as a new device, and has seen which devices there are. */
   async signIn(secret: string): Promise<void> {
     await this.tryToSignIn(secret);
-    await this.by('truth-line').waitFor();
+    const [look, line] = [this.by('first-look-ok'), this.by('truth-line')];
+    await look.or(line).first().waitFor();
+    if (await look.count()) await look.click();
+    await line.waitFor();
   }
 
   /** Gives the link, and goes no further. */

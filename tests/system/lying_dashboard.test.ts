@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
-import { base32Of, Pairing, Person, sealedSession } from '../support/e2ee.ts';
+import { base32Of, Pairing, Person, sealedSession, toBase64 } from '../support/e2ee.ts';
+import { DeviceChain } from '../support/independent/statement.ts';
 import { event, LyingRelay, type Hooks, type Packet } from '../support/proxy.ts';
-import { Login, newDevice, randomText } from '../support/client.ts';
+import { answerChallenge, askChallenge, Login, newDevice, nextStatement, randomText, request, SigningKey } from '../support/client.ts';
+import { refused } from '../support/refusals.ts';
 import { Relay } from '../support/relay.ts';
 import { SessionOwner } from '../support/session.ts';
 import { waitFor } from '../support/wait.ts';
@@ -50,6 +52,21 @@ describe('at the sign-in', () => {
     await page.by('sign-in-error').getByText(/asked to sign a login for/).waitFor();
     assert.equal(signed, false);
     await page.page.close();
+  });
+});
+
+describe('a key that was typed', () => {
+  it('and that no account has makes none until the person says so', async () => {
+    const secret = new SigningKey();
+    await using own = await Browser.start();
+    const page = await Dashboard.open(own, lying.url);
+    await page.tryToSignIn(base32Of(secret.seed));
+    await page.by('sign-in-problem').getByText(/no account/i).first().waitFor();
+    const nothing = await request(`${relay.url}/v1/auth`, 'POST', answerChallenge(await askChallenge(relay.url, secret), secret, newDevice()));
+    refused(nothing, 404, 'not-found');
+    await page.by('make-empty').click();
+    await page.by('truth-line').waitFor();
+    assert.equal((await Person.signIn(relay.url, secret.seed)).login.account.base64, secret.base64);
   });
 });
 
@@ -353,6 +370,76 @@ async function allowOnce(): Promise<void> {
   await dashboard.page.locator('[data-testid=slip][data-armed=true]').waitFor();
   await dashboard.by('slip-allow-once').click();
 }
+
+describe('about the devices', () => {
+  /** The relay shows this chain, and takes what is posted or not. */
+  function showing(statements: string[], posted: string[], { takes }: { takes: boolean }): Hooks {
+    return {
+      request: ({ method, path, body }) => {
+        if (method !== 'POST' || path !== '/v1/devices/statements') return;
+        posted.push(...body.statements);
+        if (takes) statements.push(...body.statements);
+        return { status: 200, body: { success: true } };
+      },
+      reply: ({ path }, { body }) => {
+        if (path.startsWith('/v1/devices') && Array.isArray(body.statements)) body.statements = [...statements];
+      },
+    };
+  }
+  const rows = async () => {
+    await dashboard.by('nav-devices').first().click();
+    await dashboard.by('device-row').first().waitFor();
+    return Promise.all((await dashboard.by('device-row').all()).map(async (row) => `${await row.innerText()} ${await row.getAttribute('data-revoked')}`.replaceAll(/\s+/g, ' ')));
+  };
+  let all: string[];
+  let listed: string[];
+
+  it('all that it has are listed by the names that the key signed', async () => {
+    await Login.in(relay.url, person.login.account, newDevice('agent', 'a named machine'));
+    const lost = newDevice('browser', 'a lost browser');
+    await Login.in(relay.url, person.login.account, lost);
+    await person.login.revoke(lost.key.publicKey);
+    await dashboard.by('nav-devices').first().click();
+    await dashboard.by('device-row').getByText('a named machine').waitFor();
+    all = (await person.chain()).statements.map(toBase64);
+    listed = await rows();
+  });
+
+  it('a shorter chain: the rest is posted, the list stays; shown again, it is an alarm', async () => {
+    const posted: string[] = [];
+    const shown = all.slice(0, -2);
+    lying.hooks = showing(shown, posted, { takes: true });
+    await dashboard.page.reload();
+    await waitFor('the rest to be posted', () => posted.length > 0);
+    assert.deepEqual(posted, all.slice(-2));
+    assert.deepEqual(await rows(), listed);
+    lying.hooks = showing(all.slice(0, -2), posted, { takes: false });
+    await dashboard.page.reload();
+    await rows();
+    await dashboard.by('devices-lacking').waitFor();
+    assert.deepEqual(await rows(), listed);
+    lying.hooks = {};
+  });
+
+  it('another branch: the union counts; a person has what lacks appended', async () => {
+    const beginning = DeviceChain.read(person.login.accountId, person.keys.key.publicKey, all.slice(0, -2)).chain;
+    const posted: string[] = [];
+    const branch = [...all.slice(0, -2), nextStatement(beginning, person.login.account, 'add', newDevice('browser', 'of another branch'))];
+    lying.hooks = showing(branch, posted, { takes: true });
+    await dashboard.page.reload();
+    await rows();
+    await dashboard.by('devices-lacking').waitFor();
+    await dashboard.by('device-row').getByText('of another branch').waitFor();
+    assert.equal((await rows()).length, listed.length + 1);
+    await dashboard.by('devices-take-over').click();
+    await dashboard.by('devices-lacking').waitFor({ state: 'detached' });
+    assert.equal(posted.length, 2);
+    const whole = DeviceChain.read(person.login.accountId, person.keys.key.publicKey, branch);
+    assert.equal(whole.broken, undefined);
+    for (const known of (await person.chain()).devices.values()) assert.equal(whole.chain.find(known.key)?.revoked, known.revoked);
+    lying.hooks = {};
+  });
+});
 
 describe('about a machine that asks to be paired', () => {
   const lies: [string, (body: any) => void][] = [
