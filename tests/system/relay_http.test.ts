@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Login, randomText, request, type Answer } from '../support/client.ts';
+import { base64, Login, newDevice, randomText, request, type Answer } from '../support/client.ts';
+import { Person } from '../support/e2ee.ts';
+import { plusOrder } from '../support/independent/ed25519.ts';
 import { Relay } from '../support/relay.ts';
 import { refused } from '../support/refusals.ts';
 
@@ -270,6 +272,51 @@ describe('sessions', () => {
     const list = (await alice.must('GET', '/v1/sessions')).sessions;
     assert.equal(list.some((session: any) => session.id === id), false);
     assert.notEqual((await alice.newSession({ tag: 'to delete' })).id, id);
+  });
+
+  it('keep the signature under which a browser deleted them', async () => {
+    const person = new Person(alice);
+    const agent = await Login.in(relay.url, alice.account, newDevice('agent'));
+    const revoked = newDevice();
+    await Login.in(relay.url, alice.account, revoked);
+    await alice.revoke(revoked.key.publicKey);
+    const { id } = await agent.newSession();
+    const path = `/v1/sessions/${id}`;
+    const good = person.deletion(id);
+    const bad = [
+      person.deletion(id, agent.device), person.deletion(id, revoked), person.deletion(id, newDevice()), person.deletion(unknownId),
+      { ...good, device: agent.device.key.base64 }, { ...good, signature: base64(plusOrder(Buffer.from(good.signature, 'base64'))) }, { ...good, signature: randomText(63) },
+      { device: good.device }, { signature: good.signature }, { ...good, device: 7 },
+    ];
+    for (const body of bad) refused(await alice.delete(path, body), 400, 'bad-request');
+    assert.ok((await alice.must('GET', '/v1/sessions')).sessions.some((session: any) => session.id === id), 'it is still there');
+
+    const watching = await Promise.all([alice.connected(), agent.connected({ auth: { clientType: 'session-scoped', sessionId: id } })]);
+    assert.equal((await alice.delete(path, good)).status, 200);
+    for (const client of watching) {
+      const { body } = await client.update('the deletion', ({ body: update }) => update.t === 'delete-session' && update['sid'] === id);
+      assert.deepEqual([body['device'], body['signature']], [good.device, good.signature]);
+      client.close();
+    }
+    // Whoever comes late to it is told too, and nobody else.
+    for (const login of [alice, agent]) {
+      const answer = await login.get(`/v3/sessions/${id}/messages`);
+      refused(answer, 404, 'not-found');
+      assert.deepEqual(answer.body.deletion, good);
+    }
+    assert.equal((await bob.get(`/v3/sessions/${id}/messages`)).body.deletion, undefined);
+    const late = agent.socket({ auth: { clientType: 'session-scoped', sessionId: id } });
+    await late.refused();
+    assert.deepEqual((late.refusals[0] as Error & { data: any }).data.deletion, good);
+    late.close();
+    await relay.kill();
+    await relay.start();
+    assert.deepEqual((await agent.get(`/v3/sessions/${id}/messages`)).body.deletion, good);
+
+    // Without a signature, as the public contract has it: carried out, and told without one.
+    const { id: unsigned } = await agent.newSession();
+    assert.equal((await alice.delete(`/v1/sessions/${unsigned}`)).status, 200);
+    assert.equal((await agent.get(`/v3/sessions/${unsigned}/messages`)).body.deletion, undefined);
   });
 });
 
