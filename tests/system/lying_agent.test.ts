@@ -735,6 +735,12 @@ describe('a session that is said to be deleted', () => {
     tell({ sid }, revision + 4);
     await terminal.shows(/trash/i);
     assert.equal(keyed(), true, 'its key was not destroyed');
+    // The relay shows the session still: started again, it comes back by itself.
+    process.kill(await terminal.pid(), 'SIGKILL');
+    await terminal.ended();
+    await machine.start();
+    await conversation.prompt('back from the trash');
+    await conversation.answered('Heard: back from the trash', 40_000);
     conversation.close();
     await machine.close();
   });
