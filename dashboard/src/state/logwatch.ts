@@ -287,6 +287,8 @@ export class LogWatch {
   }
 
   async #check(log: string): Promise<void> {
+    // Before anything can fail: another log than before is said, whether it can be proved or not.
+    this.#setChange(await this.#deps.memory.current(log, this.#deps.now()));
     let pin = await this.#pinned(log);
     const by = parseVerifier(pin.key);
     this.#show(pin);
@@ -375,8 +377,12 @@ export class LogWatch {
       try {
         this.#keyed = await this.#deps.api.logKey();
       } catch (error) {
+        const pinned = await this.#deps.memory.get(log);
+        if (error instanceof ApiError && error.code === "not-found" && pinned !== null) {
+          throw new Refuted("key", "The relay does not show its log's key any more, which this browser has pinned: nothing can be proved.", { pinned: pinned.key, code: error.code });
+        }
         // Another program, or an older relay: it has no such route.
-        if (error instanceof ApiError && (error.code === "not-found" || (error.code === "bad-answer" && error.status < 500))) throw new NoProofs();
+        if (error instanceof ApiError && pinned === null && (error.code === "not-found" || (error.code === "bad-answer" && error.status < 500))) throw new NoProofs();
         throw error;
       }
     }
@@ -392,7 +398,6 @@ export class LogWatch {
       // Said below.
     }
     if (name !== `consortium-log/${log}` || origin !== name) throw new Refuted("key", "The relay's key is not one of this log.", this.#keyed);
-    this.#setChange(await this.#deps.memory.current(log, this.#deps.now()));
     const pin = await this.#deps.memory.pin(log, key, this.#deps.now());
     if (pin.key !== key) {
       const keyed = this.#keyed;
