@@ -2,6 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IDBFactory } from "fake-indexeddb";
 import * as c from "../src/crypto/index.ts";
+import type { WireSession } from "../src/api/types.ts";
+import { NotKnown } from "../src/state/agentcall.ts";
+import { type Ask, verdictOf } from "../src/state/ask.ts";
 import { Client } from "../src/state/client.ts";
 import { Database } from "../src/state/database.ts";
 import type { SessionModel } from "../src/state/session.ts";
@@ -168,7 +171,7 @@ describe("sessions", () => {
     await agent.ask("t1", "Bash", { command: "rm -rf build" });
     expect((await summary((s) => s.status === "needs-you"))?.line).toBe("Wants to run rm -rf build");
     expect(client.lists.get().waiting).toBe(1);
-    await agent.answer("t1", "approved");
+    await agent.answer("t1");
     await agent.setMetadata({ summary: { text: "Clean up", updatedAt: 1 } });
     await summary((s) => s.title === "Clean up" && s.status === "working");
     await client.archive(agent.id);
@@ -430,22 +433,155 @@ describe("prompts", () => {
 });
 
 describe("calls to the agent", () => {
-  it("reach the process that asked, and bring its answer", async () => {
+  it("bring its answer, signed by this browser, and only once each", async () => {
     const client = await signedIn();
     const agent = await agentSession();
-    const session = await opened(client, agent.id);
-    await session.summary.when((s) => s.agent.instance === agent.instance);
+    await opened(client, agent.id);
     let got: unknown;
-    agent.rpc.set("permission", (d) => {
+    agent.desk.rpc.set("permission", (d) => {
       got = d;
       return {};
     });
-    await client.call(agent.id, "permission", { id: "t1", approved: true, decision: "approved" });
-    expect(got).toEqual({ id: "t1", approved: true, decision: "approved" });
-    agent.rpc.set("abort", () => ({ error: "Nothing runs." }));
+    await client.call(agent.id, "permission", { id: "t1", ask: "00", decision: "approved", grants: [] });
+    expect(got).toEqual({ id: "t1", ask: "00", decision: "approved", grants: [] });
+    agent.desk.rpc.set("abort", () => ({ error: "Nothing runs." }));
     await expect(client.call(agent.id, "abort", {})).rejects.toThrow("Nothing runs.");
+    expect(await client.reach(agent.id)).toBe(true);
     agent.close();
-    await expect(client.call(agent.id, "abort", {})).rejects.toThrow(/not connected/);
+    await expect(client.call(agent.id, "abort", {})).rejects.toThrow(/not connected.*Nothing was done/);
+    expect(await client.reach(agent.id)).toBe(false);
+  });
+});
+
+describe("what a prompt says of its writer", () => {
+  it("is what it has seen, how long it is good by the machine's clock, and whose it is", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await client.sendPrompt(agent.id, "first");
+    await until(() => agent.prompts.length === 1);
+    expect(agent.prompts[0]).toMatchObject({ seen: null });
+    await agent.text("Done.");
+    await rowsWhen(session, has("text", "Done."));
+    // A phone whose clock is three hours behind that of the machine.
+    agent.desk.clock = 3 * 3_600_000;
+    expect(await client.reach(agent.id)).toBe(true);
+    await client.sendPrompt(agent.id, "second");
+    await client.sendPrompt(agent.id, "third", {}, 8 * 3_600_000);
+    await until(() => agent.prompts.length === 3);
+    const there = Date.now() + agent.desk.clock;
+    expect(agent.prompts[1]?.seen).toBe(agent.desk.last);
+    expect(Math.abs((agent.prompts[1]?.until ?? 0) - there - 600_000)).toBeLessThan(5_000);
+    expect(Math.abs((agent.prompts[2]?.until ?? 0) - there - 8 * 3_600_000)).toBeLessThan(5_000);
+    expect(client.signer(agent.prompts[0]?.device ?? "")).toMatchObject({ name: "Firefox on Fedora", standing: "good", kind: "browser", isThis: true });
+  });
+
+  it("that waits offline says what its writer had seen when it was written", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await agent.text("one");
+    const seen = agent.desk.last;
+    await rowsWhen(session, has("text", "one"));
+    await relay.stop();
+    await client.connection.when((connection) => connection.state !== "live");
+    await client.sendPrompt(agent.id, "written before two");
+    client.stop();
+    await relay.restart();
+    await until(() => agent.socket.connected);
+    await agent.text("two");
+    const again = await signedIn();
+    await again.queued.when((count) => count === 0);
+    await until(() => agent.prompts.length === 1);
+    expect(agent.prompts[0]?.seen).toBe(seen);
+  });
+
+  it("stopped from here has seen the end before its message comes", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    const end = await agent.seal({ role: "agent", content: { type: "event", data: { type: "ready" } } });
+    agent.desk.rpc.set("abort", () => ({ end: end.id }));
+    await client.stopTurn(agent.id);
+    await client.sendPrompt(agent.id, "go on otherwise");
+    await until(() => agent.prompts.length === 1);
+    expect(agent.prompts[0]?.seen).toBe(end.id);
+    expect(session.seenUpTo).toBe(end.id);
+  });
+});
+
+describe("held prompts and answered questions", () => {
+  it("stand as the state and the history say, and are decided by a call", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await client.sendPrompt(agent.id, "Deploy it");
+    await until(() => agent.prompts.length === 1);
+    const { id, from, n } = agent.prompts[0] as { id: string; from: string; n: number };
+    await agent.event({ type: "prompt-held", id, from, n, why: "unseen" });
+    await agent.setState({ held: [{ id, from, n, why: "unseen" }] });
+    expect((await session.summary.when((s) => s.agent.held.length === 1)).line).toMatch(/Holds a prompt/);
+    await rowsWhen(session, (rows) => rows[0]?.kind === "prompt" && rows[0].state === "held");
+    expect(session.promptText(id)).toBe("Deploy it");
+    const decided: unknown[] = [];
+    agent.desk.rpc.set("held", (d) => void decided.push(d));
+    agent.desk.rpc.set("take-back", () => ({ error: "Claude has it.", code: "conflict" }));
+    await client.call(agent.id, "held", { id, run: true });
+    expect(decided).toEqual([{ id, run: true }]);
+    await expect(client.call(agent.id, "take-back", { id, from, n })).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  it("name who allowed a call", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    const session = await opened(client, agent.id);
+    await agent.ask("t1", "Bash", { command: "ls" });
+    const ask = (await session.summary.when((s) => s.agent.requests[0]?.ask != null)).agent.requests[0]?.ask;
+    let answered = Promise.resolve();
+    agent.desk.rpc.set("permission", (_d, call) => void (answered = agent.answer("t1", call)));
+    await client.call(agent.id, "permission", verdictOf(ask as Ask, { decision: "approved", grants: [] }));
+    await answered;
+    const { answered: found } = await session.conversation.when((conv) => conv.answered.has("t1"));
+    expect(client.signer(found.get("t1")?.device ?? "")).toMatchObject({ name: "Firefox on Fedora", isThis: true });
+    expect(found.get("t1")).toMatchObject({ tool: "Bash", decision: "approved" });
+  });
+});
+
+describe("deletion", () => {
+  it("is signed by this browser for this session", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    await opened(client, agent.id);
+    let said: any;
+    relay.tamper = (update) => {
+      if (update.body.t === "delete-session") said = update.body;
+      return update;
+    };
+    await client.deleteSession(agent.id);
+    expect(c.verifyDeletion(said, relay.onlyAccount.id, agent.id)).toBe(true);
+    expect(client.signer(said.device).isThis).toBe(true);
+  });
+
+  it("on a relay's bare word costs nothing that was written here, and the session comes back with it", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    await opened(client, agent.id);
+    const account = relay.onlyAccount;
+    relay.refuse = () => ({ code: "overloaded", message: "Later", retry: 20 });
+    await client.sendPrompt(agent.id, "still mine");
+    await client.saveDraft(agent.id, "half a thought");
+    const stranger = c.signKeyPair();
+    for (const by of [{}, c.signDeletion(account.id, agent.id, stranger), c.signDeletion(account.id, crypto.randomUUID(), agent.credentials.device), c.signDeletion(account.id, agent.id, agent.credentials.device)]) {
+      relay.emit(account, { t: "delete-session", sid: agent.id, ...by });
+      await client.lists.when((lists) => lists.sessions.length === 0);
+      expect(client.queued.get()).toBe(1);
+      relay.emit(account, { t: "new-session", ...(account.sessions.get(agent.id) as WireSession) });
+      await client.lists.when((lists) => lists.sessions.length === 1);
+      expect(await client.loadDraft(agent.id)).toBe("half a thought");
+    }
+    relay.refuse = null;
+    await until(() => agent.prompts.length === 1);
+    expect(agent.prompts[0]?.text).toBe("still mine");
   });
 });
 
@@ -506,7 +642,7 @@ describe("a relay that lies", () => {
     const { agent, session } = await withThree();
     const accountId = relay.onlyAccount.id;
     const chain = new c.SenderChain(c.newSenderId(), accountId, agent.id);
-    const asPrompt = await chain.seal("prompt", { role: "agent", content: { type: "event", data: { type: "message", message: "I am you" } } }, agent.key, 1);
+    const asPrompt = await chain.sealPrompt({ role: "agent", content: { type: "event", data: { type: "message", message: "I am you" } } }, agent.key, 1, { seen: null, until: 1 }, c.signKeyPair());
     await agent.sendBundle(asPrompt.bundle);
     const asAgent = await agent.seal({ role: "user", content: { type: "text", text: "I am the agent" }, meta: {} });
     await agent.sendBundle(asAgent.bundle);
@@ -525,20 +661,47 @@ describe("a relay that lies", () => {
     // A description that verifies does not make up for it; the next state that verifies does.
     const { metadata = "", metadataVersion = 0 } = account.sessions.get(agent.id) ?? {};
     relay.emit(account, { t: "update-session", id: agent.id, metadata: { value: metadata, version: metadataVersion } });
-    expect(session.summary.get().agent.instance).toBe(agent.instance);
+    expect(session.summary.get().agent.mode).toBe("default");
     await agent.setState({ mode: "plan" });
     const after = await session.summary.when((s) => s.agent.mode === "plan");
     expect(after.problem).toBeNull();
   });
 
-  it("answers a call with an old answer: refused", async () => {
-    const { client, agent, session } = await withThree();
-    await session.summary.when((s) => s.agent.instance !== null);
+  it("answers a call with an old answer: not known whether it was done", async () => {
+    const { client, agent } = await withThree();
     const place = { accountId: relay.onlyAccount.id, scope: agent.id, kind: "rpc-response:abort" as const };
     const stale = await c.sealBundle(c.utf8("{}"), agent.key, place);
-    agent.socket.removeAllListeners("rpc-request");
-    agent.socket.on("rpc-request", (_body: unknown, ack: (value: string) => void) => ack(stale));
-    await expect(client.call(agent.id, "abort", {})).rejects.toThrow(/could not be verified/);
+    relay.tamperAnswer = (name, result) => (name === "abort" ? stale : result);
+    await expect(client.call(agent.id, "abort", {})).rejects.toBeInstanceOf(NotKnown);
+  });
+
+  it("shows an old question and an old mode under another log id, with no log to prove it by: not shown as present, and a person is asked", async () => {
+    const { client, agent, session } = await withThree();
+    await agent.ask("t1", "Bash", { command: "rm -rf precious" });
+    await agent.setState({ mode: "bypassPermissions" });
+    await session.summary.when((s) => s.agent.mode === "bypassPermissions");
+    const wire = relay.onlyAccount.sessions.get(agent.id) as WireSession;
+    const old = wire.agentState;
+    await agent.answer("t1");
+    await agent.setState({ mode: "default" });
+    await session.summary.when((s) => s.agent.mode === "default");
+    client.stop();
+
+    wire.agentState = old;
+    wire.agentStateVersion = 1;
+    relay.log = crypto.randomUUID();
+    relay.proofs = null;
+    const again = await signedIn();
+    const shown = await (again.session(agent.id) as SessionModel).summary.when((s) => s.problem !== null);
+    expect(shown.problem).toMatch(/older state/);
+    expect([shown.agent.mode, shown.agent.requests, shown.status]).toEqual([null, [], "idle"]);
+    expect(await again.watch.get().change.when((change) => change !== null)).toMatchObject({ log: relay.log, acknowledged: false });
+
+    // A backup that was really restored: the agent goes on above what was seen.
+    wire.agentState = await agent.sealState({ requests: {}, held: [], mode: "plan" }, agent.desk.v + 1);
+    wire.agentStateVersion = 2;
+    relay.emit(relay.onlyAccount, { t: "update-session", id: agent.id, agentState: { value: wire.agentState, version: 2 } });
+    await (again.session(agent.id) as SessionModel).summary.when((s) => s.agent.mode === "plan");
   });
 
   it("asks to sign a login for somebody else: refused", async () => {

@@ -220,7 +220,7 @@ describe("renewing the token", () => {
     const factory = new IDBFactory();
     const client = await signedIn(factory, "First");
     const other = await signedIn(new IDBFactory(), "Second", {});
-    await client.seen?.pins.see("s1", key(other), c.randomBytes(32));
+    await client.seen?.pins.see("s1", key(other), c.randomBytes(32), "box");
     await other.revokeDevice(c.toHex(key(client)));
     await client.phase.when((phase) => phase === "revoked");
     expect(client.api.token).toBeNull();

@@ -73,6 +73,7 @@ export interface AgentCredentials {
   readonly token: string;
   readonly accountId: string;
   readonly contentPublicKey: c.Bytes;
+  readonly accountKey: c.Bytes;
   /** The agent's own device key. */
   readonly device: c.KeyPair;
 }
@@ -95,7 +96,7 @@ export async function agentLogin(origin: string, secret: c.Bytes, name = "build-
     },
   );
   const { token } = await send({ statement });
-  return { origin, token, accountId, contentPublicKey: account.content.publicKey, device };
+  return { origin, token, accountId, contentPublicKey: account.content.publicKey, accountKey: account.publicKey, device };
 }
 
 export interface SessionOptions {
@@ -105,34 +106,106 @@ export interface SessionOptions {
   lifecycleState?: string;
 }
 
-type RpcHandler = (d: any) => unknown;
+/** A call as it was signed: what the history keeps of an answer. */
+export interface Call {
+  readonly id: string;
+  readonly act: c.SignedAct;
+}
+type RpcHandler = (d: any, call: Call) => unknown;
+
+export interface TakenPrompt {
+  readonly id: string;
+  readonly text: string;
+  readonly meta: any;
+  readonly from: string;
+  readonly n: number;
+  readonly seen: string | null;
+  readonly until: number;
+  readonly device: string;
+}
+
+/** Where an agent is called: it hands out challenges, and acts on what is signed. */
+export class AgentDesk {
+  /** Good for a call. */
+  readonly challenges = new Set<string>();
+  /** What this agent knows of the account's devices. */
+  readonly devices: c.DeviceSet;
+  readonly rpc = new Map<string, RpcHandler>();
+  /** Of its present state, and its newest message. */
+  v = 0;
+  last: string | null = null;
+  /** What its clock shows more than ours. */
+  clock = 0;
+  /** How many of its messages wait to be sent. */
+  unsent = 0;
+  readonly #place: Omit<c.Place, "kind">;
+  readonly #key: c.Bytes;
+  readonly #readChain: () => Promise<void>;
+
+  constructor(accountId: string, scope: string, key: c.Bytes, devices: c.DeviceSet, readChain: () => Promise<void>) {
+    this.#place = { accountId, scope };
+    this.#key = key;
+    this.devices = devices;
+    this.#readChain = readChain;
+  }
+
+  /** The acknowledgement: empty for what is refused without a word. */
+  async answer(name: string, params: string): Promise<string> {
+    const place = { ...this.#place, kind: `rpc-request:${name}` } as c.ActPlace;
+    const { id, plaintext } = await c.openBundle(params, this.#key, place);
+    const result = await this.#act(name, place, id as string, plaintext);
+    return result === undefined ? "" : c.sealBundle(c.utf8(JSON.stringify(result)), this.#key, { ...this.#place, kind: `rpc-response:${name}` }, { id: c.fromBase64(id as string) });
+  }
+
+  async #act(name: string, place: c.ActPlace, id: string, plaintext: Uint8Array): Promise<unknown> {
+    if (name === "begin") {
+      const { devices } = JSON.parse(c.fromUtf8(plaintext)) as { devices: string };
+      if (devices !== this.devices.digest()) await this.#readChain();
+      const challenge = c.toHex(c.randomBytes(16));
+      this.challenges.add(challenge);
+      return { challenge, now: Date.now() + this.clock, devices: this.devices.digest(), v: this.v, last: this.last, unsent: this.unsent };
+    }
+    if (name === "devices") {
+      const { challenge, d } = JSON.parse(c.fromUtf8(plaintext)) as { challenge: string; d: { statements: string[] } };
+      if (!this.challenges.delete(challenge)) return undefined;
+      const statements = this.devices.statements().map(c.toBase64);
+      this.devices.learn(d.statements.map(c.fromBase64));
+      return { statements };
+    }
+    const act = c.parseAct(plaintext);
+    if (!c.verifyAct(act, place, c.fromBase64(id))) return undefined;
+    const { challenge, d } = JSON.parse(act.text) as { challenge: string; d: unknown };
+    if (!this.challenges.delete(challenge)) return undefined;
+    return (await this.rpc.get(name)?.(d, { id, act })) ?? {};
+  }
+}
 
 export class AgentSession {
   readonly id: string;
   readonly key: c.Bytes;
-  readonly instance = c.newSenderId();
-  readonly prompts: { id: string; text: string; meta: any; from: string; n: number }[] = [];
-  readonly rpc = new Map<string, RpcHandler>();
+  readonly prompts: TakenPrompt[] = [];
+  readonly desk: AgentDesk;
   readonly socket: Socket;
   onPrompt: (prompt: { id: string; text: string }) => void = () => {};
   /** The first sender whose chain broke, as a real agent would notice it. */
   readonly chain = new c.ChainChecker();
   readonly refused: string[] = [];
-  #credentials: AgentCredentials;
+  readonly credentials: AgentCredentials;
   #sender: c.SenderChain;
-  #state: Record<string, any> = { requests: {}, completedRequests: {}, mode: "default", model: "claude-opus-5-5" };
+  #state: Record<string, any> = { requests: {}, held: [], mode: "default", model: "claude-opus-5-5" };
   #stateVersion = 0;
   #metadata: Record<string, unknown>;
   #metadataVersion: number;
   #busy: Promise<unknown> = Promise.resolve();
 
   private constructor(credentials: AgentCredentials, wire: any, key: c.Bytes, metadata: Record<string, unknown>) {
-    this.#credentials = credentials;
+    this.credentials = credentials;
     this.id = wire.id;
     this.key = key;
     this.#metadata = metadata;
     this.#metadataVersion = wire.metadataVersion;
     this.#sender = new c.SenderChain(c.newSenderId(), credentials.accountId, wire.id);
+    this.desk = new AgentDesk(credentials.accountId, wire.id, key, new c.DeviceSet(credentials.accountId, credentials.accountKey), () => this.readChain());
     this.socket = io(credentials.origin, {
       path: "/v1/updates",
       transports: ["websocket"],
@@ -140,9 +213,9 @@ export class AgentSession {
       auth: { token: credentials.token, clientType: "session-scoped", sessionId: wire.id },
     });
     this.socket.on("update", (update: Update) => void this.#update(update));
-    this.socket.on("rpc-request", (body: { method: string; params: string }, ack: (value: string) => void) => void this.#request(body, ack));
+    this.socket.on("rpc-request", ({ method, params }: { method: string; params: string }, ack: (value: string) => void) => void this.desk.answer(method.slice(this.id.length + 1), params).then(ack));
     this.socket.on("connect", () => {
-      for (const name of ["permission", "abort", "set-mode", "set-model", "killSession"]) this.socket.emit("rpc-register", { method: `${this.id}:${name}` });
+      for (const name of ["begin", "devices", "permission", "abort", "set-mode", "set-model", "held", "take-back", "killSession"]) this.socket.emit("rpc-register", { method: `${this.id}:${name}` });
     });
   }
 
@@ -167,7 +240,7 @@ export class AgentSession {
       {
         tag: randomUUID(),
         metadata: await c.sealMetadata(c.utf8(JSON.stringify({ ...metadata, after: 0 })), key, "session"),
-        dataEncryptionKey: c.wrapDataKey(key, credentials.contentPublicKey),
+        dataEncryptionKey: c.sealDataKey(key, "session", credentials.accountId, credentials.contentPublicKey, credentials.device),
       },
       credentials.token,
     );
@@ -178,7 +251,7 @@ export class AgentSession {
   }
 
   #place<K extends c.BundleKind>(kind: K): c.Place {
-    return { accountId: this.#credentials.accountId, scope: this.id, kind };
+    return { accountId: this.credentials.accountId, scope: this.id, kind };
   }
 
   async #update(update: Update): Promise<void> {
@@ -190,21 +263,22 @@ export class AgentSession {
     } catch {
       return;
     }
-    const envelope = c.parseEnvelope(opened.plaintext);
-    const problem = this.chain.append({ ...envelope, id: opened.id as string });
+    const act = c.parseAct(opened.plaintext);
+    const id = opened.id as string;
+    if (!c.verifyAct(act, this.#place("prompt") as c.ActPlace, c.fromBase64(id))) throw new Error("a prompt that nobody signed");
+    const envelope = c.parseEnvelope(act.text);
+    const problem = this.chain.append({ ...envelope, id });
     if (problem !== undefined || (envelope.n !== 1 && this.chain.last(envelope.from)?.n === undefined)) this.refused.push(problem?.kind ?? "gap");
     const d = envelope.d as any;
-    const prompt = { id: opened.id as string, text: d.content.text as string, meta: d.meta, from: envelope.from, n: envelope.n };
+    const { seen, until } = JSON.parse(act.text) as c.PromptTerms;
+    const prompt = { id, text: d.content.text as string, meta: d.meta, from: envelope.from, n: envelope.n, seen, until, device: act.device };
     this.prompts.push(prompt);
     this.onPrompt(prompt);
   }
 
-  async #request({ method, params }: { method: string; params: string }, ack: (value: string) => void): Promise<void> {
-    const name = method.slice(this.id.length + 1);
-    const opened = await c.openBundle(params, this.key, this.#place(`rpc-request:${name}`));
-    const request = JSON.parse(c.fromUtf8(opened.plaintext)) as { to: string; d: unknown };
-    const result = request.to === this.instance ? ((await this.rpc.get(name)?.(request.d)) ?? {}) : { error: "Another agent process runs this session now." };
-    ack(await c.sealBundle(c.utf8(JSON.stringify(result)), this.key, this.#place(`rpc-response:${name}`), { id: c.fromBase64(opened.id as string) }));
+  async readChain(): Promise<void> {
+    const response = await fetch(`${this.credentials.origin}/v1/devices`, { headers: { Authorization: `Bearer ${this.credentials.token}` } });
+    this.desk.devices.learn(((await response.json()) as { statements: string[] }).statements.map(c.fromBase64));
   }
 
   async #ask(event: string, body: unknown): Promise<any> {
@@ -213,12 +287,14 @@ export class AgentSession {
     return answer;
   }
 
-  seal(d: unknown): Promise<{ bundle: string; id: string }> {
-    return this.#sender.seal("message", d, this.key, Date.now());
+  async seal(d: unknown): Promise<{ bundle: string; id: string }> {
+    const sealed = await this.#sender.seal(d, this.key, Date.now());
+    this.desk.last = sealed.id;
+    return sealed;
   }
 
-  sealPrompt(sender: c.SenderChain, text: string): Promise<{ bundle: string; id: string }> {
-    return sender.seal("prompt", { role: "user", content: { type: "text", text }, meta: { sentFrom: "web" } }, this.key, Date.now());
+  sealPrompt(sender: c.SenderChain, text: string, device: c.KeyPair): Promise<{ bundle: string; id: string }> {
+    return sender.sealPrompt({ role: "user", content: { type: "text", text }, meta: { sentFrom: "web" } }, this.key, Date.now(), { seen: null, until: Date.now() + 600_000 }, device);
   }
 
   sendBundle(bundle: string): Promise<any> {
@@ -273,13 +349,14 @@ export class AgentSession {
     this.socket.emit("stream", { sid: this.id, c: await c.sealBundle(c.utf8(JSON.stringify({ block, offset, text, kind })), this.key, this.#place("stream")) });
   }
 
-  async sealState(state: Record<string, unknown>, after: number): Promise<string> {
-    return c.sealBundle(c.utf8(JSON.stringify({ ...state, instance: this.instance, after })), this.key, this.#place("agentState"));
+  async sealState(state: Record<string, unknown>, v: number): Promise<string> {
+    return c.sealBundle(c.utf8(JSON.stringify({ ...state, v })), this.key, this.#place("agentState"));
   }
 
   async setState(change: Record<string, unknown>): Promise<void> {
     Object.assign(this.#state, change);
-    const agentState = await this.sealState(this.#state, this.#stateVersion);
+    this.desk.v += 1;
+    const agentState = await this.sealState(this.#state, this.desk.v);
     this.#stateVersion = (await this.#ask("update-state", { sid: this.id, agentState, expectedVersion: this.#stateVersion })).version;
   }
 
@@ -289,21 +366,24 @@ export class AgentSession {
     this.#metadataVersion = (await this.#ask("update-metadata", { sid: this.id, metadata, expectedVersion: this.#metadataVersion })).version;
   }
 
-  async ask(id: string, tool: string, input: unknown, extra: Record<string, unknown> = {}): Promise<void> {
-    await this.setState({
-      requests: { ...this.#state["requests"], [id]: { tool, arguments: input, createdAt: Date.now(), toolUseId: id, cwd: this.#metadata["path"], ...extra } },
-    });
+  /** Asks, in the state; `large`: in a message that the state names. */
+  async ask(id: string, tool: string, input: unknown, extra: Record<string, unknown> = {}, { large = false } = {}): Promise<string> {
+    const text = askText(id, tool, input, { cwd: this.#metadata["path"], toolUseId: id, ...extra });
+    let request: Record<string, unknown> = { ask: text, createdAt: Date.now() };
+    if (large) {
+      const { bundle, id: within } = await this.seal({ role: "agent", content: { type: "event", id: randomUUID(), data: { type: "ask", id, ask: text } } });
+      await this.sendBundle(bundle);
+      request = { ask: null, hash: c.askHash(text), in: within, createdAt: Date.now() };
+    }
+    await this.setState({ requests: { ...this.#state["requests"], [id]: request } });
+    return text;
   }
 
-  async answer(id: string, decision: string, reason?: string): Promise<void> {
+  /** The question is answered: it leaves the state, and the history keeps who answered. */
+  async answer(id: string, call?: Call): Promise<void> {
     const { [id]: request, ...requests } = this.#state["requests"];
-    await this.setState({
-      requests,
-      completedRequests: {
-        ...this.#state["completedRequests"],
-        [id]: { ...request, completedAt: Date.now(), status: decision.startsWith("approved") ? "approved" : "denied", decision, ...(reason === undefined ? {} : { reason }) },
-      },
-    });
+    await this.setState({ requests });
+    if (call !== undefined) await this.event({ type: "approval", ask: request.ask, id: call.id, ...call.act });
   }
 
   alive(thinking: boolean): void {
@@ -317,6 +397,11 @@ export class AgentSession {
   close(): void {
     this.socket.disconnect();
   }
+}
+
+export function askText(id: string, tool: string, input: unknown, extra: Record<string, unknown> = {}): string {
+  const { grants = [], ...rest } = extra;
+  return JSON.stringify({ id, nonce: c.toHex(c.randomBytes(16)), tool, arguments: input, grants, ...rest });
 }
 
 export function assistant(content: unknown[], parent: string | null, extra: Record<string, unknown> = {}): Record<string, unknown> {

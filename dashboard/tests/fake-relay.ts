@@ -63,6 +63,8 @@ export class FakeRelay {
   tamper: ((update: Update) => Update | null) | null = null;
   /** Tampers with stored messages as REST hands them out. */
   tamperList: ((messages: WireMessage[]) => WireMessage[]) | null = null;
+  /** Changes what an agent answers to a call. */
+  tamperAnswer: ((name: string, result: string) => string) | null = null;
   stored: { sid: string; localId: string | null }[] = [];
   origin = "";
   readonly accounts = new Map<string, Account>();
@@ -224,7 +226,8 @@ export class FakeRelay {
       const target = account.rpc.get(method);
       if (target === undefined || !target.connected) return ack({ ok: false, error: "RPC method not available" });
       target.timeout(5_000).emit("rpc-request", { method, params }, (error: Error | null, result: string) => {
-        ack(error === null ? { ok: true, result } : { ok: false, error: "operation has timed out" });
+        const name = method.slice(method.indexOf(":") + 1);
+        ack(error === null ? { ok: true, result: this.tamperAnswer?.(name, result) ?? result } : { ok: false, error: "operation has timed out" });
       });
     });
   }
@@ -398,7 +401,7 @@ export class FakeRelay {
     if (session !== undefined && method === "DELETE") {
       account.sessions.delete(session.id);
       const created = account.updates.find((update) => update.body.t === "new-session" && (update.body as { id?: string }).id === session.id)?.seq ?? 1;
-      const revision = this.emit(account, { t: "delete-session", sid: session.id });
+      const revision = this.emit(account, { t: "delete-session", sid: session.id, ...(body["device"] === undefined ? {} : { device: body["device"], signature: body["signature"] }) });
       this.proofs?.shred(session.id);
       return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], this.proofs?.records.at(-1)?.header.time ?? 0) });
     }

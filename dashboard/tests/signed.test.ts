@@ -1,6 +1,8 @@
 // Signed boxes and signed acts: what opens, what verifies, and what must not.
 import { describe, expect, it } from "vitest";
+import { readFileSync } from "node:fs";
 import * as c from "../src/crypto/index.ts";
+import { parseAsk } from "../src/state/ask.ts";
 
 const accountId = "10111213-1415-1617-1819-1a1b1c1d1e1f";
 const otherAccount = "20111213-1415-1617-1819-1a1b1c1d1e1f";
@@ -128,5 +130,109 @@ describe("acts", () => {
     expect(c.verifyDeletion(deletion, accountId, otherAccount)).toBe(false);
     expect(c.verifyDeletion(deletion, otherAccount, sessionId)).toBe(false);
     expect(c.verifyDeletion({ ...deletion, signature: "?" }, accountId, sessionId)).toBe(false);
+  });
+});
+
+// --- What C++, the relay and this page must agree on (tests/vectors) ---
+
+const vectors = (name: string) => JSON.parse(readFileSync(new URL(`../../tests/vectors/${name}.json`, import.meta.url), "utf8"));
+
+const named = (cases: any[]): [string, any][] => cases.map((one) => [one.name, one]);
+
+function known(vector: any): c.DeviceSet {
+  const set = new c.DeviceSet(vector.account.id, c.fromBase64(vector.account.publicKey));
+  set.learn(vector.chain.map(c.fromBase64));
+  return set;
+}
+
+describe("vectors of signed boxes", () => {
+  const vector = vectors("signed_box");
+  const account = vector.account;
+  const keys: c.KeyPair = { publicKey: c.fromBase64(account.contentPublicKey), secretKey: c.fromBase64(account.contentSecretKey) };
+  const devices = known(vector);
+  const isNotice = ({ label }: { label: string }) => label === "consortium notice 1\n";
+  const open = (found: any): { device: c.Bytes } => (isNotice(found) ? c.openNotice(found.box, found.scope, account.id, keys) : c.openDataKey(found.box, found.scope, account.id, keys));
+
+  it.each(named(vector.good))("opens %s", (_name, good) => {
+    expect(c.toBase64(open(good).device)).toBe(good.device);
+    expect(devices.standingOf(c.fromBase64(good.device))).toBe(good.standing);
+    if (isNotice(good)) return;
+    const opened = c.openDataKey(good.box, good.scope, account.id, keys);
+    expect(c.toBase64(opened.key)).toBe(good.payload);
+    const maker = Object.values(vector.devices as Record<string, { seed: string; publicKey: string }>).find((one) => one.publicKey === good.device);
+    const randomness = { ephemeralSecret: c.fromBase64(good.ephemeralSecret), nonce: c.fromBase64(good.nonce) };
+    expect(c.sealDataKey(opened.key, good.scope, account.id, keys.publicKey, c.signKeyPair(c.fromBase64(maker?.seed ?? "")), randomness)).toBe(good.box);
+  });
+
+  const codes: Record<string, string> = { base64: "bad-encoding", version: "bad-version", length: "bad-format", box: "not-authentic", signature: "not-authentic", payload: "bad-format" };
+  it.each(named(vector.bad))("refuses one %s", (_name, bad) => {
+    if (bad.rule === "unknown" || bad.rule === "kind") {
+      const { device } = open(bad);
+      expect(devices.kindOf(device)).toBe(bad.rule === "kind" ? "browser" : undefined);
+    } else if (bad.rule === "version") {
+      expect(["bad-version", "bad-format"]).toContain(refusal(() => open(bad)));
+    } else if (bad.rule === "box") {
+      expect(["not-authentic", "bad-format"]).toContain(refusal(() => open(bad)));
+    } else {
+      expect(refusal(() => open(bad))).toBe(codes[bad.rule]);
+    }
+  });
+
+  it("gives machines their ids", () => {
+    for (const machine of vector.machines) expect(c.machineId(machine.account, c.fromBase64(machine.device))).toBe(machine.id);
+  });
+});
+
+describe("vectors of acts", () => {
+  const vector = vectors("acts");
+  const account: string = vector.account.id;
+  const devices = known(vector);
+
+  async function read(found: any): Promise<{ act: c.SignedAct; good: boolean }> {
+    const place = { accountId: account, scope: found.scope, kind: found.kind } as c.ActPlace;
+    const opened = await c.openBundle(found.bundle, c.fromBase64(vector.dataKey), place);
+    const act = c.parseAct(opened.plaintext);
+    return { act, good: c.verifyAct(act, place, c.fromBase64(opened.id as string)) };
+  }
+
+  it.each(named(vector.good))("verifies %s", async (_name, good) => {
+    const { act, good: verified } = await read(good);
+    expect(verified).toBe(true);
+    expect(act).toEqual({ text: good.text, device: good.device, signature: good.signature });
+    const maker = Object.values(vector.devices as Record<string, { seed: string; publicKey: string }>).find((one) => one.publicKey === good.device);
+    const place = { accountId: account, scope: good.scope, kind: good.kind } as c.ActPlace;
+    expect(c.signAct(good.text, place, c.fromBase64(good.bundleId), c.signKeyPair(c.fromBase64(maker?.seed ?? "")))).toEqual(act);
+  });
+
+  it.each(named(vector.bad))("knows %s for what it is", async (_name, bad) => {
+    if (bad.rule === "form") {
+      await expect(read(bad)).rejects.toMatchObject({ code: "bad-format" });
+      return;
+    }
+    const { act, good } = await read(bad);
+    expect(good).toBe(bad.rule !== "signature");
+    if (!good) return;
+    const key = c.fromBase64(act.device);
+    expect(bad.rule === "agent" ? devices.kindOf(key) : devices.standingOf(key)).toBe(bad.rule);
+  });
+
+  it("knows deletions", () => {
+    expect(c.verifyDeletion(vector.deletion, account, vector.deletion.session)).toBe(true);
+    for (const bad of vector.badDeletions) {
+      const signed = c.verifyDeletion(bad, account, vector.deletion.session);
+      expect(signed, bad.name).toBe(bad.rule !== "signature");
+      if (!signed) continue;
+      const key = c.fromBase64(bad.device);
+      expect(bad.rule === "agent" ? devices.kindOf(key) : devices.standingOf(key), bad.name).toBe(bad.rule);
+    }
+  });
+
+  it("hashes asks, and shows as text what does not come out the same", () => {
+    for (const { name, ask, same, hash } of vector.asks) {
+      expect(c.askHash(ask), name).toBe(hash);
+      const parsed = parseAsk(ask, JSON.parse(ask).id);
+      expect(parsed?.exact, name).toBe(same);
+      expect(parsed?.hash, name).toBe(hash);
+    }
   });
 });

@@ -14,7 +14,7 @@ function item(content: Content, extra: Partial<Item> = {}): Item {
   seq += 1;
   return {
     id: `m${seq}`, seq, revision: 100 + seq, createdAt: seq * 1000, localId: null,
-    decoded: { content, link: { from: "f", n: seq, prev: null, id: `b${seq}` }, at: seq * 1000, unbound: false },
+    decoded: { content, link: { from: "f", n: seq, prev: null, id: `b${seq}` }, at: seq * 1000, device: null, unbound: false },
     ...extra,
   };
 }
@@ -22,7 +22,7 @@ const line = (data: Record<string, unknown>): Content => ({ type: "agent", line:
 
 function rowsOf(...contents: (Content | Item)[]): Row[] {
   const transcript = new Transcript();
-  for (const content of contents) transcript.add("id" in content ? content : item(content));
+  for (const content of contents) transcript.add("decoded" in content ? content : item(content));
   return transcript.rows;
 }
 
@@ -71,7 +71,7 @@ describe("transcript", () => {
     transcript.add(first);
     transcript.add(early);
     transcript.add(item({ type: "event", data: { type: "prompt-refused", id: first.decoded.link?.id, reason: "replay" } }));
-    expect(transcript.rows).toMatchObject([{ state: "refused", reason: "replay" }, { state: "taken" }, { kind: "event", tone: "fail" }]);
+    expect(transcript.rows).toMatchObject([{ state: "refused", reason: "it repeats an earlier one" }, { state: "taken" }, { kind: "event", tone: "fail" }]);
   });
 
   it("nests a subagent's calls, and theirs", () => {
@@ -104,7 +104,7 @@ describe("transcript", () => {
 
   it("does not count an entry that could not be opened twice", () => {
     const rows = rowsOf(
-      item({ type: "unverified", reason: "altered." }, { decoded: { content: { type: "unverified", reason: "altered." }, link: null, at: null, unbound: false } }),
+      item({ type: "unverified", reason: "altered." }, { decoded: { content: { type: "unverified", reason: "altered." }, link: null, at: null, device: null, unbound: false } }),
       item({ type: "prompt", text: "x", meta: {} }, { problem: { kind: "gap", missing: 1, expected: 1, got: 2 } }),
       item({ type: "prompt", text: "y", meta: {} }, { problem: { kind: "gap", missing: 1, expected: 3, got: 4 } }),
     );

@@ -6,33 +6,40 @@ import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
 import { Markdown } from "../src/components/markdown.tsx";
 import { ReceiptCard } from "../src/components/receipt.tsx";
-import { type RowContext, RowView } from "../src/components/rows.tsx";
+import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
-import { alwaysRules, Slip } from "../src/components/slip.tsx";
+import { Slip } from "../src/components/slip.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
 import { formatSecret, randomBytes } from "../src/crypto/index.ts";
 import { SignInError, type SignInProblem } from "../src/state/signin.ts";
 import { Welcome } from "../src/views/welcome.tsx";
-import type { Client, Connection } from "../src/state/client.ts";
-import type { PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
+import { NotKnown } from "../src/state/agentcall.ts";
+import { parseAsk } from "../src/state/ask.ts";
+import type { Client, Connection, Signer } from "../src/state/client.ts";
+import type { AgentState, PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/logmemory.ts";
 import { revisionsOf, type Row, Transcript } from "../src/state/transcript.ts";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
+import { askText } from "./fake-agent.ts";
 
+const agent: AgentState = { mode: "default", model: "claude-opus-5-5", requests: [], held: [] };
 const session: SessionSummary = {
-  id: "s1", title: "Title", project: "harbor-api", host: "build-02", path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, archived: false,
-  line: "", at: 0, activeAt: 0, agent: { instance: "i", mode: "default", model: "claude-opus-5-5", requests: [], answered: [] }, problem: null, openable: true, count: 1,
+  id: "s1", title: "Title", project: "harbor-api", host: "build-02", machine: "m1", says: null, path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, archived: false,
+  line: "", at: 0, activeAt: 0, agent, problem: null, openable: true, readOnly: null, behind: null, count: 1,
 };
-const request: PermissionRequest = {
-  id: "t1", tool: "Bash", arguments: { command: "rm -rf build\nls" }, createdAt: Date.now(), toolUseId: "t1", description: "Clean", blockedPath: null, cwd: "/home/n/harbor-api",
-  suggestions: [
-    { type: "setMode", mode: "acceptEdits", destination: "session" },
-    { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "rm -rf build" }], behavior: "allow", destination: "localSettings" },
-  ],
-};
+const grants = [
+  { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "rm -rf build" }], behavior: "allow", destination: "localSettings" },
+  { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "rm -rf build" }], behavior: "allow", destination: "session" },
+];
+function asked(tool: string, input: unknown, extra: Record<string, unknown> = {}): PermissionRequest {
+  const text = askText("t1", tool, input, { toolUseId: "t1", cwd: "/home/n/harbor-api", ...extra });
+  return { id: "t1", createdAt: Date.now(), ask: parseAsk(text, "t1"), elsewhere: null, problem: null };
+}
+const request = asked("Bash", { command: "rm -rf build\nls", timeout: 5000 }, { description: "Clean", grants });
+const verdict = (more: Record<string, unknown>, of = request) => ["s1", "permission", { id: "t1", ask: of.ask?.hash, ...more }];
 
 const alarmed: Alarm = { kind: "history", at: 0, text: "The relay signed two different logs.", base: "", evidence: null, acknowledged: false };
 const unchecked: LogStatus = {
@@ -51,7 +58,7 @@ function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
     revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), book: new Signal(null), devicesChanged: new Signal(0), watch: new Signal(fakeWatch()),
     lists: new Signal({ loaded: true, sessions: [], machines: [], waiting: 0 }),
     api: { origin: "https://relay.example" },
-    call: vi.fn(async (): Promise<unknown> => ({})), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
+    call: vi.fn(async (): Promise<unknown> => ({})), reach: vi.fn(async () => true), stopTurn: vi.fn(async () => undefined), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
   };
   return { ...base, ...(fields as Partial<typeof base>) };
 }
@@ -61,15 +68,26 @@ const by = (id: string) => screen.getByTestId(id);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
   cleanup();
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
+/** Gives every box this height and this much in it, as a layout would. */
+function layout(shown: number, all: number): void {
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(shown);
+  vi.spyOn(HTMLElement.prototype, "scrollHeight", "get").mockReturnValue(all);
+}
+const disabled = (id: string) => (by(id) as HTMLButtonElement).disabled;
+
 describe("slip", () => {
-  it("shows the exact command, is deaf for 400 ms, then answers once", async () => {
+  const put = (client: ReturnType<typeof fakeClient>, of: PermissionRequest = request) => show(client, <Slip request={of} session={session} position={1} count={1} />);
+
+  it("shows the exact command and every other argument, is deaf for 400 ms, then answers once", async () => {
     const client = fakeClient();
-    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    put(client);
     expect(by("slip-exact").textContent).toBe("rm -rf build\nls");
+    expect(by("slip-contents").textContent).toContain("timeout5000");
     fireEvent.click(by("slip-allow-once"));
     fireEvent.keyDown(by("slip"), { key: "1" });
     expect(client.call).not.toHaveBeenCalled();
@@ -77,12 +95,56 @@ describe("slip", () => {
     fireEvent.click(by("slip-allow-once"));
     fireEvent.click(by("slip-allow-once"));
     await pass(1);
-    expect(client.call.mock.calls).toEqual([["s1", "permission", { id: "t1", approved: true, decision: "approved" }]]);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [] })]);
+  });
+
+  it("counts what lies below its edge, and takes no yes before its end was in view; a no at once", async () => {
+    layout(100, 400);
+    const client = fakeClient();
+    put(client);
+    await pass(400);
+    expect(by("slip-hidden").dataset["lines"]).toBe("15");
+    expect([disabled("slip-allow-once"), disabled("slip-allow-session"), disabled("slip-allow-always"), disabled("slip-deny")]).toEqual([true, true, true, false]);
+    fireEvent.keyDown(by("slip"), { key: "1" });
+    fireEvent.keyDown(by("slip"), { key: "2" });
+    expect(client.call).not.toHaveBeenCalled();
+    by("slip-contents").scrollTop = 200;
+    fireEvent.scroll(by("slip-contents"));
+    expect(by("slip-hidden").dataset["lines"]).toBe("5");
+    by("slip-contents").scrollTop = 300;
+    fireEvent.scroll(by("slip-contents"));
+    expect(screen.queryByTestId("slip-hidden")).toBeNull();
+    by("slip-contents").scrollTop = 0;
+    fireEvent.scroll(by("slip-contents"));
+    fireEvent.click(by("slip-allow-once"));
+    await pass(1);
+    expect(client.call).toHaveBeenCalledTimes(1);
+  });
+
+  it("marks what cannot be seen and what moves others, and shows eighty empty lines as eighty", () => {
+    put(fakeClient(), asked("Bash", { command: `ls \u202e/ fr- mr\u200b\u00a0${"\n".repeat(80)}rm -rf ~`, "na\u2066me": 1 }));
+    expect(by("slip-exact").textContent).toBe(`ls U+202E/ fr- mrU+200BU+00A0${"\n".repeat(80)}rm -rf ~`);
+    expect(by("slip-contents").textContent).toContain("naU+2066me1");
+    expect(by("slip-contents").querySelectorAll(".odd")).toHaveLength(4);
+  });
+
+  it("shows a text that reads differently as the text, and gives nothing beyond this call for it", async () => {
+    const text = askText("t1", "Write", { path: "/tmp/a" }, { grants, cwd: "/" }).replace('"path":"/tmp/a"', '"path":"/tmp/a","path":"/etc/passwd"');
+    const twice: PermissionRequest = { ...request, ask: parseAsk(text, "t1") };
+    const client = fakeClient();
+    put(client, twice);
+    await pass(400);
+    expect(by("slip-exact").textContent).toBe(text);
+    expect(screen.queryByTestId("slip-allow-session")).toBeNull();
+    expect(screen.queryByTestId("slip-grant")).toBeNull();
+    fireEvent.click(by("slip-allow-once"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [] }, twice)]);
   });
 
   it("answers by keys, but not while a note is written", async () => {
     const client = fakeClient();
-    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    put(client);
     await pass(400);
     fireEvent.keyDown(by("slip"), { key: "4" });
     fireEvent.change(by("slip-deny-note"), { target: { value: "1 is better" } });
@@ -90,43 +152,142 @@ describe("slip", () => {
     expect(client.call).not.toHaveBeenCalled();
     fireEvent.submit(by("slip-deny-note").closest("form") as HTMLFormElement);
     await pass(1);
-    expect(client.call).toHaveBeenCalledWith("s1", "permission", { id: "t1", approved: false, decision: "denied", reason: "1 is better" });
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [], reason: "1 is better" })]);
   });
 
-  it("says which rule Always writes, and where", async () => {
+  it("says of every grant what it lets pass and where it is written, and names by index what was chosen", async () => {
+    const suggestions = [
+      { type: "addRules", rules: [{ toolName: "Edit" }], behavior: "allow", destination: "projectSettings" },
+      { type: "setMode", mode: "acceptEdits", destination: "session" },
+      { type: "addDirectories", directories: ["/srv/data"], destination: "session" },
+    ];
     const client = fakeClient();
-    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    put(client, asked("Edit", { file_path: "/home/n/a.ts", old_string: "a", new_string: "b", replace_all: true }, { grants: suggestions }));
+    await pass(400);
+    expect(screen.getAllByTestId("slip-grant").map((grant) => grant.textContent)).toEqual([
+      "Always, written to .claude/settings.json on build-02: Calls that match this rule run without a question Edit",
+      "Until the session ends: Claude edits files without a question acceptEdits",
+      "Until the session ends: Claude may also work in this folder /srv/data",
+    ]);
+    expect(by("slip-contents").textContent).toContain("replace_alltrue");
+    fireEvent.keyDown(by("slip"), { key: "2" });
+    expect(client.call).not.toHaveBeenCalled();
+    const picks = () => screen.getAllByTestId("slip-grant-pick") as HTMLInputElement[];
+    expect(picks().map((pick) => [pick.dataset["index"], pick.checked])).toEqual([["1", true], ["2", false]]);
+    fireEvent.click(picks()[0] as HTMLElement);
+    expect(disabled("slip-always-confirm")).toBe(true);
+    fireEvent.click(picks()[1] as HTMLElement);
+    fireEvent.click(by("slip-always-confirm"));
+    await pass(1);
+    expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", grants: [2] });
+  });
+
+  it("gives the one grant of a session at once, and asks again before a rule is written", async () => {
+    const client = fakeClient();
+    const { unmount } = put(client);
+    await pass(400);
+    fireEvent.click(by("slip-allow-session"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [1] })]);
+    unmount();
+    client.call.mockClear();
+    put(client);
     await pass(400);
     fireEvent.keyDown(by("slip"), { key: "3" });
-    expect(by("slip").textContent).toContain("Bash(rm -rf build)");
     expect(by("slip").textContent).toContain(".claude/settings.local.json on build-02");
     expect(client.call).not.toHaveBeenCalled();
     fireEvent.click(by("slip-always-confirm"));
     await pass(1);
-    expect(client.call).toHaveBeenCalledWith("s1", "permission", { id: "t1", approved: true, decision: "approved_always" });
-    expect(alwaysRules({ ...request, suggestions: [] })).toBeNull();
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [0] })]);
   });
 
   it("keeps the question when the answer did not get through", async () => {
     const client = fakeClient({ call: vi.fn(async () => Promise.reject(new Error("build-02 is not connected to the relay. Nothing was done."))) });
-    show(client, <Slip request={request} session={session} position={1} count={1} />);
+    put(client);
     await pass(400);
     fireEvent.click(by("slip-allow-once"));
     await pass(1);
     expect(by("slip").textContent).toContain("Nothing was done.");
-    expect((by("slip-allow-once") as HTMLButtonElement).disabled).toBe(false);
+    expect(disabled("slip-allow-once")).toBe(false);
+  });
+
+  it("says that it is not known whether, and takes another answer only once that is final", async () => {
+    let settle: (found: { reached: boolean }) => void = () => undefined;
+    const final = new Promise<{ reached: boolean }>((resolve) => (settle = resolve));
+    const client = fakeClient({ call: vi.fn(async () => Promise.reject(new NotKnown("Whether it was done is not known yet.", final))) });
+    put(client);
+    await pass(400);
+    fireEvent.click(by("slip-allow-once"));
+    await pass(1);
+    expect(by("slip-said").textContent).toContain("not known");
+    expect([disabled("slip-allow-once"), disabled("slip-deny"), by("slip").dataset["phase"]]).toEqual([true, true, "unknown"]);
+    settle({ reached: true });
+    await pass(1);
+    expect(by("slip-said").textContent).toContain("was not carried out");
+    expect(disabled("slip-allow-once")).toBe(false);
   });
 
   it("takes a choice or own words for a question", async () => {
     const client = fakeClient();
     const questions = [{ question: "Which?", header: "", multiSelect: false, options: [{ label: "A", description: "" }, { label: "B", description: "" }] }];
-    show(client, <Slip request={{ ...request, tool: "AskUserQuestion", arguments: { questions } }} session={session} position={1} count={1} />);
+    const of = asked("question", { questions });
+    put(client, of);
     await pass(400);
-    expect((by("slip-answer") as HTMLButtonElement).disabled).toBe(true);
+    expect(disabled("slip-answer")).toBe(true);
     fireEvent.change(by("slip-own-answer"), { target: { value: "Neither" } });
     fireEvent.submit(by("slip-answer").closest("form") as HTMLFormElement);
     await pass(1);
-    expect(client.call).toHaveBeenCalledWith("s1", "permission", expect.objectContaining({ approved: true, answers: { "Which?": "Neither" } }));
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [], answers: { "Which?": "Neither" } }, of)]);
+  });
+
+  it("shows what the choices of a question would not show of it", () => {
+    put(fakeClient(), asked("question", { questions: [{ question: "Which?", header: "", multiSelect: false, options: [{ label: "A", description: "", preview: "rm -rf" }] }] }));
+    expect(by("slip-contents").textContent).toContain('"preview": "rm -rf"');
+  });
+
+  it("makes a form of what a server asks; what it cannot make one of can only be declined", async () => {
+    const client = fakeClient();
+    const schema = { type: "object", properties: { name: { type: "string", title: "Your name" }, count: { type: "integer" }, sure: { type: "boolean" } }, required: ["name"] };
+    const { unmount } = put(client, asked("elicitation", { server: "deploy", message: "Who are you?", schema }));
+    await pass(400);
+    expect(by("slip").textContent).toContain("deploy asks you");
+    expect(disabled("slip-answer")).toBe(true);
+    const [name, count] = screen.getAllByTestId("slip-field") as [HTMLElement, HTMLElement];
+    fireEvent.change(name, { target: { value: "Noor" } });
+    fireEvent.change(count, { target: { value: "1.5" } });
+    expect(disabled("slip-answer")).toBe(true);
+    fireEvent.change(count, { target: { value: "3" } });
+    fireEvent.submit(by("slip-answer").closest("form") as HTMLFormElement);
+    await pass(1);
+    expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", answers: { name: "Noor", count: 3, sure: false } });
+    unmount();
+    client.call.mockClear();
+    put(client, asked("elicitation", { server: "deploy", message: "Odd", schema: { type: "object", properties: { deep: { type: "object" } } } }));
+    await pass(400);
+    expect(screen.queryByTestId("slip-answer")).toBeNull();
+    expect(by("slip-contents").textContent).toContain('"deep"');
+    fireEvent.click(by("slip-deny"));
+    await pass(1);
+    expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "denied", grants: [] });
+  });
+
+  it.each([["trust", { path: "/srv" }], ["dialog", { kind: "new-thing", payload: { text: "Go on?" } }]])("takes yes, no and cancel for %s, and shows all of it", async (tool, input) => {
+    const client = fakeClient();
+    for (const [button, decision] of [["slip-allow-once", "approved"], ["slip-deny", "denied"], ["slip-cancel", "abort"]] as const) {
+      const { unmount } = put(client, asked(tool, input));
+      await pass(400);
+      for (const name of Object.keys(input)) expect(by("slip-contents").textContent).toContain(name);
+      fireEvent.click(by(button));
+      await pass(1);
+      expect(client.call.mock.lastCall?.at(2 as never)).toMatchObject({ decision, grants: [] });
+      unmount();
+    }
+  });
+
+  it("says that a large question is on its way, and cannot be answered before it is here", () => {
+    put(fakeClient(), { ...request, ask: null, elsewhere: { hash: "00", bundle: "x" } });
+    expect(by("slip").textContent).toContain("still on its way");
+    expect(screen.queryByTestId("slip-allow-once")).toBeNull();
   });
 });
 
@@ -145,11 +306,40 @@ describe("composer", () => {
     expect(client.sendPrompt).not.toHaveBeenCalled();
     fireEvent.keyDown(input, { key: "Enter" });
     await pass(1);
-    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "do it", {});
+    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "do it", {}, 600_000);
     fireEvent.change(input, { target: { value: "again" } });
     fireEvent.keyDown(input, { key: "Enter", ctrlKey: true });
     await pass(1);
-    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "again", {});
+    expect(client.sendPrompt).toHaveBeenLastCalledWith("s1", "again", {}, 600_000);
+  });
+
+  it("asks how long a prompt may wait for an agent that cannot be reached", async () => {
+    const client = fakeClient({ reach: vi.fn(async () => false) });
+    put(client);
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "later" } });
+    fireEvent.keyDown(by("composer-input"), { key: "Enter" });
+    await pass(1);
+    expect(client.sendPrompt).not.toHaveBeenCalled();
+    fireEvent.click(by("wait-cancel"));
+    expect((by("composer-input") as HTMLTextAreaElement).value).toBe("later");
+    fireEvent.click(by("send"));
+    await pass(1);
+    fireEvent.click(by("wait-8"));
+    await pass(1);
+    expect(client.sendPrompt.mock.calls).toEqual([["s1", "later", {}, 8 * 3_600_000]]);
+    expect((by("composer-input") as HTMLTextAreaElement).value).toBe("");
+  });
+
+  it("does not ask an agent that is away", async () => {
+    const client = fakeClient();
+    put(client, "offline");
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "later" } });
+    fireEvent.click(by("send"));
+    await pass(1);
+    expect(client.reach).not.toHaveBeenCalled();
+    expect(by("wait-dialog")).toBeDefined();
   });
 
   it("brings the draft back and keeps it", async () => {
@@ -173,14 +363,25 @@ describe("composer", () => {
     expect(by("send").textContent).toContain("Queue");
     fireEvent.click(by("stop"));
     await pass(1);
-    expect(client.call).toHaveBeenCalledWith("s1", "abort", {});
+    expect(client.stopTurn).toHaveBeenCalledWith("s1");
     act(() => client.connection.set({ state: "offline", since: 0, received: 0, message: null }));
     expect(by("send").textContent).toContain("Queue here");
   });
 });
 
+const signers: Record<string, Signer> = {
+  phone: { name: "Pixel 9", standing: "good", kind: "browser", isThis: false },
+  lost: { name: "Old laptop", standing: "revoked", kind: "browser", isThis: false },
+  machine: { name: "build-02", standing: "good", kind: "agent", isThis: false },
+};
+const context: RowContext = {
+  cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), held: new Map(), reachable: true,
+  signer: (device) => signers[device] ?? { name: null, standing: "unknown", kind: null, isThis: false },
+  onUnsend: () => undefined, onRetry: () => undefined, onHeld: vi.fn(), onTakeBack: vi.fn(),
+};
+
 describe("rows", () => {
-  const context: RowContext = { cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
+  const prompt = { key: "k", seq: 1, revision: 8412, at: 0, kind: "prompt", text: "x", localId: null, bundleId: "b1", device: "phone", number: { from: "f", n: 3 } } as const;
   const common = { key: "k", seq: 1, revision: 8412, at: 0 };
 
   it("show what could not be verified, with its number", () => {
@@ -190,9 +391,47 @@ describe("rows", () => {
     expect(by("entry").textContent).toContain("could not be verified");
   });
 
+  it("name the writer of a prompt by the signature on it, and by nothing else", () => {
+    const writer = (device: string | null) => {
+      const { unmount } = show(fakeClient(), <RowView row={{ ...prompt, state: "stored", device }} context={context} />);
+      const found = [by("writer").textContent, by("writer").dataset["verified"]];
+      unmount();
+      return found;
+    };
+    expect(writer("phone")).toEqual(["You Pixel 9,", "true"]);
+    expect(writer("lost")).toEqual(["You Old laptop (revoked),", "true"]);
+    expect(writer("machine")).toEqual(["Signed by a machine, not by you", "false"]);
+    expect(writer("stranger")).toEqual(["Signed by a device that is not yours", "false"]);
+    expect(writer(null)).toEqual(["Not signed", "false"]);
+  });
+
+  it("say who allowed a call only where the signature verifies", () => {
+    const answer = { ask: null, hash: "", id: "t1", decision: "approved", grants: [], mode: null, reason: null, tool: "Bash", at: 0 };
+    const word = (device: string | null, more = {}) => decisionWord({ ...answer, device, ...more }, context.signer);
+    expect(word("phone")).toBe("allowed by Pixel 9");
+    expect(word("lost")).toBe("allowed by Old laptop (revoked)");
+    expect(word("phone", { grants: [0] })).toBe("allowed with more from now on by Pixel 9");
+    expect(word("phone", { decision: "denied", reason: "no" })).toBe("denied by Pixel 9: no");
+    for (const device of [null, "stranger", "machine"]) expect(word(device)).toBe("allowed, says the agent");
+  });
+
+  it("say why a prompt is held, and let a person decide; one that is not taken yet can be taken back", () => {
+    const held = new Map([["b1", { id: "b1", from: "f", n: 3, why: "unseen" }]]);
+    const { unmount } = show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={{ ...context, held }} />);
+    expect(by("entry").textContent).toContain("held: Claude had said more by then than its writer had seen");
+    expect(by("tally").dataset["strokes"]).toBe("2");
+    fireEvent.click(by("held-run"));
+    fireEvent.click(by("held-drop"));
+    expect(vi.mocked(context.onHeld).mock.calls).toEqual([["b1", true], ["b1", false]]);
+    unmount();
+    show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={context} />);
+    fireEvent.click(by("take-back"));
+    expect(context.onTakeBack).toHaveBeenCalledTimes(1);
+  });
+
   it("draw no stroke that is not known", () => {
     const strokes = (state: "queued" | "sending" | "stored" | "taken") => {
-      const { unmount } = show(fakeClient(), <RowView row={{ ...common, kind: "prompt", text: "x", state, localId: null, bundleId: null }} context={context} />);
+      const { unmount } = show(fakeClient(), <RowView row={{ ...prompt, state }} context={context} />);
       const count = by("tally").dataset["strokes"];
       unmount();
       return count;
@@ -316,7 +555,6 @@ describe("proof of an entry", () => {
     const watch = client.watch.get();
     watch.proofOf = () => proof;
     const row = { key: "k", seq: 1, revision: 8412, at: 0, kind: "text", text: "hello", aborted: false } as const;
-    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
     show(client, <RowView row={row} context={context} />);
     const rule = () => by("entry").querySelector<HTMLElement>(".no .ruled")?.dataset["r"];
     expect([by("entry").dataset["proof"], rule()]).toEqual(["none", "stored"]);
@@ -343,7 +581,6 @@ describe("proof of an entry", () => {
     });
     const row = call(1, [call(2, [])]);
     expect(revisionsOf(row)).toEqual([1, 101, 2, 102]);
-    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
     show(client, <RowView row={row} context={context} />);
     for (const [revision, then] of [[1, "none"], [101, "none"], [2, "none"], [102, "proved"]] as const) {
       act(() => {
@@ -358,9 +595,8 @@ describe("proof of an entry", () => {
     const transcript = new Transcript();
     transcript.add({
       id: "1", seq: 1, revision: 9, createdAt: 0, localId: null,
-      decoded: { content: { type: "event", data: { type: "log-alarm", text: "The log got shorter than what this machine accepted." } }, link: null, at: 0, unbound: false },
+      decoded: { content: { type: "event", data: { type: "log-alarm", text: "The log got shorter than what this machine accepted." } }, device: null, link: null, at: 0, unbound: false },
     });
-    const context: RowContext = { cwd: null, host: "", waiting: new Set(), answered: new Map(), onUnsend: () => undefined, onRetry: () => undefined };
     show(fakeClient(), <>{transcript.rows.map((row) => <RowView key={row.key} row={row} context={context} />)}</>);
     expect(by("log-alarm").getAttribute("role")).toBe("alert");
     expect(by("log-alarm").textContent).toContain("The log got shorter");
@@ -388,7 +624,7 @@ describe("session list", () => {
   const of = (id: string, fields: Partial<SessionSummary>): SessionSummary => ({ ...session, id, status: "idle", ...fields });
 
   it("puts what needs you first, then the newest, in groups by project and machine", () => {
-    const sessions = [of("a", { at: 5 }), of("b", { at: 9, project: "infra" }), of("c", { at: 1, status: "needs-you" }), of("d", { at: 7, host: "laptop" })];
+    const sessions = [of("a", { at: 5 }), of("b", { at: 9, project: "infra" }), of("c", { at: 1, status: "needs-you" }), of("d", { at: 7, host: "laptop", machine: "m2" })];
     expect(sortSessions(sessions).map((s) => s.id)).toEqual(["c", "b", "d", "a"]);
     expect(groupSessions(sessions, []).map((g) => [g.project, g.host, g.sessions.map((s) => s.id)])).toEqual([
       ["harbor-api", "build-02", ["c", "a"]],

@@ -103,7 +103,7 @@ try {
   if (answer === null || answer.code !== code) problems.push(`codes differ: ${code} and ${answer?.code}`);
   await shoot(page, "pair-code");
 
-  const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32), device: machine.device };
+  const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32), accountKey: answer?.answer.publicKey ?? c.randomBytes(32), device: machine.device };
   const main = await AgentSession.create(credentials, { summary: "Stop double charges on webhook retry" });
   agents.push(main);
   await id("pair-open-session").click();
@@ -165,9 +165,9 @@ try {
   await id("partial").waitFor();
   await main.ask("t6", "Bash", { command: "pnpm prisma migrate deploy --schema prisma/staging.prisma" }, {
     description: "Apply the migration to staging",
-    suggestions: [
-      { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "pnpm prisma migrate deploy:*" }], behavior: "allow", destination: "localSettings" },
-    ],
+    grants: (["localSettings", "session"] as const).map((destination) => ({
+      type: "addRules", rules: [{ toolName: "Bash", ruleContent: "pnpm prisma migrate deploy:*" }], behavior: "allow", destination,
+    })),
   });
   await id("slip").waitFor();
   certs.end();
@@ -191,21 +191,21 @@ try {
   await shoot(page, "slip-always", ["desktop"]);
   await page.getByRole("button", { name: "Back" }).click();
 
-  const permission = new Promise<any>((done) => main.rpc.set("permission", (d) => (done(d), {})));
+  const permission = new Promise<any>((done) => main.desk.rpc.set("permission", (d) => (done(d), {})));
   await id("slip-allow-once").click();
   const given = await permission;
   if (given.decision !== "approved" || given.id !== "t6") problems.push(`permission: ${JSON.stringify(given)}`);
-  await main.answer("t6", "approved");
+  await main.answer("t6");
   await id("slip").waitFor({ state: "detached" });
 
-  await main.ask("q1", "AskUserQuestion", { questions: [{ question: "Which deliveries should the backfill cover?", header: "Backfill", multiSelect: false, options: [{ label: "Only failed deliveries", description: "1,204 rows, about a minute" }, { label: "All of October", description: "88,310 rows, needs the replica" }] }] });
+  await main.ask("q1", "question", { questions: [{ question: "Which deliveries should the backfill cover?", header: "Backfill", multiSelect: false, options: [{ label: "Only failed deliveries", description: "1,204 rows, about a minute" }, { label: "All of October", description: "88,310 rows, needs the replica" }] }] });
   await id("slip").waitFor();
   await shoot(page, "question", ["desktop"]);
-  const answered = new Promise<any>((done) => main.rpc.set("permission", (d) => (done(d), {})));
+  const answered = new Promise<any>((done) => main.desk.rpc.set("permission", (d) => (done(d), {})));
   await page.getByText("Only failed deliveries").click();
   await id("slip-answer").click();
   if ((await answered).answers["Which deliveries should the backfill cover?"] !== "Only failed deliveries") problems.push("question: wrong answer");
-  await main.answer("q1", "approved");
+  await main.answer("q1");
   await id("slip").waitFor({ state: "detached" });
 
   await main.ask("w1", "Write", { file_path: "/home/noor/src/harbor-api/CHANGELOG.md", content: "# Changes\n\n- Charge once.\n" });
@@ -213,13 +213,13 @@ try {
   await id("slip-deny").click();
   await id("slip-deny-note").fill("Use the changelog of the monorepo.");
   await shoot(page, "slip-deny", ["desktop"]);
-  const denied = new Promise<any>((done) => main.rpc.set("permission", (d) => (done(d), {})));
+  const denied = new Promise<any>((done) => main.desk.rpc.set("permission", (d) => (done(d), {})));
   await id("slip-deny-send").click();
   if ((await denied).reason !== "Use the changelog of the monorepo.") problems.push("deny: no reason");
-  await main.answer("w1", "denied", "Use the changelog of the monorepo.");
+  await main.answer("w1");
   await id("slip").waitFor({ state: "detached" });
 
-  const stopped = new Promise<void>((done) => main.rpc.set("abort", () => (done(), {})));
+  const stopped = new Promise<void>((done) => main.desk.rpc.set("abort", () => (done(), {})));
   await id("stop").click();
   await stopped;
   await main.result({ subtype: "error_during_execution", is_error: true, terminal_reason: "aborted_streaming", result: undefined, duration_ms: 51_000 });

@@ -1,5 +1,5 @@
 // The relay's REST surface. Every failure is an ApiError with the relay's stable code.
-import { type DeviceLoginBody, type LoginBody, toBase64 } from "../crypto/index.ts";
+import { type DeviceLoginBody, type LoginBody, type SignedDeletion, toBase64 } from "../crypto/index.ts";
 import type { CheckpointAnswer, DeletionAnswer, DevicesAnswer, LogKey, PairingStatus, Position, ProofAnswer, WireMachine, WireMessage, WireSession } from "./types.ts";
 
 export class ApiError extends Error {
@@ -110,8 +110,8 @@ export class Api {
     await this.#call("POST", `/v1/sessions/${encodeURIComponent(sid)}/archive`, {});
   }
 
-  async deleteSession(sid: string): Promise<DeletionAnswer> {
-    return (await this.#call<DeletionAnswer>("DELETE", `/v1/sessions/${encodeURIComponent(sid)}`)).body;
+  async deleteSession(sid: string, signed: SignedDeletion): Promise<DeletionAnswer> {
+    return (await this.#call<DeletionAnswer>("DELETE", `/v1/sessions/${encodeURIComponent(sid)}`, signed)).body;
   }
 
   /** With a fresh login challenge, signed by the account key. */

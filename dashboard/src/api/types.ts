@@ -78,7 +78,7 @@ export type UpdateBody =
   | { t: "new-message"; sid: string; message: WireMessage }
   | ({ t: "new-session" } & WireSession)
   | { t: "update-session"; id: string; metadata?: Versioned; agentState?: Versioned }
-  | { t: "delete-session"; sid: string }
+  | { t: "delete-session"; sid: string; device?: string; signature?: string }
   | { t: "session-activity"; id: string; active: boolean; activeAt: number }
   | ({ t: "new-machine"; machineId: string } & Omit<WireMachine, "id">)
   | { t: "update-machine"; machineId: string; metadata?: Versioned; daemonState?: Versioned; active?: boolean; activeAt?: number }

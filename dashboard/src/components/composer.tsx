@@ -1,14 +1,18 @@
 // Where a person writes. The draft is kept per session; Stop is always at the same place.
 import { ChevronDownIcon, SquareFillIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { promptWaitMs } from "../state/client.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { modeName } from "../state/transcript.ts";
+import { Dialog } from "./basics.tsx";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
 import { shortModel } from "./rows.tsx";
 
 const modes = ["default", "acceptEdits", "plan"] as const;
 const models = ["opus", "sonnet", "haiku"] as const;
 const draftMs = 400;
+/** How long a prompt may wait for an agent that cannot be reached, in hours. */
+const waits = [1, 8, 24] as const;
 
 interface Props {
   readonly session: SessionSummary;
@@ -27,6 +31,8 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   /** A model that was set at the agent, which names it only with its next turn. */
   const [chosenModel, setChosenModel] = useState<string | null>(null);
   const [stopping, setStopping] = useState(false);
+  /** reaching: asking the agent whether it is there. waiting: it is not, and the person says how long the prompt may wait. */
+  const [sending, setSending] = useState<"no" | "reaching" | "waiting">("no");
   const area = useRef<HTMLTextAreaElement>(null);
   const draftTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const latest = useRef(text);
@@ -42,6 +48,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
     setText("");
     setWanted({});
     setStopping(false);
+    setSending("no");
     void client.loadDraft(session.id).then((draft) => {
       if (here && draft !== "" && latest.current === "") setText(draft);
     });
@@ -87,15 +94,23 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   useEffect(() => setChosenModel(null), [model]);
 
   const send = async () => {
-    const prompt = text.trim();
-    if (prompt === "" || !session.openable) return;
+    if (text.trim() === "" || !session.openable || sending !== "no") return;
+    if (online && connected) {
+      setSending("reaching");
+      if (await client.reach(session.id)) return give(promptWaitMs);
+    }
+    setSending("waiting");
+  };
+
+  const give = async (waitMs: number) => {
+    setSending("no");
+    const prompt = latest.current.trim();
+    if (prompt === "") return;
     clearTimeout(draftTimer.current);
     draftTimer.current = undefined;
     setText("");
-    await client.sendPrompt(session.id, prompt, {
-      ...(wanted.mode === undefined ? {} : { permissionMode: wanted.mode }),
-      ...(wanted.model === undefined ? {} : { model: wanted.model }),
-    });
+    const meta = { ...(wanted.mode === undefined ? {} : { permissionMode: wanted.mode }), ...(wanted.model === undefined ? {} : { model: wanted.model }) };
+    await client.sendPrompt(session.id, prompt, meta, waitMs);
     setWanted({});
     await client.saveDraft(session.id, "");
     onSent();
@@ -106,7 +121,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
     if (!working || stopping) return;
     setStopping(true);
     try {
-      await client.call(session.id, "abort", {});
+      await client.stopTurn(session.id);
     } catch (error) {
       setStopping(false);
       say(error instanceof Error ? error.message : String(error));
@@ -197,10 +212,26 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
         <button type="button" className="b stop" disabled={!working || !connected || stopping} onClick={() => void stop()} data-testid="stop" title="Ctrl .">
           <SquareFillIcon className="i" /> {stopping ? "Stopping" : "Stop"}
         </button>
-        <button type="submit" className="b main send" disabled={text.trim() === "" || !session.openable} data-testid="send">
-          {label} <kbd>{enterSends ? "⏎" : "Ctrl ⏎"}</kbd>
+        <button type="submit" className="b main send" disabled={text.trim() === "" || !session.openable || sending !== "no"} data-testid="send">
+          {sending === "reaching" ? "Reaching" : label} <kbd>{enterSends ? "⏎" : "Ctrl ⏎"}</kbd>
         </button>
       </div>
+      {sending === "waiting" && (
+        <Dialog title={`${session.host === "" ? "The machine" : session.host} cannot be reached`} onClose={() => setSending("no")} testId="wait-dialog">
+          <p className="mid">The prompt waits for it. How long may it wait? Coming later than that, it is held there until you decide.</p>
+          <div className="acts flush">
+            {waits.map((hours) => (
+              <button key={hours} type="button" className="b" data-testid={`wait-${hours}`} onClick={() => void give(hours * 3_600_000)}>
+                {hours === 1 ? "1 hour" : `${hours} hours`}
+              </button>
+            ))}
+            <span className="grow" />
+            <button type="button" className="b bare" data-testid="wait-cancel" onClick={() => setSending("no")}>
+              Keep writing
+            </button>
+          </div>
+        </Dialog>
+      )}
     </form>
   );
 }

@@ -86,7 +86,14 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
           <dl className="facts below">
             <dt>Machine</dt>
             <dd>
-              <span className="mono">{session.host || "unknown"}</span>
+              <span className="mono" data-testid="made-by">
+                {session.host || "unknown"}
+              </span>
+              {session.says !== null && session.says !== session.host && (
+                <>
+                  , which says it is <span className="mono">{session.says}</span>
+                </>
+              )}
             </dd>
             {session.path !== null && (
               <>

@@ -56,8 +56,9 @@ export function Tally({ state, host }: { state: PromptState; host: string }): Re
     sending: [0, "on its way to the relay"],
     failed: [0, "not stored"],
     stored: [1, `stored; ${machine} has not taken it yet`],
+    held: [2, `stored, reached ${machine}; it waits for your decision`],
     taken: [3, `stored, reached ${machine}, taken by the agent`],
-    refused: [1, "stored; refused by the agent"],
+    refused: [1, "stored; the agent does not run it"],
   }[state] as [number, string];
   return (
     <span className="tally" role="img" aria-label={say} title={say} data-testid="tally" data-strokes={strokes}>

@@ -2,10 +2,11 @@
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import type { EntryProof } from "../state/logwatch.ts";
-import type { AnsweredRequest } from "../state/sessionfields.ts";
+import type { Signer } from "../state/client.ts";
+import type { HeldPrompt } from "../state/sessionfields.ts";
 import type { Partial } from "../state/partials.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
-import { type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
+import { type AnsweredAsk, type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
 import { Note } from "./basics.tsx";
 import { duration, fullTime, time } from "./format.ts";
 import { useEntryProof } from "./hooks.ts";
@@ -18,9 +19,17 @@ export interface RowContext {
   readonly host: string;
   /** Calls that wait for the person. */
   readonly waiting: ReadonlySet<string>;
-  readonly answered: ReadonlyMap<string, AnsweredRequest>;
+  readonly answered: ReadonlyMap<string, AnsweredAsk>;
+  /** Prompts that the agent has and does not run, by id. */
+  readonly held: ReadonlyMap<string, HeldPrompt>;
+  /** Whether the agent can be told something about them. */
+  readonly reachable: boolean;
+  /** Whose key signed something. */
+  signer(device: string): Signer;
   onUnsend(localId: string): void;
   onRetry(localId: string): void;
+  onHeld(id: string, run: boolean): void;
+  onTakeBack(row: PromptRow): void;
 }
 
 const proofWords: Record<EntryProof, string> = { none: "stored, not proved here", proved: "proved here to be in the log as it is shown", refuted: "not what the log holds" };
@@ -69,23 +78,61 @@ function Fold({ className, line, children, testId }: { className: string; line: 
   );
 }
 
-const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: PromptRow; host: string; onUnsend(localId: string): void; onRetry(localId: string): void }): ReactElement {
+/** Why the agent does not run a prompt without being asked. */
+export function heldWords(why: string): string {
+  switch (why) {
+    case "device":
+      return "the machine does not know the device that wrote it";
+    case "until":
+      return "it came later than it was good for";
+    case "stopped":
+      return "it was written before the turn was stopped";
+    case "unseen":
+      return "Claude had said more by then than its writer had seen";
+    default:
+      return "the machine wants your word for it";
+  }
+}
+
+/** Who wrote a prompt, by the signature on it. */
+function Writer({ device, signer }: { device: string | null; signer: RowContext["signer"] }): ReactElement {
+  const by = device === null ? null : signer(device);
+  if (by === null || by.standing === "unknown" || by.kind !== "browser") {
+    return (
+      <b className="bad" data-testid="writer" data-verified={false}>
+        {by === null ? "Not signed" : by.kind === "agent" ? "Signed by a machine, not by you" : "Signed by a device that is not yours"}
+      </b>
+    );
+  }
+  return (
+    <span data-testid="writer" data-verified={true}>
+      <b>You</b> {by.isThis ? "here" : (by.name ?? "a device without a readable name")}
+      {by.standing === "revoked" && <span className="bad"> (revoked)</span>},
+    </span>
+  );
+}
+
+const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context: RowContext }): ReactElement {
+  const { host, onUnsend, onRetry } = context;
+  const held = row.bundleId === null ? undefined : context.held.get(row.bundleId);
+  const state = held !== undefined && row.state === "stored" ? "held" : row.state;
   const local = row.revision === null;
   const proof = useEntryProof(revisionsOf(row));
   const words: Partial_<typeof row.state> = {
     queued: "queued here, not sent",
     sending: "on its way",
     failed: `not stored: ${row.reason ?? ""}`,
-    refused: `refused: ${row.reason ?? ""}`,
+    refused: `not run: ${row.reason ?? ""}`,
+    held: `held: ${heldWords(held?.why ?? row.reason ?? "")}`,
   };
-  const word = words[row.state];
+  const word = words[state];
   return (
     <Entry row={row} className={local ? "said" : ""}>
-      <section className="prompt" data-state={row.state}>
+      <section className="prompt" data-state={state}>
         <div className="in">
           <h2 className="by">
-            <b>You</b>
-            <span className={row.state === "failed" || row.state === "refused" ? "bad" : ""}>
+            <Writer device={row.device} signer={context.signer} />
+            <span className={state === "failed" || state === "refused" ? "bad" : ""}>
               {time(row.at)}
               {word !== undefined && `, ${word}`}
             </span>
@@ -102,7 +149,13 @@ const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: Pro
                 </button>
               </>
             )}
-            <Tally state={row.state} host={host} />
+            {held !== undefined && context.reachable && <HeldActs id={held.id} onHeld={context.onHeld} />}
+            {state === "stored" && row.number !== null && context.reachable && (
+              <button type="button" className="b bare small" data-testid="take-back" onClick={() => context.onTakeBack(row)}>
+                Take back
+              </button>
+            )}
+            <Tally state={state} host={host} />
             {row.revision !== null && (
               <span className="no only-phone">
                 <RuledNumber revision={row.revision} proof={proof} />
@@ -115,6 +168,19 @@ const Prompt = memo(function Prompt({ row, host, onUnsend, onRetry }: { row: Pro
     </Entry>
   );
 });
+
+export function HeldActs({ id, onHeld }: { id: string; onHeld: RowContext["onHeld"] }): ReactElement {
+  return (
+    <>
+      <button type="button" className="b bare small" data-testid="held-run" onClick={() => onHeld(id, true)}>
+        Run it now
+      </button>
+      <button type="button" className="b bare small" data-testid="held-drop" onClick={() => onHeld(id, false)}>
+        Take back
+      </button>
+    </>
+  );
+}
 type Partial_<K extends string> = { readonly [key in K]?: string };
 
 function Thinking({ row }: { row: ThinkingRow }): ReactElement {
@@ -134,28 +200,22 @@ function Thinking({ row }: { row: ThinkingRow }): ReactElement {
   );
 }
 
-function decisionWord(answer: AnsweredRequest, tool: string): string {
-  if (answer.status === "approved" && tool === "AskUserQuestion") return "answered by you";
-  if (answer.status === "approved" && tool === "ExitPlanMode") return "started by you";
-  switch (answer.decision) {
-    case "approved":
-      return "allowed once";
-    case "approved_for_session":
-      return "allowed for the session";
-    case "approved_always":
-      return "always allowed";
-    case "denied":
-    case "abort":
-      return answer.reason === null || answer.reason === "" ? "denied by you" : `denied: ${answer.reason}`;
-    default:
-      return answer.status === "canceled" ? "no longer asked" : answer.status;
-  }
+/** What was answered and by whom: by name only where that device's signature verifies here. */
+export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]): string {
+  const by = answer.device === null ? null : signer(answer.device);
+  const name = by === null || by.standing === "unknown" || by.kind !== "browser" ? null : (by.name ?? "a device of yours");
+  const who = name === null ? ", says the agent" : ` by ${name}${by?.standing === "revoked" ? " (revoked)" : ""}`;
+  const reason = answer.reason === null || answer.reason === "" ? "" : `: ${answer.reason}`;
+  if (answer.decision !== "approved") return `${answer.decision === "abort" ? "cancelled" : "denied"}${who}${reason}`;
+  if (answer.tool === "question" || answer.tool === "elicitation" || answer.tool === "dialog") return `answered${who}`;
+  if (answer.tool === "ExitPlanMode") return `started${who}`;
+  return `${answer.grants.length === 0 ? "allowed" : "allowed with more from now on"}${who}`;
 }
 
-const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredRequest | undefined; context: RowContext }): ReactElement {
+const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredAsk | undefined; context: RowContext }): ReactElement {
   const line = describeTool(row.name, row.input, cwd);
   const Icon = toolIcons[line.icon];
-  const denied = answer?.status === "denied" || answer?.decision === "denied";
+  const denied = answer !== undefined && answer.decision !== "approved";
   const { text, bad } = denied ? { text: "", bad: false } : outcome(row);
   const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
   return (
@@ -177,7 +237,11 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
             <span className="m ask">waiting for you</span>
           ) : (
             <>
-              {answer !== undefined && answer.decision !== null && <span className="m opt">{decisionWord(answer, row.name)}</span>}
+              {answer !== undefined && (
+                <span className="m opt" data-testid="decision">
+                  {decisionWord(answer, context.signer)}
+                </span>
+              )}
               <span className={bad ? "m bad" : "m"}>{text}</span>
             </>
           )}
@@ -196,10 +260,10 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
             </div>
           )}
           <div className="toolbody">
-            {answer !== undefined && answer.decision !== null && (
+            {answer !== undefined && (
               <p className="dim small answered">
-                {answer.status === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
-                {decisionWord(answer, row.name)}, {time(answer.completedAt)}, after {duration(Math.max(0, answer.completedAt - answer.createdAt))}
+                {answer.decision === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
+                {decisionWord(answer, context.signer)}, {time(answer.at)}
               </p>
             )}
             <ToolBody row={row} />
@@ -286,6 +350,13 @@ function Inner({ row, context }: { row: Row; context: RowContext }): ReactElemen
       );
     case "event":
       return <Event row={row} />;
+    case "approval":
+      return (
+        <div className="line still" data-testid="decision">
+          {row.approval.decision === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
+          <span className="o say">A question was {decisionWord(row.approval, context.signer)}</span>
+        </div>
+      );
     case "result":
       return <Result row={row} />;
     case "unverified":
@@ -302,7 +373,7 @@ function Inner({ row, context }: { row: Row; context: RowContext }): ReactElemen
 }
 
 export const RowView = memo(function RowView({ row, context }: { row: Row; context: RowContext }): ReactElement {
-  if (row.kind === "prompt") return <Prompt row={row} host={context.host} onUnsend={context.onUnsend} onRetry={context.onRetry} />;
+  if (row.kind === "prompt") return <Prompt row={row} context={context} />;
   if (row.kind === "who") {
     return (
       <div className="entry" data-key={row.key}>

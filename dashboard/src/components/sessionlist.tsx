@@ -57,14 +57,14 @@ export interface Group {
 export function groupSessions(sessions: readonly SessionSummary[], machines: readonly Machine[]): Group[] {
   const groups = new Map<string, SessionSummary[]>();
   for (const session of sortSessions(sessions)) {
-    const key = `${session.project}\n${session.host}`;
+    const key = `${session.project}\n${session.machine ?? ""}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [session]);
     else group.push(session);
   }
   return [...groups].map(([key, members]) => {
     const first = members[0] as SessionSummary;
-    const machine = machines.find((m) => m.host !== null && m.host === first.host);
+    const machine = machines.find((m) => m.id === first.machine);
     return { key, project: first.project, host: first.host, away: machine !== undefined && !machine.active, sessions: members };
   });
 }

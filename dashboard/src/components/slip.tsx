@@ -1,24 +1,18 @@
-// The slip: what the agent asks, exactly, and the answers to it. Never steals focus; deaf for its first 400 ms.
+// The slip: what the agent asks, exactly, and the answers to it. Never steals focus; deaf for its first 400 ms, and to a yes until
+// all of it was in view.
 import { type ReactElement, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
+import { NotKnown } from "../state/agentcall.ts";
+import { type Ask, type Grant, modeWords, type Verdict, verdictOf } from "../state/ask.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { baseName, countChanges, describeTool, diffOfInput, type Question, questionsOf } from "../state/tools.ts";
 import { record, string } from "../state/transcript.ts";
-import { useClient, useNow } from "./hooks.ts";
+import { HiddenLines, Marked, useReading, Values } from "./exact.tsx";
 import { homePath, waiting } from "./format.ts";
+import { useClient, useNow } from "./hooks.ts";
 import { StatusShape } from "./marks.tsx";
-import { Markdown } from "./markdown.tsx";
 import { DiffBox } from "./toolbox.tsx";
 
 const deafMs = 400;
-
-export type Decision = "approved" | "approved_for_session" | "approved_always" | "denied";
-
-export interface Answer {
-  readonly decision: Decision;
-  readonly reason?: string;
-  readonly answers?: Readonly<Record<string, string>>;
-  readonly mode?: string;
-}
 
 interface Props {
   readonly request: PermissionRequest;
@@ -28,88 +22,176 @@ interface Props {
   onAnswered?(): void;
 }
 
-export function headline(request: PermissionRequest): string {
-  switch (request.tool) {
+export function headline({ ask }: PermissionRequest): string {
+  if (ask === null) return "A question that is not here yet";
+  switch (ask.tool) {
     case "Bash":
       return "Run this command?";
     case "Edit":
     case "MultiEdit":
     case "NotebookEdit":
-      return `Change ${baseName(describeTool(request.tool, request.arguments, null).object)}?`;
+      return `Change ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
     case "Write":
-      return `Write ${baseName(describeTool(request.tool, request.arguments, null).object)}?`;
+      return `Write ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
     case "WebFetch":
       return "Fetch this page?";
-    case "AskUserQuestion":
+    case "question":
       return "A question for you";
+    case "elicitation":
+      return `${string(ask.arguments["server"]) ?? "A server"} asks you`;
+    case "dialog":
+      return "Claude asks you to decide";
+    case "trust":
+      return "Trust this folder?";
     case "ExitPlanMode":
       return "Start with this plan?";
     default:
-      return `Use ${request.tool}?`;
+      return `Use ${ask.tool}?`;
   }
 }
 
-/** The rule that "Always" writes, and where it goes, from Claude's own suggestions. */
-export function alwaysRules(request: PermissionRequest): { rules: string[]; destination: string } | null {
-  for (const suggestion of request.suggestions) {
-    const destination = string(suggestion["destination"]) ?? "";
-    if (suggestion["type"] !== "addRules" || destination === "session" || !Array.isArray(suggestion["rules"])) continue;
-    const rules = suggestion["rules"].map((value) => {
-      const rule = record(value);
-      const content = string(rule["ruleContent"]);
-      return `${string(rule["toolName"]) ?? "?"}${content === null ? "" : `(${content})`}`;
-    });
-    if (rules.length > 0) return { rules, destination };
+/** The arguments that stand as themselves, large; all others follow by name. */
+function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
+  const input = ask.arguments;
+  const texts = (...names: string[]) => names.every((name) => typeof input[name] === "string");
+  const text = (name: string) => string(input[name]) ?? "";
+  switch (ask.tool) {
+    case "Bash":
+      if (!texts("command")) break;
+      return { shown: <Exact text={text("command")} />, names: ["command"] };
+    case "WebFetch":
+      if (!texts("url")) break;
+      return { shown: <Exact text={text("url")} />, names: ["url"] };
+    case "ExitPlanMode":
+      if (!texts("plan")) break;
+      return { shown: <Exact text={text("plan")} className="plan" />, names: ["plan"] };
+    case "Edit":
+      if (!texts("file_path", "old_string", "new_string")) break;
+      return { shown: <Changes ask={ask} />, names: ["file_path", "old_string", "new_string"] };
+    case "Write":
+      if (!texts("file_path", "content")) break;
+      return { shown: <Changes ask={ask} />, names: ["file_path", "content"] };
+    case "question":
+      // The choices themselves stand below; what they do not show of it is shown here.
+      return { shown: null, names: isPlainQuestion(input["questions"]) ? ["questions"] : [] };
+    case "elicitation":
+      if (!texts("message")) break;
+      return { shown: <Exact text={text("message")} className="plan" />, names: ["message", ...(fieldsOf(input["schema"]) === null ? [] : ["schema"])] };
   }
-  return null;
+  return { shown: null, names: [] };
 }
 
-function destinationFile(destination: string): string {
-  switch (destination) {
-    case "userSettings":
-      return "~/.claude/settings.json";
-    case "projectSettings":
-      return ".claude/settings.json";
-    default:
-      return ".claude/settings.local.json";
-  }
-}
-
-function Exact({ request }: { request: PermissionRequest }): ReactElement {
-  const { tool } = request;
-  const input = request.arguments;
-  const text = (field: string) => string(input[field]) ?? "";
-  if (tool === "Bash") {
-    return (
-      <pre className="exact" tabIndex={0} data-testid="slip-exact">
-        <code>{text("command")}</code>
-      </pre>
-    );
-  }
-  if (tool === "Edit" || tool === "MultiEdit" || tool === "Write") {
-    const hunks = diffOfInput(tool, input);
-    const { added, removed } = countChanges(hunks);
-    return (
-      <div className="exact-diff" data-testid="slip-exact">
-        <p className="mono small">
-          {text("file_path")} <span className="plus">+{added}</span> {removed > 0 && <span className="minus">−{removed}</span>}
-        </p>
-        <DiffBox hunks={hunks} path={text("file_path")} />
-      </div>
-    );
-  }
-  if (tool === "ExitPlanMode") {
-    return (
-      <div className="prose exact plan" tabIndex={0} data-testid="slip-exact">
-        {text("plan") === "" ? <p>The agent wrote no plan down.</p> : <Markdown text={text("plan")} />}
-      </div>
-    );
-  }
-  const only = Object.values(input);
+function Exact({ text, className = "" }: { text: string; className?: string }): ReactElement {
   return (
-    <pre className="exact" tabIndex={0} data-testid="slip-exact">
-      <code>{tool === "WebFetch" ? text("url") : only.length === 1 && typeof only[0] === "string" ? only[0] : JSON.stringify(input, null, 2)}</code>
+    <pre className={`exact ${className}`} data-testid="slip-exact">
+      <Marked text={text} />
     </pre>
+  );
+}
+
+function Changes({ ask }: { ask: Ask }): ReactElement {
+  const hunks = diffOfInput(ask.tool, ask.arguments);
+  const { added, removed } = countChanges(hunks);
+  return (
+    <div className="exact-diff" data-testid="slip-exact">
+      <p className="mono small">
+        <Marked text={string(ask.arguments["file_path"]) ?? ""} /> <span className="plus">+{added}</span> {removed > 0 && <span className="minus">−{removed}</span>}
+      </p>
+      <DiffBox hunks={hunks} path="" whole />
+    </div>
+  );
+}
+
+/** Everything of the question, and nothing that it does not say. */
+function Contents({ ask, session }: { ask: Ask; session: SessionSummary }): ReactElement {
+  if (!ask.exact) {
+    return (
+      <>
+        <p className="mid small slip-part">This question does not come out the same when it is read and written again: programs may read different things in it. Here is its text.</p>
+        <Exact text={ask.text} />
+      </>
+    );
+  }
+  const { shown, names } = mainOf(ask);
+  const rest = Object.fromEntries(Object.entries(ask.arguments).filter(([name]) => !names.includes(name)));
+  const cwd = ask.cwd ?? session.path;
+  return (
+    <>
+      {shown}
+      <Values of={rest} />
+      <dl className="facts">
+        {(session.host !== "" || cwd !== null) && (
+          <>
+            <dt>On</dt>
+            <dd>
+              <span className="mono">{session.host}</span>
+              {cwd !== null && (
+                <>
+                  , in{" "}
+                  <span className="mono">
+                    <Marked text={homePath(cwd, session.homeDir)} />
+                  </span>
+                </>
+              )}
+            </dd>
+          </>
+        )}
+        {ask.description !== null && ask.description !== "" && (
+          <>
+            <dt>It says</dt>
+            <dd>
+              <Marked text={ask.description} />
+            </dd>
+          </>
+        )}
+        {ask.blockedPath !== null && (
+          <>
+            <dt>Touches</dt>
+            <dd className="mono">
+              <Marked text={homePath(ask.blockedPath, session.homeDir)} />
+            </dd>
+          </>
+        )}
+      </dl>
+      <Values of={ask.others} />
+      {ask.grants.length > 0 && (
+        <div className="slip-part grants" data-testid="slip-grants">
+          <p className="dim small">Allowing it once lets this one call pass. You could also let pass from now on:</p>
+          <ol>
+            {ask.grants.map((grant) => (
+              <li key={grant.index} data-testid="slip-grant" data-index={grant.index}>
+                <GrantWords grant={grant} host={session.host} />
+              </li>
+            ))}
+          </ol>
+        </div>
+      )}
+    </>
+  );
+}
+
+function GrantWords({ grant, host }: { grant: Grant; host: string }): ReactElement {
+  return (
+    <span className="grantwords">
+      <b>{grant.until === "session" ? "Until the session ends" : "Always"}</b>
+      {grant.file !== null && (
+        <>
+          , written to <span className="mono">{grant.file}</span>
+          {host !== "" && (
+            <>
+              {" "}
+              on <span className="mono">{host}</span>
+            </>
+          )}
+        </>
+      )}
+      : {grant.words}{" "}
+      {grant.exact.map((text, i) => (
+        <code key={i}>
+          <Marked text={text} />
+        </code>
+      ))}
+    </span>
   );
 }
 
@@ -118,118 +200,97 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const now = useNow(1_000);
   const titleId = useId();
   const box = useRef<HTMLElement>(null);
+  const { ask } = request;
+  const reading = useReading(ask?.hash ?? request.id);
   /** False while a tap or key may still be meant for what was here before. */
-  const [armed, setArmed] = useState(false);
-  const [step, setStep] = useState<"ask" | "always" | "deny">("ask");
+  const [awake, setAwake] = useState(false);
+  const [step, setStep] = useState<"ask" | "session" | "always" | "deny">("ask");
+  const [picked, setPicked] = useState<readonly number[]>([]);
   const [note, setNote] = useState("");
-  const [sending, setSending] = useState(false);
-  const [sent, setSent] = useState(false);
-  const [error, setError] = useState<string | null>(null);
+  /** asking: on its way. unknown: it may have been done. sent: the agent has it. */
+  const [phase, setPhase] = useState<"open" | "asking" | "unknown" | "sent">("open");
+  const [said, setSaid] = useState<string | null>(null);
+  const current = useRef(request.id);
+  current.current = request.id;
 
   useEffect(() => {
-    setArmed(false);
-    const timer = setTimeout(() => setArmed(true), deafMs);
+    setAwake(false);
+    const timer = setTimeout(() => setAwake(true), deafMs);
     setStep("ask");
     setNote("");
-    setSending(false);
-    setSent(false);
-    setError(null);
+    setPhase("open");
+    setSaid(null);
     return () => clearTimeout(timer);
-  }, [request.id]);
+  }, [request.id, ask?.hash]);
 
   const answer = useCallback(
-    async (given: Answer): Promise<void> => {
-      setSending(true);
-      setError(null);
+    async (verdict: Verdict): Promise<void> => {
+      if (ask === null) return;
+      const still = () => current.current === ask.id;
+      setPhase("asking");
+      setSaid(null);
       try {
-        const approved = given.decision !== "denied";
-        await client.call(session.id, "permission", {
-          id: request.id,
-          approved,
-          decision: given.decision,
-          ...(given.reason === undefined ? {} : { reason: given.reason }),
-          ...(given.mode === undefined ? {} : { mode: given.mode }),
-          ...(given.answers === undefined ? {} : { answers: given.answers, updatedInput: { ...request.arguments, answers: given.answers } }),
-        });
-        setSent(true);
+        await client.call(session.id, "permission", verdictOf(ask, verdict));
+        if (still()) setPhase("sent");
         onAnswered?.();
       } catch (failure) {
-        setError(failure instanceof Error ? failure.message : String(failure));
-      } finally {
-        setSending(false);
+        if (!still()) return;
+        setSaid(failure instanceof Error ? failure.message : String(failure));
+        setPhase(failure instanceof NotKnown ? "unknown" : "open");
+        if (!(failure instanceof NotKnown)) return;
+        const { reached } = await failure.final;
+        if (!still()) return;
+        // Had it been done, the question would be gone from the agent's state, and this slip with it.
+        setSaid(reached ? "Your answer was not carried out, and cannot be any more. The question is still open." : "Your answer cannot be carried out any more. Whether it was is not known: the machine cannot be reached.");
+        setPhase("open");
       }
     },
-    [client, session.id, request.id, request.arguments, onAnswered],
+    [client, session.id, ask, onAnswered],
   );
 
-  const always = alwaysRules(request);
-  const isQuestion = request.tool === "AskUserQuestion";
-  const isPlan = request.tool === "ExitPlanMode";
-  const busy = sending || sent || !armed;
-  const act = (work: () => void) => () => {
-    if (!busy) work();
+  const read = reading.hidden === 0;
+  const mayDeny = awake && phase === "open" && ask !== null;
+  const mayAllow = mayDeny && read;
+  const when = (may: boolean, work: () => void) => () => {
+    if (may) work();
   };
-  const once = act(() => void answer({ decision: "approved" }));
-  const forSession = act(() => void answer({ decision: "approved_for_session" }));
-  const startAccepting = act(() => void answer({ decision: "approved", mode: "acceptEdits" }));
+  const isForm = ask !== null && ask.exact && (ask.tool === "question" || ask.tool === "elicitation");
+  const isPlan = ask?.tool === "ExitPlanMode";
+  const grants = ask !== null && ask.exact ? ask.grants : [];
+  const group = (until: Grant["until"]) => grants.filter((grant) => grant.until === until);
+  const once = when(mayAllow, () => void answer({ decision: "approved", grants: [] }));
+  const startAccepting = when(mayAllow, () => void answer({ decision: "approved", grants: [], mode: "acceptEdits" }));
+  const choose = (until: Grant["until"]) =>
+    when(mayAllow, () => {
+      const [first, ...more] = group(until);
+      if (first === undefined) return;
+      // What a single grant lets pass stands in the question itself.
+      if (until === "session" && more.length === 0) return void answer({ decision: "approved", grants: [first.index] });
+      setPicked([first.index]);
+      setStep(until);
+    });
+  const deny = when(mayDeny, () => setStep("deny"));
 
   const onKeyDown = (event: React.KeyboardEvent) => {
-    if (isQuestion || step !== "ask" || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
-    const acts: Record<string, (() => void) | undefined> = {
-      "1": once,
-      "2": isPlan ? startAccepting : forSession,
-      "3": isPlan || always === null ? undefined : act(() => setStep("always")),
-      "4": act(() => setStep("deny")),
-    };
+    if (isForm || step !== "ask" || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
+    const acts: Record<string, (() => void) | undefined> = { "1": once, "2": isPlan ? startAccepting : choose("session"), "3": isPlan ? undefined : choose("always"), "4": deny };
     const chosen = acts[event.key];
     if (chosen === undefined) return;
     event.preventDefault();
     chosen();
   };
 
-  const cwd = request.cwd ?? session.path;
-  let body: ReactNode;
-  if (isQuestion) {
-    body = <Questions request={request} busy={busy} onAnswer={(answers) => void answer({ decision: "approved", answers })} onSkip={act(() => void answer({ decision: "denied", reason: "Skipped." }))} />;
-  } else if (step === "always" && always !== null) {
-    body = (
-      <>
-        <div className="slip-part">
-          {always.rules.map((rule) => (
-            <pre key={rule} className="exact rule">
-              <code>{rule}</code>
-            </pre>
-          ))}
-          <p className="dim small">
-            Saved in <span className="mono">{destinationFile(always.destination)}</span>
-            {session.host !== "" && (
-              <>
-                {" "}
-                on <span className="mono">{session.host}</span>
-              </>
-            )}
-            . Calls that match it will not ask any more.
-          </p>
-        </div>
-        <div className="acts">
-          <button type="button" className="b main" disabled={busy} data-testid="slip-always-confirm" onClick={act(() => void answer({ decision: "approved_always" }))}>
-            Always allow
-          </button>
-          <button type="button" className="b bare" onClick={() => setStep("ask")}>
-            Back
-          </button>
-        </div>
-      </>
-    );
+  let acts: ReactNode = null;
+  if (ask === null) {
+    acts = <p className="slip-say dim">{request.problem ?? "The question is large and still on its way."}</p>;
   } else if (step === "deny") {
-    body = (
+    acts = (
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (!busy) void answer({ decision: "denied", reason: note.trim() });
+          if (mayDeny) void answer({ decision: "denied", grants: [], ...(note.trim() === "" ? {} : { reason: note.trim() }) });
         }}
       >
-        <Exact request={request} />
         <div className="slip-part">
           <label className="mid small">
             {isPlan ? "What should change (optional)" : "Why, or what to do instead (optional)"}
@@ -237,7 +298,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
           </label>
         </div>
         <div className="acts">
-          <button type="submit" className="b main" disabled={busy} data-testid="slip-deny-send">
+          <button type="submit" className="b main" disabled={!mayDeny} data-testid="slip-deny-send">
             {isPlan ? "Keep planning" : "Deny"}
           </button>
           <button type="button" className="b bare" onClick={() => setStep("ask")}>
@@ -246,71 +307,104 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
         </div>
       </form>
     );
-  } else {
-    body = (
+  } else if (step === "session" || step === "always") {
+    acts = (
       <>
-        <Exact request={request} />
-        <dl className="facts">
-          {(session.host !== "" || cwd !== null) && (
-            <>
-              <dt>On</dt>
-              <dd>
-                <span className="mono">{session.host}</span>
-                {cwd !== null && (
-                  <>
-                    , in <span className="mono">{homePath(cwd, session.homeDir)}</span>
-                  </>
-                )}
-              </dd>
-            </>
-          )}
-          {request.description !== null && request.description !== "" && !describeTool(request.tool, request.arguments, null).object.endsWith(request.description) && (
-            <>
-              <dt>It says</dt>
-              <dd>{request.description}</dd>
-            </>
-          )}
-          {request.blockedPath !== null && (
-            <>
-              <dt>Touches</dt>
-              <dd>
-                <span className="mono">{homePath(request.blockedPath, session.homeDir)}</span>
-              </dd>
-            </>
-          )}
-        </dl>
+        <fieldset className="slip-part pick grants">
+          <legend className="mid small">{step === "session" ? "Let pass until the session ends:" : "Let pass always:"}</legend>
+          {group(step).map((grant) => (
+            <label key={grant.index}>
+              <input
+                type="checkbox"
+                data-testid="slip-grant-pick"
+                data-index={grant.index}
+                checked={picked.includes(grant.index)}
+                onChange={() => setPicked(picked.includes(grant.index) ? picked.filter((index) => index !== grant.index) : [...picked, grant.index].sort((a, b) => a - b))}
+              />
+              <GrantWords grant={grant} host={session.host} />
+            </label>
+          ))}
+        </fieldset>
         <div className="acts">
-          <button type="button" className="b main wide" disabled={busy} data-testid="slip-allow-once" onClick={once}>
-            {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
+          <button type="button" className="b main" disabled={!mayAllow || picked.length === 0} data-testid="slip-always-confirm" onClick={when(mayAllow, () => void answer({ decision: "approved", grants: picked }))}>
+            {step === "session" ? "Allow for session" : "Always allow"}
           </button>
-          {isPlan && (
-            <button type="button" className="b" disabled={busy} data-testid="slip-start-accepting" onClick={startAccepting}>
-              Start, accept edits <kbd>2</kbd>
-            </button>
-          )}
-          {!isPlan && (
-            <button type="button" className="b" disabled={busy} data-testid="slip-allow-session" onClick={forSession}>
-              Allow for session <kbd>2</kbd>
-            </button>
-          )}
-          {!isPlan && always !== null && (
-            <button type="button" className="b" disabled={busy} data-testid="slip-allow-always" onClick={act(() => setStep("always"))}>
-              Always… <kbd>3</kbd>
-            </button>
-          )}
-          <button type="button" className="b away wide" disabled={busy} data-testid="slip-deny" onClick={act(() => setStep("deny"))}>
-            {isPlan ? "Keep planning…" : "Deny with note…"} <kbd>4</kbd>
+          <button type="button" className="b bare" onClick={() => setStep("ask")}>
+            Back
           </button>
         </div>
       </>
     );
+  } else if (ask.tool === "question" && ask.exact) {
+    acts = (
+      <Questions
+        ask={ask}
+        may={mayAllow}
+        onAnswer={(answers) => void answer({ decision: "approved", grants: [], answers })}
+        onSkip={when(mayDeny, () => void answer({ decision: "denied", grants: [], reason: "Skipped." }))}
+      />
+    );
+  } else if (ask.tool === "elicitation" && ask.exact) {
+    acts = <Elicitation ask={ask} may={mayAllow} mayDeny={mayDeny} onVerdict={(verdict) => void answer({ grants: [], ...verdict })} />;
+  } else if (ask.tool === "dialog" || ask.tool === "trust" || ask.tool === "question" || ask.tool === "elicitation") {
+    acts = (
+      <div className="acts">
+        <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
+          {ask.tool === "trust" ? "Trust it" : "Accept"} <kbd>1</kbd>
+        </button>
+        <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={when(mayDeny, () => void answer({ decision: "denied", grants: [] }))}>
+          {ask.tool === "trust" ? "Do not trust it" : "Decline"}
+        </button>
+        <button type="button" className="b bare" disabled={!mayDeny} data-testid="slip-cancel" onClick={when(mayDeny, () => void answer({ decision: "abort", grants: [] }))}>
+          Cancel
+        </button>
+      </div>
+    );
+  } else {
+    const session1 = group("session");
+    acts = (
+      <div className="acts">
+        <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
+          {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
+        </button>
+        {isPlan && (
+          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-start-accepting" title={modeWords("acceptEdits")} onClick={startAccepting}>
+            Start; edit without asking <kbd>2</kbd>
+          </button>
+        )}
+        {!isPlan && session1.length > 0 && (
+          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-session" title={session1.map((grant) => `${grant.words} ${grant.exact.join(" ")}`).join("; ")} onClick={choose("session")}>
+            {session1.length === 1 ? "Allow for session" : "Allow for session…"} <kbd>2</kbd>
+          </button>
+        )}
+        {!isPlan && group("always").length > 0 && (
+          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-always" onClick={choose("always")}>
+            Always… <kbd>3</kbd>
+          </button>
+        )}
+        <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={deny}>
+          {isPlan ? "Keep planning…" : "Deny with note…"} <kbd>4</kbd>
+        </button>
+      </div>
+    );
   }
 
   return (
-    <section className="slip" aria-labelledby={titleId} data-testid="slip" data-request={request.id} data-tool={request.tool} data-armed={armed} ref={box} tabIndex={-1} onKeyDown={onKeyDown}>
+    <section
+      className="slip"
+      aria-labelledby={titleId}
+      data-testid="slip"
+      data-request={request.id}
+      data-tool={ask?.tool}
+      data-armed={mayAllow}
+      data-phase={phase}
+      ref={box}
+      tabIndex={-1}
+      onKeyDown={onKeyDown}
+    >
       <header>
         <StatusShape shape="needs-you" />
-        <h3 id={titleId}>{step === "always" ? "Always allow what?" : headline(request)}</h3>
+        <h3 id={titleId}>{step === "always" ? "Always allow what?" : step === "session" ? "Allow what for the session?" : headline(request)}</h3>
         <span className="grow dim trunc">waiting {waiting(now - request.createdAt)}</span>
         {count > 1 && (
           <span className="no">
@@ -318,10 +412,18 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
           </span>
         )}
       </header>
-      {body}
-      {(error !== null || sent) && (
-        <p className={error === null ? "slip-say dim" : "slip-say bad"} role="status">
-          {error ?? "Answered; waiting for the machine to confirm."}
+      {ask !== null && (
+        <div className="sliproll" ref={reading.box} onScroll={reading.onScroll} tabIndex={0} role="group" aria-label="What is asked" data-testid="slip-contents">
+          <div>
+            <Contents ask={ask} session={session} />
+          </div>
+        </div>
+      )}
+      {ask !== null && step !== "deny" && <HiddenLines reading={reading} />}
+      {acts}
+      {(said !== null || phase === "sent" || phase === "asking") && (
+        <p className={said === null ? "slip-say dim" : "slip-say bad"} role="status" data-testid="slip-said">
+          {said ?? (phase === "sent" ? "Answered; waiting for the machine to confirm." : "Asking the machine…")}
         </p>
       )}
     </section>
@@ -330,8 +432,17 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
 
 const own = "\u0000own";
 
-function Questions({ request, busy, onAnswer, onSkip }: { request: PermissionRequest; busy: boolean; onAnswer(answers: Record<string, string>): void; onSkip(): void }): ReactElement {
-  const questions = questionsOf(request.arguments);
+/** Whether the choices below show all that the questions say. */
+function isPlainQuestion(value: unknown): boolean {
+  const only = (of: Record<string, unknown>, names: readonly string[]) => Object.keys(of).every((name) => names.includes(name));
+  return (
+    Array.isArray(value) &&
+    value.map(record).every((q) => only(q, ["question", "header", "multiSelect", "options"]) && (!Array.isArray(q["options"]) || q["options"].map(record).every((o) => only(o, ["label", "description"]))))
+  );
+}
+
+function Questions({ ask, may, onAnswer, onSkip }: { ask: Ask; may: boolean; onAnswer(answers: Record<string, string>): void; onSkip(): void }): ReactElement {
+  const questions = questionsOf(ask.arguments);
   const [picked, setPicked] = useState<Record<string, string[]>>({});
   const [words, setWords] = useState<Record<string, string>>({});
   const base = useId();
@@ -353,13 +464,15 @@ function Questions({ request, busy, onAnswer, onSkip }: { request: PermissionReq
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (complete) onAnswer(Object.fromEntries(questions.map((q) => [q.question, answerOf(q)])));
+        if (complete && may) onAnswer(Object.fromEntries(questions.map((q) => [q.question, answerOf(q)])));
       }}
     >
       <div className="slip-part questions">
         {questions.map((q, i) => (
-          <fieldset key={q.question} className="question">
-            <legend>{q.question}</legend>
+          <fieldset key={i} className="question">
+            <legend>
+              <Marked text={q.question} />
+            </legend>
             <div className="pick">
               {q.options.map((option) => (
                 <label key={option.label}>
@@ -370,8 +483,12 @@ function Questions({ request, busy, onAnswer, onSkip }: { request: PermissionReq
                     checked={(picked[q.question] ?? []).includes(option.label)}
                     onChange={() => toggle(q, option.label)}
                   />
-                  {option.label}
-                  {option.description !== "" && <small>{option.description}</small>}
+                  <Marked text={option.label} />
+                  {option.description !== "" && (
+                    <small>
+                      <Marked text={option.description} />
+                    </small>
+                  )}
                 </label>
               ))}
               <label>
@@ -396,11 +513,110 @@ function Questions({ request, busy, onAnswer, onSkip }: { request: PermissionReq
         ))}
       </div>
       <div className="acts">
-        <button type="submit" className="b main" disabled={!complete || busy} data-testid="slip-answer">
+        <button type="submit" className="b main" disabled={!complete || !may} data-testid="slip-answer">
           Answer
         </button>
-        <button type="button" className="b bare" disabled={busy} onClick={onSkip} data-testid="slip-skip">
+        <button type="button" className="b bare" onClick={onSkip} data-testid="slip-skip">
           Skip
+        </button>
+      </div>
+    </form>
+  );
+}
+
+interface Field {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly kind: "text" | "number" | "integer" | "boolean";
+  readonly choices: readonly string[] | null;
+  readonly required: boolean;
+}
+
+/** The fields of a form as MCP knows them: flat, of simple values. Null for a schema that says more than that: it is shown as it is. */
+export function fieldsOf(schema: unknown): Field[] | null {
+  if (schema === undefined) return [];
+  const { properties, required, type } = record(schema);
+  if (type !== "object" || typeof properties !== "object" || properties === null) return null;
+  const needed = new Set(Array.isArray(required) ? required : []);
+  const fields = Object.entries(properties).map(([name, value]): Field | null => {
+    const of = record(value);
+    const known = Object.keys(of).every((key) => ["type", "title", "description", "enum"].includes(key));
+    const kinds: Record<string, Field["kind"]> = { string: "text", number: "number", integer: "integer", boolean: "boolean" };
+    const kind = kinds[string(of["type"]) ?? ""];
+    const choices = of["enum"] === undefined ? null : Array.isArray(of["enum"]) && of["enum"].every((choice) => typeof choice === "string") ? (of["enum"] as string[]) : undefined;
+    if (!known || kind === undefined || choices === undefined || (choices !== null && kind !== "text")) return null;
+    return { name, title: string(of["title"]) ?? name, description: string(of["description"]) ?? "", kind, choices, required: needed.has(name) };
+  });
+  return fields.includes(null) ? null : (fields as Field[]);
+}
+
+/** A form of an MCP server. What it asks for leaves the page only as the answer to this question. */
+function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: boolean; mayDeny: boolean; onVerdict(verdict: Omit<Verdict, "grants">): void }): ReactElement {
+  const fields = fieldsOf(ask.arguments["schema"]);
+  const [values, setValues] = useState<Record<string, string>>({});
+  const valueOf = ({ name, kind }: Field): unknown => {
+    const text = values[name] ?? "";
+    if (kind === "boolean") return text === "yes";
+    if (text === "") return undefined;
+    return kind === "text" ? text : Number(text);
+  };
+  const sound = (field: Field): boolean => {
+    const value = valueOf(field);
+    if (value === undefined) return !field.required;
+    return field.kind === "integer" ? Number.isSafeInteger(value) : field.kind === "number" ? Number.isFinite(value) : true;
+  };
+  const complete = fields !== null && fields.every(sound);
+  const content = (): Record<string, unknown> => Object.fromEntries((fields ?? []).flatMap((field) => (valueOf(field) === undefined ? [] : [[field.name, valueOf(field)]])));
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (complete && may) onVerdict({ decision: "approved", answers: content() });
+      }}
+    >
+      <div className="slip-part questions">
+        {fields === null && <p className="mid small">This page cannot show a form for what is asked here. You can only decline it.</p>}
+        {fields?.map((field) => (
+          <label key={field.name} className="mid small">
+            <Marked text={field.title} />
+            {field.title !== field.name && (
+              <>
+                {" "}
+                (<span className="mono">{field.name}</span>)
+              </>
+            )}
+            {field.description !== "" && (
+              <small>
+                <Marked text={field.description} />
+              </small>
+            )}
+            {field.kind === "boolean" || field.choices !== null ? (
+              <select className="field" data-testid="slip-field" data-name={field.name} value={values[field.name] ?? ""} onChange={(event) => setValues({ ...values, [field.name]: event.target.value })}>
+                <option value="">{field.kind === "boolean" ? "No" : "Choose"}</option>
+                {(field.choices ?? ["yes"]).map((choice) => (
+                  <option key={choice} value={choice}>
+                    {field.kind === "boolean" ? "Yes" : choice}
+                  </option>
+                ))}
+              </select>
+            ) : (
+              <input className="field" data-testid="slip-field" data-name={field.name} inputMode={field.kind === "text" ? "text" : "decimal"} value={values[field.name] ?? ""} onChange={(event) => setValues({ ...values, [field.name]: event.target.value })} />
+            )}
+          </label>
+        ))}
+      </div>
+      <div className="acts">
+        {fields !== null && (
+          <button type="submit" className="b main" disabled={!complete || !may} data-testid="slip-answer">
+            {fields.length === 0 ? "Accept" : "Answer"}
+          </button>
+        )}
+        <button type="button" className="b away" disabled={!mayDeny} data-testid="slip-deny" onClick={() => onVerdict({ decision: "denied" })}>
+          Decline
+        </button>
+        <button type="button" className="b bare" disabled={!mayDeny} data-testid="slip-cancel" onClick={() => onVerdict({ decision: "abort" })}>
+          Cancel
         </button>
       </div>
     </form>

@@ -15,6 +15,7 @@ import { type ReactElement, type ReactNode, useState } from "react";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
 import { record, string, type ToolRow } from "../state/transcript.ts";
 import { Code, useHighlighter } from "./code.tsx";
+import { Marked } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
 import { Markdown } from "./markdown.tsx";
 
@@ -65,8 +66,9 @@ export function Output({ text, language = "" }: { text: string; language?: strin
   );
 }
 
-export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])[]; path: string }): ReactElement {
-  const [all, setAll] = useState(false);
+/** `whole`: nothing is folded away, and odd characters are marked: where somebody decides by it. */
+export function DiffBox({ hunks, path, whole = false }: { hunks: readonly (readonly DiffLine[])[]; path: string; whole?: boolean }): ReactElement {
+  const [all, setAll] = useState(whole);
   const highlighter = useHighlighter();
   const language = highlighter?.languageOf(path) ?? "";
   const total = hunks.reduce((sum, hunk) => sum + hunk.length, 0);
@@ -95,7 +97,7 @@ export function DiffBox({ hunks, path }: { hunks: readonly (readonly DiffLine[])
                     <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
                       {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
                     </td>
-                    <td>{(language !== "" && highlighter?.highlight(line.text, language)) || line.text || " "}</td>
+                    <td>{whole ? <Marked text={line.text === "" ? " " : line.text} /> : (language !== "" && highlighter?.highlight(line.text, language)) || line.text || " "}</td>
                   </tr>
                 )),
               ];

@@ -1,6 +1,8 @@
-// The plaintext of messages and prompts: {at, from, n, prev, to?, d} (docs/protocol.md 5), and the sender's side of it.
-import { bundleId, sealBundle } from "./bundle.ts";
-import { fromUtf8, randomBytes, toHex, utf8 } from "./bytes.ts";
+// What messages and prompts say of themselves: {at, from, n, prev, to?, d} (docs/protocol.md 5), and the sender's side of it.
+import type { KeyPair } from "./account.ts";
+import { actText, signAct } from "./act.ts";
+import { type Place, sealBundle } from "./bundle.ts";
+import { type Bytes, randomBytes, toBase64, toHex, utf8 } from "./bytes.ts";
 import { CryptoError } from "./errors.ts";
 
 export interface Envelope {
@@ -16,11 +18,19 @@ export interface Envelope {
   readonly d: unknown;
 }
 
+/** What its writer says with a prompt, so that it is never run in another situation than it was written for. */
+export interface PromptTerms {
+  /** Base64 id of the newest bundle of kind `message` of the agent that the writer had; null for none. */
+  readonly seen: string | null;
+  /** Milliseconds since the epoch by the agent's clock: not to be run later without being asked. */
+  readonly until: number;
+}
+
 /** Throws bad-format. */
-export function parseEnvelope(plaintext: Uint8Array): Envelope {
+export function parseEnvelope(text: string): Envelope {
   let value: unknown;
   try {
-    value = JSON.parse(fromUtf8(plaintext));
+    value = JSON.parse(text);
   } catch {
     throw new CryptoError("bad-format", "It holds no JSON.");
   }
@@ -47,6 +57,13 @@ export function newSenderId(): string {
   return toHex(randomBytes(16));
 }
 
+export interface SealedNext {
+  readonly bundle: string;
+  /** Base64. */
+  readonly id: string;
+  readonly n: number;
+}
+
 /** Numbers and chains what one sender says in one session. Not to be shared between pages. */
 export class SenderChain {
   readonly from: string;
@@ -62,14 +79,26 @@ export class SenderChain {
     this.scope = scope;
   }
 
-  /** Seals the next bundle of this chain. Calls are taken in order. */
-  seal(kind: "message" | "prompt", d: unknown, key: Uint8Array, at: number): Promise<{ bundle: string; id: string; n: number }> {
+  /** Seals the next bundle of this chain as a message. Calls are taken in order. */
+  seal(d: unknown, key: Uint8Array, at: number): Promise<SealedNext> {
+    return this.#next("message", { at, d }, key, (text) => utf8(text));
+  }
+
+  /** As seal, as a prompt signed by `device`. */
+  sealPrompt(d: unknown, key: Uint8Array, at: number, { seen, until }: PromptTerms, device: KeyPair): Promise<SealedNext> {
+    return this.#next("prompt", { at, d, seen, until }, key, (text, id) => utf8(JSON.stringify(signAct(text, this.#place("prompt"), id, device))));
+  }
+
+  #place<K extends "message" | "prompt">(kind: K): Place & { readonly kind: K } {
+    return { accountId: this.accountId, scope: this.scope, kind };
+  }
+
+  #next(kind: "message" | "prompt", { at, ...rest }: { at: number; d: unknown } & Partial<PromptTerms>, key: Uint8Array, plaintext: (text: string, id: Bytes) => Bytes): Promise<SealedNext> {
     const result = this.#busy.then(async () => {
       const n = this.#n + 1;
-      const envelope: Envelope = { at, from: this.from, n, prev: this.#prev, d };
-      const place = { accountId: this.accountId, scope: this.scope, kind };
-      const bundle = await sealBundle(utf8(JSON.stringify(envelope)), key, place);
-      const id = bundleId(bundle) as string;
+      const raw = randomBytes(16);
+      const bundle = await sealBundle(plaintext(actText({ at, from: this.from, n, prev: this.#prev, ...rest }), raw), key, this.#place(kind), { id: raw });
+      const id = toBase64(raw);
       this.#n = n;
       this.#prev = id;
       return { bundle, id, n };

@@ -1,8 +1,9 @@
 // What the relay holds for the account: sessions and machines, kept current by its updates.
 import { type Api, ApiError } from "../api/http.ts";
 import type { Ephemeral, UpdateBody, Versioned, WireMachine, WireSession } from "../api/types.ts";
-import { type AccountKeys, type Bytes, CryptoError, fromUtf8, openMetadata, unwrapDataKey } from "../crypto/index.ts";
+import { type Bytes, fromBase64, fromUtf8, openMetadata, verifyDeletion } from "../crypto/index.ts";
 import type { Database } from "./database.ts";
+import { findKey, type HeldKey, type KeyDeps } from "./datakeys.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Shown } from "./proofs.ts";
 import { type Remembered, SessionModel } from "./session.ts";
@@ -12,7 +13,14 @@ import { record, string } from "./transcript.ts";
 
 export interface Machine {
   readonly id: string;
+  /** The account's name for its device; null when its key does not open. */
+  readonly name: string | null;
+  /** What the machine itself calls its host. */
   readonly host: string | null;
+  /** Its device was revoked: it is shown as a former one. */
+  readonly former: boolean;
+  /** The relay lies about it: in words. */
+  readonly alarm: string | null;
   readonly active: boolean;
   readonly activeAt: number;
 }
@@ -26,10 +34,10 @@ export interface Lists {
 }
 
 /** Of the account that is signed in. */
-export interface Owner {
-  readonly accountId: string;
-  readonly keys: AccountKeys;
+export interface Owner extends KeyDeps {
   readonly outbox: Outbox;
+  /** The account's name for a device of its chain. */
+  nameOf(device: Bytes): string | null;
 }
 
 export interface CatalogDeps {
@@ -56,7 +64,8 @@ export class Catalog {
   #sessions = new Map<string, SessionModel>();
   #deleted = new Set<string>();
   #machines = new Map<string, Machine>();
-  #machineKeys = new Map<string, Bytes>();
+  #machineKeys = new Map<string, HeldKey>();
+  #unwatch: () => void = () => undefined;
   #refetching = false;
   #publish: () => void;
 
@@ -75,9 +84,13 @@ export class Catalog {
 
   /** Begins anew, for this account or for nobody. */
   reset(owner: Owner | null): void {
+    this.#unwatch();
     this.#owner = owner;
     this.#sessions.clear();
+    this.#deleted.clear();
     this.#machines.clear();
+    this.#machineKeys.clear();
+    this.#unwatch = owner?.seen.changed.subscribe(() => this.#devicesChanged()) ?? (() => undefined);
     this.lists.set(empty);
   }
 
@@ -109,13 +122,7 @@ export class Catalog {
           for (const [field, value] of fields) if (value !== undefined) await session.applyUpdate(field, value.value, value.version);
         });
       case "delete-session":
-        this.#deleted.add(body.sid);
-        this.#sessions.delete(body.sid);
-        await this.#owner?.outbox.forget(body.sid);
-        await this.#deps.database.delete("notes", `session:${body.sid}`);
-        await this.#deps.database.delete("notes", `draft:${body.sid}`);
-        this.#publish();
-        return;
+        return this.#deleteSession(body.sid, body);
       case "session-activity":
         return this.#withSession(body.id, async (session) => session.activity(body.active, body.activeAt));
       case "new-machine":
@@ -165,7 +172,10 @@ export class Catalog {
     if (session === undefined) {
       session = new SessionModel(wire, {
         accountId: owner.accountId,
-        contentSecretKey: owner.keys.content.secretKey,
+        content: owner.content,
+        seen: owner.seen,
+        readChain: () => owner.readChain(),
+        nameOf: (device) => owner.nameOf(device),
         now: this.#deps.now,
         fetchMessages: (sid, page, limit) => this.#deps.api.messages(sid, page, limit),
         pending: (sid) => owner.outbox.rows(sid),
@@ -187,23 +197,59 @@ export class Catalog {
     this.#owner?.outbox.kick();
   }
 
-  async #addMachine(wire: WireMachine): Promise<void> {
-    if (wire.dataEncryptionKey !== null && this.#owner !== null) {
-      try {
-        this.#machineKeys.set(wire.id, unwrapDataKey(wire.dataEncryptionKey, this.#owner.keys.content.secretKey));
-      } catch (error) {
-        if (!(error instanceof CryptoError)) throw error;
-      }
-    }
-    this.#machines.set(wire.id, { id: wire.id, host: await this.#machineHost(wire.id, wire.metadata), active: wire.active, activeAt: wire.activeAt });
+  /**
+   * Only a browser of ours deletes for good, by its signature: then what is kept of the session here goes as well. Otherwise it is
+   * merely gone from the list; it comes back with what was written in it if the relay shows it again.
+   */
+  async #deleteSession(sid: string, { device, signature }: { device?: unknown; signature?: unknown }): Promise<void> {
+    const owner = this.#owner;
+    this.#sessions.delete(sid);
+    this.#publish();
+    if (owner === null || typeof device !== "string" || typeof signature !== "string") return;
+    if (!verifyDeletion({ device, signature }, owner.accountId, sid)) return;
+    const key = fromBase64(device);
+    if (owner.seen.devices.standingOf(key) === "unknown") await owner.readChain();
+    if (owner.seen.devices.standingOf(key) !== "good" || owner.seen.devices.kindOf(key) !== "browser") return;
+    await this.forget(sid);
+  }
+
+  /** It was deleted for good. */
+  async forget(sid: string): Promise<void> {
+    this.#deleted.add(sid);
+    this.#sessions.delete(sid);
+    await this.#owner?.outbox.forget(sid);
+    await this.#deps.database.delete("notes", `session:${sid}`);
+    await this.#deps.database.delete("notes", `draft:${sid}`);
     this.#publish();
   }
 
+  #devicesChanged(): void {
+    for (const session of this.#sessions.values()) session.devicesChanged();
+    for (const [id, machine] of this.#machines) this.#machines.set(id, { ...machine, ...this.#machineDevice(id) });
+    this.#publish();
+  }
+
+  async #addMachine(wire: WireMachine): Promise<void> {
+    const owner = this.#owner;
+    if (owner === null) return;
+    const { held, alarm } = await findKey(wire.dataEncryptionKey, "machine", wire.id, owner);
+    if (held !== null) this.#machineKeys.set(wire.id, held);
+    const host = await this.#machineHost(wire.id, wire.metadata);
+    this.#machines.set(wire.id, { id: wire.id, ...this.#machineDevice(wire.id), host, alarm, active: wire.active, activeAt: wire.activeAt });
+    this.#publish();
+  }
+
+  #machineDevice(id: string): Pick<Machine, "name" | "former"> {
+    const held = this.#machineKeys.get(id);
+    if (held === undefined || this.#owner === null) return { name: null, former: false };
+    return { name: this.#owner.nameOf(held.device), former: this.#owner.seen.devices.standingOf(held.device) === "revoked" };
+  }
+
   async #machineHost(id: string, metadata: string): Promise<string | null> {
-    const key = this.#machineKeys.get(id);
-    if (key === undefined) return null;
+    const held = this.#machineKeys.get(id);
+    if (held === undefined) return null;
     try {
-      return string(record(JSON.parse(fromUtf8(await openMetadata(metadata, key, "machine"))))["host"]);
+      return string(record(JSON.parse(fromUtf8(await openMetadata(metadata, held.key, "machine"))))["host"]);
     } catch {
       return null;
     }

@@ -16,13 +16,20 @@ import {
   equalBytes,
   fromHex,
   loginBody,
+  type DeviceKind,
+  fromUtf8,
+  type KeyPair,
+  openBox,
   randomBytes,
+  signDeletion,
   signKeyPair,
+  type Standing,
   toBase64,
   type VerifiedRequest,
 } from "../crypto/index.ts";
-import { callAgent } from "./agentcall.ts";
+import { AgentCalls, RpcError } from "./agentcall.ts";
 import { Catalog, type Lists } from "./catalog.ts";
+import { Clocks } from "./clocks.ts";
 import type { Database } from "./database.ts";
 import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
 import { type Device, DeviceBook } from "./devicebook.ts";
@@ -58,6 +65,17 @@ export interface ClientDeps {
   /** Between two checks of the log while entries flow. */
   readonly watchIntervalMs?: number;
 }
+
+/** Who signed a prompt or an answer. */
+export interface Signer {
+  readonly name: string | null;
+  readonly standing: Standing;
+  readonly kind: DeviceKind | null;
+  readonly isThis: boolean;
+}
+
+/** How long a prompt is good where the agent can be reached. */
+export const promptWaitMs = 10 * 60_000;
 
 const refusedRetryMs = 30_000;
 const unreachableRetryMs = 3_000;
@@ -95,6 +113,10 @@ export class Client {
   #log: string | null = null;
   #catalog: Catalog;
   #outbox: Outbox | null = null;
+  #calls: AgentCalls | null = null;
+  #clocks: Clocks | null = null;
+  /** This browser's own key, while somebody is signed in. */
+  #device: KeyPair | null = null;
   #queue: Promise<void> = Promise.resolve();
   #generation = 0;
   #relogin: Promise<void> | null = null;
@@ -300,13 +322,29 @@ export class Client {
     this.#remembered = await seen.log.position();
     this.#highest = this.#remembered?.revision ?? 0;
     this.revision.set(this.#highest);
+    const device = signKeyPair(identity.deviceSeed);
+    this.#device = device;
+    this.#clocks = await Clocks.open(this.#deps.database, login.accountId);
+    this.#calls = new AgentCalls({
+      socket: () => (this.#connected ? this.#socket : null),
+      accountId: login.accountId,
+      device,
+      seen,
+      readChain: () => this.#readChain(),
+      heldBack: (words) => void watch.contradicts(words, null, "seen"),
+      clock: (session, difference) => this.#clocks?.set(session.device, difference),
+      now: this.#now,
+      steady: () => performance.now(),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    });
     this.#outbox = new Outbox({
       database: this.#deps.database,
       vault: this.#vault as Vault,
       accountId: login.accountId,
       now: this.#now,
       locks: this.#deps.locks,
-      key: (sid) => this.#catalog.session(sid)?.key ?? null,
+      device,
+      key: (sid) => this.#catalog.session(sid)?.writeKey ?? null,
       connected: () => this.#connected,
       send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
       stored: (sid, message) => {
@@ -318,12 +356,28 @@ export class Client {
         this.#catalog.session(sid)?.pendingChanged();
       },
     });
-    this.#catalog.reset({ accountId: login.accountId, keys: this.#keys as AccountKeys, outbox: this.#outbox });
+    this.#catalog.reset({
+      accountId: login.accountId,
+      content: (this.#keys as AccountKeys).content,
+      seen,
+      readChain: () => this.#readChain(),
+      nameOf: (key) => this.nameOf(key),
+      outbox: this.#outbox,
+    });
     await this.#outbox.load();
     this.queued.set(this.#outbox.count);
     this.#setConnection("connecting");
     this.phase.set("ready");
     await this.#loadAndConnect(generation);
+  }
+
+  /** Reads the relay's chain of devices. Where it cannot be read, what is known counts. */
+  async #readChain(): Promise<void> {
+    try {
+      await this.book.get()?.read();
+    } catch (error) {
+      if (!(error instanceof ApiError) && !(error instanceof CryptoError)) throw error;
+    }
   }
 
   // --- Lists and connection -----------------------------------------------------------------------------------
@@ -600,17 +654,66 @@ export class Client {
     return this.#catalog.session(id);
   }
 
-  async sendPrompt(sid: string, text: string, meta: { permissionMode?: string; model?: string } = {}): Promise<void> {
-    await this.#outbox?.add(sid, text, meta);
+  /** Whether the agent of this session answers now. Asking also compares clocks, devices and state. */
+  async reach(sid: string): Promise<boolean> {
+    const session = this.session(sid);
+    if (session === undefined || this.#calls === null) return false;
+    try {
+      await this.#calls.begin(session);
+      return true;
+    } catch (error) {
+      if (error instanceof RpcError) return false;
+      throw error;
+    }
+  }
+
+  /** `waitMs`: how long it may wait for the agent until a person must be asked again. */
+  async sendPrompt(sid: string, text: string, meta: { permissionMode?: string; model?: string } = {}, waitMs = promptWaitMs): Promise<void> {
+    const session = this.session(sid);
+    if (session === undefined || session.summary.get().readOnly !== null) return;
+    const until = this.#now() + (this.#clocks?.get(session.device) ?? 0) + waitMs;
+    await this.#outbox?.add(sid, text, meta, { seen: session.seenUpTo, until });
   }
 
   async unsend(localId: string): Promise<string | null> {
     return (await this.#outbox?.remove(localId)) ?? null;
   }
 
-  /** Calls a method of the agent that runs the session. Throws RpcError with words for the person. */
-  call(sid: string, name: string, d: unknown): Promise<unknown> {
-    return callAgent({ socket: this.#connected ? this.#socket : null, session: this.session(sid), accountId: this.#accountId as string, now: this.#now }, name, d);
+  /** Calls a method of the agent that runs the session. Throws RpcError with words for the person; NotKnown when it may have been done. */
+  async call(sid: string, name: string, d: unknown): Promise<unknown> {
+    const session = this.session(sid);
+    if (session === undefined || this.#calls === null) throw new RpcError("This session cannot be opened here. Nothing was done.");
+    return this.#calls.call(session, name, d);
+  }
+
+  /** Stops the turn. Whoever stops it knows that it has ended: what is written next takes that into account. */
+  async stopTurn(sid: string): Promise<void> {
+    const { end } = (await this.call(sid, "abort", {})) as { end?: unknown };
+    if (typeof end === "string") this.session(sid)?.sawEnd(end);
+  }
+
+  /** The account's name for a device; null when its chain does not know it or the name does not open. */
+  nameOf(key: Uint8Array): string | null {
+    const stated = this.#seen?.devices.find(key);
+    if (stated === undefined || this.#keys === null) return null;
+    try {
+      return fromUtf8(openBox(stated.sealedName, this.#keys.content.secretKey));
+    } catch (error) {
+      if (error instanceof CryptoError) return null;
+      throw error;
+    }
+  }
+
+  /** Who signed something: what the account says of the key. */
+  signer(device: string): Signer {
+    const key = fromBase64(device);
+    const stated = this.#seen?.devices.find(key);
+    return {
+      name: this.nameOf(key),
+      standing: this.#seen?.devices.standingOf(key) ?? "unknown",
+      kind: stated?.kind ?? null,
+      isThis: this.#device !== null && equalBytes(this.#device.publicKey, key),
+    };
   }
 
   /** Puts a session away: inactive at the relay, and out of this browser's list until something is said or asked in it. */
@@ -629,8 +732,8 @@ export class Client {
   async deleteSession(sid: string): Promise<Certificate> {
     const accountId = this.#accountId as string;
     const title = this.#catalog.session(sid)?.summary.get().title ?? "Session";
-    const answer = await this.api.deleteSession(sid);
-    await this.#catalog.apply({ t: "delete-session", sid }, 0);
+    const answer = await this.api.deleteSession(sid, signDeletion(accountId, sid, this.#device as KeyPair));
+    await this.#catalog.forget(sid);
     const certificate = await certifyWatched({ about: "session", id: sid, accountId, title, at: this.#now() }, answer, this.watch.get());
     await this.#deps.database.put("notes", `receipt:${accountId}:${sid}`, certificate);
     return certificate;

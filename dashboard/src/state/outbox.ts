@@ -1,9 +1,9 @@
 // Prompts on their way: kept in IndexedDB until the relay says they are stored, sent in order, once.
 //
-// A prompt lies sealed under this browser's own key until its first attempt; then it is sealed for the session,
-// written down as such and never changed. The relay drops a second copy by its localId, so an attempt whose answer
+// A prompt lies sealed under this browser's own key until its first attempt; then it is signed and sealed for the session,
+// written down as such and never changed. What its writer had seen, and how long it is good, is fixed when it is written. The relay drops a second copy by its localId, so an attempt whose answer
 // was lost is simply repeated.
-import { bundleId, type Bytes, newSenderId, SenderChain } from "../crypto/index.ts";
+import { bundleId, type Bytes, type KeyPair, newSenderId, type PromptTerms, SenderChain, toBase64 } from "../crypto/index.ts";
 import type { MessageAck, WireMessage } from "../api/types.ts";
 import type { Database } from "./database.ts";
 import type { PromptMeta } from "./decode.ts";
@@ -18,6 +18,7 @@ interface Entry {
   owner: string;
   readonly order: number;
   readonly text: Sealed;
+  readonly terms: PromptTerms;
   /** Set before the first attempt. */
   bundle?: string;
   failure?: string;
@@ -29,7 +30,9 @@ export interface OutboxDeps {
   readonly accountId: string;
   readonly now: () => number;
   readonly locks: LockManager | undefined;
-  /** The data key of a session, or null while it is not known. */
+  /** This browser's own key. */
+  readonly device: KeyPair;
+  /** The data key of a session, or null while nothing can be said in it. */
   key(sid: string): Bytes | null;
   connected(): boolean;
   send(sid: string, bundle: string, localId: string): Promise<MessageAck>;
@@ -91,7 +94,7 @@ export class Outbox {
     return this.#deps.locks.request(lockName(entry.owner), { ifAvailable: true }, (lock) => (lock === null ? false : take()));
   }
 
-  async add(sid: string, text: string, meta: PromptMeta): Promise<string> {
+  async add(sid: string, text: string, meta: PromptMeta, terms: PromptTerms): Promise<string> {
     this.#lastOrder = Math.max(this.#lastOrder + 1, this.#deps.now());
     const entry: Entry = {
       localId: crypto.randomUUID(),
@@ -100,6 +103,7 @@ export class Outbox {
       owner: this.tab,
       order: this.#lastOrder,
       text: await this.#deps.vault.seal(JSON.stringify({ text, meta })),
+      terms,
     };
     await this.#deps.database.put("outbox", entry.localId, entry);
     this.#texts.set(entry.localId, { text, meta });
@@ -144,6 +148,8 @@ export class Outbox {
         ...(entry.failure === undefined ? {} : { reason: entry.failure }),
         localId: entry.localId,
         bundleId: entry.bundle === undefined ? null : bundleId(entry.bundle),
+        device: toBase64(this.#deps.device.publicKey),
+        number: null,
       }));
   }
 
@@ -202,7 +208,7 @@ export class Outbox {
       }
       const { text, meta } = this.#texts.get(entry.localId) ?? { text: "", meta: {} };
       const d = { role: "user", content: { type: "text", text }, meta: { sentFrom: "web", ...meta } };
-      entry.bundle = (await chain.seal("prompt", d, key, this.#deps.now())).bundle;
+      entry.bundle = (await chain.sealPrompt(d, key, this.#deps.now(), entry.terms, this.#deps.device)).bundle;
       await this.#deps.database.put("outbox", entry.localId, entry);
       this.#deps.changed(sid);
     }

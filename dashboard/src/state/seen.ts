@@ -11,6 +11,8 @@ import { coalesced, Signal } from "./signal.ts";
 export interface KeyPin {
   readonly device: string;
   readonly dataKeyHash: string;
+  /** The signed box itself: what was pinned can be used, whatever the relay shows. */
+  readonly sealed: string;
 }
 
 export interface PinVerdict {
@@ -38,8 +40,8 @@ export class KeyPins {
   }
 
   /** Holds what is shown as the key of this session or machine to what was first seen. */
-  async see(id: string, device: Uint8Array, dataKey: Uint8Array): Promise<PinVerdict> {
-    const given: KeyPin = { device: toHex(device), dataKeyHash: toHex(sha256(dataKey)) };
+  async see(id: string, device: Uint8Array, dataKey: Uint8Array, sealed: string): Promise<PinVerdict> {
+    const given: KeyPin = { device: toHex(device), dataKeyHash: toHex(sha256(dataKey)), sealed };
     const at = this.#byKey.get(given.dataKeyHash);
     if (at !== undefined && at !== id && this.get(id) === undefined) return { pinned: given, verdict: "elsewhere", at };
     const known = this.get(id);

@@ -1,35 +1,37 @@
 // What a session says of itself, sealed: its description, and what its agent does and asks. And what the list shows of it.
-import { describeTool } from "./tools.ts";
+import { type Ask, parseAsk } from "./ask.ts";
+import { describeTool, questionsOf } from "./tools.ts";
 import { record, string } from "./transcript.ts";
 
+/** A question that is open at the agent. */
 export interface PermissionRequest {
   readonly id: string;
-  readonly tool: string;
-  readonly arguments: Readonly<Record<string, unknown>>;
   readonly createdAt: number;
-  readonly toolUseId: string | null;
-  readonly description: string | null;
-  readonly blockedPath: string | null;
-  readonly cwd: string | null;
-  readonly suggestions: readonly Readonly<Record<string, unknown>>[];
+  /** Null while its text is not here, or when it is not what the state names. */
+  readonly ask: Ask | null;
+  /** Where its text is, when the state does not hold it. */
+  readonly elsewhere: { readonly hash: string; readonly bundle: string } | null;
+  /** Why it cannot be shown, in words. */
+  readonly problem: string | null;
 }
 
-export interface AnsweredRequest {
+export type HeldWhy = "device" | "until" | "stopped" | "unseen";
+
+/** A prompt that the agent has and does not run without a person's word. */
+export interface HeldPrompt {
+  /** Base64 id of its bundle. */
   readonly id: string;
-  readonly toolUseId: string | null;
-  readonly status: string;
-  readonly decision: string | null;
-  readonly reason: string | null;
-  readonly createdAt: number;
-  readonly completedAt: number;
+  readonly from: string;
+  readonly n: number;
+  /** One of HeldWhy; another of a newer agent. */
+  readonly why: string;
 }
 
 export interface AgentState {
-  readonly instance: string | null;
   readonly mode: string | null;
   readonly model: string | null;
   readonly requests: readonly PermissionRequest[];
-  readonly answered: readonly AnsweredRequest[];
+  readonly held: readonly HeldPrompt[];
 }
 
 export interface SessionMetadata {
@@ -47,7 +49,12 @@ export interface SessionSummary {
   readonly id: string;
   readonly title: string;
   readonly project: string;
+  /** The machine's name: that of the device that made the session, as the account names it. Empty when there is none. */
   readonly host: string;
+  /** Id of the machine; null when the session's key does not open. */
+  readonly machine: string | null;
+  /** What the agent itself calls its machine. */
+  readonly says: string | null;
   readonly path: string | null;
   readonly homeDir: string | null;
   readonly status: SessionStatus;
@@ -67,17 +74,34 @@ export interface SessionSummary {
   /** Why this session cannot be trusted or opened, if so. */
   readonly problem: string | null;
   readonly openable: boolean;
+  /** Why nothing may be said in it, in words: its device was revoked. */
+  readonly readOnly: string | null;
+  /** That the relay, or the agent, still has something that is not shown. */
+  readonly behind: { readonly words: string; readonly accuses: boolean } | null;
   readonly count: number;
 }
 
-export const emptyAgent: AgentState = { instance: null, mode: null, model: null, requests: [], answered: [] };
+export const emptyAgent: AgentState = { mode: null, model: null, requests: [], held: [] };
 export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null };
 
-export function askLine(request: PermissionRequest, cwd: string | null): string {
-  if (request.tool === "AskUserQuestion") return `Asks: ${describeTool(request.tool, request.arguments, cwd).object}`;
-  if (request.tool === "ExitPlanMode") return "Its plan is ready for you";
-  const { verb, object } = describeTool(request.tool, request.arguments, cwd);
-  return `Wants to ${verb.toLowerCase()} ${object}`;
+export function askLine({ ask }: PermissionRequest, cwd: string | null): string {
+  if (ask === null) return "Asks something that is not here yet";
+  switch (ask.tool) {
+    case "question":
+      return `Asks: ${questionsOf(ask.arguments)[0]?.question ?? ""}`;
+    case "elicitation":
+      return `${string(ask.arguments["server"]) ?? "A server"} asks: ${string(ask.arguments["message"]) ?? ""}`;
+    case "dialog":
+      return "Asks you to decide";
+    case "trust":
+      return "Asks whether you trust its folder";
+    case "ExitPlanMode":
+      return "Its plan is ready for you";
+    default: {
+      const { verb, object } = describeTool(ask.tool, ask.arguments, cwd);
+      return `Wants to ${verb.toLowerCase()} ${object}`;
+    }
+  }
 }
 
 export function readMetadata(plain: Record<string, unknown>): SessionMetadata {
@@ -92,33 +116,33 @@ export function readMetadata(plain: Record<string, unknown>): SessionMetadata {
 }
 
 export function readAgentState(plain: Record<string, unknown>): AgentState {
-  const number = (value: unknown) => (typeof value === "number" ? value : 0);
-  const requests = Object.entries(record(plain["requests"])).map(([id, value]): PermissionRequest => {
-    const r = record(value);
-    return {
-      id,
-      tool: string(r["tool"]) ?? "?",
-      arguments: record(r["arguments"]),
-      createdAt: number(r["createdAt"]),
-      toolUseId: string(r["toolUseId"]),
-      description: string(r["description"]),
-      blockedPath: string(r["blockedPath"]),
-      cwd: string(r["cwd"]),
-      suggestions: Array.isArray(r["suggestions"]) ? r["suggestions"].map(record) : [],
-    };
-  });
-  const answered = Object.entries(record(plain["completedRequests"])).map(([id, value]): AnsweredRequest => {
-    const r = record(value);
-    return {
-      id,
-      toolUseId: string(r["toolUseId"]),
-      status: string(r["status"]) ?? "",
-      decision: string(r["decision"]),
-      reason: string(r["reason"]),
-      createdAt: number(r["createdAt"]),
-      completedAt: number(r["completedAt"]),
-    };
-  });
+  const requests = Object.entries(record(plain["requests"])).map(([id, value]) => readRequest(id, record(value)));
   requests.sort((a, b) => a.createdAt - b.createdAt);
-  return { instance: string(plain["instance"]), mode: string(plain["mode"]), model: string(plain["model"]), requests, answered };
+  const held = (Array.isArray(plain["held"]) ? plain["held"] : []).map(record).flatMap((entry): HeldPrompt[] => {
+    const { id, from, n, why } = entry;
+    return typeof id === "string" && typeof from === "string" && typeof n === "number" && typeof why === "string" ? [{ id, from, n, why }] : [];
+  });
+  return { mode: string(plain["mode"]), model: string(plain["model"]), requests, held };
+}
+
+function readRequest(id: string, plain: Record<string, unknown>): PermissionRequest {
+  const createdAt = typeof plain["createdAt"] === "number" ? plain["createdAt"] : 0;
+  const text = string(plain["ask"]);
+  if (text !== null) return { id, createdAt, elsewhere: null, ...askOrProblem(text, id) };
+  const hash = string(plain["hash"]);
+  const bundle = string(plain["in"]);
+  if (hash === null || bundle === null) return { id, createdAt, ask: null, elsewhere: null, problem: "The question cannot be read." };
+  return { id, createdAt, ask: null, elsewhere: { hash, bundle }, problem: null };
+}
+
+function askOrProblem(text: string, id: string): Pick<PermissionRequest, "ask" | "problem"> {
+  const ask = parseAsk(text, id);
+  return { ask, problem: ask === null ? "The question cannot be read." : null };
+}
+
+/** The request, once the message with its text is here. */
+export function withText(request: PermissionRequest, text: string): PermissionRequest {
+  const found = askOrProblem(text, request.id);
+  if (found.ask !== null && found.ask.hash !== request.elsewhere?.hash) return { ...request, ask: null, problem: "The question is not the one that the agent's state names." };
+  return { ...request, ...found };
 }

@@ -1,6 +1,7 @@
 // From messages to the rows of a conversation: tool calls meet their results, subagents are nested, prompts get their strokes.
-import type { ChainProblem } from "../crypto/index.ts";
-import type { ClaudeLine, Decoded } from "./decode.ts";
+import { askHash, type ChainProblem } from "../crypto/index.ts";
+import { parseAsk } from "./ask.ts";
+import type { Approval, ClaudeLine, Decoded } from "./decode.ts";
 
 export interface Item {
   readonly id: string;
@@ -22,8 +23,8 @@ interface Common {
   readonly unbound?: boolean;
 }
 
-/** queued: on this device. sending: given to the relay, not acknowledged. stored, taken: strokes one and three. */
-export type PromptState = "queued" | "sending" | "failed" | "stored" | "taken" | "refused";
+/** queued: on this device. sending: given to the relay, not acknowledged. stored, taken: strokes one and three. held: the agent has it and waits for a person. */
+export type PromptState = "queued" | "sending" | "failed" | "stored" | "held" | "taken" | "refused";
 
 export interface PromptRow extends Common {
   readonly kind: "prompt";
@@ -32,6 +33,10 @@ export interface PromptRow extends Common {
   readonly reason?: string;
   readonly localId: string | null;
   readonly bundleId: string | null;
+  /** Base64 key of the device that signed it; null when none did. */
+  readonly device: string | null;
+  /** Its number among its sender's. */
+  readonly number: { readonly from: string; readonly n: number } | null;
 }
 export interface WhoRow extends Common {
   readonly kind: "who";
@@ -80,12 +85,22 @@ export interface EventRow extends Common {
   /** What the event was, where words do not say it all. */
   readonly raw?: unknown;
 }
+/** An answer to a question that belongs to no call. */
+export interface ApprovalRow extends Common {
+  readonly kind: "approval";
+  readonly approval: AnsweredAsk;
+}
 export interface UnverifiedRow extends Common {
   readonly kind: "unverified";
   readonly text: string;
 }
 
-export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | UnverifiedRow;
+export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | ApprovalRow | UnverifiedRow;
+
+export interface AnsweredAsk extends Approval {
+  readonly tool: string | null;
+  readonly at: number;
+}
 
 /** Every entry of the log that a row shows something of: a call, its result, and what happened below it. */
 export function revisionsOf(row: Row): number[] {
@@ -115,7 +130,11 @@ export class Transcript {
   /** Calls without a result so far. */
   #open = new Set<ToolNode>();
   #prompts = new Map<string, number>();
-  #marks = new Map<string, { state: "taken" | "refused"; reason?: string }>();
+  #marks = new Map<string, { state: "held" | "taken" | "refused"; reason?: string }>();
+  /** Answers to questions, by the call they were about. */
+  answered: ReadonlyMap<string, AnsweredAsk> = new Map();
+  /** Questions that came as messages, by hash. */
+  #asks = new Map<string, string>();
   #heading = false;
   /** Entries that could not be opened: their senders' numbers are known to be missing. */
   #unopened = 0;
@@ -139,6 +158,12 @@ export class Transcript {
         break;
       case "prompt":
         this.#prompt(item, content.text);
+        break;
+      case "ask":
+        this.#asks.set(askHash(content.ask), content.ask);
+        break;
+      case "approval":
+        this.#approval(item, content.approval);
         break;
       case "event":
         this.#event(item, content.data);
@@ -175,11 +200,21 @@ export class Transcript {
       ...(mark?.reason === undefined ? {} : { reason: mark.reason }),
       localId: item.localId,
       bundleId,
+      device: item.decoded.device,
+      number: item.decoded.link,
     });
     this.#heading = false;
   }
 
-  #mark(bundleId: unknown, state: "taken" | "refused", reason?: string): void {
+  #approval(item: Item, approval: Approval): void {
+    const text = approval.ask ?? this.#asks.get(approval.hash) ?? null;
+    const ask = text === null ? null : parseAsk(text, approval.id);
+    const answered: AnsweredAsk = { ...approval, tool: ask?.tool ?? null, at: item.decoded.at ?? item.createdAt };
+    if (ask !== null && ask.toolUseId === null) this.#push({ ...this.#common(item), kind: "approval", approval: answered });
+    else this.answered = new Map(this.answered).set(ask?.toolUseId ?? approval.id, answered);
+  }
+
+  #mark(bundleId: unknown, state: "held" | "taken" | "refused", reason?: string): void {
     if (typeof bundleId !== "string") return;
     const mark = reason === undefined ? { state } : { state, reason };
     this.#marks.set(bundleId, mark);
@@ -196,10 +231,12 @@ export class Transcript {
         return;
       case "prompt-taken":
         return this.#mark(data["id"], "taken");
+      case "prompt-held":
+        return this.#mark(data["id"], "held", string(data["why"]) ?? "");
       case "prompt-refused": {
-        const reason = string(data["reason"]) ?? "no reason given";
+        const reason = refusalWords(string(data["reason"]) ?? "");
         this.#mark(data["id"], "refused", reason);
-        return say(`The agent refused a prompt: ${reason}`, "fail");
+        return say(`The agent does not run a prompt: ${reason}`, "fail");
       }
       case "history-broken":
         return say(`The agent found this session's history broken: it expected ${String(data["expected"])} and got ${String(data["got"])}.`, "fail", data);
@@ -401,6 +438,34 @@ export function modeName(mode: string): string {
       return "Decide by itself";
     default:
       return mode === "" ? "Mode" : mode;
+  }
+}
+
+/** Why the agent never runs a prompt. What a newer agent says stands as it is. */
+function refusalWords(reason: string): string {
+  switch (reason) {
+    case "unauthentic":
+      return "its signature does not hold";
+    case "malformed":
+      return "it is not of a form that the agent knows";
+    case "replay":
+      return "it repeats an earlier one";
+    case "gap":
+      return "one before it has not come; it runs once that has";
+    case "bad chain":
+      return "it does not follow the one that its writer sent before it";
+    case "device":
+      return "the device that signed it may not give orders";
+    case "full":
+      return "too many are held already";
+    case "storage":
+      return "the machine could not write it down";
+    case "taken back":
+      return "it was taken back";
+    case "not wanted":
+      return "it was dropped";
+    default:
+      return reason === "" ? "no reason given" : reason;
   }
 }
 

@@ -8,13 +8,14 @@ import { waiting } from "../components/format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { BackToSessions } from "../components/page.tsx";
-import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
+import { HeldActs, heldWords, PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { headline, Slip } from "../components/slip.tsx";
 import type { SessionModel } from "../state/session.ts";
-import type { SessionSummary } from "../state/sessionfields.ts";
-import { describeTool } from "../state/tools.ts";
-import type { Row } from "../state/transcript.ts";
+import { RpcError } from "../state/agentcall.ts";
+import type { HeldPrompt, SessionSummary } from "../state/sessionfields.ts";
+import { describeTool, firstLine } from "../state/tools.ts";
+import type { PromptRow, Row } from "../state/transcript.ts";
 
 /** Rows in the page at most when reading the end; more come while scrolling up. */
 const windowRows = 200;
@@ -45,7 +46,9 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
     return () => document.removeEventListener("visibilitychange", seen);
   }, [model, ready, session.count]);
 
-  const requests = session.status === "offline" ? [] : session.agent.requests;
+  // Of an agent that is away, or whose device was revoked, nothing can be answered.
+  const reachable = session.status !== "offline" && session.readOnly === null;
+  const requests = reachable ? session.agent.requests : [];
   const request = requests[0];
   useEffect(() => {
     if (request === undefined || !isPhone) setSheet(false);
@@ -65,16 +68,38 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       }),
     [client, model],
   );
+  const ask = useCallback(
+    (name: string, d: unknown, done: string) =>
+      void client.call(model.id, name, d).then(
+        () => say(done),
+        (error: unknown) => say(error instanceof RpcError && error.code === "conflict" ? "Too late: Claude has it already." : error instanceof Error ? error.message : String(error)),
+      ),
+    [client, model, say],
+  );
+  const onHeld = useCallback((id: string, run: boolean) => ask("held", { id, run }, run ? "It runs now." : "Taken back: it will never run."), [ask]);
+  const onTakeBack = useCallback(
+    (row: PromptRow) => {
+      if (row.bundleId !== null && row.number !== null) ask("take-back", { id: row.bundleId, from: row.number.from, n: row.number.n }, "Taken back: it will never run.");
+    },
+    [ask],
+  );
+  const devices = useSignal(client.devicesChanged);
   const context: RowContext = useMemo(
     () => ({
       cwd: session.path,
       host: session.host,
-      waiting: new Set(requests.flatMap((r) => [r.toolUseId ?? r.id])),
-      answered: new Map(session.agent.answered.flatMap((a) => (a.toolUseId === null ? [] : [[a.toolUseId, a]]))),
+      waiting: new Set(requests.map((r) => r.ask?.toolUseId ?? r.id)),
+      answered: conversation.answered,
+      held: new Map(session.agent.held.map((prompt) => [prompt.id, prompt])),
+      reachable,
+      signer: (device) => client.signer(device),
       onUnsend,
       onRetry,
+      onHeld,
+      onTakeBack,
     }),
-    [session.path, session.host, session.agent, session.status, onUnsend, onRetry],
+    // `devices` is no part of it, but what it says of them.
+    [client, devices, session.path, session.host, session.agent, reachable, conversation.answered, onUnsend, onRetry, onHeld, onTakeBack],
   );
 
   const archive = async () => {
@@ -139,7 +164,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
         <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
           <StatusShape shape="needs-you" />
           <span className="trunc">
-            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={describeTool(request.tool, request.arguments, session.path).object} />
+            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={request.ask === null ? "" : describeTool(request.ask.tool, request.ask.arguments, session.path).object} />
           </span>
           <ChevronRightIcon className="i" />
         </button>
@@ -152,7 +177,28 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
               <Note tone="bad" icon={<StatusShape shape="failed" />} title={session.problem} testId="session-problem" />
             </div>
           )}
-          {session.status === "offline" && session.problem === null && (
+          {session.behind !== null && (
+            <div className="docknote">
+              <Note
+                {...(session.behind.accuses ? { tone: "bad" as const } : {})}
+                icon={<StatusShape shape={session.behind.accuses ? "failed" : "offline"} />}
+                title={session.behind.words}
+                testId={session.behind.accuses ? "held-back" : "unsent"}
+              />
+            </div>
+          )}
+          {reachable && <HeldPrompts model={model} held={session.agent.held} onHeld={onHeld} />}
+          {session.readOnly !== null && (
+            <div className="docknote">
+              <Note tone="bad" icon={<StatusShape shape="offline" />} title={session.readOnly} testId="read-only">
+                <p>
+                  No prompt, answer or order is sealed under its keys. Whoever has them can still write entries that look like its own, with the relay&apos;s help: this page cannot tell what was
+                  written before it was revoked from what was written since.
+                </p>
+              </Note>
+            </div>
+          )}
+          {session.status === "offline" && session.problem === null && session.readOnly === null && (
             <p className="away-note dim small" data-testid="away-note">
               <StatusShape shape="offline" word="away" />
               {session.archived
@@ -162,7 +208,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
                 : `${lineOf(session).split(".")[0]}: ${session.host === "" ? "the machine" : session.host} is away. You can read everything; a prompt waits for it.`}
             </p>
           )}
-          <Composer session={session} model={conversation.model} returned={returned} onSent={() => undefined} say={say} />
+          {session.readOnly === null && <Composer session={session} model={conversation.model} returned={returned} onSent={() => undefined} say={say} />}
         </div>
       </div>
       {sheet && request !== undefined && isPhone && (
@@ -189,6 +235,25 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       {dialog === "delete" && <DeleteSessionDialog session={session} onClose={() => setDialog(null)} />}
       <Announcer session={session} />
     </main>
+  );
+}
+
+/** What the agent holds back until a person decides: also when the prompt itself lies further up than what is loaded. */
+function HeldPrompts({ model, held, onHeld }: { model: SessionModel; held: readonly HeldPrompt[]; onHeld: RowContext["onHeld"] }): ReactElement | null {
+  if (held.length === 0) return null;
+  return (
+    <ul className="heldlist" data-testid="held-list">
+      {held.map((prompt) => (
+        <li key={prompt.id} data-testid="held" data-why={prompt.why}>
+          <StatusShape shape="needs-you" word="held" />
+          <span className="grow">
+            <b className="trunc">{firstLine(model.promptText(prompt.id) ?? "A prompt further up")}</b>
+            <small className="dim">Not run: {heldWords(prompt.why)}.</small>
+          </span>
+          <HeldActs id={prompt.id} onHeld={onHeld} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
