@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
+import { codeIn, linkIn, typeCode } from './agent.ts';
 import type { Browser } from './browser.ts';
+import type { Terminal } from './terminal.ts';
 import { waitFor } from './wait.ts';
 
 type EntryKind = 'prompt' | 'text' | 'thinking' | 'tool' | 'result' | 'event' | 'unverified';
@@ -63,12 +65,31 @@ export class Dashboard {
     await this.by('session-list').waitFor();
   }
 
-  /** Approves the machine behind a link; returns the code to compare. */
-  async approve(link: string): Promise<string> {
+  /** "I started this now": answers the request behind a link; returns the digits for the terminal. */
+  async answer(link: string): Promise<string> {
     await this.beginPairing(link);
-    await this.by('pair-approve').click();
-    const groups = await this.by('pair-code').locator('span').allInnerTexts();
+    await this.by('pair-begin').click();
+    const groups = await this.by('pair-for-terminal').locator('span').allInnerTexts();
     return groups.join(' ');
+  }
+
+  /** Types the digits of the terminal. */
+  async typeDigits(digits: string): Promise<void> {
+    await this.by('pair-digits').fill(digits);
+    await this.by('pair-confirm').click();
+  }
+
+  /** Pairs the machine in the terminal, both halves typed as they are shown. */
+  async pair(terminal: Terminal): Promise<void> {
+    const shown = await this.answer(await linkIn(terminal));
+    await typeCode(terminal, shown);
+    await this.typeDigits(await codeIn(terminal, shown));
+    await this.by('pair-paired').or(this.by('pair-complete')).first().waitFor();
+  }
+
+  /** Waits until a pairing is over, and why. */
+  async pairingOver(why: string): Promise<void> {
+    await this.page.locator(`[data-testid=pair-over-why][data-why=${why}]`).waitFor();
   }
 
   /** The id of the session that is open. */

@@ -442,17 +442,17 @@ describe('about the devices', () => {
 });
 
 describe('about a machine that asks to be paired', () => {
-  const lies: [string, (body: any) => void][] = [
-    ['another device', (body) => { body.device.publicKey = randomText(32); }],
-    ['another name', (body) => { body.device.sealedName = new Pairing(relay.url, 'another').body.device.sealedName; }],
-    ['another kind', (body) => { body.device.kind = 'browser'; }],
-    ['another seal', (body) => { body.mac = randomText(32); }],
-    ['another signature', (body) => { body.signature = randomText(64); }],
-    ['another commitment', (body) => { body.commit = randomText(32); }],
-    ['a request of its own for the same key', (body) => { Object.assign(body, new Pairing(relay.url, 'another').body); }],
+  const lies: [string, string, (body: any) => void][] = [
+    ['another device', 'changed', (body) => { body.device.publicKey = new Pairing(relay.url).body.device.publicKey; }],
+    ['another name', 'changed', (body) => { body.device.sealedName = new Pairing(relay.url, 'another').body.device.sealedName; }],
+    ['another kind', 'not-agent', (body) => { body.device.kind = 'browser'; }],
+    ['another seal', 'changed', (body) => { body.mac = randomText(32); }],
+    ['another signature', 'changed', (body) => { body.signature = randomText(64); }],
+    ['another commitment', 'changed', (body) => { body.commit = randomText(32); }],
+    ['a request of its own for the same key', 'changed', (body) => { Object.assign(body, new Pairing(relay.url, 'another').body); }],
   ];
-  for (const [what, change] of lies) {
-    it(`${what}: the request is refused, nothing can be approved`, async () => {
+  for (const [what, why, change] of lies) {
+    it(`${what}: the request is refused, nothing can be answered`, async () => {
       const pairing = new Pairing(lying.url, 'my machine');
       await pairing.ask();
       lying.hooks = {
@@ -461,21 +461,82 @@ describe('about a machine that asks to be paired', () => {
         },
       };
       await dashboard.beginPairing(pairing.text);
-      await dashboard.by('pair-refused').getByText('does not belong to your link').waitFor();
-      assert.equal(await dashboard.by('pair-approve').count(), 0);
+      await dashboard.pairingOver(why);
+      assert.equal(await dashboard.by('pair-begin').count(), 0);
       await dashboard.leavePairing();
     });
   }
 
-  it('a request that somebody else has approved', async () => {
+  it('a request that somebody else has answered', async () => {
     const mallory = await Person.signIn(relay.url);
     const pairing = new Pairing(lying.url, 'my machine');
     await pairing.ask();
     await mallory.answer(pairing.text);
     await dashboard.beginPairing(pairing.text);
-    await dashboard.by('pair-refused').getByText('already answered').waitFor();
-    assert.equal(await dashboard.by('pair-approve').count(), 0);
+    await dashboard.pairingOver('answered');
     await dashboard.leavePairing();
+  });
+
+  it('another nonce than the one that was fixed before', async () => {
+    const pairing = new Pairing(lying.url, 'my machine');
+    await pairing.ask();
+    lying.hooks = {
+      reply: ({ path }, { body }) => {
+        if (path.startsWith('/v1/auth/request/status') && body.nonce !== undefined) body.nonce = randomText(32);
+      },
+    };
+    await dashboard.beginPairing(pairing.text);
+    await dashboard.by('pair-begin').click();
+    await pairing.status('answered');
+    await pairing.reveal();
+    await dashboard.pairingOver('wrong-reveal');
+    assert.equal(await dashboard.by('pair-for-terminal').count(), 0, 'no more digits are shown');
+    await dashboard.leavePairing();
+  });
+
+  it('wrong digits: over, one try, nothing is signed', async () => {
+    const before = (await person.chain()).statements.length;
+    const pairing = new Pairing(lying.url, 'my machine');
+    await pairing.ask();
+    const shown = dashboard.answer(pairing.text);
+    const { code } = pairing.read((await pairing.status('answered')).response);
+    await pairing.reveal();
+    assert.equal(await shown, code.slice(2).join(' '));
+    await dashboard.typeDigits(code.slice(0, 2).join(' ').replaceAll(/\d/g, (digit) => String((Number(digit) + 1) % 10)));
+    await dashboard.pairingOver('wrong-digits');
+    await pairing.status('refused', 'not_found');
+    assert.equal((await person.chain()).statements.length, before);
+    await dashboard.leavePairing();
+  });
+
+  it('a phisher’s link, gone on with and then left: nothing is paired', async () => {
+    const before = (await person.chain()).statements.length;
+    const phisher = new Pairing(lying.url, 'your bank');
+    await phisher.ask();
+    const shown = dashboard.answer(phisher.text);
+    const { answer } = phisher.read((await phisher.status('answered')).response);
+    await phisher.reveal();
+    await shown;
+    await dashboard.page.goto('about:blank');
+    await phisher.status('refused', 'not_found');
+    assert.equal((await person.chain()).statements.length, before);
+    refused(await request(`${relay.url}/v1/auth`, 'POST', await Login.aloneBody(relay.url, answer.account, phisher.device)), 404, 'not-found');
+    await dashboard.page.goto(lying.url);
+    await dashboard.by('truth-line').waitFor();
+  });
+
+  it('digits typed as they stand, on both sides: paired', async () => {
+    const pairing = new Pairing(lying.url, 'my machine');
+    await pairing.ask();
+    const shown = dashboard.answer(pairing.text);
+    const { answer, code } = pairing.read((await pairing.status('answered')).response);
+    await pairing.reveal();
+    assert.equal(await shown, code.slice(2).join(' '));
+    await dashboard.typeDigits(code.slice(0, 2).join(' '));
+    pairing.accept(answer, (await pairing.status('authorized')).statements);
+    await dashboard.by('pair-paired').waitFor();
+    await Login.alone(lying.url, person.login.account, answer.account, pairing.device);
+    await dashboard.by('pair-done').click();
   });
 });
 
