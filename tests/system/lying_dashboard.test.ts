@@ -312,6 +312,21 @@ describe('about a conversation', () => {
     }
   });
 
+  it('the session of one machine in the hands of another: shown under the name that the key signed for it', async () => {
+    const mine = await openSession();
+    const taker = newDevice('agent', 'the other machine');
+    await Login.in(relay.url, person.login.account, taker);
+    const { fields } = sealedSession(person.keys, person.login.accountId, taker.key, { path: '/home/someone/project', host: 'somewhere', homeDir: '/home/someone', flavor: 'claude', after: 0 });
+    await using fresh = await Browser.start();
+    lying.hooks = swapped(mine.id, fields);
+    const page = await Dashboard.open(fresh, lying.url);
+    await page.signIn(base32Of(person.secret));
+    await page.choose(mine.id);
+    if (!(await page.by('made-by').count())) await page.by('toggle-context').click();
+    await page.by('made-by').getByText('the other machine').waitFor();
+    await page.page.getByText(/says it is/).first().waitFor();
+  });
+
   it('one key for two sessions: an alarm', async () => {
     const mine = await openSession();
     const other = await SessionOwner.start(person, { path: '/home/someone/other' }, { device: mine.device });
@@ -523,6 +538,29 @@ describe('about a machine that asks to be paired', () => {
     refused(await request(`${relay.url}/v1/auth`, 'POST', await Login.aloneBody(relay.url, answer.account, phisher.device)), 404, 'not-found');
     await dashboard.page.goto(lying.url);
     await dashboard.by('truth-line').waitFor();
+  });
+
+  it('an answer to the confirmation that got lost: tried again, paired once', async () => {
+    const before = (await person.chain()).statements.length;
+    const pairing = new Pairing(lying.url, 'my machine');
+    await pairing.ask();
+    const shown = dashboard.answer(pairing.text);
+    const { code } = pairing.read((await pairing.status('answered')).response);
+    await pairing.reveal();
+    await shown;
+    let lost = 0;
+    lying.hooks = {
+      reply: ({ path }, reply) => {
+        if (path !== '/v1/auth/confirm' || lost > 0) return;
+        lost += 1;
+        Object.assign(reply, { status: 502, body: 'Bad gateway' });
+      },
+    };
+    await dashboard.typeDigits(code.slice(0, 2).join(' '));
+    await dashboard.by('pair-paired').waitFor({ timeout: 30_000 });
+    assert.equal(lost, 1);
+    assert.equal((await person.chain()).statements.length, before + 1);
+    await dashboard.by('pair-done').click();
   });
 
   it('digits typed as they stand, on both sides: paired', async () => {

@@ -282,6 +282,7 @@ describe('deletion of an account', () => {
     ];
     await clients[0]!.ask('message', { sid, message: randomText() });
     const before = (await allRecords(login)).records;
+    const former = (await login.chain()).statements.map(base64);
 
     const answer = await leave(login);
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
@@ -316,6 +317,9 @@ describe('deletion of an account', () => {
     // The same key, the same device: a new account that begins empty.
     const reborn = await Login.in(relay.url, login.account, device);
     assert.notEqual(reborn.accountId, login.accountId);
+    // What was signed for the former account is nothing here, and the former id is nobody's.
+    refused(await request(`${relay.url}/v1/devices/statements`, 'POST', { statements: former }), [400, 404]);
+    refused(await request(`${relay.url}/v1/auth`, 'POST', await Login.aloneBody(relay.url, login.accountId, agent.device)), 404, 'not-found');
     assert.notEqual(reborn.deviceId, login.deviceId);
     const lists = await reborn.must('GET', '/v1/sessions');
     assert.deepEqual(lists.sessions, []);
