@@ -9,7 +9,7 @@ import { Client } from "../src/state/client.ts";
 import { Database } from "../src/state/database.ts";
 import type { SessionModel } from "../src/state/session.ts";
 import type { Row } from "../src/state/transcript.ts";
-import { agentLogin, AgentSession, PairingAgent } from "./fake-agent.ts";
+import { agentLogin, AgentSession } from "./fake-agent.ts";
 import { FakeRelay } from "./fake-relay.ts";
 
 let relay: FakeRelay;
@@ -130,33 +130,6 @@ describe("identity", () => {
     await live(client);
     expect(client.api.token).not.toBe(before);
     expect(client.identity.get()?.login?.deviceId).toBe(device?.id);
-  });
-});
-
-describe("pairing", () => {
-  it("verifies, approves, and both ends show the same code", async () => {
-    const client = await signedIn();
-    const machine = new PairingAgent(relay.origin, "build-02");
-    expect((await client.checkPairing(machine.link)).state).toBe("not-found");
-    await machine.request();
-    const check = await client.checkPairing(machine.link);
-    if (check.state !== "pending") throw new Error(check.state);
-    expect(check.request.name).toBe("build-02");
-    const code = await client.approvePairing(check.request);
-    const answer = await machine.poll();
-    expect(answer?.code).toBe(code.groups.join(" "));
-    expect(c.readToken(answer?.token ?? "").accountId).toBe(answer?.answer.accountId);
-    expect((await client.checkPairing(machine.link)).state).toBe("answered");
-    expect((await client.devices()).map((d) => [d.name, d.stated])).toEqual([["Firefox on Fedora", true], [null, false]]);
-  });
-
-  it("refuses a request that was changed, and a link of another relay", async () => {
-    const client = await signedIn();
-    const machine = new PairingAgent(relay.origin, "build-02");
-    await machine.request((body) => (body.device.publicKey = c.toBase64(c.randomBytes(32))));
-    expect((await client.checkPairing(machine.link)).state).toBe("wrong-mac");
-    expect((await client.checkPairing(machine.link.replace("127.0.0.1", "other.example"))).state).toBe("other-relay");
-    await expect(client.checkPairing("hello")).rejects.toBeInstanceOf(c.CryptoError);
   });
 });
 

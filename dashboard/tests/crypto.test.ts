@@ -231,28 +231,9 @@ describe("login (docs/protocol.md 2.1)", () => {
 describe("pairing (docs/protocol.md 2.2)", () => {
   const link: c.PairingLink = { relay: null, publicKey: run(0x40), secret: run(0x60) };
 
-  it("request mac, answer and code have their bytes", async () => {
-    expect(await c.requestMac(link.secret, link.publicKey, run(0x20), "agent", "c2VhbGVk")).toBe("8cJ+PQ1/4OmKYneJ7169cqUd+Tj8gfjZHc3XxBNaGGY=");
-    const plaintext = await c.answerPlaintext(link, run(0x20), {
-      publicKey: run(0xa0),
-      contentPublicKey: run(0xc0),
-      devicePublicKey: run(0xe0),
-      accountId: "acc",
-    });
-    expect(c.toHex(plaintext.subarray(-32))).toBe("900645525a7ec669fd4be14cb42eb2b3d75e2fc2110377977674543a4d3076fe");
-    expect((await c.comparisonCode(link, plaintext)).groups.join(" ")).toBe("558 640 723 232");
-    const answer = await c.readAnswer(link, run(0x20), plaintext);
-    expect(answer.accountId).toBe("acc");
-    expect(c.toHex(answer.approverDevice)).toBe(c.toHex(run(0xe0)));
-    for (let bit = 0; bit < 8 * plaintext.length; bit += 7) {
-      expect(await refusal(() => c.readAnswer(link, run(0x20), flipped(plaintext, bit)))).not.toBe("accepted");
-    }
-    expect(await refusal(() => c.readAnswer(link, run(0x21), plaintext))).toBe("not-authentic");
-  });
-
   it("reads links as people paste them", () => {
     const text = c.formatPairingLink("https://relay.example:3005/", link.publicKey, link.secret);
-    expect(text).toMatch(/^https:\/\/relay\.example:3005\/pair#v=1&pk=[\w-]{43}&s=[\w-]{43}$/);
+    expect(text).toMatch(/^https:\/\/relay\.example:3005\/pair#v=2&pk=[\w-]{43}&s=[\w-]{43}$/);
     const read = c.parsePairingLink(`  ${text.slice(0, 60)}\n${text.slice(60)} `);
     expect(read.relay).toBe("https://relay.example:3005");
     expect(c.toHex(read.publicKey) + c.toHex(read.secret)).toBe(c.toHex(link.publicKey) + c.toHex(link.secret));
@@ -264,36 +245,7 @@ describe("pairing (docs/protocol.md 2.2)", () => {
     for (const bad of ["", "hello", "https://relay.example/pair", text.slice(0, -2), text.replace("/pair", "/other"), text.replace("https", "ftp"), text.replace("s=", "x=")]) {
       expect(await refusal(() => c.parsePairingLink(bad)), bad).not.toBe("accepted");
     }
-    expect(await refusal(() => c.parsePairingLink(text.replace("v=1", "v=2")))).toBe("bad-version");
-  });
-
-  it("approves end to end, and notices every change of the request", async () => {
-    const agentKey = c.boxKeyPair();
-    const device = c.signKeyPair();
-    const mine: c.PairingLink = { relay: null, publicKey: agentKey.publicKey, secret: c.randomBytes(32) };
-    const sealedName = await c.sealRequestName("build-02", mine.secret);
-    const sent: c.PairingDevice = { publicKey: c.toBase64(device.publicKey), kind: "agent", sealedName };
-    const mac = await c.requestMac(mine.secret, mine.publicKey, device.publicKey, "agent", sealedName);
-
-    const verified = await c.verifyRequest(mine, sent, mac);
-    expect(verified.name).toBe("build-02");
-    const account = await c.accountFromSecret(secret);
-    const approverDevice = c.signKeyPair().publicKey;
-    const approval = await c.approveRequest(verified, account, approverDevice, "acc");
-    const plaintext = c.openBox(b64(approval.body.response), agentKey.secretKey);
-    const answer = await c.readAnswer(mine, device.publicKey, plaintext);
-    expect(c.toHex(answer.contentPublicKey)).toBe(c.toHex(account.content.publicKey));
-    expect((await c.comparisonCode(mine, plaintext)).groups).toEqual(approval.code.groups);
-    expect(c.fromUtf8(c.openName(approval.body.sealedName, account.content.secretKey))).toBe("build-02");
-
-    const other = c.toBase64(c.signKeyPair().publicKey);
-    expect(await refusal(() => c.verifyRequest(mine, { ...sent, publicKey: other }, mac))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest(mine, { ...sent, kind: "browser" }, mac))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest(mine, { ...sent, kind: "root" as "agent" }, mac))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest(mine, { ...sent, sealedName: `${sealedName}AA==` }, mac))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest(mine, sent, "!"))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest({ ...mine, secret: c.randomBytes(32) }, sent, mac))).toBe("not-authentic");
-    expect(await refusal(() => c.verifyRequest({ ...mine, publicKey: run(1) }, sent, mac))).toBe("not-authentic");
+    for (const version of ["1", "3"]) expect(await refusal(() => c.parsePairingLink(text.replace("v=2", `v=${version}`)))).toBe("bad-version");
   });
 });
 

@@ -24,50 +24,6 @@ export class PostError extends Error {
   }
 }
 
-/** The requester's side of pairing. */
-export class PairingAgent {
-  readonly origin: string;
-  readonly name: string;
-  readonly box = c.boxKeyPair();
-  readonly device = c.signKeyPair();
-  readonly secret = c.randomBytes(32);
-
-  constructor(origin: string, name: string) {
-    this.origin = origin;
-    this.name = name;
-  }
-
-  get link(): string {
-    return c.formatPairingLink(this.origin, this.box.publicKey, this.secret);
-  }
-
-  async request(change: (body: any) => void = () => {}): Promise<void> {
-    const sealedName = await c.sealRequestName(this.name, this.secret);
-    const body = {
-      publicKey: c.toBase64(this.box.publicKey),
-      sealed: true,
-      device: { publicKey: c.toBase64(this.device.publicKey), kind: "agent", sealedName },
-      mac: await c.requestMac(this.secret, this.box.publicKey, this.device.publicKey, "agent", sealedName),
-    };
-    change(body);
-    await post(this.origin, "/v1/auth/request", body);
-  }
-
-  /** Null until somebody approved. */
-  async poll(): Promise<{ token: string; answer: c.Answer; code: string } | null> {
-    const response = await fetch(`${this.origin}/v1/auth/request/status?publicKey=${encodeURIComponent(c.toBase64(this.box.publicKey))}`);
-    const status = (await response.json()) as any;
-    if (status.status !== "authorized") return null;
-    const link = { relay: null, publicKey: this.box.publicKey, secret: this.secret };
-    const plaintext = c.openBox(c.fromBase64(status.response), this.box.secretKey);
-    return {
-      token: c.fromUtf8(c.openBox(c.fromBase64(status.sealedToken), this.box.secretKey)),
-      answer: await c.readAnswer(link, this.device.publicKey, plaintext),
-      code: (await c.comparisonCode(link, plaintext)).groups.join(" "),
-    };
-  }
-}
-
 export interface AgentCredentials {
   readonly origin: string;
   readonly token: string;

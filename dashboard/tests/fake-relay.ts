@@ -6,9 +6,8 @@ import { join, normalize } from "node:path";
 import { randomBytes, randomUUID } from "node:crypto";
 import { Server, type Socket } from "socket.io";
 import * as c from "../src/crypto/index.ts";
-import type { PairingDevice } from "../src/crypto/index.ts";
 import { FakeLog } from "./fake-log.ts";
-import type { Update, WireDevice, WireMachine, WireMessage, WireSession } from "../src/api/types.ts";
+import type { PairingStatus, Update, WireDevice, WireMachine, WireMessage, WireSession } from "../src/api/types.ts";
 
 interface Account {
   id: string;
@@ -23,11 +22,13 @@ interface Account {
 }
 
 interface Pairing {
-  device: PairingDevice;
-  mac: string;
+  request: c.PairingRequest;
   account?: Account;
+  /** Device id of the one who answered. */
+  by?: string;
   response?: string;
-  sealedToken?: string;
+  nonce?: string;
+  state: "pending" | "answered" | "revealed" | "authorized" | "refused";
 }
 
 export const csp =
@@ -53,6 +54,12 @@ export class FakeRelay {
   tamperChain: ((statements: c.Bytes[]) => c.Bytes[]) | null = null;
   /** Statements that are posted are dropped, and answered as taken. */
   dropStatements = false;
+  /** Changes what is said of pairings. */
+  tamperPairing: ((status: PairingStatus) => PairingStatus) | null = null;
+  /** A refusal of every confirmation of a pairing. */
+  refuseConfirm: (() => Refusal) | null = null;
+  /** Swallows the relay's answer to so many answers of pairings. */
+  loseAnswers = 0;
   /** A refusal of every sign-in. */
   refuseLogin: (() => Refusal) | null = null;
   /** Runs before a statement is taken: another client may be faster. */
@@ -302,15 +309,31 @@ export class FakeRelay {
       return this.#proof(response, { log: this.proofs.id, origin, key: c.verifierText(verifier), publicKey: c.toBase64(verifier.key) }, url.pathname);
     }
     if (route === "POST /v1/auth/request") {
-      const known = this.#pairings.get(body["publicKey"]);
-      if (known === undefined) this.#pairings.set(body["publicKey"], { device: body["device"], mac: body["mac"] });
-      return this.#json(response, 200, { state: "requested" });
+      const wanted = body as unknown as c.PairingRequest;
+      const known = this.#pairings.get(wanted.publicKey);
+      if (known !== undefined && JSON.stringify(known.request) !== JSON.stringify(wanted)) throw new Refusal(409, "conflict", "Another request has this key");
+      if (known === undefined) this.#pairings.set(wanted.publicKey, { request: wanted, state: "pending" });
+      return this.#json(response, 200, { success: true });
     }
     if (route === "GET /v1/auth/request/status") {
-      const pairing = this.#pairings.get(url.searchParams.get("publicKey") ?? "");
-      if (pairing === undefined) return this.#json(response, 200, { status: "not_found", supportsV2: false });
-      if (pairing.response === undefined) return this.#json(response, 200, { status: "pending", supportsV2: false, sealed: true, device: pairing.device, mac: pairing.mac });
-      return this.#json(response, 200, { status: "authorized", supportsV2: false, response: pairing.response, sealedToken: pairing.sealedToken });
+      const key = url.searchParams.get("publicKey") ?? "";
+      const status = this.#pairingStatus(this.#pairings.get(key));
+      return this.#json(response, 200, this.tamperPairing === null ? status : this.tamperPairing(status));
+    }
+    if (route === "POST /v1/auth/reveal") {
+      const pairing = this.#pairingOf(body["publicKey"]);
+      const { publicKey, device, commit } = pairing.request;
+      const fits = c.toBase64(c.pairingCommit(c.fromBase64(publicKey), c.fromBase64(device.publicKey), c.fromBase64(body["nonce"])));
+      if (fits !== commit) throw new Refusal(400, "bad-request", "This does not fit the commitment");
+      if (pairing.state === "pending") throw new Refusal(409, "conflict", "Nobody has answered yet");
+      if (pairing.state === "answered") Object.assign(pairing, { state: "revealed", nonce: body["nonce"] });
+      return this.#json(response, 200, { success: true });
+    }
+    if (route === "POST /v1/auth/refuse" && body["signature"] !== undefined) {
+      const pairing = this.#pairingOf(body["publicKey"]);
+      if (!this.#refusedByAgent(pairing, body["signature"])) throw new Refusal(400, "bad-request", "Not the device's signature");
+      this.#refuse(pairing);
+      return this.#json(response, 200, { success: true });
     }
 
     const entry = this.#tokens.get((request.headers.authorization ?? "").replace(/^Bearer /, ""));
@@ -352,13 +375,35 @@ export class FakeRelay {
     }
 
     if (route === "POST /v1/auth/response") {
-      const pairing = this.#pairings.get(body["publicKey"]);
-      if (pairing === undefined) throw new Refusal(404, "not-found", "Request not found");
-      if (pairing.response === undefined) {
-        const id = this.#addDevice(account, pairing.device.publicKey, pairing.device.kind);
-        pairing.response = body["response"];
-        pairing.sealedToken = c.toBase64(c.sealBox(c.utf8(this.#token(account, id)), c.fromBase64(body["publicKey"])));
+      const pairing = this.#pairingOf(body["publicKey"]);
+      const same = pairing.response === body["response"] && pairing.by === device;
+      if (pairing.state !== "pending" && !same) throw new Refusal(409, "conflict", "Somebody has answered");
+      if (pairing.state === "pending") Object.assign(pairing, { state: "answered", account, by: device, response: body["response"] });
+      if (this.loseAnswers > 0) {
+        this.loseAnswers -= 1;
+        response.destroy();
+        return;
       }
+      return this.#json(response, 200, { success: true });
+    }
+    if (route === "POST /v1/auth/confirm" || route === "POST /v1/auth/refuse") {
+      const pairing = this.#pairingOf(body["publicKey"]);
+      if (pairing.account !== account) throw new Refusal(404, "not-found", "Request not found");
+      if (pairing.by !== device) throw new Refusal(403, "forbidden", "Another device answered");
+      if (route.endsWith("refuse")) {
+        this.#refuse(pairing);
+        return this.#json(response, 200, { success: true });
+      }
+      if (this.refuseConfirm !== null) throw this.refuseConfirm();
+      if (pairing.state === "answered" || pairing.state === "refused") throw new Refusal(409, "conflict", "Not revealed");
+      const known = this.#deviceOf(account, pairing.request.device.publicKey);
+      if (body["statement"] !== undefined) {
+        this.beforeStatement?.(account);
+        this.#append(account, c.fromBase64(body["statement"]));
+      } else if (known === undefined || known.revokedAt !== null || known.kind !== "agent") {
+        throw new Refusal(409, "conflict", "The chain does not name this device", { statements: this.chain(account).map(c.toBase64) });
+      }
+      pairing.state = "authorized";
       return this.#json(response, 200, { success: true });
     }
     if (route === "GET /v1/sessions") {
@@ -406,6 +451,39 @@ export class FakeRelay {
       return this.#json(response, 200, { success: true, ...this.#deletion("session", session.id, account, [created, revision], [`messages ${session.messages.length}`], this.proofs?.records.at(-1)?.header.time ?? 0) });
     }
     throw new Refusal(404, "not-found", "Not found");
+  }
+
+  #pairingOf(publicKey: string): Pairing {
+    const pairing = this.#pairings.get(publicKey);
+    if (pairing === undefined) throw new Refusal(404, "not-found", "Request not found");
+    return pairing;
+  }
+
+  #pairingStatus(pairing: Pairing | undefined): PairingStatus {
+    if (pairing === undefined) return { status: "not_found" };
+    const { request, state, response, nonce, account } = pairing;
+    const { device, commit, signature, mac } = request;
+    const pending = { device, commit, signature, mac };
+    if (state === "pending") return { status: state, ...pending };
+    if (state === "answered") return { status: state, ...pending, response: response as string };
+    if (state === "revealed") return { status: state, ...pending, response: response as string, nonce: nonce as string };
+    return state === "refused" ? { status: state } : { status: state, statements: this.chain(account as Account).map(c.toBase64) };
+  }
+
+  #refusedByAgent({ request }: Pairing, signature: string): boolean {
+    const { publicKey, device, commit, mac } = request;
+    const text = c.concat(c.utf8("consortium pairing request 2\n"), c.fromBase64(publicKey), c.fromBase64(device.publicKey), Uint8Array.of(1), c.fromBase64(commit), c.len16(c.utf8(device.sealedName)));
+    return c.isRefusal(c.sha256(text, c.fromBase64(request.signature), c.fromBase64(mac)), c.fromBase64(device.publicKey), signature);
+  }
+
+  #refuse(pairing: Pairing): void {
+    if (pairing.state === "authorized") throw new Refusal(409, "conflict", "It is confirmed");
+    pairing.state = "refused";
+  }
+
+  /** A restart voids what was not confirmed. */
+  forgetPairings(): void {
+    this.#pairings.clear();
   }
 
   #challenge(publicKey: string, origin: string): { challenge: string; expiresAt: number } {

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
 import * as c from "../src/crypto/index.ts";
-import { AgentSession, PairingAgent } from "./fake-agent.ts";
+import { AgentSession } from "./fake-agent.ts";
+import { PairingAgent } from "./fake-pairing.ts";
 import { FakeRelay } from "./fake-relay.ts";
 import { writeQrVideo } from "./qr-video.ts";
 
@@ -37,7 +38,9 @@ async function browser(camera?: string): Promise<{ context: BrowserContext; prof
 
 function watch(page: Page): void {
   page.on("console", (message) => {
-    if (message.type() === "error" && !/ERR_CONNECTION_REFUSED|WebSocket connection/.test(message.text())) problems.push(`console: ${message.text()}`);
+    // A sign-in of a new device begins with a conflict, that of a key without an account ends with a not-found.
+    const expected = /ERR_CONNECTION_REFUSED|WebSocket connection/.test(message.text()) || (/status of (409|404)/.test(message.text()) && /\/v1\/auth$/.test(message.location().url));
+    if (message.type() === "error" && !expected) problems.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page: ${error.message}`));
 }
@@ -93,17 +96,25 @@ try {
   await shoot(page, "pair-link");
   await machine.request();
   await page.goto(machine.link);
-  await id("pair-approve").waitFor();
+  await id("pair-opened").waitFor();
   if (page.url().includes("#")) problems.push(`the link's secret is still in the address bar: ${page.url()}`);
+  if ((await machine.status()).status !== "pending") problems.push("a link that was only opened changed something");
+  await shoot(page, "pair-opened");
+  await id("pair-opened-yes").click();
+  await id("pair-begin").waitFor();
   await shoot(page, "pair-request");
-  await id("pair-approve").click();
-  await id("pair-code").waitFor();
-  const code = (await id("pair-code").innerText()).replace(/\s+/g, " ").trim();
-  const answer = await machine.poll();
-  if (answer === null || answer.code !== code) problems.push(`codes differ: ${code} and ${answer?.code}`);
-  await shoot(page, "pair-code");
-
-  const credentials = { origin: relay.origin, token: answer?.token ?? "", accountId: answer?.answer.accountId ?? "", contentPublicKey: answer?.answer.contentPublicKey ?? c.randomBytes(32), accountKey: answer?.answer.publicKey ?? c.randomBytes(32), device: machine.device };
+  await id("pair-begin").click();
+  await machine.reveal();
+  await id("pair-for-terminal").waitFor();
+  const there = await machine.typed((await id("pair-for-terminal").innerText()).replace(/\s+/g, ""));
+  if (there === null) problems.push("the terminal's digits differ");
+  await shoot(page, "pair-digits");
+  await id("pair-digits").fill(there ?? "");
+  await shoot(page, "pair-digits-typed", ["phone"]);
+  await id("pair-confirm").click();
+  await id("pair-paired").waitFor();
+  await shoot(page, "pair-paired");
+  const credentials = await machine.finish();
   const main = await AgentSession.create(credentials, { summary: "Stop double charges on webhook retry" });
   agents.push(main);
   await id("pair-open-session").click();
@@ -278,8 +289,23 @@ try {
   const forged = new PairingAgent(relay.origin, "build-02");
   await forged.request((body) => (body.device.publicKey = c.toBase64(c.randomBytes(32))));
   await page.goto(forged.link);
-  await id("pair-refused").waitFor();
-  await shoot(page, "pair-refused", ["desktop"]);
+  await id("pair-opened-yes").click();
+  await id("pair-over").waitFor();
+  await shoot(page, "pair-changed", ["desktop"]);
+  // Digits that were sent by somebody, or mistyped.
+  const mistyped = new PairingAgent(relay.origin, "build-05");
+  await mistyped.request();
+  await id("pair-again").click();
+  await id("pair-link-input").fill(mistyped.link);
+  await id("pair-continue").click();
+  await id("pair-begin").click();
+  await mistyped.reveal();
+  const wrong = ((Number((await mistyped.code()).fromTerminal.join("")) + 1) % 1_000_000).toString().padStart(6, "0");
+  await id("pair-digits").fill(wrong);
+  await id("pair-confirm").click();
+  await page.locator("[data-testid=pair-over-why][data-why=wrong-digits]").waitFor();
+  await mistyped.statusWhen("refused");
+  await shoot(page, "pair-wrong-digits");
   await page.goto(`${relay.origin}/settings`);
   await id("show-key").waitFor();
   await shoot(page, "settings");
@@ -308,15 +334,37 @@ try {
   await other.getByTestId("have-key").click();
   await other.getByTestId("sign-in-input").fill(key.toLowerCase().replaceAll("-", " "));
   await other.getByTestId("sign-in-submit").click();
+  await other.getByTestId("first-look").waitFor();
+  await shoot(other, "first-look");
+  await other.getByTestId("first-look-ok").click();
   // The link that was opened first is kept through signing in.
-  await other.getByTestId("pair-approve").waitFor();
+  await other.getByTestId("pair-opened-yes").click();
+  await other.getByTestId("pair-begin").waitFor();
   if ((await other.getByTestId("pair-name").innerText()) !== "build-04" || other.url().includes("#")) problems.push("a link opened before signing in was not kept, or not scrubbed");
   await other.getByTestId("pair-decline").click();
   await other.getByTestId("session-row").first().waitFor();
   await other.getByTestId("pair-machine").click();
   await other.getByTestId("pair-camera").click();
-  await other.getByTestId("pair-approve").waitFor();
+  await other.getByTestId("pair-begin").waitFor();
   if ((await other.getByTestId("pair-name").innerText()) !== "build-03") problems.push("camera: another machine");
+
+  // The first browser says that a device was added elsewhere; then the relay leaves it out.
+  await page.goto(`${relay.origin}/devices`);
+  await id("devices-announced").waitFor();
+  await id("new-device").waitFor();
+  await shoot(page, "devices-announced");
+  await id("devices-acknowledge").click();
+  await id("devices-announced").waitFor({ state: "detached" });
+  relay.tamperChain = (statements) => statements.slice(0, 2);
+  await page.reload();
+  await id("devices-lacking").waitFor();
+  await shoot(page, "devices-lacking");
+  relay.tamperChain = null;
+  await id("devices-take-over").click();
+  await id("devices-lacking").waitFor({ state: "detached" });
+  await page.goto(`${relay.origin}/log`);
+  await id("log-acknowledge").click();
+  await id("log-acknowledged").waitFor();
 
   // Over plain HTTP from elsewhere: an explanation instead of a failure.
   await other.goto(relay.origin.replace("127.0.0.1", "elsewhere.test"));
@@ -354,6 +402,12 @@ try {
   await id("farewell-done").click();
   await id("new-identity").waitFor();
 
+  // The key of it opens nothing any more, and makes nothing by itself.
+  await id("have-key").click();
+  await id("sign-in-input").fill(key);
+  await id("sign-in-submit").click();
+  await id("sign-in-problem").waitFor();
+  await shoot(page, "no-account");
 } catch (error) {
   await page.screenshot({ path: join(out, "failure.png") }).catch(() => undefined);
   problems.push(String(error));

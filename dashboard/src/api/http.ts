@@ -42,7 +42,7 @@ export class Api {
     this.#fetch = fetcher;
   }
 
-  async #call<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+  async #call<T>(method: string, path: string, body?: unknown, more: RequestInit = {}): Promise<Answer<T>> {
     const headers: Record<string, string> = { "X-Consortium-Client": "web/0.1.0" };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (this.token !== null) headers["Authorization"] = `Bearer ${this.token}`;
@@ -55,6 +55,7 @@ export class Api {
         cache: "no-store",
         credentials: "omit",
         signal: AbortSignal.timeout(timeoutMs),
+        ...more,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       text = await response.text();
@@ -146,8 +147,19 @@ export class Api {
     return (await this.#call<PairingStatus>("GET", `/v1/auth/request/status?publicKey=${encodeURIComponent(publicKey)}`)).body;
   }
 
-  async approvePairing(body: { publicKey: string; response: string; sealedName: string }): Promise<void> {
-    await this.#call("POST", "/v1/auth/response", body);
+  /** The first answer of a request stays: `conflict` when somebody else's is there. */
+  async answerPairing(publicKey: string, response: string): Promise<void> {
+    await this.#call("POST", "/v1/auth/response", { publicKey, response });
+  }
+
+  /** Without a statement where the chain names the device already. */
+  async confirmPairing(publicKey: string, statement: Uint8Array | null): Promise<void> {
+    await this.#call("POST", "/v1/auth/confirm", { publicKey, ...(statement === null ? {} : { statement: toBase64(statement) }) });
+  }
+
+  /** Also from a page that is being closed. */
+  async refusePairing(publicKey: string): Promise<void> {
+    await this.#call("POST", "/v1/auth/refuse", { publicKey }, { keepalive: true });
   }
 }
 

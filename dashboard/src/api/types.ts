@@ -1,5 +1,5 @@
 // What travels between relay and dashboard (wire contract A, B). Values of sealed fields are opaque here.
-import type { WireRecord } from "../crypto/index.ts";
+import type { PairingRequest, WireRecord } from "../crypto/index.ts";
 
 export interface WireSession {
   id: string;
@@ -114,12 +114,20 @@ export interface ErrorAck {
 
 export type RpcAnswer = { ok: true; result: string } | { ok: false; error: string; code?: string; retry?: false | number };
 
-export interface PairingStatus {
-  status: "not_found" | "pending" | "authorized";
-  sealed?: boolean;
-  device?: { publicKey: string; kind: "agent" | "browser"; sealedName: string };
-  mac?: string;
+interface PairingPending {
+  device: PairingRequest["device"];
+  commit: string;
+  signature: string;
+  mac: string;
 }
+
+export type PairingStatus =
+  | { status: "not_found" }
+  | { status: "refused" }
+  | ({ status: "pending" } & PairingPending)
+  | ({ status: "answered"; response: string } & PairingPending)
+  | ({ status: "revealed"; response: string; nonce: string } & PairingPending)
+  | { status: "authorized"; statements: string[] };
 
 /** Who signs the log's checkpoints and receipts. */
 export interface LogKey {

@@ -6,7 +6,6 @@ export * from "./bundle.ts";
 export * from "./bytes.ts";
 export * from "./chain.ts";
 export * from "./checkpoint.ts";
-export * from "./datakey.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
 export * from "./hash.ts";

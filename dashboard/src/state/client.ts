@@ -6,10 +6,8 @@ import type { Position, Update, UpdateBody } from "../api/types.ts";
 import {
   type AccountKeys,
   accountFromSecret,
-  approveRequest,
   type Bytes,
   checkChallenge,
-  type Comparison,
   CryptoError,
   fromBase64,
   DeviceChain,
@@ -25,7 +23,6 @@ import {
   signKeyPair,
   type Standing,
   toBase64,
-  type VerifiedRequest,
 } from "../crypto/index.ts";
 import { AgentCalls, RpcError } from "./agentcall.ts";
 import { Catalog, type Lists } from "./catalog.ts";
@@ -33,10 +30,11 @@ import { Clocks } from "./clocks.ts";
 import type { Database } from "./database.ts";
 import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
 import { type Device, DeviceBook } from "./devicebook.ts";
+import type { Clock } from "./elapsed.ts";
 import { LogMemory } from "./logmemory.ts";
 import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
-import { checkPairing, type PairingCheck } from "./pairing.ts";
+import { PairingRun } from "./pairing.ts";
 import { noteAccount, Seen } from "./seen.ts";
 import type { SessionModel } from "./session.ts";
 import { coalesced, Signal } from "./signal.ts";
@@ -64,6 +62,9 @@ export interface ClientDeps {
   readonly isOnline?: () => boolean;
   /** Between two checks of the log while entries flow. */
   readonly watchIntervalMs?: number;
+  /** Between two looks at a pairing. */
+  readonly pairingPollMs?: number;
+  readonly clock?: Clock;
 }
 
 /** Who signed a prompt or an answer. */
@@ -785,16 +786,17 @@ export class Client {
     this.firstLook.set(false);
   }
 
-  /** Looks at the request a pairing link names, and proves that it is the link's. Throws CryptoError for a bad link, ApiError. */
-  checkPairing(linkText: string): Promise<PairingCheck> {
-    return checkPairing(this.api, linkText);
-  }
-
-  async approvePairing(request: VerifiedRequest): Promise<Comparison> {
-    const identity = this.identity.get() as Identity;
-    const approval = await approveRequest(request, this.#keys as AccountKeys, signKeyPair(identity.deviceSeed).publicKey, this.#accountId as string);
-    await this.api.approvePairing(approval.body);
-    return approval.code;
+  /** Begins to pair the machine that made this link: looks at its request. Throws CryptoError for a bad link. */
+  pair(linkText: string): PairingRun {
+    const { clock, pairingPollMs: pollMs } = this.#deps;
+    return new PairingRun(linkText, {
+      api: this.api,
+      book: this.book.get() as DeviceBook,
+      seen: this.#seen as Seen,
+      keys: this.#keys as AccountKeys,
+      ...(clock === undefined ? {} : { clock }),
+      ...(pollMs === undefined ? {} : { pollMs }),
+    });
   }
 
   async loadDraft(sid: string): Promise<string> {

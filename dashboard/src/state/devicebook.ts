@@ -135,7 +135,15 @@ export class DeviceBook {
     const { seen } = this.#deps;
     const done = () => seen.posting.filter((statement) => this.#chain.does(parseStatement(statement)));
     await seen.posted(done());
-    for (const statement of seen.posting) await this.append(parseStatement(statement));
+    for (const statement of seen.posting) {
+      try {
+        await this.append(parseStatement(statement));
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.retry !== false || error.code === "unauthorized" || error.code === "revoked") throw error;
+        // Refused for good: from now on it is what the relay lacks.
+        await seen.posted([statement]);
+      }
+    }
     await seen.posted(done());
   }
 
@@ -192,6 +200,11 @@ export class DeviceBook {
 
   /** Signs what follows the relay's chain and appends it; again when the chain went on meanwhile. Throws ApiError, CryptoError. */
   async append(what: Pick<DeviceStatement, "action" | "device" | "kind" | "sealedName">): Promise<void> {
+    const found = this.#deps.seen.devices.find(what.device);
+    if (what.action === "revoke" && found !== undefined && this.#chain.find(what.device) === undefined) {
+      // Where the relay's chain lacks the device, it is named there first: only what was added can be revoked.
+      await this.append({ action: "add", device: found.key, kind: found.kind, sealedName: found.sealedName });
+    }
     await this.#settle(what, (statement) => this.#post([statement]));
   }
 
@@ -244,9 +257,19 @@ export class DeviceBook {
   async revoke(key: Uint8Array): Promise<void> {
     const found = this.#deps.seen.devices.find(key);
     if (found === undefined) throw new Error("No such device.");
-    // Where the relay's chain lacks the device, it is named there first: only what was added can be revoked.
-    if (this.#chain.find(key) === undefined) await this.append({ action: "add", device: found.key, kind: found.kind, sealedName: found.sealedName });
     await this.append({ action: "revoke", device: found.key, kind: found.kind, sealedName: new Uint8Array() });
+  }
+
+  /** Revokes a device that was signed for and then not taken: both statements are on disk before either is sent. Throws ApiError, CryptoError. */
+  async disown(key: Uint8Array): Promise<void> {
+    const { seen, keys, now } = this.#deps;
+    const found = seen.devices.find(key);
+    if (found === undefined || found.revokedAt !== null) return;
+    const branch = DeviceChain.read(seen.accountId, keys.publicKey, this.#chain.statements, seen.devices).chain;
+    const { kind, sealedName } = found;
+    if (branch.find(key) === undefined) branch.append(await seen.sign(branch, keys.secret, { action: "add", device: found.key, kind, time: now(), sealedName }));
+    await seen.sign(branch, keys.secret, { action: "revoke", device: found.key, kind, time: now(), sealedName: new Uint8Array() });
+    await this.read();
   }
 
   /** On a person's word: appends to the relay's chain what it lacks, the additions first. */
