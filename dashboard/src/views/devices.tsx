@@ -81,9 +81,13 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
             <p>{error} What this browser knows of them is shown.</p>
           </Note>
         )}
-        {book !== null && <Lacking book={book} say={say} />}
-        {book !== null && <Returned book={book} />}
-        {book !== null && <Announced book={book} onRevoke={setRevoking} />}
+        {book !== null && (
+          <div className="notes">
+            <Lacking book={book} say={say} />
+            <Returned book={book} />
+            <Announced book={book} onRevoke={setRevoking} />
+          </div>
+        )}
         {kinds.map(({ kind, title, what, none }) => {
           const found = devices.filter((device) => device.stated && device.kind === kind);
           return (
@@ -195,13 +199,11 @@ function Lacking({ book, say }: { book: DeviceBook; say(message: string): void }
   return (
     <Note tone="bad" icon={<AlertIcon className="i" />} title="The relay's list leaves out what this browser has seen" testId="devices-lacking">
       <p>It does not say:</p>
-      <ul className="mid">
-        {lacking.map((change, i) => (
-          <li key={i} data-testid="devices-lacking-change">
-            {changeInWords({ ...change, name: change.name === null ? null : plainName(change.name) })}, {fullTime(change.at)}
-          </li>
-        ))}
-      </ul>
+      {lacking.map((change, i) => (
+        <p key={i} data-testid="devices-lacking-change">
+          – {changeInWords({ ...change, name: change.name === null ? null : plainName(change.name) })}, {fullTime(change.at)}
+        </p>
+      ))}
       <p>
         Here it counts all the same. This happens when the relay was set back to an older copy and devices were added since; or when somebody wants a revoked device back. If you do not know why, ask whoever runs the relay
         before you go on.

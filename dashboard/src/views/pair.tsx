@@ -207,7 +207,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
               <dt>Will be able to</dt>
               <dd>start sessions, and read those it runs; not the others</dd>
               <dt>Before that</dt>
-              <dd>you type three and three digits there, and three and three here</dd>
+              <dd>you type six digits there, and six others here</dd>
             </dl>
             {state.error !== null && (
               <p className="bad formerror" role="alert">
@@ -318,7 +318,7 @@ function Digits({ run, forTerminal, machine, clock }: { run: PairingRun; forTerm
       <h1 className="title">Now at the terminal of {machine}</h1>
       <ol className="pairsteps">
         <li>
-          <p className="lead">Type these digits there.</p>
+          <p className="lead">Type these digits there. Give them to nobody.</p>
           <p className="sas half" data-testid="pair-for-terminal" aria-label={`Digits for the terminal: ${forTerminal.join(" ")}`}>
             {forTerminal.map((group, i) => (
               <span key={i}>{group}</span>

@@ -155,13 +155,15 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
             />
           </label>
           {decision !== null && (
-            <Undecided
-              {...decision}
-              host={host}
-              busy={busy}
-              onEmpty={() => void enter(decision.secret, { create: true, acceptOther: true })}
-              onOther={() => void enter(decision.secret, { acceptOther: true })}
-            />
+            <div className="gaptop">
+              <Undecided
+                {...decision}
+                host={host}
+                busy={busy}
+                onEmpty={() => void enter(decision.secret, { create: true, acceptOther: true })}
+                onOther={() => void enter(decision.secret, { acceptOther: true })}
+              />
+            </div>
           )}
           <div className="btnrow">
             <button type="submit" className="b main big" disabled={busy || text.trim() === ""} data-testid="sign-in-submit">
@@ -201,7 +203,7 @@ function Undecided({ problem, text, host, busy, onEmpty, onOther }: { problem: S
     <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title={titles[problem]} testId="sign-in-problem">
       <p>
         {problem === "no-account"
-          ? `${host} knows no account of it. Look whether the address and every letter of the key are right. Nothing was made and nothing was sent.`
+          ? `${host} knows no account of it. Look whether the address and every letter of the key are right. Nothing was made.`
           : `${text} If you do not know why, ask whoever runs the relay first.`}
       </p>
       <div className="acts">
