@@ -125,3 +125,19 @@ it("which account a key opened, and which were deleted, is known without an acco
   await noteAccount(database, account.publicKey, (known) => ({ accountId: null, deleted: [...known.deleted, accountId] }));
   expect(await knownAccount(await Database.open(factory), account.publicKey)).toEqual({ accountId: null, deleted: [accountId] });
 });
+
+it("what is on its way when everything is wiped does not come after it", async () => {
+  const database = await Database.open(factory);
+  const before = database.untilWiped();
+  const seen = await Seen.open(before, accountId, account.publicKey);
+  const wiped = database.clear();
+  await seen.counts.sawState("s1", 4, "aa");
+  await seen.log.pin("log", "key", 1);
+  await before.put("notes", "late", 1);
+  await wiped;
+  for (const store of ["seen", "notes"] as const) expect(await database.all(store)).toEqual([]);
+  // Whoever signs in next writes as ever.
+  await database.put("notes", "root", 1);
+  await database.untilWiped().put("notes", "next", 1);
+  expect(await database.all("notes")).toHaveLength(2);
+});

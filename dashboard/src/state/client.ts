@@ -102,6 +102,8 @@ export class Client {
   readonly api: Api;
   #deps: ClientDeps;
   #now: () => number;
+  /** Where what belongs to this sign-in is kept. */
+  #kept: Database;
   #vault: Vault | null = null;
   #keys: AccountKeys | null = null;
   #accountId: string | null = null;
@@ -133,9 +135,13 @@ export class Client {
     this.#deps = deps;
     this.#now = deps.now ?? Date.now;
     this.api = new Api(deps.origin, deps.fetch);
+    this.#kept = deps.database.untilWiped();
+    const kept = () => this.#kept;
     this.#catalog = new Catalog({
       api: this.api,
-      database: deps.database,
+      get database() {
+        return kept();
+      },
       now: this.#now,
       log: () => this.#log,
       shown: (message) => this.watch.get().shows(message),
@@ -165,7 +171,7 @@ export class Client {
 
   /** Reads what this browser keeps and, if it is signed in, connects. */
   async start(): Promise<void> {
-    this.#vault = await Vault.open(this.#deps.database);
+    this.#vault = await Vault.open(this.#deps.database.untilWiped());
     let identity: Identity | null = null;
     try {
       identity = await this.#vault.load();
@@ -187,7 +193,7 @@ export class Client {
 
   /** Signs in with an account secret, and makes an account only where `choice` says so. Throws SignInError, ApiError, CryptoError. */
   async signIn(secret: Bytes, keyConfirmed: boolean, choice: Pick<SignInChoice, "create" | "acceptOther"> = {}): Promise<void> {
-    const vault = (this.#vault ??= await Vault.open(this.#deps.database));
+    const vault = (this.#vault ??= await Vault.open(this.#deps.database.untilWiped()));
     const known = this.identity.get();
     // A key that was revoked never comes back; one of an attempt that was not answered may be in the chain already.
     const same = known !== null && equalBytes(known.secret, secret) && (this.phase.get() !== "revoked" || known.login === null);
@@ -296,7 +302,8 @@ export class Client {
     const login = identity.login as NonNullable<Identity["login"]>;
     this.#accountId = login.accountId;
     this.api.token = login.token;
-    const seen = await Seen.open(this.#deps.database, login.accountId, (this.#keys as AccountKeys).publicKey);
+    this.#kept = this.#deps.database.untilWiped();
+    const seen = await Seen.open(this.#kept, login.accountId, (this.#keys as AccountKeys).publicKey);
     this.#seen = seen;
     const watch = this.#watchFor(login.accountId, seen.log);
     await watch.load();
@@ -325,7 +332,7 @@ export class Client {
     this.revision.set(this.#highest);
     const device = signKeyPair(identity.deviceSeed);
     this.#device = device;
-    this.#clocks = await Clocks.open(this.#deps.database, login.accountId);
+    this.#clocks = await Clocks.open(this.#kept, login.accountId);
     this.#calls = new AgentCalls({
       socket: () => (this.#connected ? this.#socket : null),
       accountId: login.accountId,
@@ -339,7 +346,7 @@ export class Client {
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });
     this.#outbox = new Outbox({
-      database: this.#deps.database,
+      database: this.#kept,
       vault: this.#vault as Vault,
       accountId: login.accountId,
       now: this.#now,
@@ -736,12 +743,12 @@ export class Client {
     const answer = await this.api.deleteSession(sid, signDeletion(accountId, sid, this.#device as KeyPair));
     await this.#catalog.forget(sid);
     const certificate = await certifyWatched({ about: "session", id: sid, accountId, title, at: this.#now() }, answer, this.watch.get());
-    await this.#deps.database.put("notes", `receipt:${accountId}:${sid}`, certificate);
+    await this.#kept.put("notes", `receipt:${accountId}:${sid}`, certificate);
     return certificate;
   }
 
   async receipt(sid: string): Promise<Certificate | null> {
-    return (await this.#deps.database.get<Certificate>("notes", `receipt:${this.#accountId}:${sid}`)) ?? null;
+    return (await this.#kept.get<Certificate>("notes", `receipt:${this.#accountId}:${sid}`)) ?? null;
   }
 
   /** Destroys every key of the account at the relay, then forgets everything here. Throws ApiError, CryptoError: then nothing was wiped. */
@@ -800,7 +807,7 @@ export class Client {
   }
 
   async loadDraft(sid: string): Promise<string> {
-    const sealed = await this.#deps.database.get<Sealed>("notes", `draft:${sid}`);
+    const sealed = await this.#kept.get<Sealed>("notes", `draft:${sid}`);
     if (sealed === undefined || this.#vault === null) return "";
     try {
       return await this.#vault.open(sealed);
@@ -811,8 +818,8 @@ export class Client {
 
   async saveDraft(sid: string, text: string): Promise<void> {
     if (this.#vault === null) return;
-    if (text === "") await this.#deps.database.delete("notes", `draft:${sid}`);
-    else await this.#deps.database.put("notes", `draft:${sid}`, await this.#vault.seal(text));
+    if (text === "") await this.#kept.delete("notes", `draft:${sid}`);
+    else await this.#kept.put("notes", `draft:${sid}`, await this.#vault.seal(text));
   }
 }
 

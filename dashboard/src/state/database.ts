@@ -7,9 +7,23 @@ const version = 2;
 
 export class Database {
   #db: IDBDatabase;
+  /** How often everything was wiped: shared by all that were made of one another. */
+  #wipes: { count: number };
+  #since: number;
 
-  private constructor(db: IDBDatabase) {
+  private constructor(db: IDBDatabase, wipes = { count: 0 }) {
     this.#db = db;
+    this.#wipes = wipes;
+    this.#since = wipes.count;
+  }
+
+  /** The same, until everything is wiped: what is written through it from then on is dropped. For what belongs to one sign-in. */
+  untilWiped(): Database {
+    return new Database(this.#db, this.#wipes);
+  }
+
+  get #wiped(): boolean {
+    return this.#since !== this.#wipes.count;
   }
 
   static open(factory: IDBFactory = globalThis.indexedDB, name = "consortium"): Promise<Database> {
@@ -47,7 +61,8 @@ export class Database {
     });
   }
 
-  put(store: StoreName, key: string, value: unknown): Promise<void> {
+  async put(store: StoreName, key: string, value: unknown): Promise<void> {
+    if (this.#wiped) return;
     return this.#run(store, "readwrite", (objects) => {
       objects.put(value, key);
     });
@@ -73,7 +88,8 @@ export class Database {
   }
 
   /** Reads, changes and writes in one transaction; `undefined` deletes. Returns what is there afterwards. */
-  update<T>(store: StoreName, key: string, change: (value: T | undefined) => T | undefined): Promise<T | undefined> {
+  async update<T>(store: StoreName, key: string, change: (value: T | undefined) => T | undefined): Promise<T | undefined> {
+    if (this.#wiped) return change(undefined);
     return this.#run(store, "readwrite", (objects, done) => {
       const request = objects.get(key);
       request.onsuccess = () => {
@@ -85,7 +101,10 @@ export class Database {
     });
   }
 
+  /** Wipes everything, and for good: what is on its way through untilWiped() does not come after it. */
   async clear(): Promise<void> {
+    this.#wipes.count += 1;
+    this.#since = this.#wipes.count;
     for (const store of stores) {
       await this.#run<void>(store, "readwrite", (objects) => {
         objects.clear();
