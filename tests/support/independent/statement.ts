@@ -154,7 +154,11 @@ export class DeviceSet {
   devices(): Known[] {
     const all = new Map<string, Known>();
     for (const { devices } of this.branches) {
-      for (const [key, known] of devices) all.set(key, { ...known, revoked: known.revoked || all.get(key)?.revoked === true });
+      for (const [key, known] of devices) {
+        const before = all.get(key) ?? known;
+        // Branches that add it as different kinds are no client's work: the lower kind counts, whichever was seen first.
+        all.set(key, { ...known, kind: Math.min(known.kind, before.kind), revoked: known.revoked || before.revoked });
+      }
     }
     return [...all.values()].sort((a, b) => a.key.compare(b.key));
   }
