@@ -191,7 +191,7 @@ describe("records", () => {
       expect(await accepted({ ...record, path: [...record.path, record.headerKey] })).toBe(false);
       expect(await accepted(record, { ...checkpoint, size: record.index })).toBe(false);
     }
-  });
+  }, 60_000);
 
   it("takes a body away only together with its commitment", async () => {
     const said = given.records.find(({ content }) => content !== null) as RecordVectors["records"][number];

@@ -4,6 +4,7 @@ import { act, cleanup, fireEvent, render, screen } from "@testing-library/react"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
+import { HeldPrompts } from "../src/components/held.tsx";
 import { Markdown } from "../src/components/markdown.tsx";
 import { ReceiptCard } from "../src/components/receipt.tsx";
 import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
@@ -377,7 +378,7 @@ const signers: Record<string, Signer> = {
 const context: RowContext = {
   cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), held: new Map(), reachable: true,
   signer: (device) => signers[device] ?? { name: null, standing: "unknown", kind: null, isThis: false },
-  onUnsend: () => undefined, onRetry: () => undefined, onHeld: vi.fn(), onTakeBack: vi.fn(),
+  onUnsend: () => undefined, onRetry: () => undefined, onTakeBack: vi.fn(),
 };
 
 describe("rows", () => {
@@ -416,14 +417,19 @@ describe("rows", () => {
   });
 
   it("say why a prompt is held, and let a person decide; one that is not taken yet can be taken back", () => {
-    const held = new Map([["b1", { id: "b1", from: "f", n: 3, why: "unseen" }]]);
+    const one = { id: "b1", from: "f", n: 3, why: "unseen" };
+    const held = new Map([["b1", one]]);
     const { unmount } = show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={{ ...context, held }} />);
     expect(by("entry").textContent).toContain("held: Claude had said more by then than its writer had seen");
     expect(by("tally").dataset["strokes"]).toBe("2");
+    unmount();
+    const onHeld = vi.fn();
+    const list = show(fakeClient(), <HeldPrompts held={[one]} textOf={() => "Deploy \u202eit"} onHeld={onHeld} />);
+    expect(by("held").textContent).toContain("Deploy U+202EitNot run: Claude had said more");
     fireEvent.click(by("held-run"));
     fireEvent.click(by("held-drop"));
-    expect(vi.mocked(context.onHeld).mock.calls).toEqual([["b1", true], ["b1", false]]);
-    unmount();
+    expect(onHeld.mock.calls).toEqual([["b1", true], ["b1", false]]);
+    list.unmount();
     show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={context} />);
     fireEvent.click(by("take-back"));
     expect(context.onTakeBack).toHaveBeenCalledTimes(1);

@@ -1,6 +1,7 @@
 // The rows of a conversation. Each is memoised: a row changes only when what it shows changes.
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
+import { plainly } from "../state/ask.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signer } from "../state/client.ts";
 import type { HeldPrompt } from "../state/sessionfields.ts";
@@ -9,6 +10,7 @@ import { describeTool, firstLine } from "../state/tools.ts";
 import { type AnsweredAsk, type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
 import { Note } from "./basics.tsx";
 import { duration, fullTime, time } from "./format.ts";
+import { heldWords } from "./held.tsx";
 import { useEntryProof } from "./hooks.ts";
 import { LogNumber, Tally } from "./marks.tsx";
 import { GrowingMarkdown, Markdown } from "./markdown.tsx";
@@ -28,7 +30,6 @@ export interface RowContext {
   signer(device: string): Signer;
   onUnsend(localId: string): void;
   onRetry(localId: string): void;
-  onHeld(id: string, run: boolean): void;
   onTakeBack(row: PromptRow): void;
 }
 
@@ -76,22 +77,6 @@ function Fold({ className, line, children, testId }: { className: string; line: 
       {open && children()}
     </details>
   );
-}
-
-/** Why the agent does not run a prompt without being asked. */
-export function heldWords(why: string): string {
-  switch (why) {
-    case "device":
-      return "the machine does not know the device that wrote it";
-    case "until":
-      return "it came later than it was good for";
-    case "stopped":
-      return "it was written before the turn was stopped";
-    case "unseen":
-      return "Claude had said more by then than its writer had seen";
-    default:
-      return "the machine wants your word for it";
-  }
 }
 
 /** Who wrote a prompt, by the signature on it. */
@@ -149,7 +134,6 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
                 </button>
               </>
             )}
-            {held !== undefined && context.reachable && <HeldActs id={held.id} onHeld={context.onHeld} />}
             {state === "stored" && row.number !== null && context.reachable && (
               <button type="button" className="b bare small" data-testid="take-back" onClick={() => context.onTakeBack(row)}>
                 Take back
@@ -168,19 +152,6 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
     </Entry>
   );
 });
-
-export function HeldActs({ id, onHeld }: { id: string; onHeld: RowContext["onHeld"] }): ReactElement {
-  return (
-    <>
-      <button type="button" className="b bare small" data-testid="held-run" onClick={() => onHeld(id, true)}>
-        Run it now
-      </button>
-      <button type="button" className="b bare small" data-testid="held-drop" onClick={() => onHeld(id, false)}>
-        Take back
-      </button>
-    </>
-  );
-}
 type Partial_<K extends string> = { readonly [key in K]?: string };
 
 function Thinking({ row }: { row: ThinkingRow }): ReactElement {
@@ -227,10 +198,10 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
           <Icon className={bad ? "i bad" : "i"} />
           <span className="v">{line.verb}</span>
           {line.isPath === true ? (
-            <Path path={line.object} className="o" />
+            <Path path={plainly(line.object)} className="o" />
           ) : (
-            <span className={`o trunc ${line.spoken === true ? "say" : ""}`} title={line.object}>
-              {line.object}
+            <span className={`o trunc ${line.spoken === true ? "say" : ""}`} title={plainly(line.object)}>
+              {plainly(line.object)}
             </span>
           )}
           {waiting || childWaits ? (

@@ -16,6 +16,7 @@ export function shapeOf(session: SessionSummary): Shape {
 }
 
 export function statusWord(session: SessionSummary): string {
+  if (session.readOnly !== null) return "for reading only";
   switch (shapeOf(session)) {
     case "needs-you":
       return "needs you";
@@ -34,7 +35,7 @@ export function statusWord(session: SessionSummary): string {
 
 /** The second line of a row. */
 export function lineOf(session: SessionSummary): string {
-  if (session.status === "offline" && !session.ended && !session.archived && session.problem === null) {
+  if (session.status === "offline" && !session.ended && !session.archived && session.problem === null && session.readOnly === null) {
     return `Unknown since ${time(session.activeAt)}${session.line === "" ? "" : `. ${session.line}`}`;
   }
   return session.line;

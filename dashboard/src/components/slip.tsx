@@ -2,7 +2,7 @@
 // all of it was in view.
 import { type ReactElement, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
 import { NotKnown } from "../state/agentcall.ts";
-import { type Ask, type Grant, modeWords, type Verdict, verdictOf } from "../state/ask.ts";
+import { type Ask, type Grant, modeWords, plainly, type Verdict, verdictOf } from "../state/ask.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { baseName, countChanges, describeTool, diffOfInput, type Question, questionsOf } from "../state/tools.ts";
 import { record, string } from "../state/transcript.ts";
@@ -22,7 +22,11 @@ interface Props {
   onAnswered?(): void;
 }
 
-export function headline({ ask }: PermissionRequest): string {
+export function headline(request: PermissionRequest): string {
+  return plainly(headlineOf(request));
+}
+
+function headlineOf({ ask }: PermissionRequest): string {
   if (ask === null) return "A question that is not here yet";
   switch (ask.tool) {
     case "Bash":
@@ -103,7 +107,7 @@ function Changes({ ask }: { ask: Ask }): ReactElement {
 }
 
 /** Everything of the question, and nothing that it does not say. */
-function Contents({ ask, session }: { ask: Ask; session: SessionSummary }): ReactElement {
+function Contents({ ask, session, choosing }: { ask: Ask; session: SessionSummary; choosing: boolean }): ReactElement {
   if (!ask.exact) {
     return (
       <>
@@ -154,7 +158,7 @@ function Contents({ ask, session }: { ask: Ask; session: SessionSummary }): Reac
         )}
       </dl>
       <Values of={ask.others} />
-      {ask.grants.length > 0 && (
+      {ask.grants.length > 0 && !choosing && (
         <div className="slip-part grants" data-testid="slip-grants">
           <p className="dim small">Allowing it once lets this one call pass. You could also let pass from now on:</p>
           <ol>
@@ -310,8 +314,8 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   } else if (step === "session" || step === "always") {
     acts = (
       <>
-        <fieldset className="slip-part pick grants">
-          <legend className="mid small">{step === "session" ? "Let pass until the session ends:" : "Let pass always:"}</legend>
+        <fieldset className="slip-part grants">
+          <legend className="mid small">Besides this call, let pass:</legend>
           {group(step).map((grant) => (
             <label key={grant.index}>
               <input
@@ -397,6 +401,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
       data-request={request.id}
       data-tool={ask?.tool}
       data-armed={mayAllow}
+      data-awake={awake}
       data-phase={phase}
       ref={box}
       tabIndex={-1}
@@ -415,7 +420,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
       {ask !== null && (
         <div className="sliproll" ref={reading.box} onScroll={reading.onScroll} tabIndex={0} role="group" aria-label="What is asked" data-testid="slip-contents">
           <div>
-            <Contents ask={ask} session={session} />
+            <Contents ask={ask} session={session} choosing={step === "session" || step === "always"} />
           </div>
         </div>
       )}

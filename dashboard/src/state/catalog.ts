@@ -19,8 +19,6 @@ export interface Machine {
   readonly host: string | null;
   /** Its device was revoked: it is shown as a former one. */
   readonly former: boolean;
-  /** The relay lies about it: in words. */
-  readonly alarm: string | null;
   readonly active: boolean;
   readonly activeAt: number;
 }
@@ -175,6 +173,7 @@ export class Catalog {
         content: owner.content,
         seen: owner.seen,
         readChain: () => owner.readChain(),
+        lies: (words) => owner.lies(words),
         nameOf: (device) => owner.nameOf(device),
         now: this.#deps.now,
         fetchMessages: (sid, page, limit) => this.#deps.api.messages(sid, page, limit),
@@ -232,10 +231,10 @@ export class Catalog {
   async #addMachine(wire: WireMachine): Promise<void> {
     const owner = this.#owner;
     if (owner === null) return;
-    const { held, alarm } = await findKey(wire.dataEncryptionKey, "machine", wire.id, owner);
+    const { held } = await findKey(wire.dataEncryptionKey, "machine", wire.id, owner);
     if (held !== null) this.#machineKeys.set(wire.id, held);
     const host = await this.#machineHost(wire.id, wire.metadata);
-    this.#machines.set(wire.id, { id: wire.id, ...this.#machineDevice(wire.id), host, alarm, active: wire.active, activeAt: wire.activeAt });
+    this.#machines.set(wire.id, { id: wire.id, ...this.#machineDevice(wire.id), host, active: wire.active, activeAt: wire.activeAt });
     this.#publish();
   }
 

@@ -369,6 +369,7 @@ export class Client {
       content: (this.#keys as AccountKeys).content,
       seen,
       readChain: () => this.#readChain(),
+      lies: (words) => void watch.contradicts(words, null, "seen"),
       nameOf: (key) => this.nameOf(key),
       outbox: this.#outbox,
     });

@@ -8,6 +8,8 @@ export interface KeyDeps {
   readonly seen: Seen;
   /** Reads the relay's chain of devices: nobody is called unknown before that. */
   readChain(): Promise<void>;
+  /** The relay contradicts itself or what was seen: raises the alarm. */
+  lies(words: string): void;
 }
 
 export interface HeldKey {
@@ -29,6 +31,12 @@ const nothing = (problem: string, alarm: string | null = null): KeyFinding => ({
 
 /** Opens what the relay shows as the key of `id` and holds it to what was seen before. Throws nothing that the relay can bring about. */
 export async function findKey(sealed: string | null, of: DataKeyOf, id: string, deps: KeyDeps): Promise<KeyFinding> {
+  const found = await judge(sealed, of, id, deps);
+  if (found.alarm !== null) deps.lies(`${found.alarm} (${of} ${id})`);
+  return found;
+}
+
+async function judge(sealed: string | null, of: DataKeyOf, id: string, deps: KeyDeps): Promise<KeyFinding> {
   const { accountId, seen } = deps;
   const pinned = seen.pins.get(id);
   const opened = open(sealed, of, deps);

@@ -758,20 +758,24 @@ export class SessionModel {
   #summarise(): SessionSummary {
     const metadata = this.#metadata;
     const project = metadata.path === null ? "" : baseName(metadata.path);
-    const { requests } = this.#agent;
-    const ended = !this.#active && /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
+    const readOnly = this.#readOnly();
+    // What nobody can answer does not wait for anybody.
+    const requests = readOnly === null ? this.#agent.requests : [];
+    const active = this.#active && readOnly === null;
+    const ended = !active && /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
     const working = this.#thinking ?? this.#lastOutcome === "open";
-    const status: SessionStatus = !this.#active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : "idle";
+    const status: SessionStatus = !active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : "idle";
     const problem =
       this.#problem ??
       (this.#unopened.has("metadata") ? "Its description could not be verified." : this.#unopened.has("agentState") ? "The agent's state could not be verified." : null);
     let line = this.#lastLine ?? "";
     const request = requests[0];
     if (problem !== null) line = problem;
+    else if (readOnly !== null) line = "Its machine was revoked; for reading only";
     else if (status === "needs-you" && request !== undefined) line = askLine(request, metadata.path);
     else if (this.#agent.held.length > 0 && status !== "working") line = this.#agent.held.length === 1 ? "Holds a prompt until you decide" : `Holds ${this.#agent.held.length} prompts until you decide`;
     else if (status === "offline" && !ended) line = this.#lastOutcome === "open" ? "Was working" : line;
-    else if (line === "") line = ended ? "Ended" : this.#active ? "Waits for a prompt" : "";
+    else if (line === "") line = ended ? "Ended" : active ? "Waits for a prompt" : "";
     return {
       id: this.id,
       title: metadata.summary ?? metadata.name ?? this.#firstPrompt ?? (project === "" ? (this.key === null ? "Sealed session" : "New session") : project),
@@ -792,7 +796,7 @@ export class SessionModel {
       agent: this.#agent,
       problem: this.#keyAlarm ?? this.#alarm ?? problem,
       openable: this.key !== null,
-      readOnly: this.#readOnly(),
+      readOnly,
       behind: this.#behind,
       count: this.#lastSeq,
     };

@@ -1,5 +1,5 @@
 // What a session says of itself, sealed: its description, and what its agent does and asks. And what the list shows of it.
-import { type Ask, parseAsk } from "./ask.ts";
+import { type Ask, parseAsk, plainly } from "./ask.ts";
 import { describeTool, questionsOf } from "./tools.ts";
 import { record, string } from "./transcript.ts";
 
@@ -84,7 +84,11 @@ export interface SessionSummary {
 export const emptyAgent: AgentState = { mode: null, model: null, requests: [], held: [] };
 export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null };
 
-export function askLine({ ask }: PermissionRequest, cwd: string | null): string {
+export function askLine(request: PermissionRequest, cwd: string | null): string {
+  return plainly(lineOf(request, cwd));
+}
+
+function lineOf({ ask }: PermissionRequest, cwd: string | null): string {
   if (ask === null) return "Asks something that is not here yet";
   switch (ask.tool) {
     case "question":

@@ -8,13 +8,15 @@ import { waiting } from "../components/format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { BackToSessions } from "../components/page.tsx";
-import { HeldActs, heldWords, PartialView, type RowContext, RowView } from "../components/rows.tsx";
+import { HeldPrompts } from "../components/held.tsx";
+import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { headline, Slip } from "../components/slip.tsx";
 import type { SessionModel } from "../state/session.ts";
 import { RpcError } from "../state/agentcall.ts";
-import type { HeldPrompt, SessionSummary } from "../state/sessionfields.ts";
-import { describeTool, firstLine } from "../state/tools.ts";
+import { plainly } from "../state/ask.ts";
+import type { SessionSummary } from "../state/sessionfields.ts";
+import { describeTool } from "../state/tools.ts";
 import type { PromptRow, Row } from "../state/transcript.ts";
 
 /** Rows in the page at most when reading the end; more come while scrolling up. */
@@ -95,11 +97,10 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       signer: (device) => client.signer(device),
       onUnsend,
       onRetry,
-      onHeld,
       onTakeBack,
     }),
     // `devices` is no part of it, but what it says of them.
-    [client, devices, session.path, session.host, session.agent, reachable, conversation.answered, onUnsend, onRetry, onHeld, onTakeBack],
+    [client, devices, session.path, session.host, session.agent, reachable, conversation.answered, onUnsend, onRetry, onTakeBack],
   );
 
   const archive = async () => {
@@ -164,7 +165,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
         <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
           <StatusShape shape="needs-you" />
           <span className="trunc">
-            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={request.ask === null ? "" : describeTool(request.ask.tool, request.ask.arguments, session.path).object} />
+            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={request.ask === null ? "" : plainly(describeTool(request.ask.tool, request.ask.arguments, session.path).object)} />
           </span>
           <ChevronRightIcon className="i" />
         </button>
@@ -187,7 +188,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
               />
             </div>
           )}
-          {reachable && <HeldPrompts model={model} held={session.agent.held} onHeld={onHeld} />}
+          {reachable && <HeldPrompts held={session.agent.held} textOf={(id) => model.promptText(id)} onHeld={onHeld} />}
           {session.readOnly !== null && (
             <div className="docknote">
               <Note tone="bad" icon={<StatusShape shape="offline" />} title={session.readOnly} testId="read-only">
@@ -235,25 +236,6 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       {dialog === "delete" && <DeleteSessionDialog session={session} onClose={() => setDialog(null)} />}
       <Announcer session={session} />
     </main>
-  );
-}
-
-/** What the agent holds back until a person decides: also when the prompt itself lies further up than what is loaded. */
-function HeldPrompts({ model, held, onHeld }: { model: SessionModel; held: readonly HeldPrompt[]; onHeld: RowContext["onHeld"] }): ReactElement | null {
-  if (held.length === 0) return null;
-  return (
-    <ul className="heldlist" data-testid="held-list">
-      {held.map((prompt) => (
-        <li key={prompt.id} data-testid="held" data-why={prompt.why}>
-          <StatusShape shape="needs-you" word="held" />
-          <span className="grow">
-            <b className="trunc">{firstLine(model.promptText(prompt.id) ?? "A prompt further up")}</b>
-            <small className="dim">Not run: {heldWords(prompt.why)}.</small>
-          </span>
-          <HeldActs id={prompt.id} onHeld={onHeld} />
-        </li>
-      ))}
-    </ul>
   );
 }
 
