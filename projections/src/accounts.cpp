@@ -48,16 +48,14 @@ std::optional<known_device> device_of_key(const log::view_reader& rows, account_
     return known_device{index->device, *row};
 }
 
-/// errc::not_found, errc::forbidden for agents.
+/// A device that `who` may change.
 result<device_row> reach_device(const log::view_reader& rows, const principal& who, device_id device)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
+    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
+        return std::unexpected(reached.error());
     auto row = get_row<device_row>(rows, device_row_key(rows, who.account, device));
     if (!row)
         return fail(errc::not_found, "no device with this id");
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot change devices");
     return *row;
 }
 
@@ -120,16 +118,6 @@ result<device_view> read_device(const log::snapshot& at, account_id account, con
 }
 
 } // namespace
-
-result<void> check_device(const log::view_reader& rows, const principal& who)
-{
-    const auto row = get_row<device_row>(rows, device_row_key(rows, who.account, who.device));
-    if (!row)
-        return fail(errc::unauthorized, "the account or the device does not exist any more");
-    if (row->revoked)
-        return fail(errc::revoked, "this device was revoked");
-    return {};
-}
 
 account_id login::account() const
 {
@@ -195,10 +183,8 @@ std::size_t approve_pairing::size() const
 result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix_millis)
 {
     first = false;
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot approve a pairing");
+    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
+        return std::unexpected(reached.error());
     if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
         return std::unexpected(fits.error());
     if (auto fits = check_text("response", response.size(), 1, limits::state_bytes_max); !fits)
@@ -280,10 +266,8 @@ std::size_t delete_account::size() const
 
 result<log::decision> delete_account::decide(const log::view_reader& rows, unix_millis)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot delete the account");
+    if (auto reached = reach_account(rows, who, account_target::end, intent::settle); !reached)
+        return std::unexpected(reached.error());
 
     log::draft end{
         .type = log::event_type::account_deleted,

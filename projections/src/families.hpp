@@ -1,4 +1,5 @@
 #pragma once
+#include "consortium/projections/reach.hpp"
 #include "consortium/projections/views.hpp"
 #include "rows.hpp"
 
@@ -23,10 +24,15 @@ std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& ac
 /// The revision of an event of the account.
 revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number);
 
-/// errc::not_found for an unknown or foreign session, errc::forbidden for an agent in a session of another device.
-result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session);
-/// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.
-result<void> check_device(const log::view_reader& rows, const principal& who);
+/// reach() for commands: with the row that was read for it, and a log_failure stays one. reach.cpp.
+result<session_hot_row>
+reach_session(const log::view_reader& rows, const principal& who, const row_key& session, intent how);
+result<machine_row>
+reach_machine(const log::view_reader& rows, const principal& who, std::string_view machine_id, intent how);
+result<void> reach_account(const log::view_reader& rows, const principal& who, account_target what, intent how);
+std::optional<machine_row>
+find_machine_row(const log::view_reader& rows, account_id account, std::string_view machine_id);
+
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
 
 /// The events of a query: errc::not_found when it was shredded since (the snapshot is older than the deletion).

@@ -16,35 +16,13 @@ log::draft machine_draft(log::event_type type, machine_row_id machine, log::even
         .body = std::move(body)};
 }
 
-std::optional<machine_row> find_row(const log::view_reader& rows, account_id account, std::string_view machine_id)
-{
-    const row_key key(account_part(rows, account), machine_id_part(rows, account, machine_id));
-    const auto index = get_row<machine_key_row>(rows, key);
-    if (!index)
-        return std::nullopt;
-    auto row = get_row<machine_row>(rows, machine_row_key(rows, account, index->machine));
-    if (!row)
-        corrupt_row(table::machine_key, "names a machine that does not exist");
-    return row;
-}
-
-/// errc::not_found for an unknown machine, errc::forbidden for an agent and a machine of another device.
-result<machine_row> reach_machine(const log::view_reader& rows, const principal& who, std::string_view machine_id)
-{
-    auto row = find_row(rows, who.account, machine_id);
-    if (!row)
-        return fail(errc::not_found, "no machine with this id");
-    if (who.kind == log::device_kind::agent && row->creator != who.device)
-        return fail(errc::forbidden, "an agent reaches only the machines it registered");
-    return *row;
-}
-
-/// The same, and errc::version_mismatch unless the field `which` is at `expected`; `current` gets what is.
+/// The machine, if `who` may write to it; errc::version_mismatch unless the field `which` is at `expected`; `current`
+/// gets what is.
 result<machine_row> check_version(
     const log::view_reader& rows, const principal& who, std::string_view machine_id, revision expected,
     versioned_value machine_row::* which, versioned_value& current)
 {
-    auto row = reach_machine(rows, who, machine_id);
+    auto row = reach_machine(rows, who, machine_id, intent::write);
     if (!row)
         return row;
     current = (*row).*which;
@@ -105,6 +83,19 @@ result<machine_view> read_machine(const log::snapshot& at, const machine_row& ro
 
 } // namespace
 
+std::optional<machine_row>
+find_machine_row(const log::view_reader& rows, account_id account, std::string_view machine_id)
+{
+    const row_key key(account_part(rows, account), machine_id_part(rows, account, machine_id));
+    const auto index = get_row<machine_key_row>(rows, key);
+    if (!index)
+        return std::nullopt;
+    auto row = get_row<machine_row>(rows, machine_row_key(rows, account, index->machine));
+    if (!row)
+        corrupt_row(table::machine_key, "names a machine that does not exist");
+    return row;
+}
+
 std::size_t register_machine::size() const
 {
     return sizeof(*this) + machine_id.size() + metadata.size() + (daemon_state ? daemon_state->size() : 0) +
@@ -124,11 +115,9 @@ result<log::decision> register_machine::decide(const log::view_reader& rows, uni
     if (auto fits = check_text("dataEncryptionKey", data_key ? data_key->size() : 0, 0, limits::data_key_bytes_max);
         !fits)
         return std::unexpected(fits.error());
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
 
     log::decision out{.account = who.account, .drafts = {}};
-    const auto known = reach_machine(rows, who, machine_id);
+    const auto known = reach_machine(rows, who, machine_id, intent::settle);
     if (known)
     {
         machine = known->id;
@@ -187,7 +176,7 @@ std::size_t set_machine_online::size() const
 
 result<log::decision> set_machine_online::decide(const log::view_reader& rows, unix_millis)
 {
-    const auto row = reach_machine(rows, who, machine_id);
+    const auto row = reach_machine(rows, who, machine_id, intent::write);
     if (!row)
         return std::unexpected(row.error());
     log::decision out{.account = who.account, .drafts = {}};
@@ -204,9 +193,7 @@ std::size_t remove_machine::size() const
 
 result<log::decision> remove_machine::decide(const log::view_reader& rows, unix_millis)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
-    const auto row = reach_machine(rows, who, machine_id);
+    const auto row = reach_machine(rows, who, machine_id, intent::settle);
     if (!row)
         return std::unexpected(row.error());
     auto removed = machine_draft(log::event_type::machine_removed, row->id, log::machine_removed{machine_id});
@@ -273,7 +260,7 @@ result<machine_view> find_machine(const log::snapshot& at, account_id account, s
     return guarded(
         [&]() -> result<machine_view>
         {
-            const auto row = find_row(at, account, machine_id);
+            const auto row = find_machine_row(at, account, machine_id);
             if (!row)
                 return fail(errc::not_found, "no machine with this id");
             return read_machine(at, *row);

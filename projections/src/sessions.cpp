@@ -22,7 +22,7 @@ result<void> check_version(
     versioned_value session_row::* which, versioned_value& current)
 {
     const auto key = session_row_key(rows, who.account, session);
-    if (auto reached = reach_session(rows, who, key); !reached)
+    if (auto reached = reach_session(rows, who, key, intent::write); !reached)
         return std::unexpected(reached.error());
     const auto row = get_row<session_row>(rows, key);
     if (!row)
@@ -92,16 +92,6 @@ result<session_view> read_session(const log::snapshot& at, const session_row& ro
 
 } // namespace
 
-result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session)
-{
-    auto hot = get_row<session_hot_row>(rows, session);
-    if (!hot)
-        return fail(errc::not_found, "no session with this id");
-    if (who.kind == log::device_kind::agent && hot->creator != who.device)
-        return fail(errc::forbidden, "an agent reaches only the sessions it created");
-    return *hot;
-}
-
 std::size_t create_session::size() const
 {
     return sizeof(*this) + tag.size() + metadata.size() + (data_key ? data_key->size() : 0);
@@ -117,14 +107,14 @@ result<log::decision> create_session::decide(const log::view_reader& rows, unix_
     if (auto fits = check_text("dataEncryptionKey", data_key ? data_key->size() : 0, 0, limits::data_key_bytes_max);
         !fits)
         return std::unexpected(fits.error());
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
+    if (auto reached = reach_account(rows, who, account_target::contents, intent::settle); !reached)
+        return std::unexpected(reached.error());
 
     log::decision out{.account = who.account, .drafts = {}};
     const row_key tag_key(account_part(rows, who.account), tag_part(rows, who.account, tag));
     if (const auto known = get_row<session_tag_row>(rows, tag_key))
     {
-        const auto hot = reach_session(rows, who, session_row_key(rows, who.account, known->session));
+        const auto hot = reach_session(rows, who, session_row_key(rows, who.account, known->session), intent::write);
         if (!hot)
             return std::unexpected(hot.error());
         session = known->session;
@@ -180,7 +170,7 @@ std::size_t set_session_active::size() const
 
 result<log::decision> set_session_active::decide(const log::view_reader& rows, unix_millis)
 {
-    const auto hot = reach_session(rows, who, session_row_key(rows, who.account, session));
+    const auto hot = reach_session(rows, who, session_row_key(rows, who.account, session), intent::write);
     if (!hot)
         return std::unexpected(hot.error());
     log::decision out{.account = who.account, .drafts = {}};
@@ -197,11 +187,9 @@ std::size_t delete_session::size() const
 
 result<log::decision> delete_session::decide(const log::view_reader& rows, unix_millis)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
     const auto prefix = account_part(rows, who.account);
     const row_key key(prefix, session_part(rows, who.account, session));
-    const auto hot = reach_session(rows, who, key);
+    const auto hot = reach_session(rows, who, key, intent::settle);
     if (!hot)
         return std::unexpected(hot.error());
     const auto row = get_row<session_row>(rows, key);
