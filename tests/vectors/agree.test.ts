@@ -69,7 +69,7 @@ const effects = (statements: readonly Uint8Array[]) => [...new Set(statements.ma
 it('of chains, of what lacks in them, and of what they add up to', (test) => {
   const random = new Random();
   test.diagnostic(`SEED=${random.seed}`);
-  for (let round = 0; round < 12; ++round) {
+  for (let round = 0; round < 5; ++round) {
     const account = accountOf(randomBytes(32));
     const devices = Array.from({ length: 5 }, () => new SigningKey().publicKey);
     const [mine, theirs] = [new DeviceSet(), new product.DeviceSet(accountId, plain(account.key.publicKey))];

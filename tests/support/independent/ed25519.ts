@@ -45,6 +45,20 @@ export function multiply(scalar: bigint, point: Point): Point {
   return result;
 }
 
+/** a·P + b·Q in one go. */
+function combine(a: bigint, P: Point, b: bigint, Q: Point): Point {
+  const table = [zero, P, Q, add(P, Q)];
+  let result = zero;
+  for (let bit = 252n; bit >= 0n; --bit) {
+    result = add(result, result);
+    const which = Number((a >> bit) & 1n) + 2 * Number((b >> bit) & 1n);
+    if (which > 0) result = add(result, table[which]!);
+  }
+  return result;
+}
+
+const negative = ({ X, Y, Z, T }: Point): Point => ({ X: mod(-X), Y, Z, T: mod(-T) });
+
 export const equal = (a: Point, b: Point): boolean => mod(a.X * b.Z - b.X * a.Z) === 0n && mod(a.Y * b.Z - b.Y * a.Z) === 0n;
 
 export function littleEndian(value: bigint, bytes = 32): Buffer {
@@ -106,7 +120,7 @@ export function verify(signature: Bytes, message: Bytes, key: Bytes): boolean {
   const R = decode(signature.subarray(0, 32));
   if (S >= order || R === undefined || equal(multiply(8n, R), zero)) return false;
   const k = challenge(signature.subarray(0, 32), key, message);
-  return equal(multiply(S, base), add(R, multiply(k, decode(key)!)));
+  return equal(R, combine(S, base, k, negative(decode(key)!)));
 }
 
 /** The secret scalar and the prefix of a seed. */
