@@ -99,6 +99,15 @@ export async function linkIn(terminal: Terminal, { not }: { not?: string } = {})
   }, { ms: 20_000, every: 50, last: () => terminal.screen() });
 }
 
+/** The terminal asks for the digits of the dashboard. */
+export const digitsAsked = /The six digits on the page:/;
+
+/** It shows its own, for the dashboard. */
+const digitsShown = /into the page:\s+(\d{3} \d{3})\b/;
+
+/** A pairing that has ended at the terminal, with nothing kept. */
+export const pairingOver = /This pairing is over\. /;
+
 /** Types digits at the terminal, as the dashboard shows them. */
 export async function typeCode(terminal: Terminal, digits: string): Promise<void> {
   await terminal.shows(digitsAsked);
@@ -106,22 +115,19 @@ export async function typeCode(terminal: Terminal, digits: string): Promise<void
   await terminal.press('Enter');
 }
 
-/** The terminal asks for the digits of the dashboard. */
-export const digitsAsked = /six digits|digits|code/i;
-
-/** Two groups of three digits in the terminal that nobody typed. */
-export async function codeIn(terminal: Terminal, typed: string): Promise<string> {
-  return waitFor('digits in the terminal', async () => {
-    const screen = (await terminal.screen()).replaceAll(typed, '');
-    return /(?<![\d ])\d{3} \d{3}(?! ?\d)/.exec(screen)?.[0];
-  }, { ms: 20_000, every: 50, last: () => terminal.screen() });
+/** The digits that the terminal shows once the right ones were typed. */
+export async function codeIn(terminal: Terminal): Promise<string> {
+  return (await terminal.shows(digitsShown))[1]!;
 }
+
+/** Whether the terminal has shown any digits of its own. */
+export const showsDigits = async (terminal: Terminal): Promise<boolean> => digitsShown.test(await terminal.screen());
 
 /** Pairs what waits in the terminal with this person, who does all as it should be. */
 export async function pair(terminal: Terminal, person: Person): Promise<void> {
   const answered = await person.answer(await linkIn(terminal));
   await answered.revealed();
   await typeCode(terminal, answered.shown);
-  assert.equal(await codeIn(terminal, answered.shown), answered.asked);
+  assert.equal(await codeIn(terminal), answered.asked);
   await answered.confirm();
 }

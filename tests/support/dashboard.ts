@@ -83,7 +83,7 @@ export class Dashboard {
   async pair(terminal: Terminal): Promise<void> {
     const shown = await this.answer(await linkIn(terminal));
     await typeCode(terminal, shown);
-    await this.typeDigits(await codeIn(terminal, shown));
+    await this.typeDigits(await codeIn(terminal));
     await this.by('pair-paired').or(this.by('pair-complete')).first().waitFor();
   }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { codeIn, digitsAsked, linkIn, Machine, pair, typeCode } from '../support/agent.ts';
+import { codeIn, digitsAsked, linkIn, Machine, pair, pairingOver, showsDigits, typeCode } from '../support/agent.ts';
 import { Login, newDevice, nextStatement, randomText, request, type Device } from '../support/client.ts';
 import { Conversation, openBundle, Pairing, Person, sealBundle, sealUnbound, toBase64, utf8, type Answered } from '../support/e2ee.ts';
 import { sealAnswer, answerPlaintext } from '../support/independent/pairing.ts';
@@ -46,7 +46,7 @@ describe('while pairing', () => {
 
   /** Nothing is kept, shown or begun, and nobody gained anything. */
   async function keepsNothing(machine: Machine, terminal: Terminal, person: Person): Promise<void> {
-    assert.doesNotMatch(await terminal.screen(), /(?<![\d ])\d{3} \d{3}(?! ?\d)/, 'no digits to be read out');
+    assert.equal(await showsDigits(terminal), false, 'no digits to be read out');
     assert.deepEqual(credentials(machine), []);
     assert.deepEqual(await person.sessions(), []);
     assert.equal((await person.chain()).statements.length, 1);
@@ -78,7 +78,7 @@ describe('while pairing', () => {
       });
       await answered.post();
       // It is over: said, and Enter gives another link.
-      await terminal.shows(/refused|over|changed|not made by|does not match|cannot be trusted|stopped/i);
+      await terminal.shows(pairingOver);
       await keepsNothing(machine, terminal, person);
     });
   }
@@ -108,12 +108,12 @@ describe('while pairing', () => {
       const answered = await person.answer(await linkIn(terminal));
       await answered.revealed();
       await typeCode(terminal, answered.shown);
-      await codeIn(terminal, answered.shown);
+      await codeIn(terminal);
       lying.hooks = changing('authorized', async (body) => {
         body.statements = await lie(answered);
       });
       await answered.confirm();
-      await terminal.shows(/refused|over|not named|does not (name|show|match)|cannot be trusted|another account|stopped|changed|damaged|broken/i);
+      await terminal.shows(pairingOver);
       assert.deepEqual(credentials(machine), []);
       assert.deepEqual(await person.sessions(), []);
     });
@@ -131,7 +131,7 @@ describe('while pairing', () => {
     await terminal.shows(digitsAsked);
     await keepsNothing(machine, terminal, owner);
     await typeCode(terminal, theirs.shown === '111 111' ? '222 222' : '111 111');
-    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    await terminal.shows(/not the digits/);
     assert.equal((await pairingStatusOf(theirs)).status, 'refused');
     await keepsNothing(machine, terminal, owner);
     assert.equal((await mallory.chain()).statements.length, 1);
@@ -153,7 +153,7 @@ describe('while pairing', () => {
     await answered.revealed();
     assert.notEqual(answered.shown, toAgent.shown);
     await typeCode(terminal, answered.shown);
-    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    await terminal.shows(/not the digits/);
     await keepsNothing(machine, terminal, owner);
     await answered.refuse();
     assert.equal((await toOwner.status('refused')).status, 'refused');
@@ -167,7 +167,7 @@ describe('while pairing', () => {
     const answered = await person.answer(first);
     await answered.revealed();
     await typeCode(terminal, answered.shown.replaceAll(/\d/g, (digit) => String((Number(digit) + 1) % 10)));
-    await terminal.shows(/wrong|over|not the digits|stopped/i);
+    await terminal.shows(/not the digits/);
     assert.equal((await pairingStatusOf(answered)).status, 'refused');
     await keepsNothing(machine, terminal, person);
     await terminal.press('Enter');
@@ -187,9 +187,9 @@ describe('while pairing', () => {
     const answered = await person.answer(await linkIn(terminal));
     await answered.revealed();
     await typeCode(terminal, answered.shown);
-    await codeIn(terminal, answered.shown);
+    await codeIn(terminal);
     await answered.refuse();
-    await terminal.shows(/refused|over|stopped/i);
+    await terminal.shows(pairingOver);
     assert.deepEqual(credentials(machine), []);
     assert.equal((await person.chain()).statements.length, 1);
   });
@@ -202,10 +202,10 @@ describe('while pairing', () => {
     const answered = await person.answer(await linkIn(terminal));
     await answered.revealed();
     await typeCode(terminal, answered.shown);
-    await codeIn(terminal, answered.shown);
+    await codeIn(terminal);
     await own.kill();
     await own.start();
-    await terminal.shows(/over|restarted|does not know|stopped/i);
+    await terminal.shows(pairingOver);
     assert.equal((await person.chain()).statements.length, 1);
     assert.deepEqual(credentials(machine), []);
   });
@@ -217,7 +217,7 @@ describe('while pairing', () => {
     const answered = await person.answer(await linkIn(terminal));
     await answered.revealed();
     await typeCode(terminal, answered.shown);
-    await codeIn(terminal, answered.shown);
+    await codeIn(terminal);
     process.kill(await terminal.pid(), 'SIGKILL');
     await terminal.ended();
     await answered.confirm();
@@ -448,7 +448,7 @@ describe('while a session runs', () => {
       const delivered = await conversation.devices(person.seen.statements().map(toBase64));
       assert.equal(delivered.ok, true, JSON.stringify(delivered));
       assert.equal((await conversation.begin()).devices, person.seen.digest());
-      await terminal.shows(/relay.*(held|kept|withheld)|(held|kept|withheld).*relay/is);
+      await terminal.shows(/The relay had held back which devices belong to the account/);
       await refusesButLives(async () => void (await page.prompt('after it was lost')), { reason: /device/, prompt: 'after it was lost' });
       const touch = await openQuestion();
       await rejected(page, 'permission', page.verdict(touch, 'approved'));
