@@ -119,10 +119,13 @@ result<void> program::open(const std::string& secret)
 
 void program::on_committed(const log::event& happened)
 {
-    if (happened.header.type == log::event_type::device_revoked)
-        tokens_->forget(happened.header.stream.as<device_id>());
-    if (happened.header.type == log::event_type::account_deleted)
-        tokens_->forget(happened.header.account);
+    if (const auto known = log::describe(happened.header.type); known.step == log::event_step::ends)
+    {
+        if (known.about == log::event_subject::device)
+            tokens_->forget(happened.header.stream.as<device_id>());
+        if (known.about == log::event_subject::account)
+            tokens_->forget(happened.header.account);
+    }
     presence_.committed(happened);
 }
 
