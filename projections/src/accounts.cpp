@@ -1,3 +1,4 @@
+#include "erasing.hpp"
 #include "families.hpp"
 #include <algorithm>
 
@@ -7,29 +8,17 @@ namespace consortium::projections
 namespace
 {
 
-key_id account_key_id(account_id account)
-{
-    return account.as<key_id>();
-}
-
 log::draft device_draft(account_id account, device_id device, bytes public_key, log::device_kind kind, std::string name)
 {
-    return {
-        .type = log::event_type::device_added,
-        .stream = device.as<stream_id>(),
-        .key = account_key_id(account),
-        .destroys = {},
-        .body = log::device_added{std::move(public_key), kind, std::move(name)}};
+    return draft_of(
+        log::event_type::device_added, account, device.as<stream_id>(),
+        log::device_added{std::move(public_key), kind, std::move(name)});
 }
 
 log::draft rename_draft(account_id account, device_id device, std::string name)
 {
-    return {
-        .type = log::event_type::device_renamed,
-        .stream = device.as<stream_id>(),
-        .key = account_key_id(account),
-        .destroys = {},
-        .body = log::device_renamed{std::move(name)}};
+    return draft_of(
+        log::event_type::device_renamed, account, device.as<stream_id>(), log::device_renamed{std::move(name)});
 }
 
 struct known_device
@@ -48,47 +37,84 @@ std::optional<known_device> device_of_key(const log::view_reader& rows, account_
     return known_device{index->device, *row};
 }
 
-/// errc::not_found, errc::forbidden for agents.
+/// A device that `who` may change.
 result<device_row> reach_device(const log::view_reader& rows, const principal& who, device_id device)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
+    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
+        return std::unexpected(reached.error());
     auto row = get_row<device_row>(rows, device_row_key(rows, who.account, device));
     if (!row)
         return fail(errc::not_found, "no device with this id");
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot change devices");
     return *row;
 }
 
-void erase_account(const log::event& happened, log::view_writer& rows)
+struct account_fold
 {
-    const auto account = happened.header.account;
-    const auto prefix = account_part(rows, account);
-    scan_rows<session_row>(
-        rows, prefix,
-        [&](byte_view, const session_row& row)
+    using type = log::event_type;
+    const log::event& happened;
+    const byte_array<16>& account;
+    log::view_writer& rows;
+
+    void operator()(on<type::account_created>) const
+    {
+        account_row row{.created = happened.number};
+        if (const auto* body = happened.as<log::account_created>())
         {
-            erase_messages(rows, session_part(rows, account, row.id));
-            return true;
-        });
-    std::vector<row_key> pairings;
-    scan_rows<pairing_of_row>(
-        rows, prefix,
-        [&](byte_view, const pairing_of_row& row)
+            const auto index = account_index_key(rows, body->public_key);
+            row.index = to_array<16>(index);
+            put_row(rows, index, account_key_row{happened.header.account});
+        }
+        put_row(rows, row_key(account), row);
+    }
+    void operator()(on<type::device_added>) const
+    {
+        device_row row{.id = device(), .added = happened.number, .named = happened.number};
+        if (const auto* body = happened.as<log::device_added>())
         {
-            pairings.emplace_back(row.index);
-            return true;
-        });
-    for (const auto& pairing : pairings)
-        erase_row<pairing_row>(rows, pairing);
-    const auto row = get_row_of<account_row>(happened, rows, row_key(prefix));
-    erase_row<account_key_row>(rows, row_key(row.index));
-    for (const auto whole :
-         {table::account_head, table::account, table::revision_run, table::device, table::device_key, table::pairing_of,
-          table::session, table::session_hot, table::session_tag, table::machine, table::machine_key, table::active})
-        erase_prefix(rows, whole, prefix);
-}
+            row.kind = body->kind;
+            put_row(rows, device_index_key(rows, happened.header.account, body->public_key), device_key_row{device()});
+        }
+        put_row(rows, device_key(), row);
+    }
+    void operator()(on<type::device_renamed>) const
+    {
+        change_device([&](device_row& row) { row.named = happened.number; });
+    }
+    void operator()(on<type::device_revoked>) const
+    {
+        change_device(
+            [&](device_row& row)
+            {
+                row.revoked = true;
+                row.revoked_at = happened.header.time;
+            });
+    }
+    void operator()(on<type::pairing_approved>) const
+    {
+        if (const auto* body = happened.as<log::pairing_approved>())
+        {
+            const auto index = pairing_row_key(rows, body->request_key);
+            put_row(rows, index, pairing_row{happened.number});
+            put_row(rows, row_key(account, happened.header.rev.value), pairing_of_row{to_array<16>(index)});
+        }
+    }
+    void operator()(on<type::account_deleted>) const
+    {
+        get_row_of<account_row>(happened, rows, row_key(account));
+        erase_account(rows, account);
+    }
+
+private:
+    device_id device() const { return happened.header.stream.as<device_id>(); }
+    row_key device_key() const { return device_row_key(rows, happened.header.account, device()); }
+    void change_device(auto&& change) const
+    {
+        const auto key = device_key();
+        auto row = get_row_of<device_row>(happened, rows, key);
+        change(row);
+        put_row(rows, key, row);
+    }
+};
 
 device_view view_of(account_id account, const device_row& row, const log::event& added, std::string sealed_name)
 {
@@ -121,16 +147,6 @@ result<device_view> read_device(const log::snapshot& at, account_id account, con
 
 } // namespace
 
-result<void> check_device(const log::view_reader& rows, const principal& who)
-{
-    const auto row = get_row<device_row>(rows, device_row_key(rows, who.account, who.device));
-    if (!row)
-        return fail(errc::unauthorized, "the account or the device does not exist any more");
-    if (row->revoked)
-        return fail(errc::revoked, "this device was revoked");
-    return {};
-}
-
 account_id login::account() const
 {
     return {};
@@ -157,13 +173,9 @@ result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
         if (!may_register)
             return fail(errc::forbidden, "no account has this key, and new ones need an invitation");
         found_account = new_account;
-        out.drafts.push_back(
-            {.type = log::event_type::account_created,
-             .stream = new_account.as<stream_id>(),
-             .key = account_key_id(new_account),
-             .creates_key = true,
-             .destroys = {},
-             .body = log::account_created{public_key}});
+        out.drafts.push_back(draft_of(
+            log::event_type::account_created, new_account, new_account.as<stream_id>(),
+            log::account_created{public_key}));
     }
     else
         found_account = known->account;
@@ -195,10 +207,8 @@ std::size_t approve_pairing::size() const
 result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix_millis)
 {
     first = false;
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot approve a pairing");
+    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
+        return std::unexpected(reached.error());
     if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
         return std::unexpected(fits.error());
     if (auto fits = check_text("response", response.size(), 1, limits::state_bytes_max); !fits)
@@ -225,12 +235,9 @@ result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix
     }
     else
         out.drafts.push_back(device_draft(who.account, device, device_key, kind, sealed_name));
-    out.drafts.push_back(
-        {.type = log::event_type::pairing_approved,
-         .stream = device.as<stream_id>(),
-         .key = account_key_id(who.account),
-         .destroys = {},
-         .body = log::pairing_approved{request_key, device, who.device, response}});
+    out.drafts.push_back(draft_of(
+        log::event_type::pairing_approved, who.account, device.as<stream_id>(),
+        log::pairing_approved{request_key, device, who.device, response}));
     first = true;
     return out;
 }
@@ -247,12 +254,7 @@ result<log::decision> revoke_device::decide(const log::view_reader& rows, unix_m
         return std::unexpected(row.error());
     log::decision out{.account = who.account, .drafts = {}};
     if (!row->revoked)
-        out.drafts.push_back(
-            {.type = log::event_type::device_revoked,
-             .stream = device.as<stream_id>(),
-             .key = account_key_id(who.account),
-             .destroys = {},
-             .body = log::no_body{}});
+        out.drafts.push_back(draft_of(log::event_type::device_revoked, who.account, device.as<stream_id>()));
     return out;
 }
 
@@ -280,17 +282,11 @@ std::size_t delete_account::size() const
 
 result<log::decision> delete_account::decide(const log::view_reader& rows, unix_millis)
 {
-    if (auto known = check_device(rows, who); !known)
-        return std::unexpected(known.error());
-    if (who.kind == log::device_kind::agent)
-        return fail(errc::forbidden, "an agent cannot delete the account");
+    if (auto reached = reach_account(rows, who, account_target::end, intent::settle); !reached)
+        return std::unexpected(reached.error());
 
-    log::draft end{
-        .type = log::event_type::account_deleted,
-        .stream = who.account.as<stream_id>(),
-        .key = account_key_id(who.account),
-        .destroys = {},
-        .body = log::no_body{}};
+    auto end = draft_of(log::event_type::account_deleted, who.account, who.account.as<stream_id>());
+    const auto own_keys = end.destroys.size();
     deleted = rules().last_revision(rows, who.account).next();
     const auto prefix = account_part(rows, who.account);
     scan_rows<session_row>(
@@ -300,7 +296,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
             end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
-    sessions = end.destroys.size();
+    sessions = end.destroys.size() - own_keys;
     scan_rows<machine_row>(
         rows, prefix,
         [&](byte_view, const machine_row& row)
@@ -308,8 +304,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
             end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
-    machines = end.destroys.size() - sessions;
-    end.destroys.push_back(account_key_id(who.account));
+    machines = end.destroys.size() - own_keys - sessions;
     log::decision out{.account = who.account, .drafts = {}};
     out.drafts.push_back(std::move(end));
     return out;
@@ -317,59 +312,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
 
 void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
-    const auto& header = happened.header;
-    const auto device = header.stream.as<device_id>();
-    switch (header.type)
-    {
-    case log::event_type::account_created:
-    {
-        account_row row{.created = happened.number};
-        if (const auto* body = happened.as<log::account_created>())
-        {
-            const auto index = account_index_key(rows, body->public_key);
-            row.index = to_array<16>(index);
-            put_row(rows, index, account_key_row{header.account});
-        }
-        return put_row(rows, row_key(account), row);
-    }
-    case log::event_type::device_added:
-    {
-        device_row row{.id = device, .added = happened.number, .named = happened.number};
-        if (const auto* body = happened.as<log::device_added>())
-        {
-            row.kind = body->kind;
-            put_row(rows, device_index_key(rows, header.account, body->public_key), device_key_row{device});
-        }
-        return put_row(rows, device_row_key(rows, header.account, device), row);
-    }
-    case log::event_type::device_renamed:
-    {
-        const auto key = device_row_key(rows, header.account, device);
-        auto row = get_row_of<device_row>(happened, rows, key);
-        row.named = happened.number;
-        return put_row(rows, key, row);
-    }
-    case log::event_type::device_revoked:
-    {
-        const auto key = device_row_key(rows, header.account, device);
-        auto row = get_row_of<device_row>(happened, rows, key);
-        row.revoked = true;
-        row.revoked_at = header.time;
-        return put_row(rows, key, row);
-    }
-    case log::event_type::pairing_approved:
-        if (const auto* body = happened.as<log::pairing_approved>())
-        {
-            const auto index = pairing_row_key(rows, body->request_key);
-            put_row(rows, index, pairing_row{happened.number});
-            put_row(rows, row_key(account, header.rev.value), pairing_of_row{to_array<16>(index)});
-        }
-        return;
-    case log::event_type::account_deleted:
-        return erase_account(happened, rows);
-    default:
-        corrupt_event(happened, "is no event of an account");
-    }
+    apply<log::event_subject::account, log::event_subject::device>(happened, account_fold{happened, account, rows});
 }
 
 result<account_view> find_account(const log::snapshot& at, account_id account)

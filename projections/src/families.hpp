@@ -1,4 +1,5 @@
 #pragma once
+#include "consortium/projections/reach.hpp"
 #include "consortium/projections/views.hpp"
 #include "rows.hpp"
 
@@ -6,15 +7,36 @@
 namespace consortium::projections
 {
 
-// Fold: each takes the events of its family only. `account` is the account_part of the event's account: every prf
+// Fold: each takes the events about its subjects only. `account` is the account_part of the event's account: every prf
 // costs as much as a row.
 void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
-void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 
-/// The messages and local ids of the session with this session_part.
-void erase_messages(log::view_writer& rows, const byte_array<16>& session);
+/// message_appended. `session` is the key of its session's rows.
+void fold_message(const log::event& happened, const row_key& session, log::view_writer& rows);
+
+template <log::event_type Type>
+using on = log::event_tag<Type>;
+
+/// Calls the overload of `fold` for the event's type. A type about one of `Subject` that has rows of its own and no
+/// overload here does not compile.
+template <log::event_subject... Subject>
+void apply(const log::event& happened, auto&& fold)
+{
+    log::with_tag(
+        happened.header.type,
+        [&]<log::event_type Type>(on<Type> tag)
+        {
+            constexpr auto known = log::describe(Type);
+            if constexpr (known.rows == log::event_rows::own && ((known.about == Subject) || ...))
+                fold(tag);
+        });
+}
+
+/// A draft as its type is described, of an event about `stream`: under which key it is sealed, which it makes or
+/// destroys.
+log::draft draft_of(log::event_type type, account_id account, stream_id stream, log::event_body body = log::no_body{});
 
 /// The account's stream, history.cpp. `account` is its account_part.
 void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number);
@@ -23,10 +45,15 @@ std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& ac
 /// The revision of an event of the account.
 revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number);
 
-/// errc::not_found for an unknown or foreign session, errc::forbidden for an agent in a session of another device.
-result<session_hot_row> reach_session(const log::view_reader& rows, const principal& who, const row_key& session);
-/// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.
-result<void> check_device(const log::view_reader& rows, const principal& who);
+/// reach() for commands: with the row that was read for it, and a log_failure stays one. reach.cpp.
+result<session_hot_row>
+reach_session(const log::view_reader& rows, const principal& who, const row_key& session, intent how);
+result<machine_row>
+reach_machine(const log::view_reader& rows, const principal& who, std::string_view machine_id, intent how);
+result<void> reach_account(const log::view_reader& rows, const principal& who, account_target what, intent how);
+std::optional<machine_row>
+find_machine_row(const log::view_reader& rows, account_id account, std::string_view machine_id);
+
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
 
 /// The events of a query: errc::not_found when it was shredded since (the snapshot is older than the deletion).

@@ -105,22 +105,14 @@ result<lsn> find_revision(const log::snapshot& at, const principal& who, revisio
         [&]() -> result<lsn>
         {
             const auto found = find_revision(at, who.account, wanted);
-            if (!found || who.kind != log::device_kind::agent)
+            if (!found || reach(at, who, account_target::stream, intent::see))
                 return found;
             const auto happened = at.read(*found);
             if (!happened)
                 return std::unexpected(happened.error());
-            // Ids of sessions, machines, devices and accounts are all different.
-            const auto stream = happened->header.stream;
-            const auto session =
-                get_row<session_hot_row>(at, session_row_key(at, who.account, stream.as<session_id>()));
-            if (session && session->creator == who.device)
-                return found;
-            const auto machine =
-                get_row<machine_row>(at, machine_row_key(at, who.account, stream.as<machine_row_id>()));
-            if (machine && machine->creator == who.device)
-                return found;
-            return fail(errc::not_found, "the account has no revision " + std::to_string(wanted.value));
+            if (auto reached = reach(at, who, stream_target{happened->header.stream}, intent::see); !reached)
+                return std::unexpected(reached.error());
+            return found;
         });
 }
 

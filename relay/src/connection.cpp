@@ -154,8 +154,7 @@ bool connection::reaches(session_id session)
     if (reached_.contains(session))
         return true;
     const auto at = shared_.log.read();
-    const auto brief = projections::find_session_brief(*at, who_.account, session);
-    if (!brief || (who_.kind == log::device_kind::agent && brief->creator != who_.device))
+    if (!projections::reach(*at, who_, projections::session_target{session}, intent::write))
         return false;
     if (reached_.size() >= reached_max)
         reached_.clear();

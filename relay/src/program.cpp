@@ -117,22 +117,15 @@ result<void> program::open(const std::string& secret)
     return presence_.load(*at);
 }
 
-result<projections::principal> program::find_principal(const token_claims& claims)
-{
-    const auto device = projections::find_device(*log_->read(), claims.account, claims.device);
-    if (!device)
-        return std::unexpected(device.error());
-    if (device->revoked_at)
-        return fail(errc::revoked, "this device was revoked");
-    return projections::principal{claims.account, claims.device, device->kind};
-}
-
 void program::on_committed(const log::event& happened)
 {
-    if (happened.header.type == log::event_type::device_revoked)
-        tokens_->forget(happened.header.stream.as<device_id>());
-    if (happened.header.type == log::event_type::account_deleted)
-        tokens_->forget(happened.header.account);
+    if (const auto known = log::describe(happened.header.type); known.step == log::event_step::ends)
+    {
+        if (known.about == log::event_subject::device)
+            tokens_->forget(happened.header.stream.as<device_id>());
+        if (known.about == log::event_subject::account)
+            tokens_->forget(happened.header.account);
+    }
     presence_.committed(happened);
 }
 
@@ -140,7 +133,8 @@ void program::wire()
 {
     updates_ = std::make_unique<update_writer>(*log_);
     tokens_ = std::make_unique<authenticator>(
-        log_->keys().token_seed, [this](const token_claims& claims) { return find_principal(claims); });
+        log_->keys().token_seed, [this](const token_claims& claims)
+        { return projections::find_principal(*log_->read(), claims.account, claims.device); });
     proofs_ = std::make_unique<prover>(*log_, readers_);
     shared_ = std::make_unique<services>(services{
         .settings = settings_,

@@ -40,7 +40,6 @@ private:
     void wire();
     void listen_for_control();
     void on_committed(const log::event& happened);
-    result<projections::principal> find_principal(const token_claims& claims);
 
     const config settings_;
     const system_clock_source clock_;

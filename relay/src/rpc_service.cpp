@@ -6,7 +6,7 @@ namespace consortium::relay
 namespace
 {
 
-const error not_available{errc::not_found, "RPC method not available", std::chrono::seconds(1)};
+const error nobody_serves{errc::not_found, "RPC method not available", std::chrono::seconds(1)};
 const error target_gone{errc::closed, "RPC target disconnected", std::chrono::seconds(1)};
 const error same_socket{errc::bad_request, "Cannot call RPC on the same socket", {}};
 const error timed_out{errc::timeout, "operation has timed out", {}};
@@ -30,6 +30,11 @@ boost::json::object rpc_service::refusal(std::string_view text, const error& why
     else
         out["retry"] = false;
     return out;
+}
+
+boost::json::object rpc_service::not_available()
+{
+    return refusal(nobody_serves.detail, nobody_serves);
 }
 
 rpc_service::rpc_service(hub& commits, net::http_server& server, const clock_source& wall, settings times)
@@ -130,7 +135,7 @@ void rpc_service::dispatch(const shared_pending& given)
         return forward(given, *target);
     const auto rest = given->ends_at - clock::now();
     if (!hope || rest <= times_.timeout - times_.grace)
-        return finish(*given, refusal(not_available.detail, not_available));
+        return finish(*given, not_available());
     wait_for_target(given);
 }
 
@@ -153,7 +158,7 @@ void rpc_service::wait_for_target(const shared_pending& given)
                     if (at->second.lock() == given)
                     {
                         hoping_.erase(at);
-                        return finish(*given, refusal(not_available.detail, not_available));
+                        return finish(*given, not_available());
                     }
             }
             // Registered meanwhile: it was dispatched.

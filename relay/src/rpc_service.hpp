@@ -42,6 +42,8 @@ public:
 
     /// `{ok:false, error, code, retry}`
     static boost::json::object refusal(std::string_view text, const error& why);
+    /// That nobody serves the method; the same for who may not know whether somebody does.
+    static boost::json::object not_available();
 
 private:
     using clock = std::chrono::steady_clock;

@@ -89,11 +89,8 @@ net::http_response preflight()
 
 request_router::request_router(services& shared) : shared_(shared)
 {
-    for (const auto family :
-         {api::auth_routes(), api::pairing_routes(), api::device_routes(), api::session_routes(), api::message_routes(),
-          api::machine_routes(), api::account_routes(), api::log_routes()})
-        for (const auto& how : family)
-            nodes_.push_back({how, parts_of(how.pattern)});
+    for (const auto& how : api::all_routes())
+        nodes_.push_back({how, parts_of(how.pattern)});
 }
 
 const request_router::node* request_router::find(std::string_view method, const std::vector<std::string>& path) const

@@ -4,6 +4,7 @@
 #include "auth/pairings.hpp"
 #include "auth/tokens.hpp"
 #include "config.hpp"
+#include "consortium/projections/reach.hpp"
 #include "hub/hub.hpp"
 #include "limits.hpp"
 #include "presence_service.hpp"
@@ -13,6 +14,8 @@
 
 namespace consortium::relay
 {
+
+using projections::intent;
 
 class asset_store;
 

@@ -41,43 +41,30 @@ audience audience_of(services& shared, const projections::principal& who, const 
     case v1::client_type::user:
         break;
     }
-    if (who.kind != log::device_kind::agent)
+    if (projections::reach(*shared.log.read(), who, projections::account_target::stream, intent::see))
         return audience::user();
     return audience::own_of(
-        who.device,
-        [&shared, account = who.account](stream_id stream) -> std::optional<device_id>
-        {
-            const auto at = shared.log.read();
-            if (const auto brief = projections::find_session_brief(*at, account, stream.as<session_id>()))
-                return brief->creator;
-            const auto machines = projections::list_machines(*at, account);
-            if (!machines)
-                return std::nullopt;
-            for (const auto& machine : *machines)
-                if (machine.row == stream.as<machine_row_id>())
-                    return machine.creator;
-            return std::nullopt;
-        });
+        who, [&shared, account = who.account](stream_id stream)
+        { return projections::find_maker(*shared.log.read(), account, stream); });
 }
 
 } // namespace
 
 result<void> socket_rules::check_scope(const projections::principal& who, const v1::handshake_request& asked)
 {
-    const bool agent = who.kind == log::device_kind::agent;
     const auto at = shared_.log.read();
     if (asked.type == v1::client_type::session)
     {
-        const auto session = parse_uuid<session_id>(asked.session_id).value_or(session_id{});
-        const auto brief = projections::find_session_brief(*at, who.account, session);
-        if (!brief || (agent && brief->creator != who.device))
+        const projections::session_target session{parse_uuid<session_id>(asked.session_id).value_or(session_id{})};
+        if (!projections::reach(*at, who, session, intent::see))
             return fail(errc::not_found, "Session not found");
     }
-    if (asked.type == v1::client_type::machine && agent)
+    if (asked.type == v1::client_type::machine)
     {
         // Not registered yet is fine: it may come later.
-        const auto machine = projections::find_machine(*at, who.account, asked.machine_id);
-        if (machine && machine->creator != who.device)
+        const projections::machine_target machine{asked.machine_id};
+        if (auto reached = projections::reach(*at, who, machine, intent::write);
+            !reached && reached.error() != errc::not_found)
             return fail(errc::not_found, "Machine not found");
     }
     return {};
@@ -111,8 +98,7 @@ void socket_rules::on_connected(socket& client)
     // It may have been revoked while it signed in: what comes later finds it in its room.
     shared_.commits.watch(who.account);
     lazy_snapshot at(shared_.log);
-    const auto device = projections::find_device(at.get(), who.account, who.device);
-    if (!device || device->revoked_at)
+    if (!projections::find_principal(at.get(), who.account, who.device))
     {
         shared_.commits.unwatch(who.account);
         return client.disconnect();

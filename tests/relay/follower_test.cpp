@@ -219,7 +219,7 @@ TEST(follower_test, an_agent_hears_of_what_it_created)
     const device_id agent{{7}};
     int lookups = 0;
     auto own = audience::own_of(
-        agent,
+        {.account = {}, .device = agent, .kind = log::device_kind::agent},
         [&](stream_id stream) -> std::optional<device_id>
         {
             ++lookups;

@@ -48,14 +48,8 @@ protected:
         events = std::move(*log::open_log(options, projections::rules(), commits, clock));
         updates = std::make_unique<update_writer>(*events);
         tokens = std::make_unique<authenticator>(
-            events->keys().token_seed,
-            [this](const token_claims& claims) -> result<projections::principal>
-            {
-                const auto device = projections::find_device(*events->read(), claims.account, claims.device);
-                if (!device)
-                    return std::unexpected(device.error());
-                return projections::principal{claims.account, claims.device, device->kind};
-            });
+            events->keys().token_seed, [this](const token_claims& claims)
+            { return projections::find_principal(*events->read(), claims.account, claims.device); });
         proofs = std::make_unique<prover>(*events, readers);
         shared = std::make_unique<services>(services{
             .settings = settings,
@@ -84,6 +78,8 @@ protected:
             {.committed =
                  [this](const log::event& happened)
              {
+                 if (happened.header.type == log::event_type::device_revoked)
+                     tokens->forget(happened.header.stream.as<device_id>());
                  if (happened.header.type == log::event_type::account_deleted)
                      tokens->forget(happened.header.account);
              },
@@ -144,8 +140,10 @@ protected:
                 to.status = got->status;
                 to.text = std::move(got->body);
             }(*client, std::move(wanted), out),
-            [](std::exception_ptr failed)
+            [this](std::exception_ptr failed)
             {
+                // Sockets may be open beside it.
+                context.stop();
                 if (failed)
                     std::rethrow_exception(failed);
             });
@@ -160,7 +158,7 @@ protected:
     struct person
     {
         ed25519_key key = ed25519_key::random();
-        account_id account;
+        account_id account{};
         std::string token;
     };
     /// A login challenge for this key, and the account's signature of it.
@@ -194,6 +192,13 @@ protected:
     {
         person out;
         sign_in(out, "browser");
+        return out;
+    }
+    /// Another device of the same account.
+    person arrive_again(const person& first, std::string_view kind)
+    {
+        person out{.key = first.key, .account = {}, .token = {}};
+        sign_in(out, kind);
         return out;
     }
     /// The new session's id.

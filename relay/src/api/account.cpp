@@ -41,8 +41,10 @@ net::http_response resync(std::string_view reason)
 net::http_response read_changes(const call& given)
 {
     auto& shared = given.shared;
-    if (given.who.kind == log::device_kind::agent)
-        return refuse({errc::forbidden, "an agent reaches its own sessions only, not the account's stream", {}});
+    lazy_snapshot at(shared.log);
+    if (auto reached = projections::reach(at.get(), given.who, projections::account_target::stream, intent::see);
+        !reached)
+        return refuse(reached.error());
     const auto since = query_number(given.request, "since", 0, 0, static_cast<std::uint64_t>(v1::integer_max));
     const auto count = query_number(given.request, "limit", changes_default, 1, limits::page_count_max);
     for (const auto* number : {&since, &count})
@@ -52,7 +54,6 @@ net::http_response read_changes(const call& given)
     if (named && *named != to_string(shared.log.id()))
         return resync("another-log");
 
-    lazy_snapshot at(shared.log);
     const auto head = projections::last_revision(at.get(), given.who.account);
     if (*since > head.value)
         return resync("ahead");
@@ -124,8 +125,9 @@ result<void> check_deletion(services& shared, account_id account, const v1::acco
 asio::awaitable<net::http_response> delete_account(call given)
 {
     auto& shared = given.shared;
-    if (given.who.kind != log::device_kind::browser)
-        co_return refuse({errc::forbidden, "only a signed-in browser can delete the account", {}});
+    if (auto reached = projections::reach(*shared.log.read(), given.who, projections::account_target::end, intent::see);
+        !reached)
+        co_return refuse(reached.error());
     if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
         co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_account_deletion);

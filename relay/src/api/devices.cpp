@@ -37,8 +37,6 @@ asio::awaitable<net::http_response> list_devices(call given)
 
 asio::awaitable<net::http_response> revoke_device(call given)
 {
-    if (given.who.kind == log::device_kind::agent)
-        co_return refuse({errc::forbidden, "an agent cannot revoke devices", {}});
     auto wanted = std::make_shared<projections::revoke_device>();
     wanted->who = given.who;
     wanted->device = id_of<device_id>(given.segments[0]);

@@ -17,20 +17,32 @@ void ignore(connection&, const boost::json::object*, ack reply)
     acknowledge(reply);
 }
 
+constexpr event_route small[] = {
+    {"ping", ping},
+    {"app-state", ignore},
+};
+
 const std::unordered_map<std::string_view, event_handler>& table()
 {
     static const auto all = []
     {
-        std::unordered_map<std::string_view, event_handler> out{{"ping", ping}, {"app-state", ignore}};
-        for (const auto family : {message_events(), field_events(), presence_events(), rpc_events()})
-            for (const auto& route : family)
-                out.emplace(route.name, route.run);
+        std::unordered_map<std::string_view, event_handler> out;
+        for (const auto& route : all_events())
+            out.emplace(route.name, route.run);
         return out;
     }();
     return all;
 }
 
 } // namespace
+
+std::vector<event_route> all_events()
+{
+    std::vector<event_route> out(std::begin(small), std::end(small));
+    for (const auto family : {message_events(), field_events(), presence_events(), rpc_events()})
+        out.insert(out.end(), family.begin(), family.end());
+    return out;
+}
 
 void acknowledge(ack& reply)
 {

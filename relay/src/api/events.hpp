@@ -1,6 +1,7 @@
 #pragma once
 #include "connection.hpp"
 #include <span>
+#include <vector>
 
 /// The events that clients send over their sockets.
 namespace consortium::relay::api
@@ -18,6 +19,8 @@ std::span<const event_route> message_events();
 std::span<const event_route> field_events();
 std::span<const event_route> presence_events();
 std::span<const event_route> rpc_events();
+/// All of them: what sockets are heard on.
+std::vector<event_route> all_events();
 
 /// Answers `reply` exactly once, whatever comes.
 void handle_event(connection& from, std::string_view name, const boost::json::array& args, ack reply);

@@ -44,6 +44,16 @@ unsigned status_of(errc code)
 
 } // namespace
 
+std::vector<route> all_routes()
+{
+    std::vector<route> out;
+    for (const auto family :
+         {auth_routes(), pairing_routes(), device_routes(), session_routes(), message_routes(), machine_routes(),
+          account_routes(), log_routes()})
+        out.insert(out.end(), family.begin(), family.end());
+    return out;
+}
+
 net::http_response refuse(unsigned status, const error& why, std::string_view text, std::string_view also)
 {
     auto answer = net::http_response::json(status, v1::error_body(why, text, also));

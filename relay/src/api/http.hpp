@@ -52,6 +52,8 @@ std::span<const route> message_routes();
 std::span<const route> machine_routes();
 std::span<const route> account_routes();
 std::span<const route> log_routes();
+/// All of them: what the router serves.
+std::vector<route> all_routes();
 
 /// Status by error code; the body of section "errors" of docs/protocol.md.
 net::http_response refuse(const error& why);

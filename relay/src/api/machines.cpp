@@ -12,11 +12,6 @@ net::http_response refuse_machine(const error& why)
     return why == errc::not_found ? refuse(why, "Machine not found") : refuse(why);
 }
 
-bool visible(const projections::principal& who, device_id creator)
-{
-    return who.kind != log::device_kind::agent || who.device == creator;
-}
-
 asio::awaitable<net::http_response> register_machine(call given)
 {
     auto& shared = given.shared;
@@ -56,7 +51,7 @@ net::http_response read_list_machines(const call& given)
     v1::json_writer out(json);
     out.begin_array();
     for (const auto& row : *rows)
-        if (visible(given.who, row.creator))
+        if (projections::reaches_made_by(given.who, row.creator))
             v1::write(out, object_of(row), /*with_seq=*/true);
     out.end_array();
     auto answer = ok(std::move(json));
@@ -74,11 +69,12 @@ asio::awaitable<net::http_response> find_machine(call given)
 {
     auto& shared = given.shared;
     const auto at = shared.log.read();
+    if (auto reached = projections::reach(*at, given.who, projections::machine_target{given.segments[0]}, intent::see);
+        !reached)
+        co_return refuse_machine(reached.error());
     const auto row = projections::find_machine(*at, given.who.account, given.segments[0]);
     if (!row)
         co_return refuse_machine(row.error());
-    if (!visible(given.who, row->creator))
-        co_return refuse_machine({errc::not_found, {}, {}});
     std::string json;
     v1::json_writer out(json);
     out.begin_object().key("machine");

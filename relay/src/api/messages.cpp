@@ -16,17 +16,6 @@ net::http_response refuse_messages(const error& why)
     return why == errc::not_found ? refuse(why, "Session not found") : refuse(why);
 }
 
-/// errc::not_found for what the caller does not reach, too.
-result<void> check_readable(const log::snapshot& at, const projections::principal& who, session_id session)
-{
-    const auto brief = projections::find_session_brief(at, who.account, session);
-    if (!brief)
-        return std::unexpected(brief.error());
-    if (who.kind == log::device_kind::agent && brief->creator != who.device)
-        return fail(errc::not_found, "Session not found");
-    return {};
-}
-
 void write_messages(v1::json_writer& out, const std::vector<projections::message_view>& rows)
 {
     out.key("messages").begin_array();
@@ -40,7 +29,8 @@ net::http_response read_latest_messages(const call& given)
     auto& shared = given.shared;
     const auto session = id_of<session_id>(given.segments[0]);
     const auto at = shared.log.read();
-    if (auto readable = check_readable(*at, given.who, session); !readable)
+    if (auto readable = projections::reach(*at, given.who, projections::session_target{session}, intent::see);
+        !readable)
         return refuse_messages(readable.error());
     const auto page = projections::messages_before(
         *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max);
@@ -80,7 +70,8 @@ net::http_response read_page_of_messages(const call& given)
         return refuse({errc::bad_request, "after_seq and before_seq exclude each other", {}});
 
     const auto at = shared.log.read();
-    if (auto readable = check_readable(*at, given.who, session); !readable)
+    if (auto readable = projections::reach(*at, given.who, projections::session_target{session}, intent::see);
+        !readable)
         return refuse_messages(readable.error());
     const auto page = backwards ? projections::messages_before(*at, given.who.account, session, *before, *count)
                                 : projections::messages_after(*at, given.who.account, session, *after, *count);

@@ -95,8 +95,10 @@ asio::awaitable<net::http_response> pairing_status(call given)
 asio::awaitable<net::http_response> answer_pairing(call given)
 {
     auto& shared = given.shared;
-    if (given.who.kind == log::device_kind::agent)
-        co_return refuse({errc::forbidden, "an agent cannot approve a pairing", {}});
+    if (auto reached =
+            projections::reach(*shared.log.read(), given.who, projections::account_target::members, intent::see);
+        !reached)
+        co_return refuse(reached.error());
     const auto asked = read_body(given, v1::read_pairing_answer);
     if (!asked)
         co_return refuse(asked.error());

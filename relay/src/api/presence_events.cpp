@@ -19,8 +19,7 @@ std::optional<session_id> speaks_for_session(connection& from, const std::string
 {
     const auto session = parse_uuid<session_id>(sid).value_or(session_id{});
     const auto at = from.shared().log.read();
-    const auto brief = projections::find_session_brief(*at, from.account(), session);
-    if (!brief || (from.who().kind == log::device_kind::agent && brief->creator != from.device()))
+    if (!projections::reach(*at, from.who(), projections::session_target{session}, intent::write))
         return std::nullopt;
     return session;
 }
@@ -61,8 +60,7 @@ void machine_alive(connection& from, const boost::json::object* fields, ack repl
     if (!said)
         return;
     const auto at = from.shared().log.read();
-    const auto machine = projections::find_machine(*at, from.account(), said->id);
-    if (!machine || (from.who().kind == log::device_kind::agent && machine->creator != from.device()))
+    if (!projections::reach(*at, from.who(), projections::machine_target{said->id}, intent::write))
         return;
     perform(
         from, from.shared().presence.with([&](presence_table& table, unix_millis now)

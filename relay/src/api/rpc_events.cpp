@@ -22,22 +22,6 @@ void tell_error(connection& to, std::string_view type, std::string_view text, co
     tell(to, "rpc-error", std::move(fields));
 }
 
-/// An agent serves the methods of the sessions and machines it created: `<id>:<name>`.
-bool may_serve(connection& from, std::string_view method)
-{
-    if (from.who().kind != log::device_kind::agent)
-        return true;
-    const auto colon = method.rfind(':');
-    if (colon == std::string_view::npos)
-        return false;
-    const auto scope = method.substr(0, colon);
-    if (const auto session = parse_uuid<session_id>(scope); session && from.reaches(*session))
-        return true;
-    const auto at = from.shared().log.read();
-    const auto machine = projections::find_machine(*at, from.account(), scope);
-    return machine && machine->creator == from.device();
-}
-
 result<std::string> read_method(const boost::json::object* fields)
 {
     return fields ? v1::read_rpc_method(*fields) : result<std::string>(std::unexpected(no_argument()));
@@ -49,8 +33,10 @@ void register_method(connection& from, const boost::json::object* fields, ack re
     const auto method = read_method(fields);
     if (!method)
         return tell_error(from, "register", "Invalid method name", method.error());
-    if (!may_serve(from, *method))
-        return tell_error(from, "register", "Invalid method name", {errc::forbidden, {}, {}});
+    const auto at = from.shared().log.read();
+    if (auto reached = projections::reach(*at, from.who(), projections::method_target{*method}, intent::write);
+        !reached)
+        return tell_error(from, "register", "Invalid method name", reached.error());
     if (auto* carrier = from.carrier())
     {
         if (auto added = from.shared().rpc.add(from.account(), *method, from, *carrier); !added)
@@ -80,6 +66,9 @@ void call_method(connection& from, const boost::json::object* fields, ack reply)
                       : std::string_view(asked.error().detail),
             asked.error())));
     }
+    if (!projections::reach(
+            *from.shared().log.read(), from.who(), projections::method_target{asked->method}, intent::see))
+        return reply(boost::json::value(rpc_service::not_available()));
     // After what its sender said before has reached everybody, so that the target has heard it.
     auto wanted = rpc_service::call{
         .account = from.account(),

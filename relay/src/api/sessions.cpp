@@ -10,12 +10,6 @@ namespace
 
 constexpr std::string_view not_found_text = "Session not found";
 
-/// What another device's agent made is not there for an agent.
-bool visible(const projections::principal& who, device_id creator)
-{
-    return who.kind != log::device_kind::agent || who.device == creator;
-}
-
 void write_session(v1::json_writer& out, const projections::session_view& row)
 {
     out.begin_object();
@@ -40,7 +34,7 @@ net::http_response read_list_sessions(const call& given)
     v1::json_writer out(json);
     out.begin_object().key("sessions").begin_array();
     for (const auto& row : *rows)
-        if (visible(given.who, row.creator))
+        if (projections::reaches_made_by(given.who, row.creator))
             write_session(out, row);
     out.end_array();
     write_stamp(out, shared, reflects);

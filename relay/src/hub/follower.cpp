@@ -10,10 +10,10 @@ audience audience::user()
     return {};
 }
 
-audience audience::own_of(device_id agent, creator_lookup lookup)
+audience audience::own_of(const projections::principal& who, creator_lookup lookup)
 {
     audience out;
-    out.agent_ = agent;
+    out.limited_ = who;
     out.lookup_ = std::move(lookup);
     return out;
 }
@@ -35,12 +35,12 @@ audience audience::machine(std::string id, machine_row_id row)
     return out;
 }
 
-bool audience::created_by_agent(stream_id stream)
+bool audience::reaches(stream_id stream)
 {
     if (const auto known = own_.find(stream); known != own_.end())
         return known->second;
     const auto creator = lookup_(stream);
-    const bool own = creator == agent_;
+    const bool own = creator && projections::reaches_made_by(*limited_, *creator);
     // What is not there (yet) is asked for again; the rest never changes.
     if (creator)
     {
@@ -54,47 +54,49 @@ bool audience::created_by_agent(stream_id stream)
 
 bool audience::hears(const log::event& happened)
 {
+    using update = log::event_update;
     const auto stream = happened.header.stream;
     switch (type_)
     {
     case client_type::user:
-        if (agent_.is_nil())
+        if (!limited_)
             return true;
         if (const auto* created = happened.as<log::session_created>())
-            own_[stream] = created->creator == agent_;
+            own_[stream] = projections::reaches_made_by(*limited_, created->creator);
         if (const auto* registered = happened.as<log::machine_registered>())
-            own_[stream] = registered->creator == agent_;
-        return created_by_agent(stream);
+            own_[stream] = projections::reaches_made_by(*limited_, registered->creator);
+        return reaches(stream);
     case client_type::session:
-        switch (happened.header.type)
+        switch (log::describe(happened.header.type).update)
         {
-        case log::event_type::message_appended:
-        case log::event_type::session_metadata_changed:
-        case log::event_type::agent_state_changed:
-        case log::event_type::session_deleted:
+        case update::new_message:
+        case update::update_session:
+        case update::delete_session:
             return stream == session_.as<stream_id>();
-        default:
+        case update::new_session:
+        case update::session_activity:
+        case update::new_machine:
+        case update::update_machine:
+        case update::machine_activity:
+        case update::delete_machine:
+        case update::device:
+        case update::none:
             return false;
         }
+        return false;
     case client_type::machine:
         if (const auto* registered = happened.as<log::machine_registered>();
             registered && registered->machine_id == machine_)
             row_ = stream.as<machine_row_id>();
-        switch (happened.header.type)
-        {
-        case log::event_type::machine_metadata_changed:
-        case log::event_type::daemon_state_changed:
-            return !row_.is_nil() && stream == row_.as<stream_id>();
-        default:
-            return false;
-        }
+        return log::describe(happened.header.type).update == update::update_machine && !row_.is_nil() &&
+               stream == row_.as<stream_id>();
     }
     return false;
 }
 
 bool audience::hears_account(stream_id about)
 {
-    return type_ == client_type::user && (agent_.is_nil() || created_by_agent(about));
+    return type_ == client_type::user && (!limited_ || reaches(about));
 }
 
 bool audience::hears_session(session_id about)

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/log/event.hpp"
 #include "consortium/net/frame.hpp"
+#include "consortium/projections/reach.hpp"
 #include "consortium/protocol/v1/requests.hpp"
 #include <functional>
 #include <string>
@@ -49,15 +50,15 @@ public:
 
     /// Everything of the account.
     static audience user();
-    /// What an agent created: `lookup` says who created a session or machine.
-    static audience own_of(device_id agent, creator_lookup lookup);
+    /// What `who` reaches of it: `lookup` says who created a session or machine.
+    static audience own_of(const projections::principal& who, creator_lookup lookup);
     static audience session(session_id id);
     /// `row`: nil until the machine is registered.
     static audience machine(std::string id, machine_row_id row);
 
     bool hears(const log::event& happened);
     /// Whether a run of shredded events is told to it.
-    bool hears_everything() const noexcept { return type_ == protocol::v1::client_type::user && agent_.is_nil(); }
+    bool hears_everything() const noexcept { return type_ == protocol::v1::client_type::user && !limited_; }
     /// Ephemerals: USER and SESSION(sid) of the contract.
     bool hears_account(stream_id about);
     bool hears_session(session_id about);
@@ -65,10 +66,10 @@ public:
     protocol::v1::client_type type() const noexcept { return type_; }
 
 private:
-    bool created_by_agent(stream_id stream);
+    bool reaches(stream_id stream);
 
     protocol::v1::client_type type_ = protocol::v1::client_type::user;
-    device_id agent_;
+    std::optional<projections::principal> limited_; ///< reaches a part of the account only
     creator_lookup lookup_;
     std::unordered_map<stream_id, bool> own_;
     session_id session_;

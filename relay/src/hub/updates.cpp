@@ -174,46 +174,37 @@ std::string_view wire_name(log::device_kind kind) noexcept
 
 v1::update_body body_of(const log::event& happened, update_lookup& lookup)
 {
-    using type = log::event_type;
+    using update = log::event_update;
     const auto& header = happened.header;
     const auto id = [&] { return to_string(header.stream); };
-    switch (header.type)
+    switch (log::describe(header.type).update)
     {
-    case type::session_created:
+    case update::new_session:
         if (const auto* body = happened.as<log::session_created>())
             return v1::new_session{created_session(happened, *body)};
         break;
-    case type::message_appended:
+    case update::new_message:
         if (const auto* body = happened.as<log::message_appended>())
             return appended_message(happened, *body);
         break;
-    case type::session_metadata_changed:
+    case update::update_session:
         if (const auto* body = happened.as<log::session_metadata_changed>())
             return v1::update_session{id(), v1::update_session::value_of{body->metadata, header.rev.value}, {}};
-        break;
-    case type::agent_state_changed:
         if (const auto* body = happened.as<log::agent_state_changed>())
             return v1::update_session{id(), {}, v1::update_session::value_of{body->state, header.rev.value}};
         break;
-    case type::session_ended:
-    case type::session_resumed:
-        return v1::session_activity{id(), header.type == type::session_resumed, header.time};
-    case type::session_deleted:
+    case update::session_activity:
+        return v1::session_activity{id(), header.type == log::event_type::session_resumed, header.time};
+    case update::delete_session:
         return v1::delete_session{id()};
-    case type::machine_registered:
-    case type::machine_metadata_changed:
-    case type::daemon_state_changed:
-    case type::machine_online:
-    case type::machine_offline:
-    case type::machine_removed:
+    case update::new_machine:
+    case update::update_machine:
+    case update::machine_activity:
+    case update::delete_machine:
         return machine_body(happened, lookup);
-    case type::device_added:
-    case type::device_renamed:
-    case type::device_revoked:
+    case update::device:
         return device_body(happened, lookup);
-    case type::account_created:
-    case type::account_deleted:
-    case type::pairing_approved:
+    case update::none:
         break;
     }
     return v1::nothing{};
