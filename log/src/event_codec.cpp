@@ -356,6 +356,37 @@ struct codec<machine_removed>
     static std::size_t text_bytes(const machine_removed& b) { return b.machine_id.size(); }
 };
 
+template <>
+struct codec<device_stated>
+{
+    static Offset<fb::DeviceStated> write(FlatBufferBuilder& to, const device_stated& b)
+    {
+        const auto statement = put(to, b.statement);
+        return fb::CreateDeviceStated(to, statement);
+    }
+    static device_stated read(field_reader& from, const fb::DeviceStated& b)
+    {
+        return {.statement = to_bytes(from.data(b.statement()))};
+    }
+    static std::size_t text_bytes(const device_stated& b) { return b.statement.size(); }
+};
+
+template <>
+struct codec<session_deletion_signed>
+{
+    static Offset<fb::SessionDeletionSigned> write(FlatBufferBuilder& to, const session_deletion_signed& b)
+    {
+        const auto device = put(to, b.device);
+        const auto signature = put(to, b.signature);
+        return fb::CreateSessionDeletionSigned(to, device, signature);
+    }
+    static session_deletion_signed read(field_reader& from, const fb::SessionDeletionSigned& b)
+    {
+        return {.device = from.array<32>(b.device()), .signature = from.array<64>(b.signature())};
+    }
+    static std::size_t text_bytes(const session_deletion_signed&) { return 0; }
+};
+
 template <class>
 struct table_in;
 template <class Table>

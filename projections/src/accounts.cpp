@@ -21,22 +21,6 @@ log::draft rename_draft(account_id account, device_id device, std::string name)
         log::event_type::device_renamed, account, device.as<stream_id>(), log::device_renamed{std::move(name)});
 }
 
-struct known_device
-{
-    device_id id;
-    device_row row;
-};
-std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key)
-{
-    const auto index = get_row<device_key_row>(rows, device_index_key(rows, account, public_key));
-    if (!index)
-        return std::nullopt;
-    const auto row = get_row<device_row>(rows, device_row_key(rows, account, index->device));
-    if (!row)
-        corrupt_row(table::device_key, "names a device that does not exist");
-    return known_device{index->device, *row};
-}
-
 /// A device that `who` may change.
 result<device_row> reach_device(const log::view_reader& rows, const principal& who, device_id device)
 {
@@ -89,6 +73,30 @@ struct account_fold
                 row.revoked_at = happened.header.time;
             });
     }
+    void operator()(on<type::addition_stated>) const
+    {
+        const auto key = device_key();
+        // It may be known from before there were statements.
+        auto row = get_row<device_row>(rows, key).value_or(
+            device_row{.id = device(), .added = happened.number, .named = happened.number});
+        if (const auto said = statement())
+        {
+            row.kind = said->kind;
+            put_row(rows, device_index_key(rows, happened.header.account, said->device), device_key_row{device()});
+        }
+        put_row(rows, key, row);
+        change_standing([](device_standing_row& standing) { standing.stated = true; });
+        extend_chain(/*additions=*/1);
+    }
+    void operator()(on<type::revocation_stated>) const
+    {
+        (*this)(on<type::device_revoked>());
+        extend_chain(/*additions=*/0);
+    }
+    void operator()(on<type::device_signed_out>) const
+    {
+        change_standing([](device_standing_row& standing) { ++standing.sign_outs; });
+    }
     void operator()(on<type::pairing_approved>) const
     {
         if (const auto* body = happened.as<log::pairing_approved>())
@@ -106,6 +114,36 @@ struct account_fold
 
 private:
     device_id device() const { return happened.header.stream.as<device_id>(); }
+    /// Empty when the body was shredded.
+    std::optional<device_statement> statement() const
+    {
+        const auto* body = happened.as<log::device_stated>();
+        if (body == nullptr)
+            return std::nullopt;
+        auto said = parse_statement(body->statement);
+        if (!said)
+            corrupt_event(happened, "holds what is no statement: " + said.error().detail);
+        return *said;
+    }
+    void change_standing(auto&& change) const
+    {
+        const auto key = device_key();
+        auto standing = get_row<device_standing_row>(rows, key).value_or(device_standing_row());
+        change(standing);
+        put_row(rows, key, standing);
+    }
+    /// By the event's statement.
+    void extend_chain(std::uint64_t additions) const
+    {
+        auto chain = get_row<device_chain_row>(rows, row_key(account)).value_or(device_chain_row());
+        ++chain.statements;
+        chain.additions += additions;
+        put_row(rows, row_key(account), chain);
+        const auto* body = happened.as<log::device_stated>();
+        put_row(
+            rows, row_key(account, chain.statements),
+            statement_row{happened.number, body != nullptr ? statement_hash(body->statement) : byte_array<32>{}});
+    }
     row_key device_key() const { return device_row_key(rows, happened.header.account, device()); }
     void change_device(auto&& change) const
     {
@@ -116,36 +154,75 @@ private:
     }
 };
 
-device_view view_of(account_id account, const device_row& row, const log::event& added, std::string sealed_name)
+result<device_view> read_device(const log::snapshot& at, account_id account, const device_row& row)
 {
-    const auto& body = *added.as<log::device_added>();
     device_view out{
         .id = row.id,
         .account = account,
-        .public_key = body.public_key,
-        .kind = body.kind,
-        .sealed_name = std::move(sealed_name),
-        .created_at = added.header.time,
-        .revoked_at = {}};
-    if (row.revoked)
-        out.revoked_at = row.revoked_at;
+        .public_key = {},
+        .kind = row.kind,
+        .sealed_name = {},
+        .created_at = 0,
+        .revoked_at = row.revoked ? std::optional(row.revoked_at) : std::nullopt};
+    const auto standing = get_row<device_standing_row>(at, device_row_key(at, account, row.id));
+    if (standing)
+    {
+        out.stated = standing->stated;
+        out.sign_outs = standing->sign_outs;
+    }
+    const auto added = read_event(at, row.added);
+    if (!added)
+        return std::unexpected(added.error());
+    out.created_at = added->header.time;
+    if (const auto* body = added->as<log::device_stated>())
+    {
+        const auto said = parse_statement(body->statement);
+        if (!said)
+            return fail(errc::corrupt, "record " + std::to_string(row.added.value) + ": " + said.error().detail);
+        out.public_key = to_bytes(said->device);
+        return out;
+    }
+    const auto* body = added->as<log::device_added>();
+    if (body == nullptr)
+        return fail(errc::corrupt, "record " + std::to_string(row.added.value) + " does not add a device");
+    out.public_key = body->public_key;
+    out.sealed_name = body->sealed_name;
+    if (row.named != row.added)
+    {
+        const auto named = read_event_of<log::device_renamed>(at, row.named);
+        if (!named)
+            return std::unexpected(named.error());
+        out.sealed_name = named->as<log::device_renamed>()->sealed_name;
+    }
     return out;
 }
 
-result<device_view> read_device(const log::snapshot& at, account_id account, const device_row& row)
+} // namespace
+
+std::optional<known_device> device_of_id(const log::view_reader& rows, account_id account, device_id device)
 {
-    const auto added = read_event_of<log::device_added>(at, row.added);
-    if (!added)
-        return std::unexpected(added.error());
-    if (row.named == row.added)
-        return view_of(account, row, *added, added->as<log::device_added>()->sealed_name);
-    const auto named = read_event_of<log::device_renamed>(at, row.named);
-    if (!named)
-        return std::unexpected(named.error());
-    return view_of(account, row, *added, named->as<log::device_renamed>()->sealed_name);
+    const auto key = device_row_key(rows, account, device);
+    const auto row = get_row<device_row>(rows, key);
+    if (!row)
+        return std::nullopt;
+    return known_device{device, *row, get_row<device_standing_row>(rows, key).value_or(device_standing_row())};
 }
 
-} // namespace
+std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key)
+{
+    const auto index = get_row<device_key_row>(rows, device_index_key(rows, account, public_key));
+    if (!index)
+        return std::nullopt;
+    auto known = device_of_id(rows, account, index->device);
+    if (!known)
+        corrupt_row(table::device_key, "names a device that does not exist");
+    return known;
+}
+
+log::draft unnamed_device_draft(account_id account, device_id device)
+{
+    return device_draft(account, device, {}, device_kind::unnamed, {});
+}
 
 account_id login::account() const
 {

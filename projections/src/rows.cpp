@@ -183,11 +183,7 @@ row_parser::row_parser(table where, byte_view value) : where_(where), rest_(valu
 
 std::uint8_t row_parser::byte()
 {
-    if (rest_.empty())
-        corrupt_row(where_, "is too short");
-    const auto first = rest_.front();
-    rest_ = rest_.subspan(1);
-    return first;
+    return take(1).front();
 }
 
 void row_parser::operator()(std::uint64_t& number)
@@ -235,12 +231,13 @@ void row_parser::operator()(log::device_kind& kind)
     kind = static_cast<log::device_kind>(value);
 }
 
-void row_parser::operator()(byte_array<16>& id)
+byte_view row_parser::take(std::size_t size)
 {
-    if (rest_.size() < id.size())
+    if (rest_.size() < size)
         corrupt_row(where_, "is too short");
-    id = to_array<16>(rest_);
-    rest_ = rest_.subspan(id.size());
+    const auto taken = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return taken;
 }
 
 /// To the end of the row.

@@ -36,6 +36,10 @@ enum class table : log::table_id
     active,
     revision_run,
     message_run,
+    device_standing,
+    device_chain,
+    statement,
+    deleted_session,
 };
 
 /// What a table's keys are made of (A, S, M: account_part, session_part, machine_part). It says which deletion erases
@@ -118,7 +122,11 @@ public:
     void operator()(unix_millis time) { (*this)(static_cast<std::uint64_t>(time)); }
     void operator()(bool flag) { out_.push_back(flag ? 1 : 0); }
     void operator()(log::device_kind kind) { out_.push_back(static_cast<std::uint8_t>(kind)); }
-    void operator()(const byte_array<16>& id) { append(out_, id); }
+    template <std::size_t Size>
+    void operator()(const byte_array<Size>& raw)
+    {
+        append(out_, raw);
+    }
     template <class Tag>
     void operator()(const uuid<Tag>& id)
     {
@@ -153,7 +161,11 @@ public:
     void operator()(unix_millis& time);
     void operator()(bool& flag);
     void operator()(log::device_kind& kind);
-    void operator()(byte_array<16>& id);
+    template <std::size_t Size>
+    void operator()(byte_array<Size>& raw)
+    {
+        raw = to_array<Size>(take(Size));
+    }
     template <class Tag>
     void operator()(uuid<Tag>& id)
     {
@@ -172,6 +184,7 @@ public:
 
 private:
     std::uint8_t byte();
+    byte_view take(std::size_t size);
     table where_;
     byte_view rest_;
 };
@@ -400,6 +413,54 @@ struct active_row
     }
 };
 
+/// A ‖ prf('d' ‖ account ‖ device): of a device that the chain names or that has signed out. A first-edition device
+/// that no statement names has none.
+struct device_standing_row
+{
+    static constexpr auto where = table::device_standing;
+    static constexpr table_description description{"device_standing", key_shape::account_thing};
+    bool stated = false;
+    std::uint64_t sign_outs = 0; ///< tokens of fewer are void
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.stated);
+        codec(row.sign_outs);
+    }
+};
+/// A: where the account's chain ends. No row: nothing is stated.
+struct device_chain_row
+{
+    static constexpr auto where = table::device_chain;
+    static constexpr table_description description{"device_chain", key_shape::account};
+    std::uint64_t statements = 0;
+    std::uint64_t additions = 0;
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.statements);
+        codec(row.additions);
+    }
+};
+/// A ‖ n u64be
+struct statement_row
+{
+    static constexpr auto where = table::statement;
+    static constexpr table_description description{"statement", key_shape::account_thing};
+    lsn stated;
+    byte_array<32> hash{}; ///< zeros when the body was shredded
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.stated);
+        codec(row.hash);
+    }
+};
+/// A ‖ S: of a session whose deletion was signed. It stays until the account goes.
+struct deleted_session_row
+{
+    static constexpr auto where = table::deleted_session;
+    static constexpr table_description description{"deleted_session", key_shape::account_thing};
+    lsn deleted;
+    static void fields(auto& row, auto& codec) { codec(row.deleted); }
+};
 /// One row for each revision and each message: half of what the views took on disk.
 struct revision_row
 {
@@ -475,7 +536,7 @@ private:
 using all_rows = row_list<
     head_row, account_row, account_key_row, revision_row, device_row, device_key_row, pairing_row, pairing_of_row,
     session_row, session_hot_row, session_tag_row, message_row, local_id_row, machine_row, machine_key_row, active_row,
-    revision_run, message_run>;
+    revision_run, message_run, device_standing_row, device_chain_row, statement_row, deleted_session_row>;
 static_assert(all_rows::in_order());
 static_assert(all_rows::indexes_are_found());
 constexpr const table_description& description_of(table of)

@@ -26,6 +26,22 @@ result<void> check_version(
     return {};
 }
 
+/// errc::bad_request names what is wrong with it.
+result<void>
+check_proof(const log::view_reader& rows, account_id account, session_id session, const signed_deletion& proof)
+{
+    const auto device = find_stated(rows, account, proof.device);
+    if (!device)
+        return fail(errc::bad_request, "the deletion is signed by a device that the account's chain does not name");
+    if (device->revoked)
+        return fail(errc::bad_request, "the deletion is signed by a device that was revoked");
+    if (device->kind != device_kind::browser)
+        return fail(errc::bad_request, "the deletion is signed by a device that is no browser");
+    if (!is_deletion_of(proof, account, session))
+        return fail(errc::bad_request, "the deletion is not signed by the device it names, for this session");
+    return {};
+}
+
 struct session_fold
 {
     using type = log::event_type;
@@ -64,6 +80,11 @@ struct session_fold
     {
         get_row_of<session_row>(happened, rows, key);
         erase_session(rows, key);
+    }
+    void operator()(on<type::session_deletion_signed>) const
+    {
+        (*this)(on<type::session_deleted>());
+        put_row(rows, key, deleted_session_row{happened.number});
     }
 
 private:
@@ -236,6 +257,9 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
     const auto hot = reach_session(rows, who, key, intent::settle);
     if (!hot)
         return std::unexpected(hot.error());
+    if (proof)
+        if (auto good = check_proof(rows, who.account, session, *proof); !good)
+            return std::unexpected(good.error());
     const auto row = get_row<session_row>(rows, key);
     if (!row)
         corrupt_row(table::session_hot, "is of a session that does not exist");
@@ -243,9 +267,12 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
     deleted = rules().last_revision(rows, who.account).next();
     messages = hot->seq;
 
-    return log::decision{
-        .account = who.account,
-        .drafts = {draft_of(log::event_type::session_deleted, who.account, session.as<stream_id>())}};
+    const auto stream = session.as<stream_id>();
+    auto end = proof ? draft_of(
+                           log::event_type::session_deletion_signed, who.account, stream,
+                           log::session_deletion_signed{proof->device, proof->signature})
+                     : draft_of(log::event_type::session_deleted, who.account, stream);
+    return log::decision{.account = who.account, .drafts = {std::move(end)}};
 }
 
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
@@ -315,6 +342,22 @@ result<std::vector<session_view>> list_sessions(const log::snapshot& at, account
                     return std::unexpected(session.error());
             }
             return out;
+        });
+}
+
+result<signed_deletion> find_deletion(const log::snapshot& at, account_id account, session_id session)
+{
+    return guarded(
+        [&]() -> result<signed_deletion>
+        {
+            const auto row = get_row<deleted_session_row>(at, session_row_key(at, account, session));
+            if (!row)
+                return fail(errc::not_found, "no signed deletion of this session");
+            const auto deleted = read_event_of<log::session_deletion_signed>(at, row->deleted);
+            if (!deleted)
+                return std::unexpected(deleted.error());
+            const auto& body = *deleted->as<log::session_deletion_signed>();
+            return signed_deletion{body.device, body.signature};
         });
 }
 

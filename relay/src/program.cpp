@@ -119,12 +119,12 @@ result<void> program::open(const std::string& secret)
 
 void program::on_committed(const log::event& happened)
 {
-    if (const auto known = log::describe(happened.header.type); known.step == log::event_step::ends)
+    if (const auto known = log::describe(happened.header.type); known.voids_tokens())
     {
-        if (known.about == log::event_subject::device)
-            tokens_->forget(happened.header.stream.as<device_id>());
         if (known.about == log::event_subject::account)
             tokens_->forget(happened.header.account);
+        else
+            tokens_->forget(happened.header.stream.as<device_id>());
     }
     presence_.committed(happened);
 }

@@ -131,6 +131,17 @@ inline machine_removed any_body<machine_removed>()
     return {.machine_id = *any_text()};
 }
 
+template <>
+inline device_stated any_body<device_stated>()
+{
+    return {.statement = *rc::gen::arbitrary<bytes>()};
+}
+template <>
+inline session_deletion_signed any_body<session_deletion_signed>()
+{
+    return {.device = *any_array<32>(), .signature = *any_array<64>()};
+}
+
 inline event_type any_type()
 {
     return static_cast<event_type>(*rc::gen::inRange<int>(1, event_type_count + 1));

@@ -1,5 +1,6 @@
 #include "erasing.hpp"
 #include "projections/random_history.hpp"
+#include "projections/stated_account.hpp"
 #include <algorithm>
 #include <rapidcheck/gtest.h>
 
@@ -80,6 +81,20 @@ protected:
         EXPECT_TRUE(log_.submit(state));
         return session;
     }
+    /// A chain of one browser, which signs the deletion of a session.
+    void fill_chain(const principal& who, std::uint8_t account_key)
+    {
+        stated_account chain(account_key);
+        chain.id = who.account;
+        append_statements stated;
+        stated.of = who.account;
+        stated.account_key = chain.public_key();
+        stated.items.push_back({chain.follow(chain.add(public_key(80))), new_id<device_id>()});
+        EXPECT_TRUE(log_.submit(stated));
+        auto deleted = about<delete_session>(who, session_of(who, "deleted"));
+        deleted.proof = sign_deletion(signing_key(80), who.account, deleted.session);
+        EXPECT_TRUE(log_.submit(deleted));
+    }
     void fill_machine(const principal& who)
     {
         EXPECT_TRUE(submit(machine_wish(who, "doomed")));
@@ -92,6 +107,7 @@ protected:
         const auto who = sign_in(key, 77, log::device_kind::browser);
         fill_session(who);
         fill_machine(who);
+        fill_chain(who, key);
         approve_pairing paired;
         paired.who = who;
         paired.request_key = key_of(78);
@@ -117,6 +133,19 @@ TEST_F(erasing, of_a_deleted_session_nothing_is_left)
         EXPECT_TRUE(filled.contains(one)) << name(one) << " is not filled by this test";
     ASSERT_TRUE(submit(about<delete_session>(browser_, session)));
     EXPECT_EQ(names(changed(before, log_.views.tables())), names(kept_for_ever));
+}
+
+// Of a signed one that it was signed; nothing else.
+TEST_F(erasing, of_a_session_whose_deletion_was_signed_only_that_is_left)
+{
+    fill_chain(browser_, 1);
+    const auto before = log_.views.tables();
+    auto wanted = about<delete_session>(browser_, fill_session(browser_));
+    wanted.proof = sign_deletion(signing_key(80), browser_.account, wanted.session);
+    ASSERT_TRUE(log_.submit(wanted));
+    auto expected = kept_for_ever;
+    expected.insert(table::deleted_session);
+    EXPECT_EQ(names(changed(before, log_.views.tables())), names(expected));
 }
 
 TEST_F(erasing, of_a_removed_machine_nothing_is_left)

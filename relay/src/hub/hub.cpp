@@ -402,10 +402,9 @@ void hub::deliver_event(shard& at, const published& event, connection_id origin)
         if (who.place().on_event(happened, frame, own, make, who) || who.place().behind())
             touch(who);
     }
-    if (const auto known = log::describe(happened.header.type); known.step == log::event_step::ends)
+    if (const auto known = log::describe(happened.header.type); known.voids_tokens())
         for (const auto& who : members)
-            if (known.about == log::event_subject::account ||
-                (known.about == log::event_subject::device && who->device() == happened.header.stream.as<device_id>()))
+            if (known.about == log::event_subject::account || who->device() == happened.header.stream.as<device_id>())
                 at.revoked.push_back(who);
 }
 

@@ -102,6 +102,8 @@ v1::update_body device_body(const log::event& happened, update_lookup& lookup)
     const auto& header = happened.header;
     if (const auto* added = happened.as<log::device_added>())
         return v1::device_change{to_string(header.stream), wire_name(added->kind), added->sealed_name, "added"};
+    if (happened.as<log::device_stated>() != nullptr)
+        return v1::nothing{};
     auto known = lookup.find_device(header.account, header.stream.as<device_id>());
     if (const auto* renamed = happened.as<log::device_renamed>())
         known.sealed_name = renamed->sealed_name;

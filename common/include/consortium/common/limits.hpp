@@ -47,11 +47,12 @@ inline constexpr std::size_t pairings_pending_max = 10'000;
 inline constexpr auto clock_skew_max = 10min; ///< heartbeats and RPC older than this are ignored
 
 // The device chain (docs/protocol.md 2.3).
-inline constexpr std::size_t device_additions_max = 2048; ///< a chain has at most twice as many statements
+inline constexpr std::size_t device_additions_max = 2048;
+inline constexpr std::size_t statements_per_chain_max = 2 * device_additions_max; ///< each added and revoked once
 inline constexpr std::size_t device_name_bytes_max = 200;
 inline constexpr std::size_t statement_name_bytes_min = 73; ///< a box bundle of a name of one byte
 inline constexpr std::size_t statement_name_bytes_max = 272;
-inline constexpr std::size_t statements_kept_max = 4 * 2 * device_additions_max; ///< of all branches of an account
+inline constexpr std::size_t statements_kept_max = 4 * statements_per_chain_max; ///< of all branches of an account
 
 // Presence.
 inline constexpr auto session_timeout = 60s; // (flag)

@@ -39,6 +39,10 @@ enum class event_type : std::uint16_t
     pairing_approved = 17,
     account_deleted = 18,
     session_resumed = 19,
+    addition_stated = 20,
+    revocation_stated = 21,
+    device_signed_out = 22,
+    session_deletion_signed = 23,
 };
 
 /// The part of a record that outlives shredding.
@@ -134,6 +138,20 @@ struct machine_removed
     std::string machine_id;
     friend bool operator==(const machine_removed&, const machine_removed&) = default;
 };
+/// A link of the account's chain of devices, as it came and with its signature (common/device_chain.hpp). Its header's
+/// stream is the device it is about.
+struct device_stated
+{
+    bytes statement;
+    friend bool operator==(const device_stated&, const device_stated&) = default;
+};
+/// Sealed under the account's key: whoever asks for the session later is told who wanted it deleted.
+struct session_deletion_signed
+{
+    byte_array<32> device{}; ///< Ed25519
+    byte_array<64> signature{};
+    friend bool operator==(const session_deletion_signed&, const session_deletion_signed&) = default;
+};
 /// For the types that say everything in the header.
 struct no_body
 {
@@ -144,7 +162,7 @@ struct no_body
 using event_body = std::variant<
     no_body, account_created, device_added, device_renamed, pairing_approved, session_created, message_appended,
     session_metadata_changed, agent_state_changed, machine_registered, machine_metadata_changed, daemon_state_changed,
-    machine_removed>;
+    machine_removed, device_stated, session_deletion_signed>;
 
 /// What an event is about: whose id its stream is.
 enum class event_subject
@@ -160,7 +178,8 @@ enum class event_step
 {
     begins, ///< makes the subject; of all but a device, its data key too
     changes,
-    ends, ///< the subject is gone with it, and its data key
+    signs_out, ///< tokens that the device had are void
+    ends,      ///< the subject is gone with it, and its data key
 };
 
 /// Whose data key seals the body.
@@ -204,6 +223,12 @@ struct event_description
     event_update update{};
     event_rows rows{};
 
+    /// Tokens of the device, or of all devices of the account, are void and their sockets end.
+    constexpr bool voids_tokens() const noexcept
+    {
+        return (step == event_step::signs_out || step == event_step::ends) &&
+               (about == event_subject::device || about == event_subject::account);
+    }
     /// Destroys a data key, its subject's.
     constexpr bool destroys_key() const noexcept { return step == event_step::ends && about != event_subject::device; }
 };
@@ -251,6 +276,13 @@ constexpr event_description describe(event_type type) noexcept
     case event_type::pairing_approved:
         return of<pairing_approved>("pairing_approved", device, changes, seal::account, update::none, rows::own);
 
+    case event_type::addition_stated:
+        return of<device_stated>("addition_stated", device, begins, seal::account, update::device, rows::own);
+    case event_type::revocation_stated:
+        return of<device_stated>("revocation_stated", device, ends, seal::account, update::device, rows::own);
+    case event_type::device_signed_out:
+        return of<no_body>("device_signed_out", device, signs_out, seal::account, update::none, rows::own);
+
     case event_type::session_created:
         return of<session_created>("session_created", session, begins, seal::subject, update::new_session, rows::own);
     case event_type::message_appended:
@@ -268,6 +300,9 @@ constexpr event_description describe(event_type type) noexcept
         return of<no_body>("session_resumed", session, changes, seal::subject, update::session_activity, rows::own);
     case event_type::session_deleted:
         return of<no_body>("session_deleted", session, ends, seal::account, update::delete_session, rows::own);
+    case event_type::session_deletion_signed:
+        return of<session_deletion_signed>(
+            "session_deletion_signed", session, ends, seal::account, update::delete_session, rows::own);
 
     case event_type::machine_registered:
         return of<machine_registered>(
