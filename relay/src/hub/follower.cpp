@@ -55,6 +55,9 @@ bool audience::reaches(stream_id stream)
 bool audience::hears(const log::event& happened)
 {
     using update = log::event_update;
+    // Everybody judges by the chain of devices.
+    if (happened.as<log::device_stated>() != nullptr)
+        return true;
     const auto stream = happened.header.stream;
     switch (type_)
     {

@@ -35,12 +35,6 @@ public:
         }
         return out;
     }
-    device find_device(account_id account, device_id id) override
-    {
-        if (const auto found = projections::find_device(at_.get(), account, id))
-            return {found->kind, found->sealed_name};
-        return {log::device_kind::unnamed, {}};
-    }
 
 private:
     update_writer& writer_;
@@ -97,21 +91,6 @@ v1::new_message appended_message(const log::event& happened, const log::message_
     };
 }
 
-v1::update_body device_body(const log::event& happened, update_lookup& lookup)
-{
-    const auto& header = happened.header;
-    if (const auto* added = happened.as<log::device_added>())
-        return v1::device_change{to_string(header.stream), wire_name(added->kind), added->sealed_name, "added"};
-    if (happened.as<log::device_stated>() != nullptr)
-        return v1::nothing{};
-    auto known = lookup.find_device(header.account, header.stream.as<device_id>());
-    if (const auto* renamed = happened.as<log::device_renamed>())
-        known.sealed_name = renamed->sealed_name;
-    const bool revoked = header.type == log::event_type::device_revoked;
-    return v1::device_change{
-        to_string(header.stream), wire_name(known.kind), known.sealed_name, revoked ? "revoked" : "renamed"};
-}
-
 v1::update_body machine_body(const log::event& happened, update_lookup& lookup)
 {
     const auto& header = happened.header;
@@ -160,20 +139,6 @@ std::string update_id(log_id log, account_id account, revision at)
     return out;
 }
 
-std::string_view wire_name(log::device_kind kind) noexcept
-{
-    switch (kind)
-    {
-    case log::device_kind::agent:
-        return "agent";
-    case log::device_kind::browser:
-        return "browser";
-    case log::device_kind::unnamed:
-        break;
-    }
-    return "unnamed";
-}
-
 v1::update_body body_of(const log::event& happened, update_lookup& lookup)
 {
     using update = log::event_update;
@@ -198,14 +163,18 @@ v1::update_body body_of(const log::event& happened, update_lookup& lookup)
     case update::session_activity:
         return v1::session_activity{id(), header.type == log::event_type::session_resumed, header.time};
     case update::delete_session:
-        return v1::delete_session{id()};
+        if (const auto* word = happened.as<log::session_deletion_signed>())
+            return v1::delete_session{id(), signed_deletion{word->device, word->signature}};
+        return v1::delete_session{id(), {}};
     case update::new_machine:
     case update::update_machine:
     case update::machine_activity:
     case update::delete_machine:
         return machine_body(happened, lookup);
     case update::device:
-        return device_body(happened, lookup);
+        if (const auto* stated = happened.as<log::device_stated>())
+            return v1::device_change{stated->statement};
+        break;
     case update::none:
         break;
     }
