@@ -49,8 +49,8 @@ protected:
         events = std::move(*log::open_log(options, projections::rules(), commits, clock));
         updates = std::make_unique<update_writer>(*events);
         tokens = std::make_unique<authenticator>(
-            events->keys().token_seed, [this](const token_claims& claims)
-            { return projections::find_principal(*events->read(), claims.account, claims.device); });
+            events->keys().token_seed,
+            [this](const token_claims& claims) { return find_holder(*events->read(), claims.account, claims.device); });
         proofs = std::make_unique<prover>(*events, readers);
         shared = std::make_unique<services>(services{
             .settings = settings,
