@@ -23,8 +23,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = boost::json::parse(written).as_array().at(0).as_string();
         CONSORTIUM_ASSERT(std::string_view(again) == *read->origin);
     }
-    if (const auto read = read_login_request(*object); read && read->device)
-        CONSORTIUM_ASSERT(read->device->sealed_name.size() <= limits::sealed_name_bytes_max);
+    if (const auto read = read_sign_in_request(*object); read && std::holds_alternative<login_request>(*read))
+    {
+        const auto& login = std::get<login_request>(*read);
+        CONSORTIUM_ASSERT(!login.statement || login.device);
+        CONSORTIUM_ASSERT(!login.device || login.device->kind != device_kind::unnamed);
+    }
+    if (const auto read = read_statements_request(*object))
+        CONSORTIUM_ASSERT(!read->empty() && read->size() <= limits::statements_per_chain_max);
+    if (const auto read = read_session_deletion(*object); read && *read)
+        (void)is_deletion_of(**read, account_id{}, session_id{});
     (void)read_account_deletion(*object);
     if (const auto read = read_record(*object))
     {
@@ -39,8 +47,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto read = read_log_answer(*object))
         CONSORTIUM_ASSERT(read->records.size() <= limits::proof_count_max);
     (void)read_log_key(*object);
-    (void)read_pairing_request(*object);
+    if (const auto read = read_pairing_request(*object))
+        CONSORTIUM_ASSERT(read->sealed_name.size() <= limits::sealed_name_bytes_max);
     (void)read_pairing_answer(*object);
+    (void)read_pairing_reveal(*object);
+    (void)read_pairing_confirmation(*object);
+    (void)read_pairing_refusal(*object);
     if (const auto read = read_session_request(*object))
         CONSORTIUM_ASSERT(!read->tag.empty() && read->tag.size() <= limits::name_bytes_max);
     if (const auto read = read_messages_request(*object))

@@ -4,12 +4,13 @@
 #include "commands/rekey.hpp"
 #include "commands/replay.hpp"
 #include "commands/verify.hpp"
+#include "consortium/common/printable.hpp"
 #include "consortium/common/secret.hpp"
+#include "consortium/log/diagnostics.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
 #include <iostream>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <thread>
 
@@ -35,9 +36,7 @@ CLI::Option& add_source(CLI::App& command, source_options& source)
 /// What the log has to say goes to standard error: standard output is the answer's.
 void set_up_logging()
 {
-    auto logger = spdlog::stderr_logger_mt("admin");
-    logger->set_pattern("consortium-admin: %v");
-    spdlog::set_default_logger(std::move(logger));
+    log::log_to_stderr("admin", "consortium-admin: %*");
     spdlog::set_level(spdlog::level::warn);
 }
 
@@ -151,7 +150,7 @@ int main(int argc, char** argv)
     }
     catch (const std::exception& unexpected)
     {
-        std::cerr << "consortium-admin: " << unexpected.what() << "\n";
+        std::cerr << "consortium-admin: " << printable(unexpected.what()) << "\n";
         return static_cast<int>(consortium::admin::exit_code::unreadable);
     }
 }

@@ -9,23 +9,17 @@ namespace consortium::log
 namespace
 {
 
-template <class... Functions>
-struct overloaded : Functions...
-{
-    using Functions::operator()...;
-};
-
 using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 using byte_vector = flatbuffers::Vector<std::uint8_t>;
 
 // Writing.
 
-Offset<byte_vector> write(FlatBufferBuilder& to, byte_view data)
+Offset<byte_vector> put(FlatBufferBuilder& to, byte_view data)
 {
     return to.CreateVector(data.data(), data.size());
 }
-Offset<flatbuffers::String> write(FlatBufferBuilder& to, std::string_view text)
+Offset<flatbuffers::String> put(FlatBufferBuilder& to, std::string_view text)
 {
     return to.CreateString(text.data(), text.size());
 }
@@ -50,8 +44,8 @@ struct packed_text
 packed_text write_packed(FlatBufferBuilder& to, std::string_view text)
 {
     if (const auto data = packed(text); !data.empty())
-        return {write(to, data), true};
-    return {write(to, view(text)), false};
+        return {put(to, data), true};
+    return {put(to, view(text)), false};
 }
 Offset<fb::Ciphertext> write_ciphertext(FlatBufferBuilder& to, std::string_view text)
 {
@@ -61,111 +55,6 @@ Offset<fb::Ciphertext> write_ciphertext(FlatBufferBuilder& to, std::string_view 
 Offset<fb::Ciphertext> write_optional(FlatBufferBuilder& to, const std::optional<std::string>& text)
 {
     return text ? write_ciphertext(to, *text) : Offset<fb::Ciphertext>();
-}
-
-std::pair<fb::Body, Offset<void>> write_body(FlatBufferBuilder& to, const event_body& body)
-{
-    return std::visit(
-        overloaded{
-            [&](const no_body&) { return std::pair(fb::Body::NONE, Offset<void>()); },
-            [&](const account_created& b)
-            {
-                const auto key = write(to, b.public_key);
-                return std::pair(fb::Body::AccountCreated, fb::CreateAccountCreated(to, key).Union());
-            },
-            [&](const device_added& b)
-            {
-                const auto key = write(to, b.public_key);
-                const auto name = write(to, b.sealed_name);
-                return std::pair(
-                    fb::Body::DeviceAdded,
-                    fb::CreateDeviceAdded(to, key, static_cast<std::uint8_t>(b.kind), name).Union());
-            },
-            [&](const device_renamed& b)
-            {
-                const auto name = write(to, b.sealed_name);
-                return std::pair(fb::Body::DeviceRenamed, fb::CreateDeviceRenamed(to, name).Union());
-            },
-            [&](const pairing_approved& b)
-            {
-                const auto key = write(to, b.request_key);
-                const auto device = write(to, b.device.view());
-                const auto approver = write(to, b.approver.view());
-                const auto response = write(to, b.response);
-                return std::pair(
-                    fb::Body::PairingApproved, fb::CreatePairingApproved(to, key, device, approver, response).Union());
-            },
-            [&](const session_created& b)
-            {
-                const auto creator = write(to, b.creator.view());
-                const auto tag = write(to, b.tag);
-                const auto metadata = write_ciphertext(to, b.metadata);
-                const auto key = write_optional(to, b.data_key);
-                return std::pair(
-                    fb::Body::SessionCreated, fb::CreateSessionCreated(to, creator, tag, metadata, key).Union());
-            },
-            [&](const message_appended& b)
-            {
-                const auto id = write(to, b.id.view());
-                const auto local = b.local_id ? write(to, *b.local_id) : Offset<flatbuffers::String>();
-                const auto [data, packed] = write_packed(to, b.content);
-                return std::pair(
-                    fb::Body::MessageAppended, fb::CreateMessageAppended(to, id, local, data, packed).Union());
-            },
-            [&](const session_metadata_changed& b)
-            {
-                const auto metadata = write_ciphertext(to, b.metadata);
-                return std::pair(
-                    fb::Body::SessionMetadataChanged, fb::CreateSessionMetadataChanged(to, metadata).Union());
-            },
-            [&](const agent_state_changed& b)
-            {
-                const auto state = write_optional(to, b.state);
-                return std::pair(fb::Body::AgentStateChanged, fb::CreateAgentStateChanged(to, state).Union());
-            },
-            [&](const machine_registered& b)
-            {
-                const auto creator = write(to, b.creator.view());
-                const auto id = write(to, b.machine_id);
-                const auto metadata = write_ciphertext(to, b.metadata);
-                const auto state = write_optional(to, b.daemon_state);
-                const auto key = write_optional(to, b.data_key);
-                return std::pair(
-                    fb::Body::MachineRegistered,
-                    fb::CreateMachineRegistered(to, creator, id, metadata, state, key).Union());
-            },
-            [&](const machine_metadata_changed& b)
-            {
-                const auto metadata = write_ciphertext(to, b.metadata);
-                return std::pair(
-                    fb::Body::MachineMetadataChanged, fb::CreateMachineMetadataChanged(to, metadata).Union());
-            },
-            [&](const daemon_state_changed& b)
-            {
-                const auto state = write_ciphertext(to, b.state);
-                return std::pair(fb::Body::DaemonStateChanged, fb::CreateDaemonStateChanged(to, state).Union());
-            },
-            [&](const machine_removed& b)
-            {
-                const auto id = write(to, b.machine_id);
-                return std::pair(fb::Body::MachineRemoved, fb::CreateMachineRemoved(to, id).Union());
-            }},
-        body);
-}
-
-/// The short form of a message, if it has one: the event's offset.
-std::optional<Offset<fb::Event>> write_compact(FlatBufferBuilder& to, const message_appended& message)
-{
-    const auto local_id = message.local_id ? pack_uuid(*message.local_id) : std::nullopt;
-    if (!local_id)
-        return std::nullopt;
-    const auto content = packed(message.content);
-    if (content.empty())
-        return std::nullopt;
-    const auto data = write(to, content);
-    const fb::CompactMessage ids(flatbuffers::make_span(message.id.value), flatbuffers::make_span(*local_id));
-    const auto body = to.CreateStruct(ids).Union();
-    return fb::CreateEvent(to, fb::Body::CompactMessage, body, data);
 }
 
 // Reading. A field that must be there and is not, or has the wrong length, spoils the whole body.
@@ -236,82 +125,318 @@ private:
     bool good_ = true;
 };
 
-event_body read(field_reader& from, const fb::AccountCreated& body)
+std::size_t size_of(const std::optional<std::string>& text) noexcept
 {
-    return account_created{.public_key = from.array<32>(body.public_key())};
-}
-event_body read(field_reader& from, const fb::DeviceAdded& body)
-{
-    device_added out{
-        .public_key = to_bytes(from.data(body.public_key())),
-        .kind = static_cast<device_kind>(body.kind()),
-        .sealed_name = from.text(body.sealed_name())};
-    from.check(out.kind >= device_kind::agent && out.kind <= device_kind::unnamed);
-    from.check(out.public_key.size() == (out.kind == device_kind::unnamed ? 0u : 32u));
-    return out;
-}
-event_body read(field_reader& from, const fb::DeviceRenamed& body)
-{
-    return device_renamed{.sealed_name = from.text(body.sealed_name())};
-}
-event_body read(field_reader& from, const fb::PairingApproved& body)
-{
-    return pairing_approved{
-        .request_key = from.array<32>(body.request_key()),
-        .device = from.id<device_id>(body.device()),
-        .approver = from.id<device_id>(body.approver()),
-        .response = from.text(body.response())};
-}
-event_body read(field_reader& from, const fb::SessionCreated& body)
-{
-    return session_created{
-        .creator = from.id<device_id>(body.creator()),
-        .tag = from.text(body.tag()),
-        .metadata = from.ciphertext(body.metadata()),
-        .data_key = from.optional_ciphertext(body.data_key())};
-}
-event_body read(field_reader& from, const fb::MessageAppended& body)
-{
-    return message_appended{
-        .id = from.id<message_id>(body.id()),
-        .local_id = body.local_id() ? std::optional(from.text(body.local_id())) : std::nullopt,
-        .content = from.packed(body.data(), body.packed())};
-}
-event_body read(field_reader& from, const fb::SessionMetadataChanged& body)
-{
-    return session_metadata_changed{.metadata = from.ciphertext(body.metadata())};
-}
-event_body read(field_reader& from, const fb::AgentStateChanged& body)
-{
-    return agent_state_changed{.state = from.optional_ciphertext(body.state())};
-}
-event_body read(field_reader& from, const fb::MachineRegistered& body)
-{
-    return machine_registered{
-        .creator = from.id<device_id>(body.creator()),
-        .machine_id = from.text(body.machine_id()),
-        .metadata = from.ciphertext(body.metadata()),
-        .daemon_state = from.optional_ciphertext(body.daemon_state()),
-        .data_key = from.optional_ciphertext(body.data_key())};
-}
-event_body read(field_reader& from, const fb::MachineMetadataChanged& body)
-{
-    return machine_metadata_changed{.metadata = from.ciphertext(body.metadata())};
-}
-event_body read(field_reader& from, const fb::DaemonStateChanged& body)
-{
-    return daemon_state_changed{.state = from.ciphertext(body.state())};
-}
-event_body read(field_reader& from, const fb::MachineRemoved& body)
-{
-    return machine_removed{.machine_id = from.text(body.machine_id())};
+    return text ? text->size() : 0;
 }
 
+// The bodies. Each has a codec: its table of event.fbs, how it is written there and read, and the bytes of its texts.
+
+template <class Body>
+struct codec;
+
+template <>
+struct codec<account_created>
+{
+    static Offset<fb::AccountCreated> write(FlatBufferBuilder& to, const account_created& b)
+    {
+        const auto key = put(to, b.public_key);
+        return fb::CreateAccountCreated(to, key);
+    }
+    static account_created read(field_reader& from, const fb::AccountCreated& b)
+    {
+        return account_created{.public_key = from.array<32>(b.public_key())};
+    }
+    static std::size_t text_bytes(const account_created&) { return 0; }
+};
+
+template <>
+struct codec<device_added>
+{
+    static Offset<fb::DeviceAdded> write(FlatBufferBuilder& to, const device_added& b)
+    {
+        const auto key = put(to, b.public_key);
+        const auto name = put(to, b.sealed_name);
+        return fb::CreateDeviceAdded(to, key, static_cast<std::uint8_t>(b.kind), name);
+    }
+    static device_added read(field_reader& from, const fb::DeviceAdded& b)
+    {
+        device_added out{
+            .public_key = to_bytes(from.data(b.public_key())),
+            .kind = static_cast<device_kind>(b.kind()),
+            .sealed_name = from.text(b.sealed_name())};
+        from.check(out.kind >= device_kind::agent && out.kind <= device_kind::unnamed);
+        from.check(out.public_key.size() == (out.kind == device_kind::unnamed ? 0u : 32u));
+        return out;
+    }
+    static std::size_t text_bytes(const device_added& b) { return b.sealed_name.size(); }
+};
+
+template <>
+struct codec<device_renamed>
+{
+    static Offset<fb::DeviceRenamed> write(FlatBufferBuilder& to, const device_renamed& b)
+    {
+        const auto name = put(to, b.sealed_name);
+        return fb::CreateDeviceRenamed(to, name);
+    }
+    static device_renamed read(field_reader& from, const fb::DeviceRenamed& b)
+    {
+        return device_renamed{.sealed_name = from.text(b.sealed_name())};
+    }
+    static std::size_t text_bytes(const device_renamed& b) { return b.sealed_name.size(); }
+};
+
+template <>
+struct codec<pairing_approved>
+{
+    static Offset<fb::PairingApproved> write(FlatBufferBuilder& to, const pairing_approved& b)
+    {
+        const auto key = put(to, b.request_key);
+        const auto device = put(to, b.device.view());
+        const auto approver = put(to, b.approver.view());
+        const auto response = put(to, b.response);
+        return fb::CreatePairingApproved(to, key, device, approver, response);
+    }
+    static pairing_approved read(field_reader& from, const fb::PairingApproved& b)
+    {
+        return pairing_approved{
+            .request_key = from.array<32>(b.request_key()),
+            .device = from.id<device_id>(b.device()),
+            .approver = from.id<device_id>(b.approver()),
+            .response = from.text(b.response())};
+    }
+    static std::size_t text_bytes(const pairing_approved& b) { return b.response.size(); }
+};
+
+template <>
+struct codec<session_created>
+{
+    static Offset<fb::SessionCreated> write(FlatBufferBuilder& to, const session_created& b)
+    {
+        const auto creator = put(to, b.creator.view());
+        const auto tag = put(to, b.tag);
+        const auto metadata = write_ciphertext(to, b.metadata);
+        const auto key = write_optional(to, b.data_key);
+        return fb::CreateSessionCreated(to, creator, tag, metadata, key);
+    }
+    static session_created read(field_reader& from, const fb::SessionCreated& b)
+    {
+        return session_created{
+            .creator = from.id<device_id>(b.creator()),
+            .tag = from.text(b.tag()),
+            .metadata = from.ciphertext(b.metadata()),
+            .data_key = from.optional_ciphertext(b.data_key())};
+    }
+    static std::size_t text_bytes(const session_created& b)
+    {
+        return b.tag.size() + b.metadata.size() + size_of(b.data_key);
+    }
+};
+
+template <>
+struct codec<message_appended>
+{
+    static Offset<fb::MessageAppended> write(FlatBufferBuilder& to, const message_appended& b)
+    {
+        const auto id = put(to, b.id.view());
+        const auto local = b.local_id ? put(to, *b.local_id) : Offset<flatbuffers::String>();
+        const auto [data, packed] = write_packed(to, b.content);
+        return fb::CreateMessageAppended(to, id, local, data, packed);
+    }
+    static message_appended read(field_reader& from, const fb::MessageAppended& b)
+    {
+        return message_appended{
+            .id = from.id<message_id>(b.id()),
+            .local_id = b.local_id() ? std::optional(from.text(b.local_id())) : std::nullopt,
+            .content = from.packed(b.data(), b.packed())};
+    }
+    static std::size_t text_bytes(const message_appended& b) { return b.content.size() + size_of(b.local_id); }
+};
+
+template <>
+struct codec<session_metadata_changed>
+{
+    static Offset<fb::SessionMetadataChanged> write(FlatBufferBuilder& to, const session_metadata_changed& b)
+    {
+        const auto metadata = write_ciphertext(to, b.metadata);
+        return fb::CreateSessionMetadataChanged(to, metadata);
+    }
+    static session_metadata_changed read(field_reader& from, const fb::SessionMetadataChanged& b)
+    {
+        return session_metadata_changed{.metadata = from.ciphertext(b.metadata())};
+    }
+    static std::size_t text_bytes(const session_metadata_changed& b) { return b.metadata.size(); }
+};
+
+template <>
+struct codec<agent_state_changed>
+{
+    static Offset<fb::AgentStateChanged> write(FlatBufferBuilder& to, const agent_state_changed& b)
+    {
+        const auto state = write_optional(to, b.state);
+        return fb::CreateAgentStateChanged(to, state);
+    }
+    static agent_state_changed read(field_reader& from, const fb::AgentStateChanged& b)
+    {
+        return agent_state_changed{.state = from.optional_ciphertext(b.state())};
+    }
+    static std::size_t text_bytes(const agent_state_changed& b) { return size_of(b.state); }
+};
+
+template <>
+struct codec<machine_registered>
+{
+    static Offset<fb::MachineRegistered> write(FlatBufferBuilder& to, const machine_registered& b)
+    {
+        const auto creator = put(to, b.creator.view());
+        const auto id = put(to, b.machine_id);
+        const auto metadata = write_ciphertext(to, b.metadata);
+        const auto state = write_optional(to, b.daemon_state);
+        const auto key = write_optional(to, b.data_key);
+        return fb::CreateMachineRegistered(to, creator, id, metadata, state, key);
+    }
+    static machine_registered read(field_reader& from, const fb::MachineRegistered& b)
+    {
+        return machine_registered{
+            .creator = from.id<device_id>(b.creator()),
+            .machine_id = from.text(b.machine_id()),
+            .metadata = from.ciphertext(b.metadata()),
+            .daemon_state = from.optional_ciphertext(b.daemon_state()),
+            .data_key = from.optional_ciphertext(b.data_key())};
+    }
+    static std::size_t text_bytes(const machine_registered& b)
+    {
+        return b.machine_id.size() + b.metadata.size() + size_of(b.daemon_state) + size_of(b.data_key);
+    }
+};
+
+template <>
+struct codec<machine_metadata_changed>
+{
+    static Offset<fb::MachineMetadataChanged> write(FlatBufferBuilder& to, const machine_metadata_changed& b)
+    {
+        const auto metadata = write_ciphertext(to, b.metadata);
+        return fb::CreateMachineMetadataChanged(to, metadata);
+    }
+    static machine_metadata_changed read(field_reader& from, const fb::MachineMetadataChanged& b)
+    {
+        return machine_metadata_changed{.metadata = from.ciphertext(b.metadata())};
+    }
+    static std::size_t text_bytes(const machine_metadata_changed& b) { return b.metadata.size(); }
+};
+
+template <>
+struct codec<daemon_state_changed>
+{
+    static Offset<fb::DaemonStateChanged> write(FlatBufferBuilder& to, const daemon_state_changed& b)
+    {
+        const auto state = write_ciphertext(to, b.state);
+        return fb::CreateDaemonStateChanged(to, state);
+    }
+    static daemon_state_changed read(field_reader& from, const fb::DaemonStateChanged& b)
+    {
+        return daemon_state_changed{.state = from.ciphertext(b.state())};
+    }
+    static std::size_t text_bytes(const daemon_state_changed& b) { return b.state.size(); }
+};
+
+template <>
+struct codec<machine_removed>
+{
+    static Offset<fb::MachineRemoved> write(FlatBufferBuilder& to, const machine_removed& b)
+    {
+        const auto id = put(to, b.machine_id);
+        return fb::CreateMachineRemoved(to, id);
+    }
+    static machine_removed read(field_reader& from, const fb::MachineRemoved& b)
+    {
+        return machine_removed{.machine_id = from.text(b.machine_id())};
+    }
+    static std::size_t text_bytes(const machine_removed& b) { return b.machine_id.size(); }
+};
+
+template <>
+struct codec<device_stated>
+{
+    static Offset<fb::DeviceStated> write(FlatBufferBuilder& to, const device_stated& b)
+    {
+        const auto statement = put(to, b.statement);
+        return fb::CreateDeviceStated(to, statement);
+    }
+    static device_stated read(field_reader& from, const fb::DeviceStated& b)
+    {
+        return {.statement = to_bytes(from.data(b.statement()))};
+    }
+    static std::size_t text_bytes(const device_stated& b) { return b.statement.size(); }
+};
+
+template <>
+struct codec<session_deletion_signed>
+{
+    static Offset<fb::SessionDeletionSigned> write(FlatBufferBuilder& to, const session_deletion_signed& b)
+    {
+        const auto device = put(to, b.device);
+        const auto signature = put(to, b.signature);
+        return fb::CreateSessionDeletionSigned(to, device, signature);
+    }
+    static session_deletion_signed read(field_reader& from, const fb::SessionDeletionSigned& b)
+    {
+        return {.device = from.array<32>(b.device()), .signature = from.array<64>(b.signature())};
+    }
+    static std::size_t text_bytes(const session_deletion_signed&) { return 0; }
+};
+
+template <class>
+struct table_in;
 template <class Table>
+struct table_in<Offset<Table>>
+{
+    using type = Table;
+};
+template <class Body>
+using table_of =
+    table_in<decltype(codec<Body>::write(std::declval<FlatBufferBuilder&>(), std::declval<const Body&>()))>::type;
+
+/// The short form of a message, if it has one: the event's offset.
+std::optional<Offset<fb::Event>> write_compact(FlatBufferBuilder& to, const message_appended& message)
+{
+    const auto local_id = message.local_id ? pack_uuid(*message.local_id) : std::nullopt;
+    if (!local_id)
+        return std::nullopt;
+    const auto content = packed(message.content);
+    if (content.empty())
+        return std::nullopt;
+    const auto data = put(to, content);
+    const fb::CompactMessage ids(flatbuffers::make_span(message.id.value), flatbuffers::make_span(*local_id));
+    const auto body = to.CreateStruct(ids).Union();
+    return fb::CreateEvent(to, fb::Body::CompactMessage, body, data);
+}
+
+/// A message in its short form, if it has one; else the body in its table.
+Offset<fb::Event> write_event(FlatBufferBuilder& to, const event_body& body)
+{
+    return std::visit(
+        [&]<class Body>(const Body& b) -> Offset<fb::Event>
+        {
+            if constexpr (std::is_same_v<Body, no_body>)
+                return fb::CreateEvent(to);
+            else
+            {
+                if constexpr (std::is_same_v<Body, message_appended>)
+                    if (const auto compact = write_compact(to, b))
+                        return *compact;
+                const auto offset = codec<Body>::write(to, b);
+                return fb::CreateEvent(to, fb::BodyTraits<table_of<Body>>::enum_value, offset.Union());
+            }
+        },
+        body);
+}
+
+template <class Body>
 result<event_body> read_union(const fb::Event& event, field_reader from)
 {
-    const auto* body = static_cast<const Table*>(event.body());
-    auto out = read(from, *body);
+    event_body out = codec<Body>::read(from, *static_cast<const table_of<Body>*>(event.body()));
     if (!from.good())
         return fail(errc::corrupt, "event body: a field is missing or has the wrong length");
     return out;
@@ -330,109 +455,48 @@ result<event_body> read_compact(const fb::Event& event, field_reader from)
     return out;
 }
 
-result<event_body> read_event(const fb::Event& event, field_reader from)
+/// As whichever of the alternatives the buffer names.
+template <std::size_t Index = 0>
+result<event_body> read_alternative(const fb::Event& event, field_reader from)
 {
-    if (event.body_type() != fb::Body::NONE && event.body() == nullptr)
-        return fail(errc::corrupt, "event body: empty");
-    switch (event.body_type())
+    if constexpr (Index == std::variant_size_v<event_body>)
+        return fail(errc::newer_version, "event body: of a kind this version does not know");
+    else
     {
-    case fb::Body::AccountCreated:
-        return read_union<fb::AccountCreated>(event, from);
-    case fb::Body::DeviceAdded:
-        return read_union<fb::DeviceAdded>(event, from);
-    case fb::Body::DeviceRenamed:
-        return read_union<fb::DeviceRenamed>(event, from);
-    case fb::Body::PairingApproved:
-        return read_union<fb::PairingApproved>(event, from);
-    case fb::Body::SessionCreated:
-        return read_union<fb::SessionCreated>(event, from);
-    case fb::Body::MessageAppended:
-        return read_union<fb::MessageAppended>(event, from);
-    case fb::Body::SessionMetadataChanged:
-        return read_union<fb::SessionMetadataChanged>(event, from);
-    case fb::Body::AgentStateChanged:
-        return read_union<fb::AgentStateChanged>(event, from);
-    case fb::Body::MachineRegistered:
-        return read_union<fb::MachineRegistered>(event, from);
-    case fb::Body::MachineMetadataChanged:
-        return read_union<fb::MachineMetadataChanged>(event, from);
-    case fb::Body::DaemonStateChanged:
-        return read_union<fb::DaemonStateChanged>(event, from);
-    case fb::Body::MachineRemoved:
-        return read_union<fb::MachineRemoved>(event, from);
-    case fb::Body::CompactMessage:
-        return read_compact(event, from);
-    case fb::Body::NONE:
-    case fb::Body::NoBody:
-        return fail(errc::corrupt, "event body: none, though the record has one");
+        using body = std::variant_alternative_t<Index, event_body>;
+        if constexpr (!std::is_same_v<body, no_body>)
+            if (event.body_type() == fb::BodyTraits<table_of<body>>::enum_value)
+                return read_union<body>(event, from);
+        return read_alternative<Index + 1>(event, from);
     }
-    return fail(errc::newer_version, "event body: of a kind this version does not know");
 }
 
-std::size_t size_of(const std::optional<std::string>& text) noexcept
+result<event_body> read_event(const fb::Event& event, field_reader from)
 {
-    return text ? text->size() : 0;
+    if (event.body_type() == fb::Body::NONE || event.body_type() == fb::Body::NoBody)
+        return fail(errc::corrupt, "event body: none, though the record has one");
+    if (event.body() == nullptr)
+        return fail(errc::corrupt, "event body: empty");
+    if (event.body_type() == fb::Body::CompactMessage)
+        return read_compact(event, from);
+    return read_alternative(event, from);
 }
 
 } // namespace
 
-bool body_fits(event_type type, const event_body& body) noexcept
-{
-    switch (type)
-    {
-    case event_type::account_created:
-        return std::holds_alternative<account_created>(body);
-    case event_type::device_added:
-        return std::holds_alternative<device_added>(body);
-    case event_type::session_created:
-        return std::holds_alternative<session_created>(body);
-    case event_type::message_appended:
-        return std::holds_alternative<message_appended>(body);
-    case event_type::session_metadata_changed:
-        return std::holds_alternative<session_metadata_changed>(body);
-    case event_type::agent_state_changed:
-        return std::holds_alternative<agent_state_changed>(body);
-    case event_type::machine_registered:
-        return std::holds_alternative<machine_registered>(body);
-    case event_type::machine_metadata_changed:
-        return std::holds_alternative<machine_metadata_changed>(body);
-    case event_type::daemon_state_changed:
-        return std::holds_alternative<daemon_state_changed>(body);
-    case event_type::device_renamed:
-        return std::holds_alternative<device_renamed>(body);
-    case event_type::pairing_approved:
-        return std::holds_alternative<pairing_approved>(body);
-    case event_type::machine_removed:
-        return std::holds_alternative<machine_removed>(body);
-    case event_type::session_ended:
-    case event_type::session_deleted:
-    case event_type::machine_online:
-    case event_type::machine_offline:
-    case event_type::device_revoked:
-    case event_type::account_deleted:
-    case event_type::session_resumed:
-        return std::holds_alternative<no_body>(body);
-    }
-    return false;
-}
-
 std::size_t body_size_estimate(const event_body& body) noexcept
 {
     constexpr std::size_t tables = 192; // vtables, offsets, ids and keys of any body
-    return tables +
-           std::visit(
-               overloaded{
-                   [](const device_added& b) { return b.sealed_name.size(); }, [](const device_renamed& b)
-                   { return b.sealed_name.size(); }, [](const pairing_approved& b) { return b.response.size(); },
-                   [](const session_created& b) { return b.tag.size() + b.metadata.size() + size_of(b.data_key); },
-                   [](const message_appended& b) { return b.content.size() + size_of(b.local_id); },
-                   [](const session_metadata_changed& b) { return b.metadata.size(); },
-                   [](const agent_state_changed& b) { return size_of(b.state); }, [](const machine_registered& b)
-                   { return b.machine_id.size() + b.metadata.size() + size_of(b.daemon_state) + size_of(b.data_key); },
-                   [](const machine_metadata_changed& b) { return b.metadata.size(); },
-                   [](const daemon_state_changed& b) { return b.state.size(); }, [](const machine_removed& b)
-                   { return b.machine_id.size(); }, [](const auto&) { return std::size_t{0}; }},
-               body);
+    const auto texts = std::visit(
+        []<class Body>(const Body& b) -> std::size_t
+        {
+            if constexpr (std::is_same_v<Body, no_body>)
+                return 0;
+            else
+                return codec<Body>::text_bytes(b);
+        },
+        body);
+    return tables + texts;
 }
 
 byte_view body_encoder::encode(const event_body& body)
@@ -440,14 +504,7 @@ byte_view body_encoder::encode(const event_body& body)
     if (std::holds_alternative<no_body>(body))
         return {};
     builder_.Clear();
-    if (const auto* message = std::get_if<message_appended>(&body))
-        if (const auto compact = write_compact(builder_, *message))
-        {
-            builder_.Finish(*compact);
-            return {builder_.GetBufferPointer(), builder_.GetSize()};
-        }
-    const auto [type, offset] = write_body(builder_, body);
-    builder_.Finish(fb::CreateEvent(builder_, type, offset));
+    builder_.Finish(write_event(builder_, body));
     return {builder_.GetBufferPointer(), builder_.GetSize()};
 }
 
@@ -486,57 +543,6 @@ result<void> check_body(event_type type, byte_view encoded)
     if (auto body = decode(type, encoded, field_reader::texts::leave_empty); !body)
         return std::unexpected(body.error());
     return {};
-}
-
-std::string_view name(event_type type) noexcept
-{
-    switch (type)
-    {
-    case event_type::account_created:
-        return "account_created";
-    case event_type::device_added:
-        return "device_added";
-    case event_type::session_created:
-        return "session_created";
-    case event_type::message_appended:
-        return "message_appended";
-    case event_type::session_metadata_changed:
-        return "session_metadata_changed";
-    case event_type::agent_state_changed:
-        return "agent_state_changed";
-    case event_type::session_ended:
-        return "session_ended";
-    case event_type::session_deleted:
-        return "session_deleted";
-    case event_type::machine_registered:
-        return "machine_registered";
-    case event_type::machine_metadata_changed:
-        return "machine_metadata_changed";
-    case event_type::daemon_state_changed:
-        return "daemon_state_changed";
-    case event_type::machine_online:
-        return "machine_online";
-    case event_type::machine_offline:
-        return "machine_offline";
-    case event_type::machine_removed:
-        return "machine_removed";
-    case event_type::device_renamed:
-        return "device_renamed";
-    case event_type::device_revoked:
-        return "device_revoked";
-    case event_type::pairing_approved:
-        return "pairing_approved";
-    case event_type::account_deleted:
-        return "account_deleted";
-    case event_type::session_resumed:
-        return "session_resumed";
-    }
-    return {};
-}
-
-bool is_known(event_type type) noexcept
-{
-    return !name(type).empty();
 }
 
 } // namespace consortium::log

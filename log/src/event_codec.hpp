@@ -6,9 +6,6 @@
 namespace consortium::log
 {
 
-/// True if a body of this alternative belongs to events of this type.
-bool body_fits(event_type type, const event_body& body) noexcept;
-
 /// An upper estimate of the encoded size, without encoding.
 std::size_t body_size_estimate(const event_body& body) noexcept;
 

@@ -169,12 +169,6 @@ private:
     std::vector<std::thread> workers_;
 };
 
-bool destroys_keys(event_type type) noexcept
-{
-    return type == event_type::session_deleted || type == event_type::machine_removed ||
-           type == event_type::account_deleted;
-}
-
 /// The checks that look at records in order.
 class ledger
 {
@@ -205,7 +199,7 @@ public:
         if (header.time < time_)
             note(record.number, "is older than the record before it");
         time_ = header.time;
-        if (destroys_keys(header.type))
+        if (describe(header.type).destroys_key())
             deletions_.insert(record.number.value);
         if (record.destroyed_by)
         {

@@ -1,3 +1,4 @@
+#include "erasing.hpp"
 #include "families.hpp"
 #include <algorithm>
 
@@ -7,45 +8,17 @@ namespace consortium::projections
 namespace
 {
 
-key_id account_key_id(account_id account)
-{
-    return account.as<key_id>();
-}
-
 log::draft device_draft(account_id account, device_id device, bytes public_key, log::device_kind kind, std::string name)
 {
-    return {
-        .type = log::event_type::device_added,
-        .stream = device.as<stream_id>(),
-        .key = account_key_id(account),
-        .destroys = {},
-        .body = log::device_added{std::move(public_key), kind, std::move(name)}};
+    return draft_of(
+        log::event_type::device_added, account, device.as<stream_id>(),
+        log::device_added{std::move(public_key), kind, std::move(name)});
 }
 
 log::draft rename_draft(account_id account, device_id device, std::string name)
 {
-    return {
-        .type = log::event_type::device_renamed,
-        .stream = device.as<stream_id>(),
-        .key = account_key_id(account),
-        .destroys = {},
-        .body = log::device_renamed{std::move(name)}};
-}
-
-struct known_device
-{
-    device_id id;
-    device_row row;
-};
-std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key)
-{
-    const auto index = get_row<device_key_row>(rows, device_index_key(rows, account, public_key));
-    if (!index)
-        return std::nullopt;
-    const auto row = get_row<device_row>(rows, device_row_key(rows, account, index->device));
-    if (!row)
-        corrupt_row(table::device_key, "names a device that does not exist");
-    return known_device{index->device, *row};
+    return draft_of(
+        log::event_type::device_renamed, account, device.as<stream_id>(), log::device_renamed{std::move(name)});
 }
 
 /// A device that `who` may change.
@@ -59,65 +32,197 @@ result<device_row> reach_device(const log::view_reader& rows, const principal& w
     return *row;
 }
 
-void erase_account(const log::event& happened, log::view_writer& rows)
+struct account_fold
 {
-    const auto account = happened.header.account;
-    const auto prefix = account_part(rows, account);
-    scan_rows<session_row>(
-        rows, prefix,
-        [&](byte_view, const session_row& row)
-        {
-            erase_messages(rows, session_part(rows, account, row.id));
-            return true;
-        });
-    std::vector<row_key> pairings;
-    scan_rows<pairing_of_row>(
-        rows, prefix,
-        [&](byte_view, const pairing_of_row& row)
-        {
-            pairings.emplace_back(row.index);
-            return true;
-        });
-    for (const auto& pairing : pairings)
-        erase_row<pairing_row>(rows, pairing);
-    const auto row = get_row_of<account_row>(happened, rows, row_key(prefix));
-    erase_row<account_key_row>(rows, row_key(row.index));
-    for (const auto whole :
-         {table::account_head, table::account, table::revision_run, table::device, table::device_key, table::pairing_of,
-          table::session, table::session_hot, table::session_tag, table::machine, table::machine_key, table::active})
-        erase_prefix(rows, whole, prefix);
-}
+    using type = log::event_type;
+    const log::event& happened;
+    const byte_array<16>& account;
+    log::view_writer& rows;
 
-device_view view_of(account_id account, const device_row& row, const log::event& added, std::string sealed_name)
-{
-    const auto& body = *added.as<log::device_added>();
-    device_view out{
-        .id = row.id,
-        .account = account,
-        .public_key = body.public_key,
-        .kind = body.kind,
-        .sealed_name = std::move(sealed_name),
-        .created_at = added.header.time,
-        .revoked_at = {}};
-    if (row.revoked)
-        out.revoked_at = row.revoked_at;
-    return out;
-}
+    void operator()(on<type::account_created>) const
+    {
+        account_row row{.created = happened.number};
+        if (const auto* body = happened.as<log::account_created>())
+        {
+            const auto index = account_index_key(rows, body->public_key);
+            row.index = to_array<16>(index);
+            put_row(rows, index, account_key_row{happened.header.account});
+        }
+        put_row(rows, row_key(account), row);
+    }
+    void operator()(on<type::device_added>) const
+    {
+        device_row row{.id = device(), .added = happened.number, .named = happened.number};
+        if (const auto* body = happened.as<log::device_added>())
+        {
+            row.kind = body->kind;
+            put_row(rows, device_index_key(rows, happened.header.account, body->public_key), device_key_row{device()});
+        }
+        put_row(rows, device_key(), row);
+    }
+    void operator()(on<type::device_renamed>) const
+    {
+        change_device([&](device_row& row) { row.named = happened.number; });
+    }
+    void operator()(on<type::device_revoked>) const
+    {
+        change_device(
+            [&](device_row& row)
+            {
+                row.revoked = true;
+                row.revoked_at = happened.header.time;
+            });
+    }
+    void operator()(on<type::addition_stated>) const
+    {
+        const auto key = device_key();
+        // It may be known from before there were statements.
+        auto row = get_row<device_row>(rows, key).value_or(
+            device_row{.id = device(), .added = happened.number, .named = happened.number});
+        if (const auto said = statement())
+        {
+            row.kind = said->kind;
+            put_row(rows, device_index_key(rows, happened.header.account, said->device), device_key_row{device()});
+        }
+        put_row(rows, key, row);
+        change_standing([](device_standing_row& standing) { standing.stated = true; });
+        extend_chain(/*additions=*/1);
+    }
+    void operator()(on<type::revocation_stated>) const
+    {
+        (*this)(on<type::device_revoked>());
+        extend_chain(/*additions=*/0);
+    }
+    void operator()(on<type::device_signed_out>) const
+    {
+        change_standing([](device_standing_row& standing) { ++standing.sign_outs; });
+    }
+    void operator()(on<type::pairing_approved>) const
+    {
+        if (const auto* body = happened.as<log::pairing_approved>())
+        {
+            const auto index = pairing_row_key(rows, body->request_key);
+            put_row(rows, index, pairing_row{happened.number});
+            put_row(rows, row_key(account, happened.header.rev.value), pairing_of_row{to_array<16>(index)});
+        }
+    }
+    void operator()(on<type::account_deleted>) const
+    {
+        get_row_of<account_row>(happened, rows, row_key(account));
+        erase_account(rows, account);
+    }
+
+private:
+    device_id device() const { return happened.header.stream.as<device_id>(); }
+    /// Empty when the body was shredded.
+    std::optional<device_statement> statement() const
+    {
+        const auto* body = happened.as<log::device_stated>();
+        if (body == nullptr)
+            return std::nullopt;
+        auto said = parse_statement(body->statement);
+        if (!said)
+            corrupt_event(happened, "holds what is no statement: " + said.error().detail);
+        return *said;
+    }
+    void change_standing(auto&& change) const
+    {
+        const auto key = device_key();
+        auto standing = get_row<device_standing_row>(rows, key).value_or(device_standing_row());
+        change(standing);
+        put_row(rows, key, standing);
+    }
+    /// By the event's statement.
+    void extend_chain(std::uint64_t additions) const
+    {
+        auto chain = get_row<device_chain_row>(rows, row_key(account)).value_or(device_chain_row());
+        ++chain.statements;
+        chain.additions += additions;
+        put_row(rows, row_key(account), chain);
+        const auto* body = happened.as<log::device_stated>();
+        put_row(
+            rows, row_key(account, chain.statements),
+            statement_row{happened.number, body != nullptr ? statement_hash(body->statement) : byte_array<32>{}});
+    }
+    row_key device_key() const { return device_row_key(rows, happened.header.account, device()); }
+    void change_device(auto&& change) const
+    {
+        const auto key = device_key();
+        auto row = get_row_of<device_row>(happened, rows, key);
+        change(row);
+        put_row(rows, key, row);
+    }
+};
 
 result<device_view> read_device(const log::snapshot& at, account_id account, const device_row& row)
 {
-    const auto added = read_event_of<log::device_added>(at, row.added);
+    device_view out{
+        .id = row.id,
+        .account = account,
+        .public_key = {},
+        .kind = row.kind,
+        .sealed_name = {},
+        .created_at = 0,
+        .revoked_at = row.revoked ? std::optional(row.revoked_at) : std::nullopt};
+    const auto standing = get_row<device_standing_row>(at, device_row_key(at, account, row.id));
+    if (standing)
+    {
+        out.stated = standing->stated;
+        out.sign_outs = standing->sign_outs;
+    }
+    const auto added = read_event(at, row.added);
     if (!added)
         return std::unexpected(added.error());
-    if (row.named == row.added)
-        return view_of(account, row, *added, added->as<log::device_added>()->sealed_name);
-    const auto named = read_event_of<log::device_renamed>(at, row.named);
-    if (!named)
-        return std::unexpected(named.error());
-    return view_of(account, row, *added, named->as<log::device_renamed>()->sealed_name);
+    out.created_at = added->header.time;
+    if (const auto* body = added->as<log::device_stated>())
+    {
+        const auto said = parse_statement(body->statement);
+        if (!said)
+            return fail(errc::corrupt, "record " + std::to_string(row.added.value) + ": " + said.error().detail);
+        out.public_key = to_bytes(said->device);
+        return out;
+    }
+    const auto* body = added->as<log::device_added>();
+    if (body == nullptr)
+        return fail(errc::corrupt, "record " + std::to_string(row.added.value) + " does not add a device");
+    out.public_key = body->public_key;
+    out.sealed_name = body->sealed_name;
+    if (row.named != row.added)
+    {
+        const auto named = read_event_of<log::device_renamed>(at, row.named);
+        if (!named)
+            return std::unexpected(named.error());
+        out.sealed_name = named->as<log::device_renamed>()->sealed_name;
+    }
+    return out;
 }
 
 } // namespace
+
+std::optional<known_device> device_of_id(const log::view_reader& rows, account_id account, device_id device)
+{
+    const auto key = device_row_key(rows, account, device);
+    const auto row = get_row<device_row>(rows, key);
+    if (!row)
+        return std::nullopt;
+    return known_device{device, *row, get_row<device_standing_row>(rows, key).value_or(device_standing_row())};
+}
+
+std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key)
+{
+    const auto index = get_row<device_key_row>(rows, device_index_key(rows, account, public_key));
+    if (!index)
+        return std::nullopt;
+    auto known = device_of_id(rows, account, index->device);
+    if (!known)
+        corrupt_row(table::device_key, "names a device that does not exist");
+    return known;
+}
+
+log::draft unnamed_device_draft(account_id account, device_id device)
+{
+    return device_draft(account, device, {}, device_kind::unnamed, {});
+}
 
 account_id login::account() const
 {
@@ -145,13 +250,9 @@ result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
         if (!may_register)
             return fail(errc::forbidden, "no account has this key, and new ones need an invitation");
         found_account = new_account;
-        out.drafts.push_back(
-            {.type = log::event_type::account_created,
-             .stream = new_account.as<stream_id>(),
-             .key = account_key_id(new_account),
-             .creates_key = true,
-             .destroys = {},
-             .body = log::account_created{public_key}});
+        out.drafts.push_back(draft_of(
+            log::event_type::account_created, new_account, new_account.as<stream_id>(),
+            log::account_created{public_key}));
     }
     else
         found_account = known->account;
@@ -211,12 +312,9 @@ result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix
     }
     else
         out.drafts.push_back(device_draft(who.account, device, device_key, kind, sealed_name));
-    out.drafts.push_back(
-        {.type = log::event_type::pairing_approved,
-         .stream = device.as<stream_id>(),
-         .key = account_key_id(who.account),
-         .destroys = {},
-         .body = log::pairing_approved{request_key, device, who.device, response}});
+    out.drafts.push_back(draft_of(
+        log::event_type::pairing_approved, who.account, device.as<stream_id>(),
+        log::pairing_approved{request_key, device, who.device, response}));
     first = true;
     return out;
 }
@@ -233,12 +331,7 @@ result<log::decision> revoke_device::decide(const log::view_reader& rows, unix_m
         return std::unexpected(row.error());
     log::decision out{.account = who.account, .drafts = {}};
     if (!row->revoked)
-        out.drafts.push_back(
-            {.type = log::event_type::device_revoked,
-             .stream = device.as<stream_id>(),
-             .key = account_key_id(who.account),
-             .destroys = {},
-             .body = log::no_body{}});
+        out.drafts.push_back(draft_of(log::event_type::device_revoked, who.account, device.as<stream_id>()));
     return out;
 }
 
@@ -269,12 +362,8 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
     if (auto reached = reach_account(rows, who, account_target::end, intent::settle); !reached)
         return std::unexpected(reached.error());
 
-    log::draft end{
-        .type = log::event_type::account_deleted,
-        .stream = who.account.as<stream_id>(),
-        .key = account_key_id(who.account),
-        .destroys = {},
-        .body = log::no_body{}};
+    auto end = draft_of(log::event_type::account_deleted, who.account, who.account.as<stream_id>());
+    const auto own_keys = end.destroys.size();
     deleted = rules().last_revision(rows, who.account).next();
     const auto prefix = account_part(rows, who.account);
     scan_rows<session_row>(
@@ -284,7 +373,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
             end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
-    sessions = end.destroys.size();
+    sessions = end.destroys.size() - own_keys;
     scan_rows<machine_row>(
         rows, prefix,
         [&](byte_view, const machine_row& row)
@@ -292,8 +381,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
             end.destroys.push_back(row.id.as<key_id>());
             return true;
         });
-    machines = end.destroys.size() - sessions;
-    end.destroys.push_back(account_key_id(who.account));
+    machines = end.destroys.size() - own_keys - sessions;
     log::decision out{.account = who.account, .drafts = {}};
     out.drafts.push_back(std::move(end));
     return out;
@@ -301,59 +389,7 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
 
 void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
-    const auto& header = happened.header;
-    const auto device = header.stream.as<device_id>();
-    switch (header.type)
-    {
-    case log::event_type::account_created:
-    {
-        account_row row{.created = happened.number};
-        if (const auto* body = happened.as<log::account_created>())
-        {
-            const auto index = account_index_key(rows, body->public_key);
-            row.index = to_array<16>(index);
-            put_row(rows, index, account_key_row{header.account});
-        }
-        return put_row(rows, row_key(account), row);
-    }
-    case log::event_type::device_added:
-    {
-        device_row row{.id = device, .added = happened.number, .named = happened.number};
-        if (const auto* body = happened.as<log::device_added>())
-        {
-            row.kind = body->kind;
-            put_row(rows, device_index_key(rows, header.account, body->public_key), device_key_row{device});
-        }
-        return put_row(rows, device_row_key(rows, header.account, device), row);
-    }
-    case log::event_type::device_renamed:
-    {
-        const auto key = device_row_key(rows, header.account, device);
-        auto row = get_row_of<device_row>(happened, rows, key);
-        row.named = happened.number;
-        return put_row(rows, key, row);
-    }
-    case log::event_type::device_revoked:
-    {
-        const auto key = device_row_key(rows, header.account, device);
-        auto row = get_row_of<device_row>(happened, rows, key);
-        row.revoked = true;
-        row.revoked_at = header.time;
-        return put_row(rows, key, row);
-    }
-    case log::event_type::pairing_approved:
-        if (const auto* body = happened.as<log::pairing_approved>())
-        {
-            const auto index = pairing_row_key(rows, body->request_key);
-            put_row(rows, index, pairing_row{happened.number});
-            put_row(rows, row_key(account, header.rev.value), pairing_of_row{to_array<16>(index)});
-        }
-        return;
-    case log::event_type::account_deleted:
-        return erase_account(happened, rows);
-    default:
-        corrupt_event(happened, "is no event of an account");
-    }
+    apply<log::event_subject::account, log::event_subject::device>(happened, account_fold{happened, account, rows});
 }
 
 result<account_view> find_account(const log::snapshot& at, account_id account)

@@ -24,38 +24,25 @@ public:
         put_row(rows, row_key(account), head_row{header.rev});
         put_revision(rows, account, header.rev, happened.number);
 
-        using enum log::event_type;
-        switch (header.type)
+        const auto known = log::describe(header.type);
+        if (known.name.empty())
+            throw log::log_failure(
+                {errc::newer_version,
+                 "record " + std::to_string(happened.number.value) + " is of type " +
+                     std::to_string(static_cast<unsigned>(header.type)) + ", which this version does not know",
+                 std::nullopt});
+        if (known.rows == log::event_rows::none)
+            return;
+        switch (known.about)
         {
-        case message_appended:
-            return fold_message(happened, account, rows);
-        case session_created:
-        case session_metadata_changed:
-        case agent_state_changed:
-        case session_ended:
-        case session_resumed:
-        case session_deleted:
-            return fold_session(happened, account, rows);
-        case machine_registered:
-        case machine_metadata_changed:
-        case daemon_state_changed:
-        case machine_online:
-        case machine_offline:
-        case machine_removed:
-            return fold_machine(happened, account, rows);
-        case account_created:
-        case device_added:
-        case device_renamed:
-        case device_revoked:
-        case pairing_approved:
-        case account_deleted:
+        case log::event_subject::account:
+        case log::event_subject::device:
             return fold_account(happened, account, rows);
+        case log::event_subject::session:
+            return fold_session(happened, account, rows);
+        case log::event_subject::machine:
+            return fold_machine(happened, account, rows);
         }
-        throw log::log_failure(
-            {errc::newer_version,
-             "record " + std::to_string(happened.number.value) + " is of type " +
-                 std::to_string(static_cast<unsigned>(header.type)) + ", which this version does not know",
-             std::nullopt});
     }
 };
 
@@ -65,6 +52,22 @@ const log::domain& rules()
 {
     static const domain_rules only;
     return only;
+}
+
+log::draft draft_of(log::event_type type, account_id account, stream_id stream, log::event_body body)
+{
+    const auto known = log::describe(type);
+    const bool has_key = known.about != log::event_subject::device;
+    log::draft out{
+        .type = type,
+        .stream = stream,
+        .key = known.seal == log::event_seal::subject ? stream.as<key_id>() : account.as<key_id>(),
+        .creates_key = has_key && known.step == log::event_step::begins,
+        .destroys = {},
+        .body = std::move(body)};
+    if (known.destroys_key())
+        out.destroys.push_back(stream.as<key_id>());
+    return out;
 }
 
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max)

@@ -7,15 +7,36 @@
 namespace consortium::projections
 {
 
-// Fold: each takes the events of its family only. `account` is the account_part of the event's account: every prf
+// Fold: each takes the events about its subjects only. `account` is the account_part of the event's account: every prf
 // costs as much as a row.
 void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
-void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 
-/// The messages and local ids of the session with this session_part.
-void erase_messages(log::view_writer& rows, const byte_array<16>& session);
+/// message_appended. `session` is the key of its session's rows.
+void fold_message(const log::event& happened, const row_key& session, log::view_writer& rows);
+
+template <log::event_type Type>
+using on = log::event_tag<Type>;
+
+/// Calls the overload of `fold` for the event's type. A type about one of `Subject` that has rows of its own and no
+/// overload here does not compile.
+template <log::event_subject... Subject>
+void apply(const log::event& happened, auto&& fold)
+{
+    log::with_tag(
+        happened.header.type,
+        [&]<log::event_type Type>(on<Type> tag)
+        {
+            constexpr auto known = log::describe(Type);
+            if constexpr (known.rows == log::event_rows::own && ((known.about == Subject) || ...))
+                fold(tag);
+        });
+}
+
+/// A draft as its type is described, of an event about `stream`: under which key it is sealed, which it makes or
+/// destroys.
+log::draft draft_of(log::event_type type, account_id account, stream_id stream, log::event_body body = log::no_body{});
 
 /// The account's stream, history.cpp. `account` is its account_part.
 void put_revision(log::view_writer& rows, const byte_array<16>& account, revision rev, lsn number);
@@ -32,6 +53,20 @@ reach_machine(const log::view_reader& rows, const principal& who, std::string_vi
 result<void> reach_account(const log::view_reader& rows, const principal& who, account_target what, intent how);
 std::optional<machine_row>
 find_machine_row(const log::view_reader& rows, account_id account, std::string_view machine_id);
+
+struct known_device
+{
+    device_id id;
+    device_row row;
+    device_standing_row standing;
+};
+std::optional<known_device> device_of_id(const log::view_reader& rows, account_id account, device_id device);
+/// The newest that had this key.
+std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key);
+/// What the account's chain says of a key.
+std::optional<stated_device> find_stated(const log::view_reader& rows, account_id account, const ed25519_public& key);
+/// A device_added of a device that gives no key.
+log::draft unnamed_device_draft(account_id account, device_id device);
 
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
 

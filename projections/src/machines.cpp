@@ -1,3 +1,4 @@
+#include "erasing.hpp"
 #include "families.hpp"
 #include <algorithm>
 
@@ -5,16 +6,6 @@ namespace consortium::projections
 {
 namespace
 {
-
-log::draft machine_draft(log::event_type type, machine_row_id machine, log::event_body body)
-{
-    return {
-        .type = type,
-        .stream = machine.as<stream_id>(),
-        .key = machine.as<key_id>(),
-        .destroys = {},
-        .body = std::move(body)};
-}
 
 /// The machine, if `who` may write to it; errc::version_mismatch unless the field `which` is at `expected`; `current`
 /// gets what is.
@@ -33,23 +24,80 @@ result<machine_row> check_version(
     return row;
 }
 
-void set_active(const log::event& happened, log::view_writer& rows, const row_key& key, machine_row& row, bool active)
+struct machine_fold
 {
-    row.active = active;
-    row.active_at = happened.header.time;
-    if (active)
-        put_row(rows, key, active_row{happened.header.account, /*is_machine=*/true, happened.header.stream.value});
-    else
-        erase_row<active_row>(rows, key);
-}
+    using type = log::event_type;
+    const log::event& happened;
+    const row_key& key;
+    log::view_writer& rows;
 
-void erase_machine(const row_key& key, const machine_row& machine, log::view_writer& rows)
-{
-    if (machine.has_key)
-        erase_row<machine_key_row>(rows, row_key(key.prefix(), machine.key));
-    erase_row<active_row>(rows, key);
-    erase_row<machine_row>(rows, key);
-}
+    void operator()(on<type::machine_registered>) const
+    {
+        const auto& header = happened.header;
+        machine_row row{
+            .id = header.stream.as<machine_row_id>(),
+            .creator = {},
+            .registered = happened.number,
+            .metadata = {header.rev, happened.number},
+            .daemon_state = {},
+            .active_at = header.time,
+            .updated_at = header.time};
+        if (const auto* body = happened.as<log::machine_registered>())
+        {
+            row.creator = body->creator;
+            if (body->daemon_state)
+                row.daemon_state = {header.rev, happened.number};
+            row.has_key = true;
+            row.key = machine_id_part(rows, header.account, body->machine_id);
+            put_row(rows, row_key(key.prefix(), row.key), machine_key_row{row.id});
+        }
+        put_row(rows, key, row);
+    }
+    void operator()(on<type::machine_metadata_changed>) const
+    {
+        change([&](machine_row& row) { row.metadata = {happened.header.rev, happened.number}; });
+    }
+    void operator()(on<type::daemon_state_changed>) const
+    {
+        change(
+            [&](machine_row& row)
+            {
+                row.daemon_state = {happened.header.rev, happened.number};
+                set_active(row, /*active=*/true);
+            });
+    }
+    void operator()(on<type::machine_online>) const
+    {
+        change([&](machine_row& row) { set_active(row, /*active=*/true); });
+    }
+    void operator()(on<type::machine_offline>) const
+    {
+        change([&](machine_row& row) { set_active(row, /*active=*/false); });
+    }
+    void operator()(on<type::machine_removed>) const
+    {
+        get_row_of<machine_row>(happened, rows, key);
+        erase_machine(rows, key);
+    }
+
+private:
+    void set_active(machine_row& row, bool active) const
+    {
+        row.active = active;
+        row.active_at = happened.header.time;
+        if (active)
+            put_row(rows, key, active_row{happened.header.account, /*is_machine=*/true, happened.header.stream.value});
+        else
+            erase_row<active_row>(rows, key);
+    }
+    void change(auto&& apply_to) const
+    {
+        auto row = get_row_of<machine_row>(happened, rows, key);
+        row.updated_at = std::max(row.updated_at, happened.header.time);
+        apply_to(row);
+        put_row(rows, key, row);
+    }
+};
 
 result<machine_view> read_machine(const log::snapshot& at, const machine_row& row)
 {
@@ -127,10 +175,9 @@ result<log::decision> register_machine::decide(const log::view_reader& rows, uni
         return std::unexpected(known.error());
     machine = new_machine;
     created = true;
-    out.drafts.push_back(machine_draft(
-        log::event_type::machine_registered, machine,
+    out.drafts.push_back(draft_of(
+        log::event_type::machine_registered, who.account, machine.as<stream_id>(),
         log::machine_registered{who.device, machine_id, metadata, daemon_state, data_key}));
-    out.drafts.back().creates_key = true;
     return out;
 }
 
@@ -148,8 +195,9 @@ result<log::decision> change_machine_metadata::decide(const log::view_reader& ro
         return std::unexpected(row.error());
     return log::decision{
         .account = who.account,
-        .drafts = {machine_draft(
-            log::event_type::machine_metadata_changed, row->id, log::machine_metadata_changed{metadata})}};
+        .drafts = {draft_of(
+            log::event_type::machine_metadata_changed, who.account, row->id.as<stream_id>(),
+            log::machine_metadata_changed{metadata})}};
 }
 
 std::size_t change_daemon_state::size() const
@@ -166,7 +214,9 @@ result<log::decision> change_daemon_state::decide(const log::view_reader& rows, 
         return std::unexpected(row.error());
     return log::decision{
         .account = who.account,
-        .drafts = {machine_draft(log::event_type::daemon_state_changed, row->id, log::daemon_state_changed{state})}};
+        .drafts = {draft_of(
+            log::event_type::daemon_state_changed, who.account, row->id.as<stream_id>(),
+            log::daemon_state_changed{state})}};
 }
 
 std::size_t set_machine_online::size() const
@@ -181,8 +231,9 @@ result<log::decision> set_machine_online::decide(const log::view_reader& rows, u
         return std::unexpected(row.error());
     log::decision out{.account = who.account, .drafts = {}};
     if (row->active != online)
-        out.drafts.push_back(machine_draft(
-            online ? log::event_type::machine_online : log::event_type::machine_offline, row->id, log::no_body{}));
+        out.drafts.push_back(draft_of(
+            online ? log::event_type::machine_online : log::event_type::machine_offline, who.account,
+            row->id.as<stream_id>()));
     return out;
 }
 
@@ -196,63 +247,17 @@ result<log::decision> remove_machine::decide(const log::view_reader& rows, unix_
     const auto row = reach_machine(rows, who, machine_id, intent::settle);
     if (!row)
         return std::unexpected(row.error());
-    auto removed = machine_draft(log::event_type::machine_removed, row->id, log::machine_removed{machine_id});
-    removed.key = who.account.as<key_id>();
-    removed.destroys.push_back(row->id.as<key_id>());
-    return log::decision{.account = who.account, .drafts = {std::move(removed)}};
+    return log::decision{
+        .account = who.account,
+        .drafts = {draft_of(
+            log::event_type::machine_removed, who.account, row->id.as<stream_id>(), log::machine_removed{machine_id})}};
 }
 
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
-    const auto& header = happened.header;
-    const auto machine = header.stream.as<machine_row_id>();
-    const row_key key(account, machine_part(rows, header.account, machine));
-
-    if (header.type == log::event_type::machine_registered)
-    {
-        machine_row row{
-            .id = machine,
-            .creator = {},
-            .registered = happened.number,
-            .metadata = {header.rev, happened.number},
-            .daemon_state = {},
-            .active_at = header.time,
-            .updated_at = header.time};
-        if (const auto* body = happened.as<log::machine_registered>())
-        {
-            row.creator = body->creator;
-            if (body->daemon_state)
-                row.daemon_state = {header.rev, happened.number};
-            row.has_key = true;
-            row.key = machine_id_part(rows, header.account, body->machine_id);
-            put_row(rows, row_key(account, row.key), machine_key_row{machine});
-        }
-        return put_row(rows, key, row);
-    }
-
-    auto row = get_row_of<machine_row>(happened, rows, key);
-    row.updated_at = std::max(row.updated_at, header.time);
-    switch (header.type)
-    {
-    case log::event_type::machine_metadata_changed:
-        row.metadata = {header.rev, happened.number};
-        break;
-    case log::event_type::daemon_state_changed:
-        row.daemon_state = {header.rev, happened.number};
-        set_active(happened, rows, key, row, /*active=*/true);
-        break;
-    case log::event_type::machine_online:
-        set_active(happened, rows, key, row, /*active=*/true);
-        break;
-    case log::event_type::machine_offline:
-        set_active(happened, rows, key, row, /*active=*/false);
-        break;
-    case log::event_type::machine_removed:
-        return erase_machine(key, row, rows);
-    default:
-        corrupt_event(happened, "is no event of a machine");
-    }
-    put_row(rows, key, row);
+    const auto machine = happened.header.stream.as<machine_row_id>();
+    const row_key key(account, machine_part(rows, happened.header.account, machine));
+    apply<log::event_subject::machine>(happened, machine_fold{happened, key, rows});
 }
 
 result<machine_view> find_machine(const log::snapshot& at, account_id account, std::string_view machine_id)

@@ -122,23 +122,18 @@ result<log::decision> append_messages::decide(const log::view_reader& rows, unix
             }
         }
         receipts.push_back({.seq = ++seq, .event = out.drafts.size(), .where = {}});
-        out.drafts.push_back(
-            {.type = log::event_type::message_appended,
-             .stream = session.as<stream_id>(),
-             .seq = seq,
-             .key = session.as<key_id>(),
-             .destroys = {},
-             .body = log::message_appended{one.new_id, one.local_id, one.content}});
+        out.drafts.push_back(draft_of(
+            log::event_type::message_appended, who.account, session.as<stream_id>(),
+            log::message_appended{one.new_id, one.local_id, one.content}));
+        out.drafts.back().seq = seq;
     }
     return out;
 }
 
-void fold_message(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
+void fold_message(const log::event& happened, const row_key& key, log::view_writer& rows)
 {
     const auto& header = happened.header;
-    const auto session = header.stream.as<session_id>();
-    const auto part = session_part(rows, header.account, session);
-    const row_key key(account, part);
+    const auto part = key.suffix();
     auto hot = get_row_of<session_hot_row>(happened, rows, key);
     if (header.seq != hot.seq + 1)
         corrupt_event(happened, "has seq " + std::to_string(header.seq) + " after " + std::to_string(hot.seq));
@@ -147,13 +142,9 @@ void fold_message(const log::event& happened, const byte_array<16>& account, log
     put_row(rows, key, hot);
     append_to_runs<message_run>(rows, part, header.seq, happened.number);
     if (const auto* body = happened.as<log::message_appended>(); body != nullptr && body->local_id)
-        put_row(rows, row_key(part, local_id_part(rows, session, *body->local_id)), local_id_row{header.seq});
-}
-
-void erase_messages(log::view_writer& rows, const byte_array<16>& session)
-{
-    erase_prefix(rows, table::message_run, session);
-    erase_prefix(rows, table::local_id, session);
+        put_row(
+            rows, row_key(part, local_id_part(rows, header.stream.as<session_id>(), *body->local_id)),
+            local_id_row{header.seq});
 }
 
 result<message_page> messages_after(

@@ -141,18 +141,4 @@ std::optional<device_id> find_maker(const log::view_reader& rows, account_id acc
     return std::nullopt;
 }
 
-result<principal> find_principal(const log::view_reader& rows, account_id account, device_id device)
-{
-    return guarded(
-        [&]() -> result<principal>
-        {
-            const auto row = get_row<device_row>(rows, device_row_key(rows, account, device));
-            if (!row)
-                return fail(errc::not_found, "no device with this id");
-            if (row->revoked)
-                return fail(errc::revoked, "this device was revoked");
-            return principal{account, device, row->kind};
-        });
-}
-
 } // namespace consortium::projections

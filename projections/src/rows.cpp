@@ -7,18 +7,26 @@ namespace consortium::projections
 namespace
 {
 
-constexpr std::array<std::string_view, 18> names{
-    "account_head", "account",    "account_key", "revision",    "device",       "device_key",
-    "pairing",      "pairing_of", "session",     "session_hot", "session_tag",  "message",
-    "local_id",     "machine",    "machine_key", "active",      "revision_run", "message_run",
-};
-static_assert(names.size() == static_cast<std::size_t>(table::message_run) + 1);
+constexpr auto names = []
+{
+    std::array<std::string_view, all_rows::descriptions.size()> out;
+    std::ranges::transform(all_rows::descriptions, out.begin(), &table_description::name);
+    return out;
+}();
 
-/// One row for each revision and each message: half of what the views took on disk.
-constexpr std::array retired{
-    static_cast<log::table_id>(table::revision),
-    static_cast<log::table_id>(table::message),
-};
+constexpr bool is_retired(const table_description& of)
+{
+    return of.key == key_shape::retired;
+}
+constexpr auto retired = []
+{
+    std::array<log::table_id, std::ranges::count_if(all_rows::descriptions, is_retired)> out{};
+    std::size_t count = 0;
+    for (log::table_id table = 0; table < all_rows::descriptions.size(); ++table)
+        if (is_retired(all_rows::descriptions[table]))
+            out[count++] = table;
+    return out;
+}();
 
 /// The first byte of every prf input: what the rest is.
 byte_array<1> label(char what)
@@ -40,7 +48,7 @@ std::span<const log::table_id> retired_tables()
 
 std::string_view name(table of)
 {
-    return names[static_cast<std::size_t>(of)];
+    return description_of(of).name;
 }
 
 row_key::row_key(const byte_array<16>& only) : size_(16)
@@ -175,11 +183,7 @@ row_parser::row_parser(table where, byte_view value) : where_(where), rest_(valu
 
 std::uint8_t row_parser::byte()
 {
-    if (rest_.empty())
-        corrupt_row(where_, "is too short");
-    const auto first = rest_.front();
-    rest_ = rest_.subspan(1);
-    return first;
+    return take(1).front();
 }
 
 void row_parser::operator()(std::uint64_t& number)
@@ -227,12 +231,13 @@ void row_parser::operator()(log::device_kind& kind)
     kind = static_cast<log::device_kind>(value);
 }
 
-void row_parser::operator()(byte_array<16>& id)
+byte_view row_parser::take(std::size_t size)
 {
-    if (rest_.size() < id.size())
+    if (rest_.size() < size)
         corrupt_row(where_, "is too short");
-    id = to_array<16>(rest_);
-    rest_ = rest_.subspan(id.size());
+    const auto taken = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return taken;
 }
 
 /// To the end of the row.

@@ -2,6 +2,7 @@
 #include "consortium/common/hash.hpp"
 #include "consortium/log/domain.hpp"
 #include "consortium/projections/commands.hpp"
+#include <array>
 #include <concepts>
 #include <optional>
 #include <vector>
@@ -14,28 +15,55 @@
 namespace consortium::projections
 {
 
-/// In the order of domain::tables(): numbered for ever.
+/// In the order of domain::tables(): numbered for ever. What each holds is said by its row, below.
 enum class table : log::table_id
 {
-    account_head, ///< A -> last revision
-    account,      ///< A -> account_row
-    account_key,  ///< prf('p' ‖ public key) -> account id
-    revision,     ///< not used any more
-    device,       ///< A ‖ prf('d' ‖ account ‖ device) -> device_row
-    device_key,   ///< A ‖ prf('k' ‖ account ‖ device public key) -> device id
-    pairing,      ///< prf('r' ‖ request key) -> lsn of its approval
-    pairing_of,   ///< A ‖ revision u64be -> key of a pairing row
-    session,      ///< A ‖ S -> session_row
-    session_hot,  ///< A ‖ S -> session_hot_row: what a message rewrites
-    session_tag,  ///< A ‖ prf('t' ‖ account ‖ tag) -> session id
-    message,      ///< not used any more
-    local_id,     ///< S ‖ prf('l' ‖ session ‖ local id) -> seq
-    machine,      ///< A ‖ M -> machine_row
-    machine_key,  ///< A ‖ prf('n' ‖ account ‖ machine id) -> machine row id
-    active,       ///< A ‖ S or A ‖ M -> active_row, while it is active
-    revision_run, ///< A ‖ run u64be -> lsns of the account's revisions, see runs.hpp
-    message_run,  ///< S ‖ run u64be -> lsns of the session's messages
+    account_head,
+    account,
+    account_key,
+    revision,
+    device,
+    device_key,
+    pairing,
+    pairing_of,
+    session,
+    session_hot,
+    session_tag,
+    message,
+    local_id,
+    machine,
+    machine_key,
+    active,
+    revision_run,
+    message_run,
+    device_standing,
+    device_chain,
+    statement,
+    deleted_session,
 };
+
+/// What a table's keys are made of (A, S, M: account_part, session_part, machine_part). It says which deletion erases
+/// its rows, and how that finds them: erasing.cpp.
+enum class key_shape
+{
+    account,            ///< A
+    account_thing,      ///< A ‖ more: goes with the account
+    account_index,      ///< a prf: goes with the account; a row of the account leads to it
+    session,            ///< A ‖ S
+    session_thing,      ///< S ‖ more: goes with the session
+    session_index,      ///< A ‖ prf: goes with the session, whose row leads to it
+    machine,            ///< A ‖ M
+    machine_index,      ///< A ‖ prf: goes with the machine, whose row leads to it
+    session_or_machine, ///< A ‖ S or A ‖ M
+    retired,            ///< not used any more
+};
+
+struct table_description
+{
+    std::string_view name;
+    key_shape key;
+};
+
 std::span<const std::string_view> table_names();
 std::span<const log::table_id> retired_tables();
 std::string_view name(table of);
@@ -94,7 +122,11 @@ public:
     void operator()(unix_millis time) { (*this)(static_cast<std::uint64_t>(time)); }
     void operator()(bool flag) { out_.push_back(flag ? 1 : 0); }
     void operator()(log::device_kind kind) { out_.push_back(static_cast<std::uint8_t>(kind)); }
-    void operator()(const byte_array<16>& id) { append(out_, id); }
+    template <std::size_t Size>
+    void operator()(const byte_array<Size>& raw)
+    {
+        append(out_, raw);
+    }
     template <class Tag>
     void operator()(const uuid<Tag>& id)
     {
@@ -129,7 +161,11 @@ public:
     void operator()(unix_millis& time);
     void operator()(bool& flag);
     void operator()(log::device_kind& kind);
-    void operator()(byte_array<16>& id);
+    template <std::size_t Size>
+    void operator()(byte_array<Size>& raw)
+    {
+        raw = to_array<Size>(take(Size));
+    }
     template <class Tag>
     void operator()(uuid<Tag>& id)
     {
@@ -148,38 +184,51 @@ public:
 
 private:
     std::uint8_t byte();
+    byte_view take(std::size_t size);
     table where_;
     byte_view rest_;
 };
 
-// Rows. `fields` names the members in the order they are written.
+// Rows, each the one description of its table: the comment says what the key is, `fields` names the members in the
+// order they are written. A row that another table's keys are found by says to which it `leads_to` and where, its
+// `target`.
+/// A
 struct head_row
 {
     static constexpr auto where = table::account_head;
+    static constexpr table_description description{"account_head", key_shape::account};
     revision last;
     static void fields(auto& row, auto& codec) { codec(row.last); }
 };
+/// A
 struct account_row
 {
     static constexpr auto where = table::account;
+    static constexpr table_description description{"account", key_shape::account};
     lsn created;
     /// Of its account_key row; zero when the body was shredded.
     byte_array<16> index{};
+    static constexpr auto leads_to = table::account_key;
+    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const { return row_key(index); }
     static void fields(auto& row, auto& codec)
     {
         codec(row.created);
         codec(row.index);
     }
 };
+/// prf('p' ‖ public key)
 struct account_key_row
 {
     static constexpr auto where = table::account_key;
+    static constexpr table_description description{"account_key", key_shape::account_index};
     account_id account;
     static void fields(auto& row, auto& codec) { codec(row.account); }
 };
+/// A ‖ prf('d' ‖ account ‖ device)
 struct device_row
 {
     static constexpr auto where = table::device;
+    static constexpr table_description description{"device", key_shape::account_thing};
     device_id id;
     log::device_kind kind = log::device_kind::unnamed;
     lsn added;
@@ -196,33 +245,48 @@ struct device_row
         codec(row.revoked_at);
     }
 };
+/// A ‖ prf('k' ‖ account ‖ device public key)
 struct device_key_row
 {
     static constexpr auto where = table::device_key;
+    static constexpr table_description description{"device_key", key_shape::account_thing};
     device_id device;
     static void fields(auto& row, auto& codec) { codec(row.device); }
 };
+/// prf('r' ‖ request key)
 struct pairing_row
 {
     static constexpr auto where = table::pairing;
+    static constexpr table_description description{"pairing", key_shape::account_index};
     lsn approved;
     static void fields(auto& row, auto& codec) { codec(row.approved); }
 };
+/// A ‖ revision u64be of the approval
 struct pairing_of_row
 {
     static constexpr auto where = table::pairing_of;
+    static constexpr table_description description{"pairing_of", key_shape::account_thing};
     byte_array<16> index{};
+    static constexpr auto leads_to = table::pairing;
+    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const { return row_key(index); }
     static void fields(auto& row, auto& codec) { codec(row.index); }
 };
+/// A ‖ S
 struct session_row
 {
     static constexpr auto where = table::session;
+    static constexpr table_description description{"session", key_shape::session};
     session_id id;
     lsn created;
     versioned_value metadata{};
     versioned_value agent_state{};
     bool has_tag = false; ///< false when the body was shredded
     byte_array<16> tag{};
+    static constexpr auto leads_to = table::session_tag;
+    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const
+    {
+        return has_tag ? std::optional(row_key(account, tag)) : std::nullopt;
+    }
     static void fields(auto& row, auto& codec)
     {
         codec(row.id);
@@ -235,9 +299,11 @@ struct session_row
         codec(row.tag);
     }
 };
+/// A ‖ S: what a message rewrites
 struct session_hot_row
 {
     static constexpr auto where = table::session_hot;
+    static constexpr table_description description{"session_hot", key_shape::session};
     std::uint64_t seq = 0;
     unix_millis updated_at = 0;
     bool active = false;
@@ -253,32 +319,45 @@ struct session_hot_row
         codec(row.creator);
     }
 };
+/// A ‖ prf('t' ‖ account ‖ tag)
 struct session_tag_row
 {
     static constexpr auto where = table::session_tag;
+    static constexpr table_description description{"session_tag", key_shape::session_index};
     session_id session;
     static void fields(auto& row, auto& codec) { codec(row.session); }
 };
 /// lsns of up to this many events that follow one another in a stream.
 inline constexpr std::uint64_t run_length = 64;
-template <table Where>
-struct run_row
+/// A ‖ run u64be: of the account's revisions, see runs.hpp
+struct revision_run
 {
-    static constexpr auto where = Where;
+    static constexpr auto where = table::revision_run;
+    static constexpr table_description description{"revision_run", key_shape::account_thing};
     std::vector<lsn> numbers;
     static void fields(auto& row, auto& codec) { codec(row.numbers); }
 };
-using revision_run = run_row<table::revision_run>;
-using message_run = run_row<table::message_run>;
+/// S ‖ run u64be: of the session's messages
+struct message_run
+{
+    static constexpr auto where = table::message_run;
+    static constexpr table_description description{"message_run", key_shape::session_thing};
+    std::vector<lsn> numbers;
+    static void fields(auto& row, auto& codec) { codec(row.numbers); }
+};
+/// S ‖ prf('l' ‖ session ‖ local id)
 struct local_id_row
 {
     static constexpr auto where = table::local_id;
+    static constexpr table_description description{"local_id", key_shape::session_thing};
     std::uint64_t seq = 0;
     static void fields(auto& row, auto& codec) { codec(row.seq); }
 };
+/// A ‖ M
 struct machine_row
 {
     static constexpr auto where = table::machine;
+    static constexpr table_description description{"machine", key_shape::machine};
     machine_row_id id;
     device_id creator{};
     lsn registered;
@@ -289,6 +368,11 @@ struct machine_row
     unix_millis updated_at = 0;
     bool has_key = false; ///< false when the body was shredded
     byte_array<16> key{};
+    static constexpr auto leads_to = table::machine_key;
+    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const
+    {
+        return has_key ? std::optional(row_key(account, key)) : std::nullopt;
+    }
     static void fields(auto& row, auto& codec)
     {
         codec(row.id);
@@ -305,15 +389,19 @@ struct machine_row
         codec(row.key);
     }
 };
+/// A ‖ prf('n' ‖ account ‖ machine id)
 struct machine_key_row
 {
     static constexpr auto where = table::machine_key;
+    static constexpr table_description description{"machine_key", key_shape::machine_index};
     machine_row_id machine;
     static void fields(auto& row, auto& codec) { codec(row.machine); }
 };
+/// A ‖ S or A ‖ M, while it is active
 struct active_row
 {
     static constexpr auto where = table::active;
+    static constexpr table_description description{"active", key_shape::session_or_machine};
     account_id account;
     bool is_machine = false;
     byte_array<16> id{};
@@ -325,6 +413,137 @@ struct active_row
     }
 };
 
+/// A ‖ prf('d' ‖ account ‖ device): of a device that the chain names or that has signed out. A first-edition device
+/// that no statement names has none.
+struct device_standing_row
+{
+    static constexpr auto where = table::device_standing;
+    static constexpr table_description description{"device_standing", key_shape::account_thing};
+    bool stated = false;
+    std::uint64_t sign_outs = 0; ///< tokens of fewer are void
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.stated);
+        codec(row.sign_outs);
+    }
+};
+/// A: where the account's chain ends. No row: nothing is stated.
+struct device_chain_row
+{
+    static constexpr auto where = table::device_chain;
+    static constexpr table_description description{"device_chain", key_shape::account};
+    std::uint64_t statements = 0;
+    std::uint64_t additions = 0;
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.statements);
+        codec(row.additions);
+    }
+};
+/// A ‖ n u64be
+struct statement_row
+{
+    static constexpr auto where = table::statement;
+    static constexpr table_description description{"statement", key_shape::account_thing};
+    lsn stated;
+    byte_array<32> hash{}; ///< zeros when the body was shredded
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.stated);
+        codec(row.hash);
+    }
+};
+/// A ‖ S: of a session whose deletion was signed. It stays until the account goes.
+struct deleted_session_row
+{
+    static constexpr auto where = table::deleted_session;
+    static constexpr table_description description{"deleted_session", key_shape::account_thing};
+    lsn deleted;
+    static void fields(auto& row, auto& codec) { codec(row.deleted); }
+};
+/// One row for each revision and each message: half of what the views took on disk.
+struct revision_row
+{
+    static constexpr auto where = table::revision;
+    static constexpr table_description description{"revision", key_shape::retired};
+};
+struct message_row
+{
+    static constexpr auto where = table::message;
+    static constexpr table_description description{"message", key_shape::retired};
+};
+
+/// Of every table the row, in the order of `table`.
+template <class... Row>
+struct row_list
+{
+    static constexpr std::array descriptions{Row::description...};
+    template <class One>
+    static constexpr bool has = (std::is_same_v<Row, One> || ...);
+
+    /// Calls `visit.operator()<Row>()` for each.
+    static void each(auto&& visit) { (visit.template operator()<Row>(), ...); }
+
+    static consteval bool in_order()
+    {
+        std::size_t index = 0;
+        return ((Row::where == static_cast<table>(index++)) && ...);
+    }
+    /// Whether every index has a row that leads to it: by no other way a deletion finds what it must erase there. The
+    /// row must be one that this deletion finds.
+    static consteval bool indexes_are_found()
+    {
+        const auto is_index = [](key_shape key)
+        {
+            return key == key_shape::account_index || key == key_shape::session_index ||
+                   key == key_shape::machine_index;
+        };
+        return ((!is_index(Row::description.key) || is_found<Row>()) && ...);
+    }
+
+private:
+    template <class Index>
+    static consteval bool is_found()
+    {
+        return (leads<Row, Index>() || ...);
+    }
+    template <class From, class Index>
+    static consteval bool leads()
+    {
+        if constexpr (requires { From::leads_to; })
+            if constexpr (From::leads_to == Index::where)
+                switch (Index::description.key)
+                {
+                case key_shape::session_index:
+                    return From::description.key == key_shape::session;
+                case key_shape::machine_index:
+                    return From::description.key == key_shape::machine;
+                case key_shape::account_index:
+                    return From::description.key == key_shape::account ||
+                           From::description.key == key_shape::account_thing;
+                case key_shape::account:
+                case key_shape::account_thing:
+                case key_shape::session:
+                case key_shape::session_thing:
+                case key_shape::machine:
+                case key_shape::session_or_machine:
+                case key_shape::retired:
+                    break;
+                }
+        return false;
+    }
+};
+using all_rows = row_list<
+    head_row, account_row, account_key_row, revision_row, device_row, device_key_row, pairing_row, pairing_of_row,
+    session_row, session_hot_row, session_tag_row, message_row, local_id_row, machine_row, machine_key_row, active_row,
+    revision_run, message_run, device_standing_row, device_chain_row, statement_row, deleted_session_row>;
+static_assert(all_rows::in_order());
+static_assert(all_rows::indexes_are_found());
+constexpr const table_description& description_of(table of)
+{
+    return all_rows::descriptions[static_cast<std::size_t>(of)];
+}
+
 template <class Row>
 Row parse_row(byte_view value)
 {
@@ -334,7 +553,7 @@ Row parse_row(byte_view value)
     parser.finish();
     return row;
 }
-/// Of a run_row what row_writer needs to go on.
+/// Of a run what row_writer needs to go on.
 run_end parse_run_end(table where, byte_view value);
 template <class Row>
 std::optional<Row> get_row(const log::view_reader& rows, byte_view key)
@@ -356,6 +575,7 @@ Row get_row_of(const log::event& happened, const log::view_reader& rows, byte_vi
 template <class Row>
 void put_row(log::view_writer& rows, byte_view key, const Row& row)
 {
+    static_assert(all_rows::has<Row>, "name it in all_rows");
     row_writer writer;
     Row::fields(row, writer);
     rows.put(static_cast<log::table_id>(Row::where), key, writer.take());

@@ -1,3 +1,4 @@
+#include "erasing.hpp"
 #include "families.hpp"
 #include <algorithm>
 
@@ -5,16 +6,6 @@ namespace consortium::projections
 {
 namespace
 {
-
-log::draft session_draft(log::event_type type, session_id session, log::event_body body)
-{
-    return {
-        .type = type,
-        .stream = session.as<stream_id>(),
-        .key = session.as<key_id>(),
-        .destroys = {},
-        .body = std::move(body)};
-}
 
 /// errc::version_mismatch unless the field `which` is at `expected`; `current` gets what is.
 result<void> check_version(
@@ -35,27 +26,97 @@ result<void> check_version(
     return {};
 }
 
-void set_active(
-    const log::event& happened, log::view_writer& rows, const row_key& key, session_hot_row& row, bool active)
+/// errc::bad_request names what is wrong with it.
+result<void>
+check_proof(const log::view_reader& rows, account_id account, session_id session, const signed_deletion& proof)
 {
-    row.active = active;
-    row.active_at = happened.header.time;
-    if (active)
-        put_row(rows, key, active_row{happened.header.account, /*is_machine=*/false, happened.header.stream.value});
-    else
-        erase_row<active_row>(rows, key);
+    const auto device = find_stated(rows, account, proof.device);
+    if (!device)
+        return fail(errc::bad_request, "the deletion is signed by a device that the account's chain does not name");
+    if (device->revoked)
+        return fail(errc::bad_request, "the deletion is signed by a device that was revoked");
+    if (device->kind != device_kind::browser)
+        return fail(errc::bad_request, "the deletion is signed by a device that is no browser");
+    if (!is_deletion_of(proof, account, session))
+        return fail(errc::bad_request, "the deletion is not signed by the device it names, for this session");
+    return {};
 }
 
-void erase_session(const log::event& happened, const row_key& key, log::view_writer& rows)
+struct session_fold
 {
-    const auto session = get_row_of<session_row>(happened, rows, key);
-    erase_messages(rows, key.suffix());
-    if (session.has_tag)
-        erase_row<session_tag_row>(rows, row_key(key.prefix(), session.tag));
-    erase_row<active_row>(rows, key);
-    erase_row<session_hot_row>(rows, key);
-    erase_row<session_row>(rows, key);
-}
+    using type = log::event_type;
+    const log::event& happened;
+    const row_key& key;
+    log::view_writer& rows;
+
+    void operator()(on<type::session_created>) const
+    {
+        const auto& header = happened.header;
+        const auto session = header.stream.as<session_id>();
+        session_row row{
+            .id = session,
+            .created = happened.number,
+            .metadata = {header.rev, happened.number},
+            .agent_state = {},
+            .has_tag = false};
+        session_hot_row hot{.seq = 0, .updated_at = header.time, .active = false, .active_at = 0, .creator = {}};
+        if (const auto* body = happened.as<log::session_created>())
+        {
+            hot.creator = body->creator;
+            row.has_tag = true;
+            row.tag = tag_part(rows, header.account, body->tag);
+            put_row(rows, row_key(key.prefix(), row.tag), session_tag_row{session});
+        }
+        set_active(hot, /*active=*/true);
+        put_row(rows, key, row);
+        put_row(rows, key, hot);
+    }
+    void operator()(on<type::message_appended>) const { fold_message(happened, key, rows); }
+    void operator()(on<type::session_metadata_changed>) const { change_value(&session_row::metadata); }
+    void operator()(on<type::agent_state_changed>) const { change_value(&session_row::agent_state); }
+    void operator()(on<type::session_ended>) const { change_active(/*active=*/false); }
+    void operator()(on<type::session_resumed>) const { change_active(/*active=*/true); }
+    void operator()(on<type::session_deleted>) const
+    {
+        get_row_of<session_row>(happened, rows, key);
+        erase_session(rows, key);
+    }
+    void operator()(on<type::session_deletion_signed>) const
+    {
+        (*this)(on<type::session_deleted>());
+        put_row(rows, key, deleted_session_row{happened.number});
+    }
+
+private:
+    void set_active(session_hot_row& hot, bool active) const
+    {
+        hot.active = active;
+        hot.active_at = happened.header.time;
+        if (active)
+            put_row(rows, key, active_row{happened.header.account, /*is_machine=*/false, happened.header.stream.value});
+        else
+            erase_row<active_row>(rows, key);
+    }
+    void change_hot(auto&& change) const
+    {
+        auto hot = get_row_of<session_hot_row>(happened, rows, key);
+        // A clock that stepped back must not move a session down the list.
+        hot.updated_at = std::max(hot.updated_at, happened.header.time);
+        change(hot);
+        put_row(rows, key, hot);
+    }
+    void change_value(versioned_value session_row::* which) const
+    {
+        change_hot([](session_hot_row&) {});
+        auto row = get_row_of<session_row>(happened, rows, key);
+        row.*which = {happened.header.rev, happened.number};
+        put_row(rows, key, row);
+    }
+    void change_active(bool active) const
+    {
+        change_hot([&](session_hot_row& hot) { set_active(hot, active); });
+    }
+};
 
 result<session_view> read_session(const log::snapshot& at, const session_row& row, const session_hot_row& hot)
 {
@@ -119,14 +180,14 @@ result<log::decision> create_session::decide(const log::view_reader& rows, unix_
             return std::unexpected(hot.error());
         session = known->session;
         if (!hot->active)
-            out.drafts.push_back(session_draft(log::event_type::session_resumed, session, log::no_body{}));
+            out.drafts.push_back(draft_of(log::event_type::session_resumed, who.account, session.as<stream_id>()));
         return out;
     }
     session = new_session;
     created = true;
-    out.drafts.push_back(session_draft(
-        log::event_type::session_created, session, log::session_created{who.device, tag, metadata, data_key}));
-    out.drafts.back().creates_key = true;
+    out.drafts.push_back(draft_of(
+        log::event_type::session_created, who.account, session.as<stream_id>(),
+        log::session_created{who.device, tag, metadata, data_key}));
     return out;
 }
 
@@ -143,8 +204,9 @@ result<log::decision> change_session_metadata::decide(const log::view_reader& ro
         return std::unexpected(good.error());
     return log::decision{
         .account = who.account,
-        .drafts = {session_draft(
-            log::event_type::session_metadata_changed, session, log::session_metadata_changed{metadata})}};
+        .drafts = {draft_of(
+            log::event_type::session_metadata_changed, who.account, session.as<stream_id>(),
+            log::session_metadata_changed{metadata})}};
 }
 
 std::size_t change_agent_state::size() const
@@ -160,7 +222,9 @@ result<log::decision> change_agent_state::decide(const log::view_reader& rows, u
         return std::unexpected(good.error());
     return log::decision{
         .account = who.account,
-        .drafts = {session_draft(log::event_type::agent_state_changed, session, log::agent_state_changed{state})}};
+        .drafts = {draft_of(
+            log::event_type::agent_state_changed, who.account, session.as<stream_id>(),
+            log::agent_state_changed{state})}};
 }
 
 std::size_t set_session_active::size() const
@@ -175,8 +239,9 @@ result<log::decision> set_session_active::decide(const log::view_reader& rows, u
         return std::unexpected(hot.error());
     log::decision out{.account = who.account, .drafts = {}};
     if (hot->active != active)
-        out.drafts.push_back(session_draft(
-            active ? log::event_type::session_resumed : log::event_type::session_ended, session, log::no_body{}));
+        out.drafts.push_back(draft_of(
+            active ? log::event_type::session_resumed : log::event_type::session_ended, who.account,
+            session.as<stream_id>()));
     return out;
 }
 
@@ -192,6 +257,9 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
     const auto hot = reach_session(rows, who, key, intent::settle);
     if (!hot)
         return std::unexpected(hot.error());
+    if (proof)
+        if (auto good = check_proof(rows, who.account, session, *proof); !good)
+            return std::unexpected(good.error());
     const auto row = get_row<session_row>(rows, key);
     if (!row)
         corrupt_row(table::session_hot, "is of a session that does not exist");
@@ -199,65 +267,19 @@ result<log::decision> delete_session::decide(const log::view_reader& rows, unix_
     deleted = rules().last_revision(rows, who.account).next();
     messages = hot->seq;
 
-    auto end = session_draft(log::event_type::session_deleted, session, log::no_body{});
-    end.key = who.account.as<key_id>();
-    end.destroys.push_back(session.as<key_id>());
+    const auto stream = session.as<stream_id>();
+    auto end = proof ? draft_of(
+                           log::event_type::session_deletion_signed, who.account, stream,
+                           log::session_deletion_signed{proof->device, proof->signature})
+                     : draft_of(log::event_type::session_deleted, who.account, stream);
     return log::decision{.account = who.account, .drafts = {std::move(end)}};
 }
 
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows)
 {
-    const auto& header = happened.header;
-    const auto session = header.stream.as<session_id>();
-    const row_key key(account, session_part(rows, header.account, session));
-
-    if (header.type == log::event_type::session_created)
-    {
-        session_row row{
-            .id = session,
-            .created = happened.number,
-            .metadata = {header.rev, happened.number},
-            .agent_state = {},
-            .has_tag = false};
-        session_hot_row hot{.seq = 0, .updated_at = header.time, .active = false, .active_at = 0, .creator = {}};
-        if (const auto* body = happened.as<log::session_created>())
-        {
-            hot.creator = body->creator;
-            row.has_tag = true;
-            row.tag = tag_part(rows, header.account, body->tag);
-            put_row(rows, row_key(account, row.tag), session_tag_row{session});
-        }
-        set_active(happened, rows, key, hot, /*active=*/true);
-        put_row(rows, key, row);
-        return put_row(rows, key, hot);
-    }
-    if (header.type == log::event_type::session_deleted)
-        return erase_session(happened, key, rows);
-
-    auto hot = get_row_of<session_hot_row>(happened, rows, key);
-    // A clock that stepped back must not move a session down the list.
-    hot.updated_at = std::max(hot.updated_at, header.time);
-    switch (header.type)
-    {
-    case log::event_type::session_metadata_changed:
-    case log::event_type::agent_state_changed:
-    {
-        auto row = get_row_of<session_row>(happened, rows, key);
-        auto& value = header.type == log::event_type::agent_state_changed ? row.agent_state : row.metadata;
-        value = {header.rev, happened.number};
-        put_row(rows, key, row);
-        break;
-    }
-    case log::event_type::session_ended:
-        set_active(happened, rows, key, hot, /*active=*/false);
-        break;
-    case log::event_type::session_resumed:
-        set_active(happened, rows, key, hot, /*active=*/true);
-        break;
-    default:
-        corrupt_event(happened, "is no event of a session");
-    }
-    put_row(rows, key, hot);
+    const auto session = happened.header.stream.as<session_id>();
+    const row_key key(account, session_part(rows, happened.header.account, session));
+    apply<log::event_subject::session>(happened, session_fold{happened, key, rows});
 }
 
 result<session_view> find_session(const log::snapshot& at, account_id account, session_id session)
@@ -320,6 +342,22 @@ result<std::vector<session_view>> list_sessions(const log::snapshot& at, account
                     return std::unexpected(session.error());
             }
             return out;
+        });
+}
+
+result<signed_deletion> find_deletion(const log::snapshot& at, account_id account, session_id session)
+{
+    return guarded(
+        [&]() -> result<signed_deletion>
+        {
+            const auto row = get_row<deleted_session_row>(at, session_row_key(at, account, session));
+            if (!row)
+                return fail(errc::not_found, "no signed deletion of this session");
+            const auto deleted = read_event_of<log::session_deletion_signed>(at, row->deleted);
+            if (!deleted)
+                return std::unexpected(deleted.error());
+            const auto& body = *deleted->as<log::session_deletion_signed>();
+            return signed_deletion{body.device, body.signature};
         });
 }
 

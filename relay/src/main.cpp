@@ -1,10 +1,11 @@
+#include "consortium/common/printable.hpp"
 #include "consortium/common/secret.hpp"
+#include "consortium/log/diagnostics.hpp"
 #include "program.hpp"
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <pthread.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -14,9 +15,7 @@ namespace
 
 void set_up_logging(const std::string& level)
 {
-    auto logger = spdlog::stderr_logger_mt("relay");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    spdlog::set_default_logger(std::move(logger));
+    log::log_to_stderr("relay", "%Y-%m-%dT%H:%M:%S.%e%z %l %*");
     spdlog::set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
 }
 
@@ -96,7 +95,7 @@ int main(int argc, char** argv)
     }
     catch (const std::exception& bug)
     {
-        std::fprintf(stderr, "consortium-relay: %s\n", bug.what());
+        std::fprintf(stderr, "consortium-relay: %s\n", printable(bug.what()).c_str());
         return 1;
     }
 }

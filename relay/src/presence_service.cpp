@@ -62,40 +62,45 @@ result<void> presence_service::load(const log::snapshot& at)
 
 void presence_service::committed(const log::event& happened)
 {
-    using type = log::event_type;
+    using update = log::event_update;
     const auto& header = happened.header;
     const auto session = header.stream.as<session_id>();
+    const auto known = log::describe(header.type);
     actions wanted;
     const auto now = clock_.now();
     const std::lock_guard lock(guard_);
-    switch (header.type)
+    switch (known.update)
     {
-    case type::session_created:
-    case type::session_resumed:
+    case update::new_session:
         table_.session_opened(header.account, session, now);
         break;
-    case type::session_ended:
-        table_.session_closed(session, now);
+    case update::session_activity:
+        if (header.type == log::event_type::session_resumed)
+            table_.session_opened(header.account, session, now);
+        else
+            table_.session_closed(session, now);
         break;
-    case type::session_deleted:
+    case update::delete_session:
         table_.session_deleted(session);
         break;
-    case type::account_deleted:
-        table_.account_deleted(header.account);
-        break;
-    case type::machine_registered:
+    case update::new_machine:
         if (const auto* body = happened.as<log::machine_registered>())
-        {
             wanted = table_.machine_registered(header.account, body->machine_id, now);
-        }
         break;
-    case type::machine_removed:
+    case update::delete_machine:
         if (const auto* body = happened.as<log::machine_removed>())
             table_.machine_removed(header.account, body->machine_id);
         break;
-    default:
+    case update::new_message:
+    case update::update_session:
+    case update::update_machine:
+    case update::machine_activity:
+    case update::device:
+    case update::none:
         break;
     }
+    if (known.about == log::event_subject::account && known.step == log::event_step::ends)
+        table_.account_deleted(header.account);
     if (!wanted.empty())
         clients_.post(0, [this, wanted] { perform(wanted); });
 }

@@ -47,7 +47,7 @@ program::program(const config& settings, std::unique_ptr<net::http_server> serve
       origins_(std::move(origins)),
       commits_(*server_, follower_bounds),
       challenges_(clock_),
-      pairings_(clock_, pairing_bounds),
+      pairings_(spans_, pairing_bounds),
       guests_(clock_, guest_rates),
       pollers_(clock_, poller_rates),
       presence_(
@@ -119,10 +119,7 @@ result<void> program::open(const std::string& secret)
 
 void program::on_committed(const log::event& happened)
 {
-    if (happened.header.type == log::event_type::device_revoked)
-        tokens_->forget(happened.header.stream.as<device_id>());
-    if (happened.header.type == log::event_type::account_deleted)
-        tokens_->forget(happened.header.account);
+    forget_voided(*shared_, happened);
     presence_.committed(happened);
 }
 
@@ -130,8 +127,8 @@ void program::wire()
 {
     updates_ = std::make_unique<update_writer>(*log_);
     tokens_ = std::make_unique<authenticator>(
-        log_->keys().token_seed, [this](const token_claims& claims)
-        { return projections::find_principal(*log_->read(), claims.account, claims.device); });
+        log_->keys().token_seed,
+        [this](const token_claims& claims) { return find_holder(*log_->read(), claims.account, claims.device); });
     proofs_ = std::make_unique<prover>(*log_, readers_);
     shared_ = std::make_unique<services>(services{
         .settings = settings_,

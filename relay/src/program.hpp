@@ -54,6 +54,7 @@ private:
     std::unique_ptr<update_writer> updates_;
     std::unique_ptr<authenticator> tokens_;
     challenge_book challenges_;
+    const system_boot_clock spans_;
     pairing_book pairings_;
     rate_limiter guests_;
     rate_limiter pollers_;

@@ -101,20 +101,27 @@ const request_router::node* request_router::find(std::string_view method, const 
     return nullptr;
 }
 
-result<projections::principal> request_router::authenticate(const net::http_request& request) const
+result<projections::principal> request_router::authenticate(const net::http_request& request, api::access needs) const
 {
+    if (needs == api::access::anyone)
+        return projections::principal{};
     constexpr std::string_view scheme = "Bearer ";
     const auto given = request.header("Authorization");
+    if (!given && needs == api::access::maybe_token)
+        return projections::principal{};
     if (!given || !given->starts_with(scheme))
         return fail(errc::unauthorized, "Missing authorization header");
-    auto who = shared_.tokens.verify(given->substr(scheme.size()));
-    if (who)
-        return who;
-    if (who.error() == errc::unauthorized)
+    const auto token = given->substr(scheme.size());
+    const auto holder = needs == api::access::token_of_revoked ? shared_.tokens.verify_even_revoked(token)
+                                                               : shared_.tokens.verify(token);
+    if (holder)
+        return holder->who;
+    const auto& why = holder.error();
+    if (why == errc::unauthorized)
         return fail(errc::unauthorized, "Invalid token");
-    if (who.error() == errc::revoked)
-        return who;
-    spdlog::error("checking a token failed: {}", who.error().detail);
+    if (why == errc::revoked)
+        return std::unexpected(why);
+    spdlog::error("checking a token failed: {}", why.detail);
     return fail(errc::internal, "Authentication failed");
 }
 
@@ -132,13 +139,10 @@ asio::awaitable<net::http_response> request_router::run(net::http_request reques
     }
     api::call given{
         .shared = shared_, .request = std::move(request), .from = std::move(from), .who = {}, .segments = {}};
-    if (found->how.needs == api::access::token)
-    {
-        auto who = authenticate(given.request);
-        if (!who)
-            co_return api::refuse(401, who.error(), who.error().detail);
-        given.who = *who;
-    }
+    const auto who = authenticate(given.request, found->how.needs);
+    if (!who)
+        co_return api::refuse(401, who.error(), who.error().detail);
+    given.who = *who;
     for (std::size_t i = 0; i < path->size(); ++i)
         if (found->parts[i].starts_with(':'))
             given.segments.push_back((*path)[i]);

@@ -29,7 +29,7 @@ private:
     };
     const node* find(std::string_view method, const std::vector<std::string>& path) const;
     asio::awaitable<net::http_response> run(net::http_request request, net::connection_info from);
-    result<projections::principal> authenticate(const net::http_request& request) const;
+    result<projections::principal> authenticate(const net::http_request& request, api::access needs) const;
 
     services& shared_;
     socket_server* sockets_ = nullptr;

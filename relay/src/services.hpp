@@ -43,4 +43,20 @@ struct services
     prover& proofs;
 };
 
+/// What a committed event voids is void at once: tokens of the device or the account, and the account's pairings.
+inline void forget_voided(services& shared, const log::event& happened)
+{
+    const auto& header = happened.header;
+    const auto known = log::describe(header.type);
+    if (!known.voids_tokens())
+        return;
+    if (known.about == log::event_subject::account)
+    {
+        shared.tokens.forget(header.account);
+        shared.pairings.forget(header.account);
+    }
+    else
+        shared.tokens.forget(header.stream.as<device_id>());
+}
+
 } // namespace consortium::relay

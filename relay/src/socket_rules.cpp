@@ -1,5 +1,6 @@
 #include "socket_rules.hpp"
 #include "api/events.hpp"
+#include "consortium/common/base64.hpp"
 #include "consortium/projections/views.hpp"
 #include <spdlog/spdlog.h>
 
@@ -13,7 +14,7 @@ namespace v1 = protocol::v1;
 /// What a socket carries from sign-in to its end.
 struct attached
 {
-    projections::principal who;
+    token_holder holder;
     v1::handshake_request asked;
     connection_id id = 0;
     std::shared_ptr<connection> self; ///< from on_connected on
@@ -50,14 +51,20 @@ audience audience_of(services& shared, const projections::principal& who, const 
 
 } // namespace
 
-result<void> socket_rules::check_scope(const projections::principal& who, const v1::handshake_request& asked)
+result<void>
+socket_rules::check_scope(socket& client, const projections::principal& who, const v1::handshake_request& asked)
 {
     const auto at = shared_.log.read();
     if (asked.type == v1::client_type::session)
     {
         const projections::session_target session{parse_uuid<session_id>(asked.session_id).value_or(session_id{})};
         if (!projections::reach(*at, who, session, intent::see))
+        {
+            if (const auto deleted = projections::find_deletion(*at, who.account, session.id))
+                client.refusal_data["deletion"] = boost::json::object{
+                    {"device", base64_encode(deleted->device)}, {"signature", base64_encode(deleted->signature)}};
             return fail(errc::not_found, "Session not found");
+        }
     }
     if (asked.type == v1::client_type::machine)
     {
@@ -75,30 +82,32 @@ asio::awaitable<result<void>> socket_rules::on_connect(socket& client, boost::js
     auto asked = v1::read_handshake(auth);
     if (!asked)
         co_return std::unexpected(asked.error());
-    const auto who = shared_.tokens.verify(asked->token);
-    if (!who)
-        co_return fail(who.error().code, "Invalid authentication token");
+    const auto holder = shared_.tokens.verify(asked->token);
+    if (!holder)
+        co_return fail(holder.error().code, "Invalid authentication token");
+    const auto& who = holder->who;
     asked->token.clear();
-    if (auto in_scope = check_scope(*who, *asked); !in_scope)
+    if (auto in_scope = check_scope(client, who, *asked); !in_scope)
         co_return in_scope;
-    if (shared_.commits.member_count(who->account) >= limits::sockets_per_account_max)
+    if (shared_.commits.member_count(who.account) >= limits::sockets_per_account_max)
     {
         client.close_transport("too many sockets of this account");
         co_return fail(errc::overloaded, "too many sockets of this account", std::chrono::seconds(10));
     }
-    client.user_data = std::make_shared<attached>(*who, std::move(*asked), ++last_id_);
+    client.user_data = std::make_shared<attached>(*holder, std::move(*asked), ++last_id_);
     co_return result<void>();
 }
 
 void socket_rules::on_connected(socket& client)
 {
     const auto state = of(client);
-    const auto& who = state->who;
+    const auto& who = state->holder.who;
     const auto& asked = state->asked;
-    // It may have been revoked while it signed in: what comes later finds it in its room.
+    // It may have been revoked, or have signed out, while it connected: what comes later finds it in its room.
     shared_.commits.watch(who.account);
     lazy_snapshot at(shared_.log);
-    if (!projections::find_principal(at.get(), who.account, who.device))
+    if (const auto now = find_holder(at.get(), who.account, who.device);
+        !now || now->revoked || now->sign_outs != state->holder.sign_outs)
     {
         shared_.commits.unwatch(who.account);
         return client.disconnect();
@@ -167,7 +176,7 @@ void socket_rules::on_disconnect(socket& client, std::string_view)
     if (state->asked.type == v1::client_type::machine)
         shared_.presence.perform(shared_.presence.with(
             [&](presence_table& table, unix_millis now)
-            { return table.machine_disconnected(state->who.account, state->asked.machine_id, now); }));
+            { return table.machine_disconnected(state->holder.who.account, state->asked.machine_id, now); }));
 }
 
 void socket_rules::on_bug(std::string_view what)

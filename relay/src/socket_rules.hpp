@@ -22,7 +22,8 @@ public:
     static void hold(socket& client, bool high);
 
 private:
-    result<void> check_scope(const projections::principal& who, const protocol::v1::handshake_request& asked);
+    result<void>
+    check_scope(socket& client, const projections::principal& who, const protocol::v1::handshake_request& asked);
 
     services& shared_;
     std::atomic<connection_id> last_id_ = 0;

@@ -87,6 +87,11 @@ struct body_words
     json::object operator()(const log::machine_metadata_changed& of) const { return {{"metadata", said(of.metadata)}}; }
     json::object operator()(const log::daemon_state_changed& of) const { return {{"state", said(of.state)}}; }
     json::object operator()(const log::machine_removed& of) const { return {{"machineId", said(of.machine_id)}}; }
+    json::object operator()(const log::device_stated& of) const { return {{"statement", said(of.statement)}}; }
+    json::object operator()(const log::session_deletion_signed& of) const
+    {
+        return {{"device", said(of.device)}, {"signature", said(of.signature)}};
+    }
 };
 
 json::value describe_event(const log::event& happened)
@@ -155,12 +160,18 @@ json::value describe_machine(const machine_view& of)
 
 json::value describe_device(const device_view& of)
 {
-    return json::object{{"device", said(of.id)},
-                        {"publicKey", said(of.public_key)},
-                        {"kind", int(of.kind)},
-                        {"sealedName", said(of.sealed_name)},
-                        {"createdAt", of.created_at},
-                        {"revokedAt", of.revoked_at ? json::value(*of.revoked_at) : json::value(nullptr)}};
+    json::object out{{"device", said(of.id)},
+                     {"publicKey", said(of.public_key)},
+                     {"kind", int(of.kind)},
+                     {"sealedName", said(of.sealed_name)},
+                     {"createdAt", of.created_at},
+                     {"revokedAt", of.revoked_at ? json::value(*of.revoked_at) : json::value(nullptr)}};
+    if (of.stated || of.sign_outs > 0) // what the first directories do not have
+    {
+        out["stated"] = of.stated;
+        out["signOuts"] = of.sign_outs;
+    }
+    return out;
 }
 
 std::vector<log::event> all_events(const log::snapshot& at)
@@ -178,8 +189,20 @@ void describe_account(json::array& out, const log::snapshot& at, account_id acco
         return;
     }
     json::array revisions;
+    json::array deletions;
     for (const auto& happened : changes(at, account, revision{}, SIZE_MAX).value())
+    {
         revisions.push_back(happened.number.value);
+        if (happened.header.type == log::event_type::session_deletion_signed)
+        {
+            const auto session = happened.header.stream.as<session_id>();
+            const auto deletion = find_deletion(at, account, session).value();
+            deletions.push_back(json::object{
+                {"deletionOf", said(session)},
+                {"device", said(deletion.device)},
+                {"signature", said(deletion.signature)}});
+        }
+    }
     out.push_back(json::object{
         {"account", said(account)},
         {"found", true},
@@ -187,8 +210,12 @@ void describe_account(json::array& out, const log::snapshot& at, account_id acco
         {"lastRevision", said(found->last)},
         {"createdAt", found->created_at},
         {"changes", std::move(revisions)}});
+    for (auto& one : deletions)
+        out.push_back(std::move(one));
     for (const auto& one : list_devices(at, account).value())
         out.push_back(describe_device(one));
+    for (const auto& one : list_statements(at, account).value())
+        out.push_back(json::object{{"statement", said(one)}, {"account", said(account)}});
     for (const auto& one : list_sessions(at, account, SIZE_MAX).value())
         out.push_back(describe_session(at, account, one));
     for (const auto& one : list_machines(at, account).value())
@@ -213,13 +240,12 @@ json::array describe(const log::snapshot& at)
     for (const auto& happened : events)
         if (const auto* approved = happened.as<log::pairing_approved>())
         {
-            const auto pairing = find_pairing(at, approved->request_key).value();
             out.push_back(json::object{
                 {"pairing", said(approved->request_key)},
-                {"account", said(pairing.account)},
-                {"device", said(pairing.device)},
-                {"response", said(pairing.response)},
-                {"approvedAt", pairing.approved_at}});
+                {"account", said(happened.header.account)},
+                {"device", said(approved->device)},
+                {"response", said(approved->response)},
+                {"approvedAt", happened.header.time}});
         }
     // In the order of row keys, which is none that clients see.
     std::map<std::string, unix_millis> active;

@@ -2,6 +2,8 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
+#include "projections/stated_account.hpp"
+#include <map>
 #include <stdexcept>
 
 namespace consortium::golden
@@ -10,6 +12,9 @@ namespace
 {
 
 using namespace projections;
+using projections::testing::public_key;
+using projections::testing::signing_key;
+using projections::testing::stated_account;
 
 /// Ids that say what they are of: the same in every golden directory.
 template <class Id>
@@ -30,12 +35,6 @@ device_id device(std::uint8_t number)
 session_id session(std::uint8_t number)
 {
     return id_of<session_id>(0x50, number);
-}
-byte_array<32> key(std::uint8_t number)
-{
-    byte_array<32> out;
-    out.fill(number);
-    return out;
 }
 /// As clients send: ciphertext in base64.
 std::string sealed(std::string_view what)
@@ -59,32 +58,43 @@ public:
         return shared;
     }
 
-    principal sign_in(std::uint8_t who, std::uint8_t which, log::device_kind kind)
+    /// Account `who`, made if it is new, as device `which`, which a statement adds.
+    principal sign_in(std::uint8_t who, std::uint8_t which, std::optional<device_kind> kind)
     {
-        login wanted;
-        wanted.public_key = key(who);
-        if (kind != log::device_kind::unnamed)
-        {
-            wanted.device_key = to_bytes(key(static_cast<std::uint8_t>(0x80 + which)));
-            wanted.sealed_name = sealed("a sealed device name");
-        }
-        wanted.kind = kind;
-        wanted.new_account = account(who);
+        projections::sign_in wanted;
+        auto& chain = chains_.try_emplace(who, stated_account(who)).first->second;
+        if (chain.id.is_nil())
+            chain.id = account(who);
+        wanted.account_key = chain.public_key();
+        if (kind)
+            wanted.device = {public_key(which), *kind, chain.follow(chain.add(public_key(which), *kind))};
+        wanted.create = true;
+        wanted.new_account = chain.id;
         wanted.new_device = device(which);
         const auto done = run(wanted);
         return {done->found_account, done->found_device, done->found_kind};
     }
-    principal pair(const principal& who, std::uint8_t which)
+    /// The account's key begins another account: what it said in the first says nothing there.
+    void begin_anew(std::uint8_t who, account_id id)
     {
-        approve_pairing wanted;
+        chains_.insert_or_assign(who, stated_account(who)).first->second.id = id;
+    }
+    principal pair(std::uint8_t who, std::uint8_t which)
+    {
+        auto& chain = chains_.at(who);
+        state(chain, chain.add(public_key(which), device_kind::agent), which);
+        return {chain.id, device(which), device_kind::agent};
+    }
+    void revoke(std::uint8_t who, std::uint8_t which)
+    {
+        auto& chain = chains_.at(who);
+        state(chain, chain.revoke(public_key(which), device_kind::agent), which);
+    }
+    void sign_out(const principal& who)
+    {
+        projections::sign_out wanted;
         wanted.who = who;
-        wanted.request_key = key(static_cast<std::uint8_t>(0x40 + which));
-        wanted.device_key = to_bytes(key(static_cast<std::uint8_t>(0x80 + which)));
-        wanted.sealed_name = sealed("an agent's sealed name");
-        wanted.response = sealed("a box bundle for the agent");
-        wanted.new_device = device(which);
         run(wanted);
-        return {who.account, device(which), log::device_kind::agent};
     }
     void begin(const principal& who, std::uint8_t which, std::string tag, std::optional<std::string> data_key)
     {
@@ -136,11 +146,13 @@ public:
         wanted.active = active;
         run(wanted);
     }
-    void remove(const principal& who, std::uint8_t which)
+    void remove(const principal& who, std::uint8_t which, std::optional<std::uint8_t> signer = {})
     {
         delete_session wanted;
         wanted.who = who;
         wanted.session = session(which);
+        if (signer)
+            wanted.proof = sign_deletion(signing_key(*signer), who.account, wanted.session);
         run(wanted);
     }
     void add_machine(
@@ -183,6 +195,15 @@ public:
     }
 
 private:
+    void state(stated_account& chain, bytes statement, std::uint8_t which)
+    {
+        append_statements wanted;
+        wanted.of = chain.id;
+        wanted.account_key = chain.public_key();
+        wanted.items.push_back({chain.follow(std::move(statement)), device(which)});
+        run(wanted);
+    }
+
     struct versions
     {
         std::unique_ptr<log::snapshot> at;
@@ -197,6 +218,7 @@ private:
     waiting_sink& sink_;
     manual_clock& clock_;
     unsigned messages_ = 1;
+    std::map<std::uint8_t, stated_account> chains_; // by the account's key
 };
 
 } // namespace
@@ -229,15 +251,11 @@ void write_history(
 {
     author by(to, sink, clock);
     // Ann: two browsers, one of them without a device key; two agents, one of them revoked.
-    const auto ann = by.sign_in(1, 1, log::device_kind::browser);
-    by.sign_in(1, 2, log::device_kind::unnamed);
-    const auto agent = by.pair(ann, 3);
-    const auto lost = by.pair(ann, 4);
-    rename_device renamed;
-    renamed.who = ann;
-    renamed.device = agent.device;
-    renamed.sealed_name = sealed("another sealed name");
-    by.run(renamed);
+    const auto ann = by.sign_in(1, 1, device_kind::browser);
+    by.sign_in(1, 2, {});
+    const auto agent = by.pair(1, 3);
+    const auto lost = by.pair(1, 4);
+    by.sign_out(agent);
 
     by.add_machine(agent, 1, "machine chosen by a client", sealed("daemon state"), sealed("a wrapped key"));
     by.add_machine(lost, 2, "a machine with no state", {}, {});
@@ -272,30 +290,25 @@ void write_history(
     by.say(lost, 3, {{sealed("gone"), {}, {}}, {sealed("gone too"), "gone", {}}});
     by.set_state(lost, 3, sealed("gone as well"));
     by.remove(ann, 3);
-    revoke_device revoked;
-    revoked.who = ann;
-    revoked.device = lost.device;
-    by.run(revoked);
+    by.revoke(1, 4);
+    // One whose deletion a browser signed.
+    by.begin(agent, 6, "the tag of a session whose deletion was signed", {});
+    by.remove(ann, 6, /*signer=*/1);
     remove_machine removed;
     removed.who = ann;
     removed.machine_id = "a machine with no state";
     by.run(removed);
 
     // Bob deletes his account with all that is in it, and signs up anew.
-    const auto bob = by.sign_in(2, 5, log::device_kind::browser);
+    const auto bob = by.sign_in(2, 5, device_kind::browser);
     by.begin(bob, 4, "a session of Bob", {});
     by.say(bob, 4, {{sealed("gone with the account"), {}, {}}});
     by.add_machine(bob, 3, "Bob's machine", sealed("state"), {});
     delete_account deleted;
     deleted.who = bob;
     by.run(deleted);
-    login again;
-    again.public_key = key(2);
-    again.device_key = to_bytes(key(0x86));
-    again.kind = log::device_kind::browser;
-    again.new_account = account(3);
-    again.new_device = device(6);
-    by.run(again);
+    by.begin_anew(2, account(3));
+    by.sign_in(2, 6, device_kind::browser);
 
     // An ended session, last.
     by.begin(ann, 5, "an ended session", {});

@@ -49,6 +49,104 @@ inline rc::Gen<std::optional<std::string>> any_local_id()
             }));
 }
 
+/// One specialisation for each body.
+template <class Body>
+Body any_body();
+
+template <>
+inline no_body any_body<no_body>()
+{
+    return {};
+}
+template <>
+inline account_created any_body<account_created>()
+{
+    return {.public_key = *any_array<32>()};
+}
+template <>
+inline device_added any_body<device_added>()
+{
+    const auto kind = static_cast<device_kind>(*rc::gen::inRange<int>(1, 4));
+    const auto key = kind == device_kind::unnamed ? bytes() : to_bytes(*any_array<32>());
+    return {.public_key = key, .kind = kind, .sealed_name = *any_text()};
+}
+template <>
+inline device_renamed any_body<device_renamed>()
+{
+    return {.sealed_name = *any_text()};
+}
+template <>
+inline pairing_approved any_body<pairing_approved>()
+{
+    return {
+        .request_key = *any_array<32>(),
+        .device = *any_id<device_id>(),
+        .approver = *any_id<device_id>(),
+        .response = *any_text()};
+}
+template <>
+inline session_created any_body<session_created>()
+{
+    return {
+        .creator = *any_id<device_id>(), .tag = *any_text(), .metadata = *any_text(), .data_key = *any_optional_text()};
+}
+template <>
+inline message_appended any_body<message_appended>()
+{
+    return {.id = *any_id<message_id>(), .local_id = *any_local_id(), .content = *any_text()};
+}
+template <>
+inline session_metadata_changed any_body<session_metadata_changed>()
+{
+    return {.metadata = *any_text()};
+}
+template <>
+inline agent_state_changed any_body<agent_state_changed>()
+{
+    return {.state = *any_optional_text()};
+}
+template <>
+inline machine_registered any_body<machine_registered>()
+{
+    return {
+        .creator = *any_id<device_id>(),
+        .machine_id = *any_text(),
+        .metadata = *any_text(),
+        .daemon_state = *any_optional_text(),
+        .data_key = *any_optional_text()};
+}
+template <>
+inline machine_metadata_changed any_body<machine_metadata_changed>()
+{
+    return {.metadata = *any_text()};
+}
+template <>
+inline daemon_state_changed any_body<daemon_state_changed>()
+{
+    return {.state = *any_text()};
+}
+template <>
+inline machine_removed any_body<machine_removed>()
+{
+    return {.machine_id = *any_text()};
+}
+
+template <>
+inline device_stated any_body<device_stated>()
+{
+    return {.statement = *rc::gen::arbitrary<bytes>()};
+}
+template <>
+inline session_deletion_signed any_body<session_deletion_signed>()
+{
+    return {.device = *any_array<32>(), .signature = *any_array<64>()};
+}
+
+inline event_type any_type()
+{
+    return static_cast<event_type>(*rc::gen::inRange<int>(1, event_type_count + 1));
+}
+
 struct typed_body
 {
     event_type type{};
@@ -57,57 +155,11 @@ struct typed_body
 
 inline typed_body random_body()
 {
-    const auto type = static_cast<event_type>(*rc::gen::inRange<int>(1, 20));
-    switch (type)
-    {
-    case event_type::account_created:
-        return {type, account_created{.public_key = *any_array<32>()}};
-    case event_type::device_added:
-    {
-        const auto kind = static_cast<device_kind>(*rc::gen::inRange<int>(1, 4));
-        const auto key = kind == device_kind::unnamed ? bytes() : to_bytes(*any_array<32>());
-        return {type, device_added{.public_key = key, .kind = kind, .sealed_name = *any_text()}};
-    }
-    case event_type::device_renamed:
-        return {type, device_renamed{.sealed_name = *any_text()}};
-    case event_type::pairing_approved:
-        return {
-            type, pairing_approved{
-                      .request_key = *any_array<32>(),
-                      .device = *any_id<device_id>(),
-                      .approver = *any_id<device_id>(),
-                      .response = *any_text()}};
-    case event_type::session_created:
-        return {
-            type, session_created{
-                      .creator = *any_id<device_id>(),
-                      .tag = *any_text(),
-                      .metadata = *any_text(),
-                      .data_key = *any_optional_text()}};
-    case event_type::message_appended:
-        return {
-            type, message_appended{.id = *any_id<message_id>(), .local_id = *any_local_id(), .content = *any_text()}};
-    case event_type::session_metadata_changed:
-        return {type, session_metadata_changed{.metadata = *any_text()}};
-    case event_type::agent_state_changed:
-        return {type, agent_state_changed{.state = *any_optional_text()}};
-    case event_type::machine_registered:
-        return {
-            type, machine_registered{
-                      .creator = *any_id<device_id>(),
-                      .machine_id = *any_text(),
-                      .metadata = *any_text(),
-                      .daemon_state = *any_optional_text(),
-                      .data_key = *any_optional_text()}};
-    case event_type::machine_metadata_changed:
-        return {type, machine_metadata_changed{.metadata = *any_text()}};
-    case event_type::daemon_state_changed:
-        return {type, daemon_state_changed{.state = *any_text()}};
-    case event_type::machine_removed:
-        return {type, machine_removed{.machine_id = *any_text()}};
-    default:
-        return {type, no_body{}};
-    }
+    typed_body out{.type = any_type(), .body = {}};
+    with_tag(
+        out.type, [&]<event_type Type>(event_tag<Type>)
+        { out.body = any_body<std::variant_alternative_t<describe(Type).body, event_body>>(); });
+    return out;
 }
 
 } // namespace consortium::log::testing

@@ -77,7 +77,7 @@ RC_GTEST_PROP(record_codec, what_was_sealed_opens, ())
 {
     const auto body = *rc::gen::arbitrary<bytes>();
     event_header header = vector_header;
-    header.type = static_cast<event_type>(*rc::gen::inRange<int>(1, 20));
+    header.type = static_cast<event_type>(*rc::gen::inRange<int>(1, event_type_count + 1));
     header.rev.value = *rc::gen::arbitrary<std::uint64_t>();
     header.seq = *rc::gen::arbitrary<std::uint64_t>();
     header.time = *rc::gen::arbitrary<std::int64_t>();

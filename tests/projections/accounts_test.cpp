@@ -13,10 +13,10 @@ protected:
     login login_wish(std::uint8_t account_key, std::optional<std::uint8_t> device_key)
     {
         login wanted;
-        wanted.public_key = key_of(account_key);
+        wanted.public_key = public_key(account_key);
         if (device_key)
         {
-            wanted.device_key = to_bytes(key_of(*device_key));
+            wanted.device_key = to_bytes(public_key(*device_key));
             wanted.kind = log::device_kind::browser;
         }
         wanted.new_account = new_id<account_id>();
@@ -28,7 +28,7 @@ protected:
         approve_pairing wanted;
         wanted.who = who;
         wanted.request_key = key_of(request_key);
-        wanted.device_key = to_bytes(key_of(device_key));
+        wanted.device_key = to_bytes(public_key(device_key));
         wanted.sealed_name = "paired";
         wanted.response = "answer";
         wanted.new_device = new_id<device_id>();
@@ -48,12 +48,12 @@ protected:
 TEST_F(accounts, the_first_login_makes_the_account_and_its_device)
 {
     const auto account = find_account(at_, browser_.account).value();
-    EXPECT_EQ(account.public_key, key_of(1));
+    EXPECT_EQ(account.public_key, public_key(1));
     EXPECT_EQ(account.last, revision{3}); // the account, its browser, its agent
     EXPECT_EQ(account.created_at, log_.now);
     const auto device = find_device(at_, browser_.account, browser_.device).value();
     EXPECT_EQ(device.kind, log::device_kind::browser);
-    EXPECT_EQ(device.public_key, to_bytes(key_of(10)));
+    EXPECT_EQ(device.public_key, to_bytes(public_key(10)));
     EXPECT_EQ(device.sealed_name, "name 10");
     EXPECT_FALSE(device.revoked_at);
 }
@@ -187,7 +187,7 @@ TEST_F(accounts, a_rename_changes_the_name_only)
     ASSERT_TRUE(log_.submit(rename));
     const auto device = find_device(at_, agent_.account, agent_.device).value();
     EXPECT_EQ(device.sealed_name, "other");
-    EXPECT_EQ(device.public_key, to_bytes(key_of(11)));
+    EXPECT_EQ(device.public_key, to_bytes(public_key(11)));
 }
 
 TEST_F(accounts, devices_are_listed_oldest_first)

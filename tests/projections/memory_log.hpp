@@ -2,6 +2,7 @@
 #include "consortium/log/event_log.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
+#include "projections/stated_account.hpp"
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
@@ -121,28 +122,15 @@ public:
         auto decided = wanted.decide(views, now);
         if (!decided)
             return std::unexpected(decided.error());
-        std::vector<log::event> out;
-        for (auto& draft : decided->drafts)
-        {
-            const auto rev = rules().last_revision(views, decided->account).next();
-            EXPECT_EQ(keys_.insert(draft.key).second, draft.creates_key) << log::name(draft.type);
-            log::event happened{
-                .number = lsn{events_.size() + 1},
-                .header =
-                    {.type = draft.type,
-                     .account = decided->account,
-                     .stream = draft.stream,
-                     .rev = rev,
-                     .seq = draft.seq,
-                     .time = now},
-                .body = std::move(draft.body)};
-            rules().fold(happened, views);
-            for (const auto& key : draft.destroys)
-                EXPECT_EQ(keys_.erase(key), 1u) << "destroys a key that is not there";
-            events_.push_back({happened, draft.key});
-            out.push_back(std::move(happened));
-        }
-        return out;
+        return append(*decided);
+    }
+    /// An event that no command makes any more, as logs of an older version hold it.
+    void append(account_id account, log::event_type type, stream_id stream, log::event_body body)
+    {
+        log::decision decided{.account = account, .drafts = {}};
+        decided.drafts.push_back(
+            {.type = type, .stream = stream, .key = account.as<key_id>(), .destroys = {}, .body = std::move(body)});
+        append(decided);
     }
 
     lsn head() const { return {events_.size()}; }
@@ -158,6 +146,32 @@ public:
     std::size_t key_count() const { return keys_.size(); }
 
 private:
+    std::vector<log::event> append(log::decision& decided)
+    {
+        std::vector<log::event> out;
+        for (auto& draft : decided.drafts)
+        {
+            const auto rev = rules().last_revision(views, decided.account).next();
+            EXPECT_EQ(keys_.insert(draft.key).second, draft.creates_key) << log::name(draft.type);
+            log::event happened{
+                .number = lsn{events_.size() + 1},
+                .header =
+                    {.type = draft.type,
+                     .account = decided.account,
+                     .stream = draft.stream,
+                     .rev = rev,
+                     .seq = draft.seq,
+                     .time = now},
+                .body = std::move(draft.body)};
+            rules().fold(happened, views);
+            for (const auto& key : draft.destroys)
+                EXPECT_EQ(keys_.erase(key), 1u) << "destroys a key that is not there";
+            events_.push_back({happened, draft.key});
+            out.push_back(std::move(happened));
+        }
+        return out;
+    }
+
     struct stored_event
     {
         log::event happened;
@@ -229,8 +243,8 @@ protected:
     principal sign_in(std::uint8_t account_key, std::uint8_t device_key, log::device_kind kind)
     {
         login wanted;
-        wanted.public_key = key_of(account_key);
-        wanted.device_key = to_bytes(key_of(device_key));
+        wanted.public_key = public_key(account_key);
+        wanted.device_key = to_bytes(public_key(device_key));
         wanted.kind = kind;
         wanted.sealed_name = "name " + std::to_string(device_key);
         wanted.new_account = new_id<account_id>();

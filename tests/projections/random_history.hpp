@@ -1,5 +1,6 @@
 #pragma once
 #include "projections/memory_log.hpp"
+#include "projections/stated_account.hpp"
 #include <array>
 #include <ostream>
 #include <rapidcheck.h>
@@ -65,16 +66,33 @@ private:
     void sign_in(std::size_t which)
     {
         login wanted;
-        wanted.public_key = key_of(static_cast<std::uint8_t>(which % 3));
+        wanted.public_key = public_key(account_seed(which));
         wanted.kind = std::array{
             log::device_kind::browser, log::device_kind::agent,
             log::device_kind::unnamed}[which % 3 == 2 ? 2 : which % 2];
         if (wanted.kind != log::device_kind::unnamed)
-            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + which)));
+            wanted.device_key = to_bytes(public_key(static_cast<std::uint8_t>(100 + which)));
         wanted.new_account = new_id<account_id>();
         wanted.new_device = new_id<device_id>();
         if (submit(wanted))
             actors_[which] = {wanted.found_account, wanted.found_device, wanted.found_kind};
+    }
+
+    static std::uint8_t account_seed(std::size_t which) { return static_cast<std::uint8_t>(1 + which % 3); }
+    /// Few, so that they meet; the account of the actor.
+    static std::uint8_t device_seed(const step& one) { return static_cast<std::uint8_t>(100 + one.detail); }
+    static device_kind kind_of(std::uint8_t device_seed)
+    {
+        return device_seed % 2 == 0 ? device_kind::browser : device_kind::agent;
+    }
+    /// The next statement of the actor's account, valid or not.
+    bytes statement(const step& one, const principal& who, statement_action action) const
+    {
+        stated_account account(account_seed(one.who % actors_.size()));
+        account.id = who.account;
+        account.head = find_chain_head(memory_snapshot(log), who.account).value_or(chain_head());
+        const auto device = device_seed(one);
+        return account.sign(account.next(action, public_key(device), kind_of(device)));
     }
 
     session_id session(const step& one) const
@@ -255,6 +273,36 @@ private:
                 for (auto& other : actors_)
                     if (other.account == wanted.who.account)
                         other = {};
+            return;
+        }
+        case 25:
+        case 26:
+        case 27:
+        {
+            append_statements wanted;
+            wanted.of = who.account;
+            wanted.account_key = public_key(account_seed(one.who % actors_.size()));
+            wanted.items.push_back(
+                {statement(one, who, one.what == 27 ? statement_action::revoke : statement_action::add),
+                 new_id<device_id>()});
+            submit(wanted);
+            return;
+        }
+        case 28:
+        {
+            sign_out wanted;
+            wanted.who = who;
+            submit(wanted);
+            return;
+        }
+        case 29:
+        case 30:
+        {
+            delete_session wanted;
+            wanted.who = who;
+            wanted.session = session(one);
+            wanted.proof = sign_deletion(signing_key(device_seed(one)), who.account, wanted.session);
+            submit(wanted);
             return;
         }
         default:

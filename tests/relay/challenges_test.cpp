@@ -39,6 +39,33 @@ TEST_F(challenges_test, is_good_once)
     EXPECT_TRUE(book.use(book.make("http://localhost", key).text));
 }
 
+// Goal: whoever makes an account with a challenge gets the id that belongs to it, and nobody gets it with another.
+TEST_F(challenges_test, each_is_of_one_account_to_be)
+{
+    const auto made = book.make("http://localhost", key);
+    const auto id = book.account_of(made.text);
+    EXPECT_EQ(book.account_of(made.text), id);
+    EXPECT_NE(book.account_of(book.make("http://localhost", key).text), id);
+    challenge_book other(clock);
+    EXPECT_NE(other.account_of(made.text), id);
+    const auto text = to_string(id);
+    EXPECT_EQ(text[14], '7') << text;
+    EXPECT_NE(std::string("89ab").find(text[19]), std::string::npos) << text;
+    EXPECT_EQ(text.substr(0, 13), "018bcfe5-6800") << "the time of the challenge";
+}
+
+TEST_F(challenges_test, is_renewed_for_the_same_origin_and_key)
+{
+    const auto made = book.make("https://relay.example", key);
+    ASSERT_TRUE(book.use(made.text));
+    const auto again = book.renew(made.text);
+    EXPECT_TRUE(book.check(again.text, key));
+    EXPECT_NE(again.text, made.text);
+    EXPECT_TRUE(
+        text(again.text).starts_with("consortium-login-1\nhttps://relay.example\n" + base64_encode(key) + "\n"));
+    EXPECT_TRUE(book.use(again.text));
+}
+
 TEST_F(challenges_test, ends_after_a_minute)
 {
     const auto made = book.make("http://localhost", key);

@@ -233,6 +233,19 @@ TEST(follower_test, an_agent_hears_of_what_it_created)
     EXPECT_EQ(lookups, 2) << "it is remembered";
 }
 
+TEST(follower_test, everybody_hears_of_the_chain_of_devices)
+{
+    log::event happened;
+    happened.header = {.type = log::event_type::addition_stated, .account = {}, .stream = {{9}}, .rev = {1}};
+    happened.body = log::device_stated{{1, 2, 3}};
+    const device_id agent{{7}};
+    for (auto who :
+         {audience::user(), audience::session(first), audience::machine("laptop", {}),
+          audience::own_of(
+              {.account = {}, .device = agent, .kind = device_kind::agent}, [](stream_id) { return std::nullopt; })})
+        EXPECT_TRUE(who.hears(happened));
+}
+
 TEST(follower_test, a_machine_hears_of_itself_from_its_registration_on)
 {
     auto who = audience::machine("laptop", {});

@@ -3,6 +3,7 @@
 #include "socket_client.hpp"
 #include <boost/asio/detached.hpp>
 #include <map>
+#include <regex>
 #include <set>
 
 namespace consortium::relay
@@ -34,6 +35,20 @@ protected:
         EXPECT_EQ(make_machine(maker).status, 200u);
         say(maker, live, 3);
         revision = last_revision(owner);
+
+        const auto device = ed25519_key::random();
+        pairing_request asks{
+            .public_key = link,
+            .device = device.public_key(),
+            .kind = device_kind::agent,
+            .sealed_name = "eA==",
+            .commit = {},
+            .signature = {},
+            .mac = {}};
+        asks.signature = device.sign(pairing_request_text(asks));
+        EXPECT_TRUE(pairings.request(asks, {}));
+        const json::object answered{{"publicKey", encoded(link)}, {"response", encoded(bytes(257, 7))}};
+        EXPECT_EQ(post("/v1/auth/response", answered, owner.token).status, 200u);
     }
 
     std::string make_session(const std::string& with)
@@ -48,23 +63,32 @@ protected:
         const json::object body{{"id", machine}, {"metadata", secret}};
         return ask("POST", "/v1/machines", who.token, json::serialize(body));
     }
-    std::string device_of(const person& who)
+    /// One that is good although another route signed the device out.
+    std::string current_token(const person& who)
     {
         const auto claims = token_signer(events->keys().token_seed).verify(who.token);
-        return to_string(claims->device);
+        if (!claims)
+            return who.token;
+        const auto holder = find_holder(*events->read(), claims->account, claims->device);
+        return tokens->issue({claims->account, claims->device, holder->sign_outs}, clock.now());
     }
-    void revoke() { EXPECT_EQ(ask("DELETE", "/v1/devices/" + device_of(revoked), owner.token).status, 200u); }
+    void revoke() { relay_fixture::revoke(owner, revoked); }
 
     /// All that the four could have changed, as its owner sees it.
     std::string whole_account()
     {
         std::string out;
-        for (const auto* path : {"/v1/sessions", "/v1/machines", "/v1/devices"})
+        for (const auto& path :
+             {std::string("/v1/sessions"), std::string("/v1/machines"), std::string("/v1/devices"),
+              "/v3/sessions/" + live + "/messages"})
             out += get(path, owner.token).text + "\n";
-        return out + get("/v3/sessions/" + live + "/messages", owner.token).text;
+        // How far the stream has come is no part of it: signing out is an event.
+        return std::regex_replace(out, std::regex(R"(,"log":"[^"]*","revision":\d+)"), "");
     }
 
     person owner, maker, other_agent, revoked, stranger;
+    /// Under way, answered by a browser of the owner.
+    const x25519_public link = random_array<32>();
     const std::string secret = base64_encode(random_array<30>());
     std::string tag, live, ended, machine;
     std::uint64_t revision = 0;
@@ -91,8 +115,8 @@ struct http_expectation
     std::string body;
     outcome other_agent;
     outcome stranger;
-    /// Empty: it needs no token, and everybody gets what `stranger` gets.
-    bool needs_token = true;
+    /// anyone: everybody gets what `stranger` gets.
+    api::access needs = api::access::token;
 };
 
 TEST_F(reach_test, every_route)
@@ -100,6 +124,7 @@ TEST_F(reach_test, every_route)
     revoke();
     const auto text = [](json::object body) { return json::serialize(body); };
     const auto key = base64_encode(random_array<32>());
+    const auto pairing = encoded(link);
     const auto metadata = base64_encode(random_array<30>());
     const auto session = "/v1/sessions/" + live;
     const auto unsigned_login = text(
@@ -108,14 +133,27 @@ TEST_F(reach_test, every_route)
          {"signature", base64_encode(random_array<64>())}});
     const std::map<std::string, http_expectation> expected = {
         {"POST /v1/auth/challenge",
-         {"/v1/auth/challenge", text({{"publicKey", key}, {"origin", "http://localhost"}}), fine, fine, false}},
-        {"POST /v1/auth", {"/v1/auth", unsigned_login, {401, "expired"}, {401, "expired"}, false}},
-        {"POST /v1/auth/request", {"/v1/auth/request", "{}", {400, "bad-request"}, {400, "bad-request"}, false}},
-        {"GET /v1/auth/request/status", {"/v1/auth/request/status", {}, fine, fine, false}},
+         {"/v1/auth/challenge", text({{"publicKey", key}, {"origin", "http://localhost"}}), fine, fine,
+          api::access::anyone}},
+        {"POST /v1/auth", {"/v1/auth", unsigned_login, {401, "expired"}, {401, "expired"}, api::access::anyone}},
+        {"POST /v1/auth/logout", {"/v1/auth/logout", {}, fine, fine}},
+        {"POST /v1/auth/request",
+         {"/v1/auth/request", "{}", {400, "bad-request"}, {400, "bad-request"}, api::access::anyone}},
+        {"GET /v1/auth/request/status", {"/v1/auth/request/status", {}, fine, fine, api::access::anyone}},
         {"POST /v1/auth/response",
-         {"/v1/auth/response", text({{"publicKey", key}, {"response", key}}), forbidden, hidden}},
-        {"GET /v1/devices", {"/v1/devices", {}, fine, fine}},
-        {"DELETE /v1/devices/:id", {"/v1/devices/" + device_of(maker), {}, forbidden, hidden}},
+         {"/v1/auth/response", text({{"publicKey", key}, {"response", encoded(bytes(257, 7))}}), forbidden, hidden}},
+        {"POST /v1/auth/reveal",
+         {"/v1/auth/reveal", text({{"publicKey", key}, {"nonce", key}}), hidden, hidden, api::access::anyone}},
+        {"POST /v1/auth/confirm", {"/v1/auth/confirm", text({{"publicKey", pairing}}), forbidden, hidden}},
+        {"POST /v1/auth/refuse",
+         {"/v1/auth/refuse", text({{"publicKey", pairing}}), forbidden, hidden, api::access::maybe_token}},
+        {"GET /v1/devices", {"/v1/devices", {}, fine, fine, api::access::token_of_revoked}},
+        {"POST /v1/devices/statements",
+         {"/v1/devices/statements",
+          text({{"statements", json::array{key}}}),
+          {400, "bad-request"},
+          {400, "bad-request"},
+          api::access::anyone}},
         {"GET /v1/sessions", {"/v1/sessions", {}, fine, fine}},
         {"POST /v1/sessions", {"/v1/sessions", text({{"tag", tag}, {"metadata", metadata}}), forbidden, fine}},
         {"DELETE /v1/sessions/:id", {session, {}, forbidden, hidden}},
@@ -133,8 +171,8 @@ TEST_F(reach_test, every_route)
          {"/v1/account", text(signed_challenge(owner.key, stranger.key)), forbidden, {401, "expired"}}},
         {"GET /v1/account/profile", {"/v1/account/profile", {}, fine, fine}},
         {"GET /v1/changes", {"/v1/changes", {}, forbidden, fine}},
-        {"GET /health", {"/health", {}, fine, fine, false}},
-        {"GET /v1/log/key", {"/v1/log/key", {}, fine, fine, false}},
+        {"GET /health", {"/health", {}, fine, fine, api::access::anyone}},
+        {"GET /v1/log/key", {"/v1/log/key", {}, fine, fine, api::access::anyone}},
         {"GET /v1/log/checkpoint", {"/v1/log/checkpoint", {}, fine, fine}},
         {"GET /v1/log/proof", {"/v1/log/proof?revision=" + std::to_string(revision), {}, hidden, hidden}},
     };
@@ -151,17 +189,19 @@ TEST_F(reach_test, every_route)
             continue;
         }
         const auto& how = wanted->second;
-        EXPECT_EQ(route.needs == api::access::token, how.needs_token) << name;
+        EXPECT_EQ(route.needs, how.needs) << name;
         const auto attempt = [&](const person& who, const outcome& due, std::string_view by)
         {
-            const auto got = ask(std::string(route.method), how.path, who.token, how.body);
+            const auto got = ask(std::string(route.method), how.path, current_token(who), how.body);
             EXPECT_EQ((outcome{got.status, got.code()}), due) << name << " by " << by << ": " << got.text;
             EXPECT_FALSE(got.text.contains(secret)) << name << " by " << by << ": " << got.text;
         };
         attempt(other_agent, how.other_agent, "another agent");
         attempt(stranger, how.stranger, "another account");
-        attempt(revoked, how.needs_token ? outcome{401, "revoked"} : how.stranger, "a revoked device");
-        attempt(person{}, how.needs_token ? outcome{401, "unauthorized"} : how.stranger, "nobody");
+        const bool open = how.needs == api::access::anyone;
+        const bool opens_revoked = open || how.needs == api::access::token_of_revoked;
+        attempt(revoked, opens_revoked ? how.stranger : outcome{401, "revoked"}, "a revoked device");
+        attempt(person{}, open ? how.stranger : outcome{401, "unauthorized"}, "nobody");
     }
     for (const auto& [name, how] : expected)
         EXPECT_TRUE(met.contains(name)) << name << " is served no more";

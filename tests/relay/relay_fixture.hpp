@@ -1,6 +1,7 @@
 #pragma once
 #include "assets.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/device_chain.hpp"
 #include "consortium/net/http_client.hpp"
 #include "consortium/projections/views.hpp"
 #include "server.hpp"
@@ -28,7 +29,7 @@ protected:
           commits(*server, {.queue_bytes_max = 1u << 20, .mark_every = 1000}),
           origins(*accepted_origins::make({.public_urls = {}, .own_hosts = {}, .port = server->port()})),
           challenges(clock),
-          pairings(clock, {.pending_max = 100, .pending_per_address_max = 100}),
+          pairings(spans, {.pending_max = 100, .pending_per_address_max = 100}),
           guests(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
           pollers(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
           presence(
@@ -48,8 +49,8 @@ protected:
         events = std::move(*log::open_log(options, projections::rules(), commits, clock));
         updates = std::make_unique<update_writer>(*events);
         tokens = std::make_unique<authenticator>(
-            events->keys().token_seed, [this](const token_claims& claims)
-            { return projections::find_principal(*events->read(), claims.account, claims.device); });
+            events->keys().token_seed,
+            [this](const token_claims& claims) { return find_holder(*events->read(), claims.account, claims.device); });
         proofs = std::make_unique<prover>(*events, readers);
         shared = std::make_unique<services>(services{
             .settings = settings,
@@ -75,14 +76,7 @@ protected:
         router->attach(*sockets);
         commits.attach(
             *events, *updates,
-            {.committed =
-                 [this](const log::event& happened)
-             {
-                 if (happened.header.type == log::event_type::device_revoked)
-                     tokens->forget(happened.header.stream.as<device_id>());
-                 if (happened.header.type == log::event_type::account_deleted)
-                     tokens->forget(happened.header.account);
-             },
+            {.committed = [this](const log::event& happened) { forget_voided(*shared, happened); },
              .pressure = [](bool) {},
              .failure = [](const error&) { std::abort(); }});
         server->start(*router);
@@ -158,32 +152,84 @@ protected:
     struct person
     {
         ed25519_key key = ed25519_key::random();
+        ed25519_key device = ed25519_key::random();
+        device_kind kind = device_kind::browser; ///< unnamed: it has no device key
         account_id account{};
         std::string token;
     };
+    static std::string encoded(byte_view data) { return base64_encode(data); }
+    static boost::json::object claim_of(const person& who)
+    {
+        return {{"publicKey", encoded(who.device.public_key())}, {"kind", protocol::v1::name(who.kind)}};
+    }
     /// A login challenge for this key, and the account's signature of it.
     boost::json::object signed_challenge(const ed25519_key& account, const ed25519_key& by)
     {
         const auto challenge = challenges.make("http://localhost", account.public_key()).text;
-        return {{"challenge", base64_encode(challenge)}, {"signature", base64_encode(by.sign(challenge))}};
+        return {{"challenge", encoded(challenge)}, {"signature", encoded(by.sign(challenge))}};
     }
-    /// Signs in with a new device of this kind, "" for none.
+    /// The body of POST /v1/auth under this challenge, both signatures right.
+    static boost::json::object login_body(const person& who, const bytes& challenge)
+    {
+        boost::json::object body{{"publicKey", encoded(who.key.public_key())}, {"challenge", encoded(challenge)}};
+        auto text = challenge;
+        if (who.kind != device_kind::unnamed)
+        {
+            append(text, byte_view(who.device.public_key()));
+            body["device"] = claim_of(who);
+            body["deviceSignature"] = encoded(who.device.sign(text));
+        }
+        body["signature"] = encoded(who.key.sign(text));
+        return body;
+    }
+    bytes challenge_for(const ed25519_key& key) { return challenges.make("http://localhost", key.public_key()).text; }
+    answer post(const std::string& path, const boost::json::object& body, const std::string& token = {})
+    {
+        return ask("POST", path, token, boost::json::serialize(body));
+    }
+    static std::vector<bytes> statements_of(const answer& said)
+    {
+        std::vector<bytes> out;
+        for (const auto& one : said.body.at("statements").as_array())
+            out.push_back(base64_decode(std::string(one.as_string())).value());
+        return out;
+    }
+    /// What follows these statements and does `action` to the device of `about`, by the key of `by`.
+    static bytes next_statement(
+        const std::vector<bytes>& before, account_id account, const ed25519_key& by, const person& about,
+        statement_action action = statement_action::add)
+    {
+        device_statement said{
+            .account = account,
+            .n = before.size() + 1,
+            .previous = before.empty() ? byte_array<32>{} : statement_hash(before.back()),
+            .action = action,
+            .device = about.device.public_key(),
+            .kind = about.kind,
+            .time = 1'700'000'000'000,
+            .sealed_name = {},
+            .signature = {}};
+        if (action == statement_action::add)
+            said.sealed_name = to_bytes(random_array<80>());
+        return sign_statement(by, said);
+    }
+    /// Signs in with a new device of this kind, "" for none: first without a statement, then with the one asked for.
     void sign_in(person& who, std::string_view kind)
     {
-        const auto challenge = challenges.make("http://localhost", who.key.public_key()).text;
-        boost::json::object body{
-            {"publicKey", base64_encode(who.key.public_key())}, {"challenge", base64_encode(challenge)}};
-        auto text = challenge;
+        who.device = ed25519_key::random();
+        who.kind = kind.empty() ? device_kind::unnamed : kind == "agent" ? device_kind::agent : device_kind::browser;
+        auto body = login_body(who, challenge_for(who.key));
+        body["create"] = true;
+        auto got = post("/v1/auth", body);
         if (!kind.empty())
         {
-            const auto device = ed25519_key::random();
-            append(text, byte_view(device.public_key()));
-            body["device"] = boost::json::object{
-                {"publicKey", base64_encode(device.public_key())}, {"kind", kind}, {"sealedName", "name"}};
-            body["deviceSignature"] = base64_encode(device.sign(text));
+            ASSERT_EQ(got.status, 409u) << got.text;
+            const auto account = *parse_uuid<account_id>(std::string(got.body.at("accountId").as_string()));
+            body = login_body(who, base64_decode(std::string(got.body.at("challenge").as_string())).value());
+            body["create"] = true;
+            body["statement"] = encoded(next_statement(statements_of(got), account, who.key, who));
+            got = post("/v1/auth", body);
         }
-        body["signature"] = base64_encode(who.key.sign(text));
-        const auto got = ask("POST", "/v1/auth", {}, boost::json::serialize(body));
         ASSERT_EQ(got.status, 200u) << got.text;
         who.token = got.body.at("token").as_string();
         who.account = *parse_uuid<account_id>(std::string(got.body.at("accountId").as_string()));
@@ -200,6 +246,18 @@ protected:
         person out{.key = first.key, .account = {}, .token = {}};
         sign_in(out, kind);
         return out;
+    }
+    std::vector<bytes> chain_of(const person& who) { return statements_of(get("/v1/devices", who.token)); }
+    answer post_statement(byte_view statement)
+    {
+        return post("/v1/devices/statements", {{"statements", boost::json::array{encoded(statement)}}});
+    }
+    /// By the account's key of `by`.
+    void revoke(const person& by, const person& gone)
+    {
+        const auto said = next_statement(chain_of(by), by.account, by.key, gone, statement_action::revoke);
+        const auto got = post_statement(said);
+        ASSERT_EQ(got.status, 200u) << got.text;
     }
     /// The new session's id.
     std::string open_session(const person& who)
@@ -227,6 +285,7 @@ protected:
 
     std::filesystem::path place;
     const system_clock_source clock;
+    manual_boot_clock spans;
     const config settings;
     std::unique_ptr<net::http_server> server;
     hub commits;

@@ -73,45 +73,161 @@ TEST(requests_test, numbers_are_whole_and_in_range)
         EXPECT_EQ(read(bad, 0).error(), errc::bad_request) << bad;
 }
 
-TEST(requests_test, login_with_and_without_a_device)
+/// Every reader of an object refuses it without any one of `needed`, and with it of a wrong size or spelling.
+template <class Reader>
+void expect_needed(const boost::json::object& good, std::initializer_list<const char*> needed, Reader read)
 {
-    auto from = object(R"({"unknown":1})");
-    from["publicKey"] = base64_of(32);
-    from["challenge"] = base64_of(100);
-    from["signature"] = base64_of(64);
-    const auto plain = read_login_request(from);
-    ASSERT_TRUE(plain);
-    EXPECT_FALSE(plain->device);
-
-    from["device"] = boost::json::object{{"publicKey", base64_of(32)}, {"kind", "browser"}, {"sealedName", "n"}};
-    EXPECT_EQ(read_login_request(from).error(), errc::bad_request) << "its signature is missing";
-    from["deviceSignature"] = base64_of(64);
-    const auto full = read_login_request(from);
-    ASSERT_TRUE(full);
-    EXPECT_EQ(full->device->kind, device_kind::browser);
-
-    from["device"].as_object()["kind"] = "toaster";
-    EXPECT_EQ(read_login_request(from).error(), errc::bad_request);
-    from["device"].as_object()["kind"] = "agent";
-    from["device"].as_object()["sealedName"] = std::string(limits::sealed_name_bytes_max + 1, 'x');
-    EXPECT_EQ(read_login_request(from).error(), errc::too_large);
+    const auto said = read(good);
+    ASSERT_TRUE(said) << said.error().detail;
+    for (const auto* field : needed)
+    {
+        auto changed = good;
+        changed.erase(field);
+        EXPECT_EQ(read(changed).error(), errc::bad_request) << field;
+        for (const boost::json::value bad :
+             {boost::json::value(7), boost::json::value(""), boost::json::value("AA="),
+              boost::json::value(base64_of(31)), boost::json::value(base64_of(33)),
+              boost::json::value("//__" + std::string(40, 'A'))})
+        {
+            changed[field] = bad;
+            EXPECT_FALSE(read(changed)) << field << " " << bad;
+        }
+    }
 }
 
-TEST(requests_test, pairing_must_be_sealed)
+boost::json::object device(std::string_view kind)
 {
-    auto from = object(R"({"sealed":true})");
-    from["publicKey"] = base64_of(32);
-    from["mac"] = base64_of(32);
-    from["device"] = boost::json::object{{"publicKey", base64_of(32)}, {"kind", "agent"}, {"sealedName", "n"}};
-    EXPECT_TRUE(read_pairing_request(from));
-    for (const auto* field : {"publicKey", "mac", "device", "sealed"})
+    return {{"publicKey", base64_of(32)}, {"kind", kind}};
+}
+
+TEST(requests_test, login_with_and_without_a_device)
+{
+    boost::json::object from{
+        {"unknown", 1}, {"publicKey", base64_of(32)}, {"challenge", base64_of(100)}, {"signature", base64_of(64)}};
+    const auto read = [](const boost::json::object& given) -> result<login_request>
     {
-        auto without = from;
-        without.erase(field);
-        EXPECT_EQ(read_pairing_request(without).error(), errc::bad_request) << field;
+        auto out = read_sign_in_request(given);
+        if (!out)
+            return std::unexpected(out.error());
+        return std::get<login_request>(std::move(*out));
+    };
+    const auto plain = read(from);
+    ASSERT_TRUE(plain);
+    EXPECT_FALSE(plain->device || plain->statement || plain->create || plain->account);
+    expect_needed(from, {"publicKey", "signature"}, read);
+
+    from["statement"] = base64_of(100);
+    EXPECT_EQ(read(from).error(), errc::bad_request) << "it is about no device";
+    from["device"] = device("browser");
+    EXPECT_EQ(read(from).error(), errc::bad_request) << "its signature is missing";
+    from["deviceSignature"] = base64_of(64);
+    from["create"] = true;
+    from["account"] = "01900000-0000-7000-8000-00000000000a";
+    const auto full = read(from);
+    ASSERT_TRUE(full) << full.error().detail;
+    EXPECT_EQ(full->device->kind, device_kind::browser);
+    EXPECT_EQ(full->statement->size(), 100u);
+    EXPECT_TRUE(full->create);
+    EXPECT_EQ(to_string(*full->account), "01900000-0000-7000-8000-00000000000a");
+
+    for (const auto* kind : {"toaster", "unnamed", "Browser", ""})
+    {
+        from["device"] = device(kind);
+        EXPECT_EQ(read(from).error(), errc::bad_request) << kind;
     }
-    from["mac"] = base64_of(31);
-    EXPECT_EQ(read_pairing_request(from).error(), errc::bad_request);
+    from["device"] = device("agent");
+    for (const auto& bad : {std::string("x"), base64_of(limits::statement_bytes_max + 1)})
+    {
+        from["statement"] = bad;
+        EXPECT_FALSE(read(from));
+    }
+    from.erase("statement");
+    for (const auto* bad : {"01900000-0000-7000-8000-00000000000A", "019000000000700080000000000000000a", ""})
+    {
+        from["account"] = bad;
+        EXPECT_EQ(read(from).error(), errc::bad_request) << bad;
+    }
+}
+
+TEST(requests_test, login_of_a_device_alone)
+{
+    boost::json::object from{
+        {"accountId", "01900000-0000-7000-8000-00000000000a"},
+        {"device", device("agent")},
+        {"challenge", base64_of(100)},
+        {"deviceSignature", base64_of(64)}};
+    const auto read = [](const boost::json::object& given) -> result<device_login_request>
+    {
+        auto out = read_sign_in_request(given);
+        if (!out)
+            return std::unexpected(out.error());
+        return std::get<device_login_request>(std::move(*out));
+    };
+    EXPECT_EQ(read(from)->device.kind, device_kind::agent);
+    expect_needed(from, {"device", "deviceSignature"}, read);
+    from["accountId"] = "01900000-0000-7000-8000-00000000000A";
+    EXPECT_EQ(read(from).error(), errc::bad_request);
+}
+
+TEST(requests_test, what_a_pairing_is_asked_for_with)
+{
+    auto claim = device("agent");
+    claim["sealedName"] = base64_of(50);
+    boost::json::object from{
+        {"publicKey", base64_of(32)},
+        {"device", claim},
+        {"commit", base64_of(32)},
+        {"signature", base64_of(64)},
+        {"mac", base64_of(32)}};
+    expect_needed(from, {"publicKey", "device", "commit", "signature", "mac"}, read_pairing_request);
+    EXPECT_EQ(read_pairing_request(from)->sealed_name, base64_of(50));
+    EXPECT_EQ(read_pairing_request(from)->kind, device_kind::agent);
+    for (const auto& name :
+         {std::string("no base64"), std::string(), std::string(limits::sealed_name_bytes_max + 4, 'A')})
+    {
+        claim["sealedName"] = name;
+        from["device"] = claim;
+        EXPECT_FALSE(read_pairing_request(from)) << name.size();
+    }
+}
+
+TEST(requests_test, the_steps_of_a_pairing)
+{
+    const auto key = base64_of(32);
+    expect_needed({{"publicKey", key}, {"response", base64_of(257)}}, {"publicKey", "response"}, read_pairing_answer);
+    for (const auto size : {256u, 258u})
+        EXPECT_FALSE(read_pairing_answer({{"publicKey", key}, {"response", base64_of(size)}})) << size;
+    expect_needed({{"publicKey", key}, {"nonce", base64_of(32)}}, {"publicKey", "nonce"}, read_pairing_reveal);
+    EXPECT_FALSE(read_pairing_confirmation({{"publicKey", key}})->statement);
+    EXPECT_TRUE(read_pairing_confirmation({{"publicKey", key}, {"statement", base64_of(200)}})->statement);
+    EXPECT_FALSE(read_pairing_confirmation({{"publicKey", key}, {"statement", 5}}));
+    EXPECT_FALSE(read_pairing_refusal({{"publicKey", key}})->signature);
+    EXPECT_TRUE(read_pairing_refusal({{"publicKey", key}, {"signature", base64_of(64)}})->signature);
+    EXPECT_FALSE(read_pairing_refusal({{"publicKey", key}, {"signature", base64_of(63)}}));
+}
+
+TEST(requests_test, statements_are_some_and_not_too_many)
+{
+    const auto read = [](std::size_t count, const boost::json::value& one)
+    { return read_statements_request({{"statements", boost::json::array(count, one)}}); };
+    EXPECT_EQ(read(3, boost::json::value(base64_of(200)))->size(), 3u);
+    EXPECT_TRUE(read(limits::statements_per_chain_max, boost::json::value(base64_of(1))));
+    EXPECT_FALSE(read(0, nullptr));
+    EXPECT_FALSE(read(limits::statements_per_chain_max + 1, boost::json::value(base64_of(1))));
+    for (const boost::json::value bad :
+         {boost::json::value(1), boost::json::value(nullptr), boost::json::value(""), boost::json::value("x"),
+          boost::json::value(base64_of(limits::statement_bytes_max + 1))})
+        EXPECT_EQ(read(1, bad).error(), errc::bad_request) << bad;
+    EXPECT_FALSE(read_statements_request({{"statements", "x"}}));
+}
+
+TEST(requests_test, a_deletion_is_signed_or_not_but_not_by_half)
+{
+    ASSERT_TRUE(read_session_deletion({}));
+    EXPECT_FALSE(read_session_deletion({})->has_value());
+    const boost::json::object both{{"device", base64_of(32)}, {"signature", base64_of(64)}};
+    expect_needed(both, {"device", "signature"}, read_session_deletion);
+    EXPECT_TRUE(read_session_deletion(both)->has_value());
 }
 
 TEST(requests_test, sizes_are_bounded_and_said_so)

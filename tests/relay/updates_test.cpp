@@ -1,3 +1,4 @@
+#include "consortium/common/base64.hpp"
 #include "hub/updates.hpp"
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
@@ -14,7 +15,6 @@ class fixed_lookup final : public update_lookup
 {
 public:
     machine find_machine(account_id, machine_row_id) override { return known; }
-    device find_device(account_id, device_id) override { return {log::device_kind::browser, "c2VhbGVk"}; }
 
     machine known{.id = "laptop", .active = true, .active_at = 42};
 };
@@ -150,15 +150,23 @@ TEST_F(updates_test, a_machine_whose_name_is_destroyed_says_nothing)
 
 TEST_F(updates_test, devices)
 {
+    for (const auto type : {event_type::addition_stated, event_type::revocation_stated})
+        EXPECT_EQ(body(happened(type, log::device_stated{{1, 2, 3, 4}})), R"({"t":"device","statement":"AQIDBA=="})");
+    // What only the relay knows of: the unnamed one, and devices of older versions.
     EXPECT_EQ(
-        body(happened(event_type::device_added, log::device_added{{1}, log::device_kind::agent, "n"})),
-        R"({"t":"device","id":")" + stream_text + R"(","kind":"agent","sealedName":"n","state":"added"})");
+        body(happened(event_type::device_added, log::device_added{{}, device_kind::unnamed, ""})), R"({"t":"none"})");
+    EXPECT_EQ(body(happened(event_type::device_renamed, log::device_renamed{"new"})), R"({"t":"none"})");
+    EXPECT_EQ(body(happened(event_type::device_revoked)), R"({"t":"none"})");
+    EXPECT_EQ(body(happened(event_type::device_signed_out)), R"({"t":"none"})");
+}
+
+TEST_F(updates_test, a_deletion_says_who_signed_it)
+{
+    EXPECT_EQ(body(happened(event_type::session_deleted)), R"({"t":"delete-session","sid":")" + stream_text + R"("})");
     EXPECT_EQ(
-        body(happened(event_type::device_renamed, log::device_renamed{"new"})),
-        R"({"t":"device","id":")" + stream_text + R"(","kind":"browser","sealedName":"new","state":"renamed"})");
-    EXPECT_EQ(
-        body(happened(event_type::device_revoked)),
-        R"({"t":"device","id":")" + stream_text + R"(","kind":"browser","sealedName":"c2VhbGVk","state":"revoked"})");
+        body(happened(event_type::session_deletion_signed, log::session_deletion_signed{{1}, {2}})),
+        R"({"t":"delete-session","sid":")" + stream_text + R"(","device":")" + base64_encode(byte_array<32>{1}) +
+            R"(","signature":")" + base64_encode(byte_array<64>{2}) + R"("})");
 }
 
 TEST_F(updates_test, what_is_nobodys_business_is_none)

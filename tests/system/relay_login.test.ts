@@ -478,7 +478,7 @@ describe('pairing', () => {
     await pairing.reveal();
     await answered.revealed();
     await answered.confirm();
-    const late = await person.login.post('/v1/auth/response', { publicKey: pairing.publicKey, response: randomText(300) });
+    const late = await person.login.post('/v1/auth/response', { publicKey: pairing.publicKey, response: randomText(257) });
     refused(late, 409, 'conflict');
   });
 

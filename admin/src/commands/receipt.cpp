@@ -1,5 +1,6 @@
 #include "commands/receipt.hpp"
 #include "claims.hpp"
+#include "consortium/common/printable.hpp"
 #include "consortium/protocol/v1/receipt.hpp"
 #include <iostream>
 
@@ -56,11 +57,11 @@ exit_code check_receipt(const receipt_options& options)
     else
         key = note::verifier::parse(options.key);
     if (!key)
-        return give_up({errc::io, "--key: " + key.error().detail, {}});
+        return give_up({errc::io, "--key: " + printable(key.error().detail), {}});
 
     const auto receipt = protocol::v1::open_receipt(*note, source ? signer_of(*note, *key) : *key);
     if (!receipt)
-        return give_up({receipt.error().code, "not a receipt of this log: " + receipt.error().detail, {}});
+        return give_up({receipt.error().code, "not a receipt of this log: " + printable(receipt.error().detail), {}});
     print(*receipt);
     if (source)
     {

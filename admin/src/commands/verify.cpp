@@ -1,5 +1,6 @@
 #include "commands/verify.hpp"
 #include "claims.hpp"
+#include "consortium/common/printable.hpp"
 #include "consortium/common/base64.hpp"
 #include <boost/json.hpp>
 #include <iostream>
@@ -54,13 +55,13 @@ void print_json(const log::log_reader& source, const log::log_reader::report& re
 }
 
 /// A finding without the name of the record it begins with: the line says it already.
-std::string_view what_of(const log::log_reader::finding& finding)
+std::string what_of(const log::log_reader::finding& finding)
 {
     const auto own_name = "lsn " + std::to_string(finding.number.value) + ": ";
     std::string_view what = finding.what;
     if (what.starts_with(own_name))
         what.remove_prefix(own_name.size());
-    return what;
+    return printable(what);
 }
 
 void print_text(
@@ -88,7 +89,7 @@ void print_text(
     }
     for (const auto& finding : report.findings)
         if (finding.number.value == 0)
-            std::cout << "  the log: " << finding.what << "\n";
+            std::cout << "  the log: " << printable(finding.what) << "\n";
         else
             std::cout << "  record " << number_text(finding.number.value) << ": " << what_of(finding) << "\n";
     std::cout << "\nNot sound: " << count_text(report.findings.size(), "finding")

@@ -40,9 +40,14 @@ export const eventNames: Readonly<Record<number, string>> = {
   17: "pairing approved",
   18: "account deleted",
   19: "session resumed",
+  20: "device stated",
+  21: "device revocation stated",
+  22: "device signed out",
+  23: "session deleted, signed",
 };
 export const messageAppended = 4;
 export const sessionDeleted = 8;
+export const sessionDeletionSigned = 23;
 export const accountDeleted = 18;
 
 /** The part of a record that outlives its key. Ids as UUID text. */

@@ -74,9 +74,26 @@ void write(json_writer& out, const device_object& value)
     else
         out.field("publicKey", base64_encode(value.public_key));
     out.field("kind", value.kind)
-        .field("sealedName", value.sealed_name)
         .field("createdAt", value.created_at)
         .field("revokedAt", value.revoked_at)
+        .field("stated", value.stated)
+        .end_object();
+}
+
+void write_statements(json_writer& out, std::span<const bytes> statements)
+{
+    out.key("statements").begin_array();
+    for (const auto& statement : statements)
+        out.value(base64_encode(statement));
+    out.end_array();
+}
+
+void write_deletion(json_writer& out, const signed_deletion& value)
+{
+    out.key("deletion")
+        .begin_object()
+        .field("device", base64_encode(value.device))
+        .field("signature", base64_encode(value.signature))
         .end_object();
 }
 

@@ -1,4 +1,5 @@
 #include "consortium/protocol/v1/requests.hpp"
+#include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
 #include <boost/json/array.hpp>
 
@@ -10,8 +11,8 @@ namespace
 // A challenge is four short lines with an origin in them.
 constexpr std::size_t challenge_bytes_max = 2048;
 constexpr std::size_t origin_bytes_max = 512;
-constexpr std::size_t pairing_response_bytes_max = 4096;
-constexpr std::size_t mac_bytes_max = 64;
+// A box bundle (72 bytes more) of an answer, docs/protocol.md 2.2.
+constexpr std::size_t pairing_response_bytes = 72 + 185;
 constexpr std::size_t id_bytes_max = limits::name_bytes_max;
 constexpr std::size_t token_bytes_max = 4096;
 
@@ -20,10 +21,24 @@ std::optional<std::string> owned(std::optional<std::string_view> text)
     return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
-device_claim read_device(field_reader& outer, const boost::json::object& from)
+/// The errors of a member that is an object name it.
+void pass_on(field_reader& outer, const field_reader& inner, std::string_view name)
 {
-    field_reader fields(from);
+    if (inner.failed())
+        outer.refuse(inner.failed()->code, std::string(name) + ".", inner.failed()->detail);
+}
+
+/// The device and, with `sealed_name`, its name.
+device_claim read_device(field_reader& outer, std::string* sealed_name = nullptr)
+{
     device_claim out;
+    const auto* from = outer.maybe_object("device");
+    if (!from)
+    {
+        outer.refuse(errc::bad_request, "device", " is missing");
+        return out;
+    }
+    field_reader fields(*from);
     out.public_key = fields.key<32>("publicKey");
     const auto kind = fields.text("kind", 16);
     if (kind == "agent")
@@ -32,17 +47,63 @@ device_claim read_device(field_reader& outer, const boost::json::object& from)
         out.kind = device_kind::browser;
     else
         fields.refuse(errc::bad_request, "kind", " must be \"agent\" or \"browser\"");
-    out.sealed_name = fields.text("sealedName", limits::sealed_name_bytes_max);
-    if (fields.failed())
-        outer.refuse(fields.failed()->code, "device.", fields.failed()->detail);
+    if (sealed_name)
+        *sealed_name = fields.base64_text("sealedName", limits::sealed_name_bytes_max);
+    pass_on(outer, fields, "device");
     return out;
+}
+
+std::optional<bytes> maybe_statement(field_reader& fields)
+{
+    if (!fields.has("statement"))
+        return std::nullopt;
+    return fields.base64("statement", limits::statement_bytes_max);
+}
+
+result<sign_in_request> read_login_request(field_reader& fields)
+{
+    login_request out;
+    out.public_key = fields.key<32>("publicKey");
+    out.challenge = fields.base64("challenge", challenge_bytes_max);
+    out.signature = fields.key<64>("signature");
+    if (fields.has("device"))
+    {
+        out.device = read_device(fields);
+        out.device_signature = fields.key<64>("deviceSignature");
+    }
+    out.statement = maybe_statement(fields);
+    if (out.statement && !out.device)
+        fields.refuse(errc::bad_request, "statement", " is about a device, which is missing");
+    out.create = fields.maybe_boolean("create").value_or(false);
+    if (fields.has("account"))
+        out.account = fields.id<account_id>("account");
+    return fields.finish(sign_in_request(std::move(out)));
+}
+
+result<sign_in_request> read_device_login_request(field_reader& fields)
+{
+    device_login_request out;
+    out.account = fields.id<account_id>("accountId");
+    out.device = read_device(fields);
+    out.challenge = fields.base64("challenge", challenge_bytes_max);
+    out.device_signature = fields.key<64>("deviceSignature");
+    return fields.finish(sign_in_request(std::move(out)));
 }
 
 } // namespace
 
 std::string_view name(device_kind kind) noexcept
 {
-    return kind == device_kind::agent ? "agent" : "browser";
+    switch (kind)
+    {
+    case device_kind::agent:
+        return "agent";
+    case device_kind::browser:
+        return "browser";
+    case device_kind::unnamed:
+        break;
+    }
+    return "unnamed";
 }
 
 result<challenge_request> read_challenge_request(const boost::json::object& from)
@@ -54,20 +115,10 @@ result<challenge_request> read_challenge_request(const boost::json::object& from
     return fields.finish(std::move(out));
 }
 
-result<login_request> read_login_request(const boost::json::object& from)
+result<sign_in_request> read_sign_in_request(const boost::json::object& from)
 {
     field_reader fields(from);
-    login_request out;
-    out.public_key = fields.key<32>("publicKey");
-    out.challenge = fields.base64("challenge", challenge_bytes_max);
-    out.signature = fields.key<64>("signature");
-    if (const auto* device = fields.maybe_object("device"))
-    {
-        out.device = read_device(fields, *device);
-        out.device_signature = fields.key<64>("deviceSignature");
-    }
-    out.account = owned(fields.maybe_text("account", limits::name_bytes_max));
-    return fields.finish(std::move(out));
+    return fields.has("accountId") ? read_device_login_request(fields) : read_login_request(fields);
 }
 
 result<account_deletion> read_account_deletion(const boost::json::object& from)
@@ -79,19 +130,41 @@ result<account_deletion> read_account_deletion(const boost::json::object& from)
     return fields.finish(std::move(out));
 }
 
+result<std::vector<bytes>> read_statements_request(const boost::json::object& from)
+{
+    field_reader fields(from);
+    std::vector<bytes> out;
+    const auto* items = fields.array("statements");
+    if (items && (items->empty() || items->size() > limits::statements_per_chain_max))
+        fields.refuse(
+            errc::bad_request, "statements",
+            " must hold 1 to " + std::to_string(limits::statements_per_chain_max) + " items");
+    else if (items)
+    {
+        out.reserve(items->size());
+        for (const auto& value : *items)
+        {
+            const auto* given = value.if_string();
+            auto statement = given ? base64_decode(std::string_view(*given)) : fail(errc::bad_request, {});
+            if (!statement || statement->empty() || statement->size() > limits::statement_bytes_max)
+                return fail(errc::bad_request, "statements must be in standard base64 and of the right size");
+            out.push_back(std::move(*statement));
+        }
+    }
+    return fields.finish(std::move(out));
+}
+
 result<pairing_request> read_pairing_request(const boost::json::object& from)
 {
     field_reader fields(from);
     pairing_request out;
     out.public_key = fields.key<32>("publicKey");
-    if (fields.maybe_boolean("sealed") != true)
-        fields.refuse(errc::bad_request, "sealed", " must be true: this relay seals what it answers to a pairing");
-    if (const auto* device = fields.maybe_object("device"))
-        out.device = read_device(fields, *device);
-    else
-        fields.refuse(errc::bad_request, "device", " is missing");
-    fields.key<32>("mac");
-    out.mac = fields.text("mac", mac_bytes_max);
+    const auto device = read_device(fields, &out.sealed_name);
+    out.device = device.public_key;
+    out.kind = device.kind;
+    out.commit = fields.key<32>("commit");
+    out.signature = fields.key<64>("signature");
+    out.mac = fields.key<32>("mac");
     return fields.finish(std::move(out));
 }
 
@@ -100,8 +173,45 @@ result<pairing_answer> read_pairing_answer(const boost::json::object& from)
     field_reader fields(from);
     pairing_answer out;
     out.public_key = fields.key<32>("publicKey");
-    out.response = fields.base64_text("response", pairing_response_bytes_max);
-    out.sealed_name = fields.maybe_text("sealedName", limits::sealed_name_bytes_max).value_or(std::string_view());
+    fields.key<pairing_response_bytes>("response");
+    out.response = fields.text("response", SIZE_MAX);
+    return fields.finish(std::move(out));
+}
+
+result<pairing_reveal> read_pairing_reveal(const boost::json::object& from)
+{
+    field_reader fields(from);
+    pairing_reveal out;
+    out.public_key = fields.key<32>("publicKey");
+    out.nonce = fields.key<32>("nonce");
+    return fields.finish(std::move(out));
+}
+
+result<pairing_confirmation> read_pairing_confirmation(const boost::json::object& from)
+{
+    field_reader fields(from);
+    pairing_confirmation out;
+    out.public_key = fields.key<32>("publicKey");
+    out.statement = maybe_statement(fields);
+    return fields.finish(std::move(out));
+}
+
+result<pairing_refusal> read_pairing_refusal(const boost::json::object& from)
+{
+    field_reader fields(from);
+    pairing_refusal out;
+    out.public_key = fields.key<32>("publicKey");
+    if (fields.has("signature"))
+        out.signature = fields.key<64>("signature");
+    return fields.finish(std::move(out));
+}
+
+result<std::optional<signed_deletion>> read_session_deletion(const boost::json::object& from)
+{
+    field_reader fields(from);
+    std::optional<signed_deletion> out;
+    if (fields.has("device") || fields.has("signature"))
+        out = signed_deletion{fields.key<32>("device"), fields.key<64>("signature")};
     return fields.finish(std::move(out));
 }
 

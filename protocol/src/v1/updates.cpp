@@ -1,4 +1,5 @@
 #include "consortium/protocol/v1/updates.hpp"
+#include "consortium/common/base64.hpp"
 
 namespace consortium::protocol::v1
 {
@@ -42,6 +43,8 @@ void write_body(json_writer& out, const update_session& body)
 void write_body(json_writer& out, const delete_session& body)
 {
     out.field("t", "delete-session").field("sid", body.sid);
+    if (body.by)
+        out.field("device", base64_encode(body.by->device)).field("signature", base64_encode(body.by->signature));
 }
 
 void write_body(json_writer& out, const session_activity& body)
@@ -97,11 +100,7 @@ void write_body(json_writer& out, const delete_machine& body)
 
 void write_body(json_writer& out, const device_change& body)
 {
-    out.field("t", "device")
-        .field("id", body.id)
-        .field("kind", body.kind)
-        .field("sealedName", body.sealed_name)
-        .field("state", body.state);
+    out.field("t", "device").field("statement", base64_encode(body.statement));
 }
 
 } // namespace

@@ -1,17 +1,13 @@
 #include "api/http.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/projections/commands.hpp"
+#include "consortium/projections/views.hpp"
 
-/// Login: docs/protocol.md, "Login".
+/// Login and logout: docs/protocol.md, "Login" and "Tokens".
 namespace consortium::relay::api
 {
 namespace
 {
-
-log::device_kind kind_of(v1::device_kind kind)
-{
-    return kind == v1::device_kind::agent ? log::device_kind::agent : log::device_kind::browser;
-}
 
 asio::awaitable<net::http_response> make_challenge(call given)
 {
@@ -46,66 +42,137 @@ asio::awaitable<net::http_response> make_challenge(call given)
     co_return ok(std::move(json));
 }
 
-/// With a device both keys sign challenge ‖ device public key: neither signature fits another device.
+/// What a device's key signs, and beside it the account's: neither signature fits another device.
+bytes with_device(const bytes& challenge, const ed25519_public& device)
+{
+    auto out = challenge;
+    append(out, byte_view(device));
+    return out;
+}
+
 result<void> check_signatures(const v1::login_request& asked)
 {
-    auto signed_text = asked.challenge;
-    if (asked.device)
-    {
-        append(signed_text, byte_view(asked.device->public_key));
-        if (!ed25519_verify(asked.device->public_key, signed_text, asked.device_signature))
-            return fail(errc::unauthorized, "Invalid signature");
-    }
+    const auto signed_text = asked.device ? with_device(asked.challenge, asked.device->public_key) : asked.challenge;
+    if (asked.device && !ed25519_verify(asked.device->public_key, signed_text, asked.device_signature))
+        return fail(errc::unauthorized, "Invalid signature");
     if (!ed25519_verify(asked.public_key, signed_text, asked.signature))
         return fail(errc::unauthorized, "Invalid signature");
     return {};
 }
 
-asio::awaitable<net::http_response> login(call given)
+result<void> check_signatures(const v1::device_login_request& asked)
 {
-    auto& shared = given.shared;
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
-    const auto asked = read_body(given, v1::read_login_request);
-    if (!asked)
-        co_return refuse(asked.error());
-    if (auto known = shared.challenges.check(asked->challenge, asked->public_key); !known)
-        co_return refuse(known.error());
-    if (auto valid = check_signatures(*asked); !valid)
-        co_return refuse(valid.error());
-    if (auto first = shared.challenges.use(asked->challenge); !first)
-        co_return refuse(first.error());
+    const auto& key = asked.device.public_key;
+    if (!ed25519_verify(key, with_device(asked.challenge, key), asked.device_signature))
+        return fail(errc::unauthorized, "Invalid signature");
+    return {};
+}
 
-    const auto now = shared.clock.now();
-    auto wanted = std::make_shared<projections::login>();
-    wanted->public_key = asked->public_key;
-    if (asked->device)
-    {
-        wanted->device_key = to_bytes(asked->device->public_key);
-        wanted->kind = kind_of(asked->device->kind);
-        wanted->sealed_name = asked->device->sealed_name;
-    }
-    if (asked->account)
-        wanted->expected = parse_uuid<account_id>(*asked->account).value_or(account_id{});
-    wanted->new_account = account_id{make_uuid_v7(now)};
-    wanted->new_device = device_id{make_uuid_v7(now)};
-    const auto done = co_await shared.commits.append(wanted);
-    if (!done)
-        co_return refuse(done.error());
+/// The challenge is for `key`, the signatures are right, and nothing of it was used before.
+template <class Asked>
+result<void> prove(services& shared, const Asked& asked, const ed25519_public& key)
+{
+    if (auto known = shared.challenges.check(asked.challenge, key); !known)
+        return known;
+    if (auto valid = check_signatures(asked); !valid)
+        return valid;
+    return shared.challenges.use(asked.challenge);
+}
+
+net::http_response welcome(services& shared, const token_claims& claims)
+{
     std::string json;
     v1::json_writer(json)
         .begin_object()
         .field("success", true)
-        .field("token", shared.tokens.issue({wanted->found_account, wanted->found_device}, now))
-        .field("accountId", to_string(wanted->found_account))
-        .field("deviceId", to_string(wanted->found_device))
+        .field("token", shared.tokens.issue(claims, shared.clock.now()))
+        .field("accountId", to_string(claims.account))
+        .field("deviceId", to_string(claims.device))
         .end_object();
-    co_return ok(std::move(json));
+    return ok(std::move(json));
+}
+
+/// What the account's key has to sign before the device can enter: the end of its chain, under a new challenge.
+net::http_response ask_for_statement(
+    services& shared, const error& why, const projections::sign_in& wanted, const v1::login_request& asked)
+{
+    const auto statements = projections::list_statements(*shared.log.read(), wanted.found_account);
+    if (!statements)
+        return refuse(statements.error());
+    const auto next = shared.challenges.renew(asked.challenge);
+    // The id that an account would get belongs to one challenge.
+    const bool is_new = wanted.found_account == wanted.new_account;
+    const auto account = is_new ? shared.challenges.account_of(next.text) : wanted.found_account;
+    return refuse_with(
+        why,
+        [&](v1::json_writer& out)
+        {
+            out.field("accountId", to_string(account));
+            v1::write_statements(out, *statements);
+            out.field("challenge", base64_encode(next.text)).field("expiresAt", next.expires_at);
+        });
+}
+
+asio::awaitable<net::http_response> login(services& shared, v1::login_request asked)
+{
+    if (auto proved = prove(shared, asked, asked.public_key); !proved)
+        co_return refuse(proved.error());
+    auto wanted = std::make_shared<projections::sign_in>();
+    wanted->account_key = asked.public_key;
+    if (asked.device)
+        wanted->device = projections::sign_in::named_device{
+            asked.device->public_key, asked.device->kind, asked.statement.value_or(bytes{})};
+    wanted->new_account = shared.challenges.account_of(asked.challenge);
+    wanted->new_device = device_id{make_uuid_v7(shared.clock.now())};
+    wanted->create = asked.create;
+    wanted->expected = asked.account;
+    const auto done = co_await shared.commits.append(wanted);
+    if (!done && wanted->shows_chain)
+        co_return ask_for_statement(shared, done.error(), *wanted, asked);
+    if (!done)
+        co_return refuse(done.error());
+    co_return welcome(shared, {wanted->found_account, wanted->found_device, wanted->sign_outs});
+}
+
+net::http_response login(services& shared, const v1::device_login_request& asked)
+{
+    if (auto proved = prove(shared, asked, asked.device.public_key); !proved)
+        return refuse(proved.error());
+    const auto known = projections::find_stated_device(*shared.log.read(), asked.account, asked.device.public_key);
+    if (!known)
+        return refuse(known.error());
+    if (known->revoked_at)
+        return refuse({errc::revoked, "this device was revoked", {}});
+    if (known->kind != asked.device.kind)
+        return refuse({errc::not_found, "the account's chain does not name this device", {}});
+    return welcome(shared, {asked.account, known->id, known->sign_outs});
+}
+
+asio::awaitable<net::http_response> sign_in(call given)
+{
+    auto& shared = given.shared;
+    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
+        co_return refuse(allowed.error());
+    auto asked = read_body(given, v1::read_sign_in_request);
+    if (!asked)
+        co_return refuse(asked.error());
+    if (const auto* alone = std::get_if<v1::device_login_request>(&*asked))
+        co_return login(shared, *alone);
+    co_return co_await login(shared, std::get<v1::login_request>(std::move(*asked)));
+}
+
+asio::awaitable<net::http_response> log_out(call given)
+{
+    auto wanted = std::make_shared<projections::sign_out>();
+    wanted->who = given.who;
+    const auto done = co_await given.shared.commits.append(wanted);
+    co_return done ? success() : refuse(done.error());
 }
 
 constexpr route routes[] = {
     {"POST", "/v1/auth/challenge", access::anyone, make_challenge},
-    {"POST", "/v1/auth", access::anyone, login},
+    {"POST", "/v1/auth", access::anyone, sign_in},
+    {"POST", "/v1/auth/logout", access::token, log_out},
 };
 
 } // namespace

@@ -1,4 +1,5 @@
 #include "api/http.hpp"
+#include "consortium/projections/views.hpp"
 #include <arpa/inet.h>
 #include <charconv>
 #include <spdlog/spdlog.h>
@@ -65,6 +66,38 @@ net::http_response refuse(unsigned status, const error& why, std::string_view te
 net::http_response refuse(const error& why, std::string_view text, std::string_view also)
 {
     return refuse(status_of(why.code), why, text, also);
+}
+
+net::http_response refuse_with(const error& why, const std::function<void(v1::json_writer&)>& members)
+{
+    std::string also;
+    v1::json_writer out(also);
+    out.begin_object();
+    members(out);
+    out.end_object();
+    // `,"name":..` without the braces.
+    also.front() = ',';
+    also.pop_back();
+    return refuse(why, why.detail, also);
+}
+
+net::http_response refuse_with_chain(services& shared, const error& why, account_id account)
+{
+    const auto statements = projections::list_statements(*shared.log.read(), account);
+    if (!statements)
+        return refuse(statements.error());
+    return refuse_with(why, [&](v1::json_writer& out) { v1::write_statements(out, *statements); });
+}
+
+net::http_response refuse_session(const call& given, session_id session, const error& why, std::string_view text)
+{
+    if (why != errc::not_found)
+        return refuse(why);
+    const error missing{errc::not_found, std::string(text), {}};
+    const auto deleted = projections::find_deletion(*given.shared.log.read(), given.who.account, session);
+    if (!deleted)
+        return refuse(missing);
+    return refuse_with(missing, [&](v1::json_writer& out) { v1::write_deletion(out, *deleted); });
 }
 
 net::http_response refuse(const error& why)

@@ -22,7 +22,7 @@ struct call
     services& shared;
     net::http_request request;
     net::connection_info from;
-    /// Set for routes that need a token.
+    /// Whose token it came with.
     projections::principal who;
     /// Decoded `:name` segments of the route, in order.
     std::vector<std::string> segments;
@@ -33,6 +33,8 @@ enum class access
 {
     anyone,
     token,
+    token_of_revoked, ///< the token of a device that was revoked will do
+    maybe_token,      ///< without one `who` is nobody: its account is nil
 };
 struct route
 {
@@ -60,6 +62,13 @@ net::http_response refuse(const error& why);
 /// The same with a text of the contract in place of the detail.
 net::http_response refuse(const error& why, std::string_view text, std::string_view also = {});
 net::http_response refuse(unsigned status, const error& why, std::string_view text, std::string_view also = {});
+/// The same, with further members of the answer.
+net::http_response refuse_with(const error& why, const std::function<void(v1::json_writer&)>& members);
+/// With the account's chain of devices, which the caller's statement does not fit.
+net::http_response refuse_with_chain(services& shared, const error& why, account_id account);
+/// Of a session; errc::not_found with `text`, and with the word of who had it deleted.
+net::http_response
+refuse_session(const call& given, session_id session, const error& why, std::string_view text = "Session not found");
 /// For the log; whoever asked hears only that it failed.
 net::http_response refuse_bug(const std::exception& bug);
 net::http_response ok(std::string json);

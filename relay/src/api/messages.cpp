@@ -11,11 +11,6 @@ namespace
 
 constexpr std::size_t page_default = 100;
 
-net::http_response refuse_messages(const error& why)
-{
-    return why == errc::not_found ? refuse(why, "Session not found") : refuse(why);
-}
-
 void write_messages(v1::json_writer& out, const std::vector<projections::message_view>& rows)
 {
     out.key("messages").begin_array();
@@ -31,11 +26,11 @@ net::http_response read_latest_messages(const call& given)
     const auto at = shared.log.read();
     if (auto readable = projections::reach(*at, given.who, projections::session_target{session}, intent::see);
         !readable)
-        return refuse_messages(readable.error());
+        return refuse_session(given, session, readable.error());
     const auto page = projections::messages_before(
         *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max);
     if (!page)
-        return refuse_messages(page.error());
+        return refuse_session(given, session, page.error());
     const auto reflects = projections::last_revision(*at, given.who.account);
     std::string json;
     v1::json_writer out(json);
@@ -72,11 +67,11 @@ net::http_response read_page_of_messages(const call& given)
     const auto at = shared.log.read();
     if (auto readable = projections::reach(*at, given.who, projections::session_target{session}, intent::see);
         !readable)
-        return refuse_messages(readable.error());
+        return refuse_session(given, session, readable.error());
     const auto page = backwards ? projections::messages_before(*at, given.who.account, session, *before, *count)
                                 : projections::messages_after(*at, given.who.account, session, *after, *count);
     if (!page)
-        return refuse_messages(page.error());
+        return refuse_session(given, session, page.error());
     const auto reflects = projections::last_revision(*at, given.who.account);
     std::string json;
     v1::json_writer out(json);
@@ -111,7 +106,7 @@ asio::awaitable<net::http_response> post_messages(call given)
         wanted->items.push_back({std::move(item.content), std::move(item.local_id), message_id{make_uuid_v7(now)}});
     const auto done = co_await shared.commits.append(wanted);
     if (!done)
-        co_return refuse_messages(done.error());
+        co_return refuse_session(given, wanted->session, done.error());
 
     // Once each, by seq, whether stored now or before.
     std::map<std::uint64_t, v1::message_object> stored;
@@ -134,7 +129,7 @@ asio::awaitable<net::http_response> post_messages(call given)
         auto message = message_of(*happened);
         // Deleted between the commit and the look at it.
         if (!message)
-            co_return refuse_messages({errc::not_found, "Session not found", {}});
+            co_return refuse_session(given, wanted->session, {errc::not_found, {}, {}});
         stored.emplace(receipt.seq, std::move(*message));
     }
     std::string json;

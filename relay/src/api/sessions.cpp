@@ -8,18 +8,11 @@ namespace consortium::relay::api
 namespace
 {
 
-constexpr std::string_view not_found_text = "Session not found";
-
 void write_session(v1::json_writer& out, const projections::session_view& row)
 {
     out.begin_object();
     v1::write_fields(out, object_of(row));
     out.field("lastMessage", nullptr).end_object();
-}
-
-net::http_response refuse_session(const error& why, std::string_view text = not_found_text)
-{
-    return why == errc::not_found ? refuse(why, text) : refuse(why);
 }
 
 net::http_response read_list_sessions(const call& given)
@@ -75,7 +68,7 @@ asio::awaitable<net::http_response> create_session(call given)
     const auto at = shared.log.read();
     const auto row = projections::find_session(*at, given.who.account, wanted->session);
     if (!row)
-        co_return refuse_session(row.error());
+        co_return refuse_session(given, wanted->session, row.error());
     std::string json;
     v1::json_writer out(json);
     out.begin_object().key("session");
@@ -89,9 +82,16 @@ asio::awaitable<net::http_response> delete_session(call given)
     auto wanted = std::make_shared<projections::delete_session>();
     wanted->who = given.who;
     wanted->session = id_of<session_id>(given.segments[0]);
+    if (!given.request.body.empty())
+    {
+        const auto proof = read_body(given, v1::read_session_deletion);
+        if (!proof)
+            co_return refuse(proof.error());
+        wanted->proof = *proof;
+    }
     auto done = co_await given.shared.commits.append(wanted);
     if (!done)
-        co_return refuse_session(done.error(), "Session not found or not owned by user");
+        co_return refuse_session(given, wanted->session, done.error(), "Session not found or not owned by user");
     v1::deletion_receipt said;
     said.what = v1::deleted_session{wanted->session, wanted->messages};
     said.created = wanted->created.value;
@@ -107,7 +107,7 @@ asio::awaitable<net::http_response> archive_session(call given)
     wanted->active = false;
     const auto done = co_await shared.commits.append(wanted);
     if (!done)
-        co_return refuse_session(done.error());
+        co_return refuse_session(given, wanted->session, done.error());
     auto told = shared.presence.with([&](presence_table& table, unix_millis now)
                                      { return table.session_end(given.who.account, wanted->session, now, now); });
     for (auto& action : told)

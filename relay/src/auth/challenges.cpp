@@ -16,6 +16,7 @@ constexpr std::string_view first_line = "consortium-login-1";
 struct lines
 {
     std::string_view head; ///< the first four lines with their ends
+    std::string_view origin;
     std::string_view public_key;
     unix_millis expires_at = 0;
     std::string_view random;
@@ -37,6 +38,7 @@ std::optional<lines> take_apart(std::string_view text)
     line[4] = rest;
     lines out;
     out.head = text.substr(0, text.size() - rest.size());
+    out.origin = line[1];
     out.public_key = line[2];
     out.random = line[4];
     const auto expiry = line[3];
@@ -73,6 +75,29 @@ challenge_book::issued challenge_book::make(std::string_view origin, const byte_
     text += base64_encode(random);
     out.text = to_bytes(view(text));
     return out;
+}
+
+challenge_book::issued challenge_book::renew(byte_view challenge)
+{
+    const auto parts = take_apart(text(challenge));
+    CONSORTIUM_ASSERT(parts.has_value());
+    const auto public_key = base64_decode(parts->public_key);
+    CONSORTIUM_ASSERT(public_key && public_key->size() == 32);
+    return make(parts->origin, to_array<32>(*public_key));
+}
+
+account_id challenge_book::account_of(byte_view challenge) const
+{
+    const auto parts = take_apart(text(challenge));
+    CONSORTIUM_ASSERT(parts.has_value());
+    // A UUID of version 7 (RFC 9562 5.7): the time of the challenge, and what only this process can derive from it.
+    auto id = to_array<16>(hmac_sha256(key_.view(), {view("account"), challenge}));
+    const auto time =
+        static_cast<std::uint64_t>(parts->expires_at - std::chrono::milliseconds(limits::challenge_lifetime).count());
+    std::ranges::copy(byte_view(big_endian(time)).last(6), id.begin());
+    id[6] = static_cast<std::uint8_t>((id[6] & 0x0f) | 0x70);
+    id[8] = static_cast<std::uint8_t>((id[8] & 0x3f) | 0x80);
+    return account_id{id};
 }
 
 result<void> challenge_book::check(byte_view challenge, const byte_array<32>& public_key) const

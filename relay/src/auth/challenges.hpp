@@ -2,6 +2,7 @@
 #include "consortium/common/clock.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/hash.hpp"
+#include "consortium/common/ids.hpp"
 #include "consortium/common/secret.hpp"
 #include <map>
 #include <mutex>
@@ -26,6 +27,10 @@ public:
         unix_millis expires_at = 0;
     };
     issued make(std::string_view origin, const byte_array<32>& public_key);
+    /// Another one for the same origin and key. `challenge` passed check().
+    issued renew(byte_view challenge);
+    /// The id that an account made with this challenge has: nobody else can know it, or choose another.
+    account_id account_of(byte_view challenge) const;
 
     /// Refuses what make() did not make for this key, and what has expired: errc::expired.
     /// `challenge` is the whole text.

@@ -1,16 +1,26 @@
 #pragma once
 #include "consortium/common/clock.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/projections/commands.hpp"
 #include "consortium/protocol/v1/requests.hpp"
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 
-/// Pairing requests that wait for their approval (docs/protocol.md, "Pairing"). Approvals are events of the log and
-/// are not kept here; only when an answer was first fetched is. Thread-safe.
+/// Pairings under way (docs/protocol.md, "Pairing"): in memory, for one agent and the one device that answers it, each
+/// step once and in this order. Only the confirmation is an event; it is another's business. Thread-safe.
 namespace consortium::relay
 {
+
+enum class pairing_stage
+{
+    pending,
+    answered,
+    revealed,
+    authorized,
+    refused,
+};
 
 class pairing_book
 {
@@ -20,47 +30,72 @@ public:
         std::size_t pending_max;
         std::size_t pending_per_address_max;
     };
-    pairing_book(const clock_source& clock, settings bounds) : clock_(clock), bounds_(bounds) {}
+    pairing_book(const boot_clock& clock, settings bounds) : clock_(clock), bounds_(bounds) {}
 
-    /// The same request again is fine and does not prolong it. errc::conflict: the key was announced by another device;
-    /// errc::rate_limited (from this address, unless it is empty), errc::overloaded: too many wait.
-    result<void> announce(const protocol::v1::pairing_request& wanted, const std::string& address);
+    using link_key = x25519_public;
 
-    /// Empty: never announced, or longer ago than limits::pairing_lifetime.
-    std::optional<protocol::v1::pairing_request> find(const byte_array<32>& public_key) const;
+    // Steps. The same step again is success. errc::not_found: nothing under way with this key; errc::conflict: not now,
+    // or not any more.
 
-    /// It was approved: the log knows it now, and when that account is deleted nobody shall find it here again.
-    void forget(const byte_array<32>& public_key);
+    /// errc::bad_request: no agent's, or the device did not sign it. errc::conflict: another one came first.
+    /// errc::rate_limited (from this address, unless it is empty), errc::overloaded: too many are under way.
+    result<void> request(const pairing_request& wanted, const std::string& address);
+    result<void> answer(const link_key& key, const projections::principal& by, std::string response);
+    /// errc::bad_request: not what the request committed to; the right one is still taken.
+    result<void> reveal(const link_key& key, const byte_array<32>& nonce);
+    /// errc::bad_request: not the device's word.
+    result<void> refuse(const link_key& key, const ed25519_signature& by);
+    /// errc::forbidden: another device of the account answered.
+    result<void> refuse(const link_key& key, const projections::principal& by);
 
-    /// Whether the answer that was approved at `approved_at` may still be fetched; the first time it may, the
-    /// redelivery window begins.
-    bool may_deliver(const byte_array<32>& public_key, unix_millis approved_at);
+    /// The device that shall be added, if `by` answered and the digits can have been compared. While the confirmation
+    /// is under way nobody refuses; end_confirmation() must follow.
+    result<ed25519_public> begin_confirmation(const link_key& key, const projections::principal& by);
+    void end_confirmation(const link_key& key, bool confirmed);
 
-    std::size_t pending() const;
+    /// What a status says.
+    struct view
+    {
+        pairing_stage stage = pairing_stage::pending;
+        pairing_request wanted;
+        std::string response;
+        byte_array<32> nonce{};
+        account_id account; ///< from the answer on
+    };
+    /// Asking is what keeps an unanswered request alive. Empty: nothing under way.
+    std::optional<view> poll(const link_key& key);
+
+    /// What devices of a deleted account had answered.
+    void forget(account_id account);
+
+    std::size_t size() const;
 
 private:
+    using millis = std::chrono::milliseconds;
     struct entry
     {
-        protocol::v1::pairing_request wanted;
+        view shown;
         std::string address;
-        unix_millis ends_at = 0;
+        device_id answered_by;
+        std::size_t confirmations = 0; ///< under way
+        millis ends_at{0};
     };
-    void sweep(unix_millis now);
-    void erase(std::map<byte_array<32>, entry>::iterator gone);
+    using entries = std::map<link_key, entry>;
 
-    const clock_source& clock_;
+    /// What is under way with this key, after a sweep.
+    entry* find(const link_key& key);
+    result<entry*> find_answered(const link_key& key, const projections::principal& by);
+    result<void> refuse(entry& known);
+    void end_at(const link_key& key, entry& known, millis when);
+    void sweep();
+    void erase(entries::iterator gone);
+
+    const boot_clock& clock_;
     const settings bounds_;
     mutable std::mutex guard_;
-    std::map<byte_array<32>, entry> entries_;
+    entries entries_;
     std::map<std::string, std::size_t> per_address_;
-    std::multimap<unix_millis, byte_array<32>> by_end_;
-    struct delivery
-    {
-        unix_millis first_at = 0;
-        unix_millis forget_at = 0;
-    };
-    std::map<byte_array<32>, delivery> deliveries_;
-    std::multimap<unix_millis, byte_array<32>> deliveries_by_end_;
+    std::multimap<millis, link_key> by_end_;
 };
 
 } // namespace consortium::relay

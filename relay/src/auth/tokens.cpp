@@ -26,6 +26,7 @@ std::string token_signer::make(const token_claims& claims, unix_millis now) cons
         .begin_object()
         .field("sub", to_string(claims.account))
         .field("jti", to_string(claims.device))
+        .field("g", claims.sign_outs)
         .field("iat", now / 1000)
         .end_object();
     std::string token(header_segment);
@@ -58,9 +59,20 @@ result<token_claims> token_signer::verify(std::string_view token) const
     protocol::v1::field_reader fields(*object);
     const auto account = parse_uuid<account_id>(fields.text("sub", 64));
     const auto device = parse_uuid<device_id>(fields.text("jti", 64));
-    if (!account || !device)
+    const auto sign_outs = fields.integer("g", 0);
+    if (!account || !device || fields.failed())
         return invalid();
-    return token_claims{*account, *device};
+    return token_claims{*account, *device, static_cast<std::uint64_t>(sign_outs)};
+}
+
+result<token_holder> find_holder(const log::snapshot& at, account_id account, device_id device)
+{
+    const auto known = projections::find_device_brief(at, account, device);
+    if (!known)
+        return std::unexpected(known.error());
+    if (!known->exists())
+        return fail(errc::not_found, "no statement names this device");
+    return token_holder{{account, device, known->kind}, known->sign_outs, known->revoked};
 }
 
 authenticator::authenticator(const key256& seed, device_lookup lookup, std::size_t remembered_max)
@@ -68,7 +80,15 @@ authenticator::authenticator(const key256& seed, device_lookup lookup, std::size
 {
 }
 
-result<projections::principal> authenticator::verify(std::string_view token)
+result<token_holder> authenticator::verify(std::string_view token)
+{
+    auto holder = verify_even_revoked(token);
+    if (holder && holder->revoked)
+        return fail(errc::revoked, "this device was revoked");
+    return holder;
+}
+
+result<token_holder> authenticator::verify_even_revoked(std::string_view token)
 {
     std::uint64_t epoch = 0;
     {
@@ -77,24 +97,26 @@ result<projections::principal> authenticator::verify(std::string_view token)
         if (const auto known = by_token_.find(token); known != by_token_.end())
         {
             by_use_.splice(by_use_.begin(), by_use_, known->second);
-            return known->second->who;
+            return known->second->holder;
         }
     }
     const auto claims = signer_.verify(token);
     if (!claims)
         return std::unexpected(claims.error());
-    const auto who = lookup_(*claims);
-    if (!who)
+    const auto holder = lookup_(*claims);
+    if (!holder)
     {
         // Signed by this relay, but its account is gone: as good as no token of ours.
-        if (who.error() == errc::not_found)
+        if (holder.error() == errc::not_found)
             return invalid();
-        return who;
+        return holder;
     }
+    if (claims->sign_outs != holder->sign_outs)
+        return invalid();
     const std::lock_guard lock(guard_);
     if (epoch == epoch_ && !by_token_.contains(token))
     {
-        by_use_.push_front({std::string(token), *who});
+        by_use_.push_front({std::string(token), *holder});
         by_token_.emplace(by_use_.front().token, by_use_.begin());
         if (by_use_.size() > remembered_max_)
         {
@@ -102,7 +124,7 @@ result<projections::principal> authenticator::verify(std::string_view token)
             by_use_.pop_back();
         }
     }
-    return who;
+    return holder;
 }
 
 void authenticator::erase_if(const std::function<bool(const entry&)>& gone)
@@ -123,12 +145,12 @@ void authenticator::erase_if(const std::function<bool(const entry&)>& gone)
 
 void authenticator::forget(device_id device)
 {
-    erase_if([&](const entry& known) { return known.who.device == device; });
+    erase_if([&](const entry& known) { return known.holder.who.device == device; });
 }
 
 void authenticator::forget(account_id account)
 {
-    erase_if([&](const entry& known) { return known.who.account == account; });
+    erase_if([&](const entry& known) { return known.holder.who.account == account; });
 }
 
 } // namespace consortium::relay

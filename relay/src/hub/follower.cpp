@@ -54,6 +54,10 @@ bool audience::reaches(stream_id stream)
 
 bool audience::hears(const log::event& happened)
 {
+    using update = log::event_update;
+    // Everybody judges by the chain of devices.
+    if (happened.as<log::device_stated>() != nullptr)
+        return true;
     const auto stream = happened.header.stream;
     switch (type_)
     {
@@ -66,28 +70,29 @@ bool audience::hears(const log::event& happened)
             own_[stream] = projections::reaches_made_by(*limited_, registered->creator);
         return reaches(stream);
     case client_type::session:
-        switch (happened.header.type)
+        switch (log::describe(happened.header.type).update)
         {
-        case log::event_type::message_appended:
-        case log::event_type::session_metadata_changed:
-        case log::event_type::agent_state_changed:
-        case log::event_type::session_deleted:
+        case update::new_message:
+        case update::update_session:
+        case update::delete_session:
             return stream == session_.as<stream_id>();
-        default:
+        case update::new_session:
+        case update::session_activity:
+        case update::new_machine:
+        case update::update_machine:
+        case update::machine_activity:
+        case update::delete_machine:
+        case update::device:
+        case update::none:
             return false;
         }
+        return false;
     case client_type::machine:
         if (const auto* registered = happened.as<log::machine_registered>();
             registered && registered->machine_id == machine_)
             row_ = stream.as<machine_row_id>();
-        switch (happened.header.type)
-        {
-        case log::event_type::machine_metadata_changed:
-        case log::event_type::daemon_state_changed:
-            return !row_.is_nil() && stream == row_.as<stream_id>();
-        default:
-            return false;
-        }
+        return log::describe(happened.header.type).update == update::update_machine && !row_.is_nil() &&
+               stream == row_.as<stream_id>();
     }
     return false;
 }

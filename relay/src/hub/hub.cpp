@@ -402,10 +402,9 @@ void hub::deliver_event(shard& at, const published& event, connection_id origin)
         if (who.place().on_event(happened, frame, own, make, who) || who.place().behind())
             touch(who);
     }
-    const bool account_gone = happened.header.type == log::event_type::account_deleted;
-    if (account_gone || happened.header.type == log::event_type::device_revoked)
+    if (const auto known = log::describe(happened.header.type); known.voids_tokens())
         for (const auto& who : members)
-            if (account_gone || who->device() == happened.header.stream.as<device_id>())
+            if (known.about == log::event_subject::account || who->device() == happened.header.stream.as<device_id>())
                 at.revoked.push_back(who);
 }
 

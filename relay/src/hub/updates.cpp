@@ -35,12 +35,6 @@ public:
         }
         return out;
     }
-    device find_device(account_id account, device_id id) override
-    {
-        if (const auto found = projections::find_device(at_.get(), account, id))
-            return {found->kind, found->sealed_name};
-        return {log::device_kind::unnamed, {}};
-    }
 
 private:
     update_writer& writer_;
@@ -97,19 +91,6 @@ v1::new_message appended_message(const log::event& happened, const log::message_
     };
 }
 
-v1::update_body device_body(const log::event& happened, update_lookup& lookup)
-{
-    const auto& header = happened.header;
-    if (const auto* added = happened.as<log::device_added>())
-        return v1::device_change{to_string(header.stream), wire_name(added->kind), added->sealed_name, "added"};
-    auto known = lookup.find_device(header.account, header.stream.as<device_id>());
-    if (const auto* renamed = happened.as<log::device_renamed>())
-        known.sealed_name = renamed->sealed_name;
-    const bool revoked = header.type == log::event_type::device_revoked;
-    return v1::device_change{
-        to_string(header.stream), wire_name(known.kind), known.sealed_name, revoked ? "revoked" : "renamed"};
-}
-
 v1::update_body machine_body(const log::event& happened, update_lookup& lookup)
 {
     const auto& header = happened.header;
@@ -158,62 +139,43 @@ std::string update_id(log_id log, account_id account, revision at)
     return out;
 }
 
-std::string_view wire_name(log::device_kind kind) noexcept
-{
-    switch (kind)
-    {
-    case log::device_kind::agent:
-        return "agent";
-    case log::device_kind::browser:
-        return "browser";
-    case log::device_kind::unnamed:
-        break;
-    }
-    return "unnamed";
-}
-
 v1::update_body body_of(const log::event& happened, update_lookup& lookup)
 {
-    using type = log::event_type;
+    using update = log::event_update;
     const auto& header = happened.header;
     const auto id = [&] { return to_string(header.stream); };
-    switch (header.type)
+    switch (log::describe(header.type).update)
     {
-    case type::session_created:
+    case update::new_session:
         if (const auto* body = happened.as<log::session_created>())
             return v1::new_session{created_session(happened, *body)};
         break;
-    case type::message_appended:
+    case update::new_message:
         if (const auto* body = happened.as<log::message_appended>())
             return appended_message(happened, *body);
         break;
-    case type::session_metadata_changed:
+    case update::update_session:
         if (const auto* body = happened.as<log::session_metadata_changed>())
             return v1::update_session{id(), v1::update_session::value_of{body->metadata, header.rev.value}, {}};
-        break;
-    case type::agent_state_changed:
         if (const auto* body = happened.as<log::agent_state_changed>())
             return v1::update_session{id(), {}, v1::update_session::value_of{body->state, header.rev.value}};
         break;
-    case type::session_ended:
-    case type::session_resumed:
-        return v1::session_activity{id(), header.type == type::session_resumed, header.time};
-    case type::session_deleted:
-        return v1::delete_session{id()};
-    case type::machine_registered:
-    case type::machine_metadata_changed:
-    case type::daemon_state_changed:
-    case type::machine_online:
-    case type::machine_offline:
-    case type::machine_removed:
+    case update::session_activity:
+        return v1::session_activity{id(), header.type == log::event_type::session_resumed, header.time};
+    case update::delete_session:
+        if (const auto* word = happened.as<log::session_deletion_signed>())
+            return v1::delete_session{id(), signed_deletion{word->device, word->signature}};
+        return v1::delete_session{id(), {}};
+    case update::new_machine:
+    case update::update_machine:
+    case update::machine_activity:
+    case update::delete_machine:
         return machine_body(happened, lookup);
-    case type::device_added:
-    case type::device_renamed:
-    case type::device_revoked:
-        return device_body(happened, lookup);
-    case type::account_created:
-    case type::account_deleted:
-    case type::pairing_approved:
+    case update::device:
+        if (const auto* stated = happened.as<log::device_stated>())
+            return v1::device_change{stated->statement};
+        break;
+    case update::none:
         break;
     }
     return v1::nothing{};

@@ -39,20 +39,13 @@ public:
         bool active = false;
         unix_millis active_at = 0;
     };
-    struct device
-    {
-        log::device_kind kind{};
-        std::string sealed_name;
-    };
     virtual ~update_lookup() = default;
     /// The id that clients know it by; empty: removed since.
     virtual machine find_machine(account_id account, machine_row_id row) = 0;
-    virtual device find_device(account_id account, device_id id) = 0;
 };
 
 /// 12 characters that are the same whenever this revision is sent.
 std::string update_id(log_id log, account_id account, revision at);
-std::string_view wire_name(log::device_kind kind) noexcept;
 
 /// The body for an event that is not shredded. Views in it point into `happened` and `texts`.
 protocol::v1::update_body body_of(const log::event& happened, update_lookup& lookup);

@@ -616,7 +616,9 @@ asio::awaitable<void> session::connect(std::shared_ptr<session> self, json::obje
 void session::turn_away(socket_impl& client, const error& reason)
 {
     client.begin_closing();
-    json::object data{{"code", word(reason.code)}, {"retry", false}};
+    auto data = std::move(client.refusal_data);
+    data["code"] = word(reason.code);
+    data["retry"] = false;
     if (reason.retry)
         data["retry"] = reason.retry->count();
     send(socket_io::message_connect_error(reason.detail, data));

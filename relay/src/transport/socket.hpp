@@ -105,6 +105,8 @@ public:
 
     /// The rules' own data of this socket.
     std::any user_data;
+    /// What on_connect wants said beside code and retry when it refuses.
+    boost::json::object refusal_data;
 
 protected:
     socket() = default;

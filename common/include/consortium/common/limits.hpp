@@ -41,17 +41,20 @@ inline constexpr auto connect_timeout = 20s;                    // (flag)
 // Login and pairing.
 inline constexpr auto challenge_lifetime = 60s;
 inline constexpr std::size_t challenges_max = 100'000;
-inline constexpr auto pairing_lifetime = 10min;
-inline constexpr auto pairing_redelivery = 60s;
+inline constexpr auto pairing_lifetime = 10min; ///< from the answer on
+inline constexpr auto pairing_unpolled = 30s;   ///< an unanswered request that nobody asks about
 inline constexpr std::size_t pairings_pending_max = 10'000;
 inline constexpr auto clock_skew_max = 10min; ///< heartbeats and RPC older than this are ignored
 
 // The device chain (docs/protocol.md 2.3).
-inline constexpr std::size_t device_additions_max = 2048; ///< a chain has at most twice as many statements
+inline constexpr std::size_t device_additions_max = 2048;
+inline constexpr std::size_t statements_per_chain_max = 2 * device_additions_max; ///< each added and revoked once
 inline constexpr std::size_t device_name_bytes_max = 200;
 inline constexpr std::size_t statement_name_bytes_min = 73; ///< a box bundle of a name of one byte
 inline constexpr std::size_t statement_name_bytes_max = 272;
-inline constexpr std::size_t statements_kept_max = 4 * 2 * device_additions_max; ///< of all branches of an account
+inline constexpr std::size_t statements_per_commit_max = 256; ///< more are several commits
+inline constexpr std::size_t statement_bytes_max = 512; ///< one with the longest name has 466
+inline constexpr std::size_t statements_kept_max = 4 * statements_per_chain_max; ///< of all branches of an account
 
 // Presence.
 inline constexpr auto session_timeout = 60s; // (flag)
@@ -79,5 +82,6 @@ static_assert(message_bytes_max < frame_bytes_max);
 static_assert(state_bytes_max < message_bytes_max);
 static_assert(batch_records_max <= queue_records_max);
 static_assert(messages_per_post_max <= batch_records_max);
+static_assert(statements_per_commit_max <= batch_records_max);
 
 } // namespace consortium::limits

@@ -1,4 +1,6 @@
 #pragma once
+#include "consortium/common/device_chain.hpp"
+#include "consortium/common/signed_deletion.hpp"
 #include "consortium/log/domain.hpp"
 #include <memory>
 #include <optional>
@@ -54,6 +56,67 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
+/// Signs in with the account's key (docs/protocol.md 2.1): a device of its chain, one that `statement` adds to the
+/// chain, or the account's unnamed device. Makes the account if it is new and that is wanted. errc::conflict:
+/// `shows_chain` says that the caller answers with the chain of `found_account` (that of a new account is empty), for
+/// `statement` is missing or not the next; otherwise the chain has the device as another kind. errc::bad_request: the
+/// statement breaks a rule, or does something else than add this very device. errc::revoked: the chain revoked the
+/// device. errc::not_found: no account has this key and `create` is false, or the key does not open `expected`.
+/// errc::forbidden: the account is new and `may_register` is false.
+class sign_in final : public log::command
+{
+public:
+    struct named_device
+    {
+        ed25519_public key{};
+        device_kind kind = device_kind::browser;
+        bytes statement; ///< empty: none was given
+    };
+    ed25519_public account_key{};
+    std::optional<named_device> device; ///< empty: the unnamed one, for which an account is made without `create`
+    account_id new_account;             ///< the id that the account has if it is new
+    device_id new_device;               ///< used if the device is new
+    bool create = false;
+    bool may_register = true;
+    std::optional<account_id> expected; ///< sign in to this account or not at all
+
+    // Answer
+    account_id found_account;
+    device_id found_device;
+    device_kind found_kind{};
+    std::uint64_t sign_outs = 0; ///< `g` of its tokens
+    bool shows_chain = false;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+
+private:
+    result<log::decision> decide_unnamed(const log::view_reader& rows, log::decision made);
+    result<log::decision> decide_named(const log::view_reader& rows, log::decision made, bool is_new);
+};
+
+/// Appends statements to an account's chain of devices, all of them or none; those that the chain has already are
+/// passed over. They prove themselves, whoever brings them. A revocation ends the device's tokens and sockets.
+/// errc::not_found: no such account, or `account_key` is not its key. errc::conflict: one is sound but not the next;
+/// the caller answers with the chain. errc::bad_request: the rule that one breaks. errc::too_large.
+class append_statements final : public log::command
+{
+public:
+    struct item
+    {
+        bytes statement;
+        device_id new_device; ///< used if it adds a device that is new here
+    };
+    account_id of;
+    ed25519_public account_key{}; ///< as find_account() says
+    std::vector<item> items;
+
+    account_id account() const override;
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
 /// Of somebody who has signed in.
 class members_command : public log::command
 {
@@ -88,6 +151,17 @@ class revoke_device final : public members_command
 {
 public:
     device_id device;
+
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Voids all tokens that the device had (`g`, docs/protocol.md 2.4) and ends its sockets; the chain names it still.
+class sign_out final : public members_command
+{
+public:
+    // Answer
+    std::uint64_t sign_outs = 0;
 
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
@@ -191,11 +265,13 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
-/// Destroys the session's key in the same commit.
+/// Destroys the session's key in the same commit. errc::bad_request: `proof` is not what it should be, a browser's word
+/// that is good in the account's chain.
 class delete_session final : public members_command
 {
 public:
     session_id session;
+    std::optional<signed_deletion> proof; ///< empty: carried out all the same, but no agent destroys anything for it
 
     // Answer: what a receipt says of it
     revision created; ///< of the event that made the session

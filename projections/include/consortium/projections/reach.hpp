@@ -62,7 +62,4 @@ constexpr bool reaches_made_by(const principal& who, device_id maker)
 /// The device that made the session or machine with this stream. Empty: there is none in this account.
 std::optional<device_id> find_maker(const log::view_reader& rows, account_id account, stream_id stream);
 
-/// Who a token of this device speaks for. errc::not_found: no such device (any more); errc::revoked.
-result<principal> find_principal(const log::view_reader& rows, account_id account, device_id device);
-
 } // namespace consortium::projections

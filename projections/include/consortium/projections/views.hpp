@@ -29,13 +29,36 @@ struct device_view
     account_id account;
     bytes public_key;
     log::device_kind kind{};
-    std::string sealed_name;
+    std::string sealed_name; ///< as an older version stored it; names of stated devices are in their statements
     unix_millis created_at = 0;
     std::optional<unix_millis> revoked_at;
+    bool stated = false;         ///< the account's chain names it
+    std::uint64_t sign_outs = 0; ///< `g` of its tokens; lower ones are void
 };
 result<device_view> find_device(const log::snapshot& at, account_id account, device_id device);
 /// Oldest first.
 result<std::vector<device_view>> list_devices(const log::snapshot& at, account_id account);
+
+/// What judging a token needs: no body is read.
+struct device_brief
+{
+    device_kind kind{};
+    bool revoked = false;
+    bool stated = false;
+    std::uint64_t sign_outs = 0;
+
+    /// A device that no statement names does not exist for clients; the unnamed one, for those who do not name theirs,
+    /// does. What an older version paired without a statement keeps its sessions and signs in again or is paired anew.
+    bool exists() const noexcept { return stated || kind == device_kind::unnamed; }
+};
+result<device_brief> find_device_brief(const log::snapshot& at, account_id account, device_id device);
+/// The device of a key that the account's chain names, revoked or not.
+result<device_view> find_stated_device(const log::snapshot& at, account_id account, const ed25519_public& key);
+
+/// The statements of the account's chain from the `first` on, which counts from 1, to the last.
+result<std::vector<bytes>> list_statements(const log::snapshot& at, account_id account, std::uint64_t first = 1);
+/// Where the chain ends.
+result<chain_head> find_chain_head(const log::snapshot& at, account_id account);
 
 struct pairing_view
 {
@@ -75,6 +98,9 @@ struct session_brief
     std::uint64_t seq = 0;
 };
 result<session_brief> find_session_brief(const log::snapshot& at, account_id account, session_id session);
+
+/// Whose word deleted it. errc::not_found also when nobody signed, or it was not deleted.
+result<signed_deletion> find_deletion(const log::snapshot& at, account_id account, session_id session);
 
 struct message_view
 {

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/protocol/v1/json.hpp"
 #include "consortium/protocol/v1/requests.hpp"
+#include <span>
 
 /// What the relay answers: objects of the contract as JSON text. Each `write` appends one value.
 namespace consortium::protocol::v1
@@ -57,11 +58,15 @@ struct device_object
     std::string id;
     bytes public_key; ///< empty: a login without a device key
     std::string_view kind;
-    std::string sealed_name;
     std::int64_t created_at = 0;
     std::optional<std::int64_t> revoked_at;
+    bool stated = false; ///< the account's chain names it
 };
 void write(json_writer& out, const device_object& value);
+/// `"statements":[..]`
+void write_statements(json_writer& out, std::span<const bytes> statements);
+/// `"deletion":{..}`
+void write_deletion(json_writer& out, const signed_deletion& value);
 
 /// Body of a refused HTTP request: `{"error", "code", "retry", ...}`; `also`: members of the contract, with a comma
 /// before each.

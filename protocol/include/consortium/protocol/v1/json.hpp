@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/bytes.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/common/ids.hpp"
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <concepts>
@@ -102,6 +103,19 @@ public:
             return {};
         }
         return to_array<N>(data);
+    }
+    /// A UUID, spelt as to_string() spells it.
+    template <class Id>
+    Id id(std::string_view name)
+    {
+        const auto given = text(name, 36);
+        const auto found = parse_uuid<Id>(given);
+        if (!found || to_string(*found) != given)
+        {
+            refuse(errc::bad_request, name, " must be an id in lower case");
+            return {};
+        }
+        return *found;
     }
     /// An integer, `least` <= it <= integer_max. Floats that are integers count.
     std::int64_t integer(std::string_view name, std::int64_t least);

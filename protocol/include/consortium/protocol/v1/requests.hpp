@@ -1,6 +1,10 @@
 #pragma once
 #include "consortium/common/device_kind.hpp"
+#include "consortium/common/ids.hpp"
+#include "consortium/common/pairing_request.hpp"
+#include "consortium/common/signed_deletion.hpp"
 #include "consortium/protocol/v1/json.hpp"
+#include <variant>
 #include <vector>
 
 /// What clients ask: bodies of HTTP requests and arguments of Socket.IO events. Every reader refuses wrong types
@@ -13,50 +17,80 @@ std::string_view name(device_kind kind) noexcept;
 
 struct device_claim
 {
-    byte_array<32> public_key{};
+    ed25519_public public_key{};
     device_kind kind{};
-    std::string sealed_name;
     friend bool operator==(const device_claim&, const device_claim&) = default;
 };
 
-// Login and pairing.
+// Login.
 struct challenge_request
 {
     byte_array<32> public_key{};
     std::optional<std::string> origin;
 };
+/// With the account's key, and a device or none.
 struct login_request
 {
-    byte_array<32> public_key{};
+    ed25519_public public_key{};
     bytes challenge;
-    byte_array<64> signature{};
+    ed25519_signature signature{};
     std::optional<device_claim> device;
-    byte_array<64> device_signature{};  ///< with `device` only
-    std::optional<std::string> account; ///< the one that the key must open
+    ed25519_signature device_signature{}; ///< with `device` only
+    std::optional<bytes> statement;       ///< with `device` only; its form is not looked at here
+    bool create = false;
+    std::optional<account_id> account; ///< the one that the key must open
 };
-struct pairing_request
+/// With the device's key alone.
+struct device_login_request
 {
-    byte_array<32> public_key{};
+    account_id account;
     device_claim device;
-    std::string mac;
+    bytes challenge;
+    ed25519_signature device_signature{};
 };
+using sign_in_request = std::variant<login_request, device_login_request>;
 /// Only who holds the account's key deletes the account.
 struct account_deletion
 {
     bytes challenge;
-    byte_array<64> signature{};
-};
-struct pairing_answer
-{
-    byte_array<32> public_key{};
-    std::string response;
-    std::string sealed_name;
+    ed25519_signature signature{};
 };
 result<challenge_request> read_challenge_request(const boost::json::object& from);
-result<login_request> read_login_request(const boost::json::object& from);
+/// `accountId` makes it a device_login_request.
+result<sign_in_request> read_sign_in_request(const boost::json::object& from);
 result<account_deletion> read_account_deletion(const boost::json::object& from);
+
+// The device chain.
+/// Not one of them is looked into.
+result<std::vector<bytes>> read_statements_request(const boost::json::object& from);
+
+// Pairing.
+using consortium::pairing_request;
+struct pairing_answer
+{
+    x25519_public public_key{};
+    std::string response; ///< base64
+};
+struct pairing_reveal
+{
+    x25519_public public_key{};
+    byte_array<32> nonce{};
+};
+struct pairing_confirmation
+{
+    x25519_public public_key{};
+    std::optional<bytes> statement;
+};
+struct pairing_refusal
+{
+    x25519_public public_key{};
+    std::optional<ed25519_signature> signature; ///< empty: by the token of the device that answered
+};
 result<pairing_request> read_pairing_request(const boost::json::object& from);
 result<pairing_answer> read_pairing_answer(const boost::json::object& from);
+result<pairing_reveal> read_pairing_reveal(const boost::json::object& from);
+result<pairing_confirmation> read_pairing_confirmation(const boost::json::object& from);
+result<pairing_refusal> read_pairing_refusal(const boost::json::object& from);
 
 // Sessions, messages, machines.
 struct session_request
@@ -77,6 +111,8 @@ struct machine_request
     std::optional<std::string> daemon_state;
     std::optional<std::string> data_key;
 };
+/// Both of its members or none: a browser's word that the session shall be deleted.
+result<std::optional<signed_deletion>> read_session_deletion(const boost::json::object& from);
 result<session_request> read_session_request(const boost::json::object& from);
 result<std::vector<message_item>> read_messages_request(const boost::json::object& from);
 result<machine_request> read_machine_request(const boost::json::object& from);

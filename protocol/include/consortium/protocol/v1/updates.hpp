@@ -29,6 +29,7 @@ struct update_session
 struct delete_session
 {
     std::string sid;
+    std::optional<signed_deletion> by; ///< the browser that signed it
 };
 struct session_activity
 {
@@ -65,10 +66,7 @@ struct delete_machine
 };
 struct device_change
 {
-    std::string id;
-    std::string_view kind;
-    std::string sealed_name;
-    std::string_view state; ///< added, renamed, revoked
+    bytes statement;
 };
 /// A revision without anything for clients.
 struct nothing
