@@ -129,6 +129,15 @@ describe('consortium', () => {
     conversation.close();
   });
 
+  it('refuses a relay without TLS beyond this machine, and says what to do', async () => {
+    await using machine = new Machine({ relay: 'http://relay.example', api: api.url });
+    const terminal = await machine.start();
+    assert.notEqual(await terminal.ended(), 0);
+    await terminal.shows(/without TLS[^]*https:\/\/[^]*--insecure/);
+    const insecure = await machine.start(['--insecure']);
+    await linkIn(insecure);
+  });
+
   it('says who it is, and forgets it', { timeout: 60_000 }, async () => {
     await using machine = newMachine();
     const status = async (pattern: RegExp) => {

@@ -63,26 +63,28 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     const auto program = claude::locate([](const char* name) { return std::getenv(name); });
     if (!program)
     {
-        with.out.text(program.error().detail);
+        with.out.text(detail_of(program.error().detail));
         co_return 1;
     }
     auto known = with.store.load_identity();
     if (!known)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     const auto server = chosen_server(*known);
     if (*known && server != (*known)->server_url)
     {
-        with.out.text("This machine belongs to an account at " + (*known)->server_url + ", not at " + server + ".");
+        with.out.text(
+            "This machine belongs to an account at " + foreign((*known)->server_url) + ", not at " + foreign(server) +
+            ".");
         with.out.text("`consortium auth login` changes that; without CONSORTIUM_SERVER_URL the first one is used.");
         co_return 1;
     }
-    auto relay = relay_client::make(executor, server, client_options_from_environment());
+    auto relay = connect_to(with, server);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     terminal_input input(executor);
@@ -90,10 +92,12 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     std::optional<identity> who = std::move(*known);
     if (!who)
     {
+        (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
         auto made = co_await first.choose();
+        (*relay)->on_stranger = nullptr;
         if (!made)
         {
-            with.out.text(made.error().detail);
+            with.out.text(detail_of(made.error().detail));
             co_return 1;
         }
         who = std::move(*made);
@@ -104,7 +108,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
         if (who->account_secret && ::isatty(STDIN_FILENO) == 1)
         {
             if (const auto offered = co_await first.offer_to_forget(*who); !offered)
-                with.out.text(offered.error().detail);
+                with.out.text(detail_of(offered.error().detail));
         }
     }
 
@@ -114,10 +118,10 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     auto folder = choose_session(with.store, *who, directory, fresh, with.clock.now(), resumed);
     if (!folder)
     {
-        with.out.text(folder.error().detail);
+        with.out.text(detail_of(folder.error().detail));
         co_return 1;
     }
-    with.out.title("Consortium " CONSORTIUM_VERSION " · " + host_name() + " · " + directory);
+    with.out.title("Consortium " CONSORTIUM_VERSION " · " + foreign(host_name()) + " · " + foreign(directory));
     if (resumed)
         with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
 
@@ -126,7 +130,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.environment = claude::child_environment(environ);
     options.arguments = wanted.for_claude;
     options.resumed = resumed;
-    asio::co_spawn(executor, deliver_leftovers(with.store, *who, **relay, with.clock), asio::detached);
+    asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
     session_runner runner(
         executor, with.store, *who, std::move(*folder), **relay, with.out, with.clock, std::move(options));
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
