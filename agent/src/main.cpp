@@ -2,6 +2,7 @@
 #include "commands/commands.hpp"
 #include "consortium/common/secret.hpp"
 #include "diagnostics.hpp"
+#include "hardening.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdio>
@@ -41,6 +42,7 @@ boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wan
 
 int run(const command_line& wanted)
 {
+    close_to_others();
     init_crypto();
     ::umask(0077);
     std::signal(SIGPIPE, SIG_IGN);

@@ -2,6 +2,7 @@
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "hardening.hpp"
 #include "held_messages.hpp"
 #include "pairing.hpp"
 #include "qr_code.hpp"
@@ -9,6 +10,9 @@
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -74,6 +78,18 @@ TEST(command_line, knows_its_own)
     EXPECT_EQ(parse_command_line({"auth"}).error(), errc::bad_request);
     EXPECT_EQ(parse_command_line({"auth", "nonsense"}).error(), errc::bad_request);
     EXPECT_EQ(parse_command_line({"--diagnostics"}).error(), errc::bad_request);
+}
+
+TEST(hardening, nobody_looks_into_the_process)
+{
+    const auto closed = []
+    {
+        close_to_others();
+        rlimit core{};
+        ::getrlimit(RLIMIT_CORE, &core);
+        ::_exit(::prctl(PR_GET_DUMPABLE) == 0 && core.rlim_cur == 0 ? 0 : 1);
+    };
+    EXPECT_EXIT(closed(), ::testing::ExitedWithCode(0), "");
 }
 
 // Goal: what is not our own text cannot be printed as if it were.

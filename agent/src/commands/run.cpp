@@ -1,3 +1,4 @@
+#include "claude/deny_rules.hpp"
 #include "claude/locate.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/ids.hpp"
@@ -52,6 +53,22 @@ result<session_folder> choose_session(
     record.directory = directory;
     record.created = now;
     return session_folder::create(store, std::move(record));
+}
+
+/// What a session was allowed without being asked is not allowed again without being asked.
+asio::awaitable<void> confirm_mode(session_record& record, screen& out, terminal_input& input)
+{
+    if (record.mode != "bypassPermissions")
+        co_return;
+    if (::isatty(STDIN_FILENO) == 1)
+    {
+        const auto again = co_await input.yes(
+            "It ran everything without asking (bypassPermissions). Go on like that?", /*otherwise=*/false);
+        if (again && *again)
+            co_return;
+    }
+    record.mode.clear();
+    out.text("It ran everything without asking (bypassPermissions); from now on it asks.");
 }
 
 } // namespace
@@ -112,6 +129,12 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
         }
     }
 
+    auto for_claude = claude::with_denied_folder(wanted.for_claude, with.store.directory());
+    if (!for_claude)
+    {
+        with.out.text(detail_of(for_claude.error().detail));
+        co_return 1;
+    }
     bool resumed = false;
     const auto directory = std::filesystem::current_path().string();
     const bool fresh = wanted.fresh || claude::chooses_session(wanted.for_claude);
@@ -123,12 +146,15 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     }
     with.out.title("Consortium " CONSORTIUM_VERSION " · " + foreign(host_name()) + " · " + foreign(directory));
     if (resumed)
+    {
         with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
+        co_await confirm_mode(folder->record(), with.out, input);
+    }
 
     run_options options;
     options.claude = *program;
     options.environment = claude::child_environment(environ);
-    options.arguments = wanted.for_claude;
+    options.arguments = std::move(*for_claude);
     options.resumed = resumed;
     asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
     session_runner runner(
