@@ -3,8 +3,8 @@
 #include "claude/partial_text.hpp"
 #include "claude/permission.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/common/printable.hpp"
 #include "prompt_gate.hpp"
-#include "screen.hpp"
 #include "trim_line.hpp"
 #include <algorithm>
 #include <boost/json.hpp>

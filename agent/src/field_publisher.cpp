@@ -1,5 +1,5 @@
 #include "field_publisher.hpp"
-#include "json_access.hpp"
+#include "consortium/common/limits.hpp"
 
 namespace consortium::agent
 {
@@ -36,8 +36,8 @@ asio::awaitable<bool> field_publisher::attempt()
         dirty_ = true;
         co_return false;
     }
-    const auto version = number_at(*answer, "version");
-    if (text_at(*answer, "result") == "success")
+    const auto version = answer->number("version");
+    if (answer->text("result") == "success")
     {
         options_.version = std::max(options_.version, version);
         co_return true;
@@ -45,7 +45,7 @@ asio::awaitable<bool> field_publisher::attempt()
     // version-mismatch: it carries what is there now. One that is not newer says nothing; no hurry then.
     dirty_ = true;
     const bool news = version > options_.version;
-    seen(version, text_at(*answer, options_.field));
+    seen(version, answer->text(options_.field, limits::state_bytes_max));
     co_return news;
 }
 

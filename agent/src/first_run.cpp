@@ -14,9 +14,11 @@ namespace consortium::agent
 namespace
 {
 
-void say(const std::string& words)
+constexpr std::size_t link_characters_max = 2048;
+
+void say(const own_text& words)
 {
-    std::printf("%s\n", words.c_str());
+    std::printf("%s\n", words.view().c_str());
     std::fflush(stdout);
 }
 
@@ -80,7 +82,7 @@ result<void> first_run::keep(const identity& who)
 asio::awaitable<result<identity>> first_run::choose()
 {
     say("Consortium relays Claude Code to your browser. Nobody in between can read a word.");
-    say("Relay: " + relay_.server_url());
+    say("Relay: " + foreign(relay_.server_url()));
     say("");
     say("  1  Pair with my dashboard: a browser of mine is signed in already");
     say("  2  Start here: this machine makes the account, my browser signs in with its key");
@@ -106,10 +108,10 @@ asio::awaitable<result<identity>> first_run::pair()
         co_return std::unexpected(own.error());
     pairing_attempt attempt(relay_, own->public_key(), host_name());
     say("");
-    say(qr_code(attempt.link()));
+    say(own_text::composed(qr_code(attempt.link())));
     say("Scan this with the dashboard (Pair a machine), or paste the link there:");
     say("");
-    say(attempt.link());
+    say(foreign(attempt.link(), link_characters_max));
     say("");
     say("Waiting for the approval. The link works once and only while this command runs.");
     const auto approved = co_await attempt.wait(clock_);
@@ -119,7 +121,7 @@ asio::awaitable<result<identity>> first_run::pair()
     say("");
     say("Approved. The code of this pairing:");
     say("");
-    say("    " + approved->code);
+    say("    " + foreign(approved->code));
     say("");
     const auto same = co_await input_.yes("Does the dashboard show the same code?", /*otherwise=*/false);
     if (!same)
@@ -150,10 +152,10 @@ asio::awaitable<result<identity>> first_run::start_here()
     say("");
     say("The account exists. This is its secret key; write it down:");
     say("");
-    say("    " + e2ee::backup_text(secret));
+    say("    " + foreign(e2ee::backup_text(secret)));
     say("");
     say("It is the only way back in. The relay never sees it and nobody can restore it.");
-    say("Open " + relay_.server_url() + " and sign in with it.");
+    say("Open " + foreign(relay_.server_url()) + " and sign in with it.");
     say("");
     std::printf("Waiting for your browser; Enter goes on without it. ");
     std::fflush(stdout);

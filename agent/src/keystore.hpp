@@ -52,6 +52,7 @@ public:
     result<void> update_log_memory(const std::function<void(log_memory&)>& change) const;
 
     std::filesystem::path sessions() const { return directory_ / "sessions"; }
+    std::filesystem::path trash() const { return directory_ / "trash"; }
     const std::filesystem::path& directory() const noexcept { return directory_; }
 
 private:

@@ -43,7 +43,7 @@ std::string pairing_attempt::link() const
     return e2ee::pairing_link_make({relay_.server_url(), request_.public_key, secret_});
 }
 
-asio::awaitable<result<void>> pairing_attempt::ask()
+asio::awaitable<relay_answer<void>> pairing_attempt::ask()
 {
     const auto mac = e2ee::pairing_request_mac(secret_, request_);
     json::object body{
@@ -53,10 +53,10 @@ asio::awaitable<result<void>> pairing_attempt::ask()
          json::object{
              {"publicKey", base64_encode(request_.device)}, {"kind", "agent"}, {"sealedName", request_.sealed_name}}},
         {"mac", base64_encode(mac)}};
-    const auto asked = co_await relay_.post("/v1/auth/request", std::move(body));
+    const auto asked = co_await relay_.post("/v1/auth/request", std::move(body), "state");
     if (!asked)
         co_return std::unexpected(asked.error());
-    co_return result<void>();
+    co_return relay_answer<void>();
 }
 
 asio::awaitable<result<approval>> pairing_attempt::wait(const clock_source& clock)
@@ -78,7 +78,7 @@ asio::awaitable<result<approval>> pairing_attempt::wait(const clock_source& cloc
                 continue;
             }
         }
-        const auto status = co_await relay_.get(path);
+        const auto status = co_await relay_.get(path, "status");
         if (!status)
         {
             if (!worth_retrying(status.error()))
@@ -87,7 +87,7 @@ asio::awaitable<result<approval>> pairing_attempt::wait(const clock_source& cloc
             continue;
         }
         delay.reset();
-        const auto state = text_at(*status, "status");
+        const auto state = status->text("status");
         if (state == "authorized")
             co_return co_await open(*status, clock);
         if (state == "not_found")
@@ -96,10 +96,10 @@ asio::awaitable<result<approval>> pairing_attempt::wait(const clock_source& cloc
     }
 }
 
-asio::awaitable<result<approval>> pairing_attempt::open(const json::object& status, const clock_source& clock)
+asio::awaitable<result<approval>> pairing_attempt::open(const unchecked& status, const clock_source& clock)
 {
-    const auto response = base64_decode(text_at(status, "response"));
-    const auto sealed_token = base64_decode(text_at(status, "sealedToken"));
+    const auto response = base64_decode(status.text("response"));
+    const auto sealed_token = base64_decode(status.text("sealedToken"));
     if (!response || !sealed_token)
         co_return not_ours("it has an unknown form.");
     const auto plain = e2ee::box_bundle_open(key_, *response);
@@ -158,19 +158,14 @@ asio::awaitable<result<void>> check_own_device(relay_client& relay, const ed2551
     const auto claims = read_token(relay.token());
     if (!claims)
         co_return std::unexpected(claims.error());
-    const auto list = co_await relay.get("/v1/devices");
+    const auto list = co_await relay.get("/v1/devices", "devices");
     if (!list)
         co_return std::unexpected(list.error());
-    const auto* devices = array_at(*list, "devices");
     const auto own = base64_encode(device);
-    if (devices != nullptr)
+    for (const auto& each : list->objects("devices"))
     {
-        for (const auto& each : *devices)
-        {
-            const auto* entry = each.if_object();
-            if (entry != nullptr && text_at(*entry, "id") == claims->device && text_at(*entry, "publicKey") == own)
-                co_return result<void>();
-        }
+        if (each.uuid("id") == claims->device && each.text("publicKey") == own)
+            co_return result<void>();
     }
     co_return not_ours("its token is for another device.");
 }
@@ -184,10 +179,11 @@ asio::awaitable<result<identity>> sign_in(
     if (!origin)
         co_return std::unexpected(origin.error());
     const auto public_key = base64_encode(keys.login.public_key());
-    const auto given = co_await relay.post("/v1/auth/challenge", {{"publicKey", public_key}, {"origin", *origin}});
+    const auto given =
+        co_await relay.post("/v1/auth/challenge", {{"publicKey", public_key}, {"origin", *origin}}, "challenge");
     if (!given)
         co_return std::unexpected(given.error());
-    const auto challenge_text = text_at(*given, "challenge");
+    const auto challenge_text = given->text("challenge");
     const auto challenge = e2ee::challenge_check(challenge_text, *origin, keys.login.public_key());
     if (!challenge)
         co_return std::unexpected(challenge.error());
@@ -206,38 +202,33 @@ asio::awaitable<result<identity>> sign_in(
              {"kind", "agent"},
              {"sealedName", base64_encode(*sealed_name)}}},
         {"deviceSignature", base64_encode(signatures.device)}};
-    const auto answer = co_await relay.post("/v1/auth", std::move(body));
+    const auto answer = co_await relay.post("/v1/auth", std::move(body), "token");
     if (!answer)
         co_return std::unexpected(answer.error());
 
     identity out;
     out.server_url = relay.server_url();
-    out.token = text_at(*answer, "token");
-    out.account_id = text_at(*answer, "accountId");
+    out.token = answer->text("token");
+    out.account_id = answer->uuid("accountId");
     out.account_key = keys.login.public_key();
     out.content_key = keys.content.public_key();
     out.since = clock.now();
     out.account_secret = account_secret;
     const auto claims = read_token(out.token);
-    if (!claims || claims->account != out.account_id || claims->device != text_at(*answer, "deviceId"))
+    if (!claims || claims->account != out.account_id || claims->device != answer->uuid("deviceId"))
         co_return fail(errc::corrupt, "The relay's answer to the login does not fit together.");
     co_return out;
 }
 
 asio::awaitable<result<bool>> has_browser(relay_client& relay)
 {
-    const auto list = co_await relay.get("/v1/devices");
+    const auto list = co_await relay.get("/v1/devices", "devices");
     if (!list)
         co_return std::unexpected(list.error());
-    if (const auto* devices = array_at(*list, "devices"))
+    for (const auto& each : list->objects("devices"))
     {
-        for (const auto& each : *devices)
-        {
-            const auto* entry = each.if_object();
-            const auto* revoked = entry != nullptr ? entry->if_contains("revokedAt") : nullptr;
-            if (entry != nullptr && text_at(*entry, "kind") == "browser" && (revoked == nullptr || revoked->is_null()))
-                co_return true;
-        }
+        if (each.text("kind") == "browser" && each.number("revokedAt") == 0)
+            co_return true;
     }
     co_return false;
 }

@@ -27,8 +27,8 @@ public:
     asio::awaitable<result<approval>> wait(const clock_source& clock);
 
 private:
-    asio::awaitable<result<void>> ask();
-    asio::awaitable<result<approval>> open(const boost::json::object& status, const clock_source& clock);
+    asio::awaitable<relay_answer<void>> ask();
+    asio::awaitable<result<approval>> open(const unchecked& status, const clock_source& clock);
 
     relay_client& relay_;
     e2ee::x25519_key key_ = e2ee::x25519_key::random();

@@ -1,17 +1,19 @@
 // A running session: what is said to the dashboard, and what comes from the relay.
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/limits.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
 #include "diagnostics.hpp"
 #include "first_run.hpp"
 #include "json_access.hpp"
+#include "message_post.hpp"
 #include "session_runner.hpp"
+#include "trash.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
 {
-
 void session_runner::say(json::value d)
 {
     if (gone_)
@@ -95,6 +97,7 @@ void session_runner::on_online()
 {
     out_.line("connected", relay_.server_url());
     online_ = true;
+    said_offline_ = false;
     alive_.notify();
     log_due_.notify();
     outbox_->nudge();
@@ -104,9 +107,15 @@ void session_runner::on_online()
 
 void session_runner::on_offline(const error& reason)
 {
-    if (online_)
-        out_.line("offline", "The relay is not reached (" + reason.detail + "). What is said waits here.");
     online_ = false;
+    say_offline(reason);
+}
+
+/// Once until the relay is there again.
+void session_runner::say_offline(const error& reason)
+{
+    if (!std::exchange(said_offline_, true))
+        out_.line("offline", "The relay is not reached: " + reason.detail + ". What is said waits here.");
 }
 
 void session_runner::on_caught_up(bool from_known_place)
@@ -118,14 +127,15 @@ void session_runner::on_caught_up(bool from_known_place)
     }
 }
 
-/// Reads the stored messages after the last one looked at; what comes live meanwhile waits.
+/// Reads the stored messages after the last one looked at; what comes live meanwhile waits, within its bound.
 asio::awaitable<void> session_runner::fetch_messages()
 {
-    const auto path = "/v3/sessions/" + folder_.record().session_id + "/messages?limit=100&after_seq=";
+    const auto path = messages_path(folder_.record().session_id) + "?limit=100&after_seq=";
     backoff delay;
     while (!ended_)
     {
-        const auto page = co_await relay_.get(path + std::to_string(gate_->last_seq()));
+        held_.read_again();
+        const auto page = co_await relay_.get(path + std::to_string(gate_->last_seq()), "messages");
         if (!page)
         {
             if (!worth_retrying(page.error()))
@@ -133,62 +143,52 @@ asio::awaitable<void> session_runner::fetch_messages()
                 on_link_refused(page.error());
                 break;
             }
+            say_offline(page.error());
             co_await pause_for(delay.next());
             continue;
         }
         delay.reset();
         const auto before = gate_->last_seq();
-        if (const auto* messages = array_at(*page, "messages"))
-        {
-            for (const auto& each : *messages)
-            {
-                if (const auto* message = each.if_object())
-                    look_at_message(*message);
-            }
-        }
-        if (!flag_at(*page, "hasMore") || gate_->last_seq() == before)
+        for (const auto& each : page->objects("messages"))
+            look_at_message(stored_message::of(each));
+        if (!held_.overflown() && (!page->flag("hasMore") || gate_->last_seq() == before))
             break;
     }
     fetching_ = false;
-    while (!held_messages_.empty())
-    {
-        const auto message = std::move(held_messages_.front());
-        held_messages_.pop_front();
-        look_at_message(message);
-    }
+    for (const auto& each : held_.take())
+        look_at_message(each);
 }
 
-void session_runner::on_update(const json::object& body)
+void session_runner::on_update(const unchecked& body)
 {
-    const auto type = text_at(body, "t");
+    const auto type = body.text("t");
     const auto& sid = folder_.record().session_id;
-    if (type == "new-message" && text_at(body, "sid") == sid)
+    if (type == "new-message" && body.uuid("sid") == sid)
     {
-        const auto* message = object_at(body, "message");
-        if (message == nullptr)
+        const auto message = body.object("message");
+        if (!message)
             return;
         if (fetching_)
-            held_messages_.push_back(*message);
+            held_.add(stored_message::of(*message));
         else
-            look_at_message(*message);
+            look_at_message(stored_message::of(*message));
     }
-    else if (type == "delete-session" && text_at(body, "sid") == sid)
-        session_gone("The session was deleted in the dashboard.");
-    else if (type == "update-session" && text_at(body, "id") == sid)
+    else if (type == "delete-session" && body.uuid("sid") == sid)
+        session_gone(hearsay::unsigned_deletion, "The session was deleted in the dashboard.");
+    else if (type == "update-session" && body.uuid("id") == sid)
     {
-        if (const auto* metadata = object_at(body, "metadata"))
-            metadata_field_->seen(number_at(*metadata, "version"), text_at(*metadata, "value"));
-        if (const auto* state = object_at(body, "agentState"))
-            state_field_->seen(number_at(*state, "version"), text_at(*state, "value"));
+        if (const auto metadata = body.object("metadata"))
+            metadata_field_->seen(metadata->number("version"), metadata->text("value", limits::state_bytes_max));
+        if (const auto state = body.object("agentState"))
+            state_field_->seen(state->number("version"), state->text("value", limits::state_bytes_max));
     }
 }
 
-void session_runner::look_at_message(const json::object& message)
+void session_runner::look_at_message(const stored_message& message)
 {
-    const auto* content = object_at(message, "content");
-    if (content == nullptr || ended_)
+    if (ended_)
         return;
-    auto outcome = gate_->look_at(text_at(*content, "c"), number_at(message, "seq"));
+    auto outcome = gate_->look_at(message.content, message.seq);
     if (outcome.broken)
         tell(
             {{"type", "history-broken"},
@@ -207,34 +207,38 @@ void session_runner::look_at_message(const json::object& message)
         prompts_changed_.notify();
 }
 
-void session_runner::on_link_refused(const error& reason)
+/// The relay itself refuses. What it says is not proved, so nothing is destroyed for it.
+void session_runner::on_link_refused(const relay_failure& reason)
 {
-    if (reason == errc::not_found && !folder_.record().session_id.empty())
-        return session_gone("The session was deleted in the dashboard.");
-    if (reason == errc::unauthorized || reason == errc::revoked || reason == errc::forbidden)
-        return lost_access(reason);
+    const auto said = hearsay_of(reason);
+    if (said == hearsay::not_found && !folder_.record().session_id.empty())
+        return session_gone(*said, "The relay has no such session any more.");
+    if (said == hearsay::no_access || said == hearsay::device_revoked)
+    {
+        status_ = 1;
+        return session_gone(
+            *said, "This machine has no access to the account any more (" + reason.detail +
+                       "). `consortium auth login` pairs it again.");
+    }
     status_ = 1;
-    end("The relay refuses: " + reason.detail);
+    end((reason.by_relay ? "The relay refuses: " : "The session cannot go on: ") + reason.detail);
 }
 
-void session_runner::session_gone(const std::string& why)
+/// Nothing more is said to the relay.
+void session_runner::session_gone(const evidence& proof, const std::string& why)
 {
-    if (gone_)
+    if (std::exchange(gone_, true))
         return;
-    gone_ = true;
-    if (const auto destroyed = folder_.destroy(); !destroyed)
-        out_.line("trouble", destroyed.error().detail);
-    else
+    const auto disposed = folder_.dispose(proof, clock_.now());
+    if (!disposed)
+        out_.line("trouble", disposed.error().detail);
+    else if (*disposed == disposal::destroy)
         out_.line("deleted", "Its keys and what was kept of it are gone from this machine.");
+    else
+        out_.line(
+            "trash", "Its keys and what was kept of it are in the trash here for " + std::to_string(trash_days) +
+                         " days. See `consortium trash`.");
     end(why);
-}
-
-void session_runner::lost_access(const error& reason)
-{
-    gone_ = true;
-    status_ = 1;
-    end("This machine has no access to the account any more (" + reason.detail +
-        "). `consortium auth login` pairs it again.");
 }
 
 } // namespace consortium::agent

@@ -1,6 +1,7 @@
 #include "session_folder.hpp"
 #include "consortium/common/base64.hpp"
 #include "json_access.hpp"
+#include "trash_note.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <sstream>
@@ -128,7 +129,7 @@ result<session_folder> session_folder::create(const keystore& store, session_rec
     auto lock = file_lock::attempt(directory / lock_file);
     if (!lock)
         return std::unexpected(lock.error());
-    session_folder out(directory, std::move(*lock), {});
+    session_folder out(directory, store.trash(), std::move(*lock), {});
     out.record_ = std::move(record);
     if (const auto saved = out.save(); !saved)
         return std::unexpected(saved.error());
@@ -147,7 +148,7 @@ result<session_folder> session_folder::open(const keystore& store, const std::st
     auto lock = file_lock::attempt(directory / lock_file);
     if (!lock)
         return std::unexpected(lock.error());
-    session_folder out(directory, std::move(*lock), std::move(at));
+    session_folder out(directory, store.trash(), std::move(*lock), std::move(at));
     auto record = read_record(directory / record_file);
     if (!record)
         return std::unexpected(record.error());
@@ -186,16 +187,55 @@ result<void> session_folder::save_prompts() const
     return replace_file(directory_ / prompts_file, view(json::serialize(write_prompts(prompts_))), at_);
 }
 
-result<void> session_folder::destroy()
+result<session_record> read_session_record(const std::filesystem::path& folder)
 {
-    // The key first: without it the rest is noise.
-    if (const auto removed = remove_file(directory_ / record_file); !removed)
+    return read_record(folder / record_file);
+}
+
+std::filesystem::path lock_of_session(const std::filesystem::path& folder)
+{
+    return folder / lock_file;
+}
+
+result<void> destroy_session_folder(const std::filesystem::path& folder, const crash_point& at)
+{
+    if (at)
+        at("destroy key");
+    if (const auto removed = remove_file(folder / record_file); !removed)
         return removed;
+    if (at)
+        at("destroy rest");
     std::error_code problem;
-    std::filesystem::remove_all(directory_, problem);
+    std::filesystem::remove_all(folder, problem);
     if (problem)
-        return fail(errc::io, "cannot remove " + directory_.string() + ": " + problem.message());
-    return sync_directory(directory_.parent_path());
+        return fail(errc::io, "cannot remove " + folder.string() + ": " + problem.message());
+    return sync_directory(folder.parent_path());
+}
+
+result<disposal> session_folder::dispose(const evidence& why, unix_millis now)
+{
+    const auto what = decide(why);
+    const auto done = what == disposal::destroy ? destroy_session_folder(directory_, at_)
+                                                : move_to_trash(std::get<hearsay>(why), now);
+    if (!done)
+        return std::unexpected(done.error());
+    return what;
+}
+
+result<void> session_folder::move_to_trash(hearsay why, unix_millis now)
+{
+    // The note first: a folder with a note that is still among the sessions is a session.
+    if (const auto noted = write_trash_note(directory_, {why, now, {}, 0}, at_); !noted)
+        return noted;
+    if (const auto made = make_private_directory(trash_); !made)
+        return made;
+    if (const auto synced = sync_directory(trash_.parent_path()); !synced)
+        return synced;
+    const auto target = trash_ / directory_.filename();
+    if (const auto moved = move_directory(directory_, target, at_); !moved)
+        return moved;
+    directory_ = target;
+    return {};
 }
 
 namespace

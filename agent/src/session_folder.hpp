@@ -3,6 +3,7 @@
 #include "consortium/common/clock.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/e2ee/chain.hpp"
+#include "disposal.hpp"
 #include "files.hpp"
 #include "keystore.hpp"
 #include <deque>
@@ -40,6 +41,13 @@ struct prompt_progress
     std::deque<std::string> in_hand;
 };
 
+/// What is known of a session from its folder alone, without holding it.
+result<session_record> read_session_record(const std::filesystem::path& folder);
+/// Destroys such a folder: the key first, without which the rest is noise.
+result<void> destroy_session_folder(const std::filesystem::path& folder, const crash_point& at = {});
+/// Whose lock says who works with it.
+std::filesystem::path lock_of_session(const std::filesystem::path& folder);
+
 /// The folder of one session below the keystore, held by one process at a time.
 class session_folder
 {
@@ -58,18 +66,20 @@ public:
     result<void> save_prompts() const;
 
     std::filesystem::path spool_file() const { return directory_ / "spool"; }
-    /// Its key, its spool and all else are gone from this machine.
-    result<void> destroy();
+    /// Destroys its key, its spool and all else, or moves all to the trash (trash.hpp): as the evidence allows.
+    result<disposal> dispose(const evidence& why, unix_millis now);
 
 private:
-    session_folder(std::filesystem::path directory, file_lock lock, crash_point at)
-        : directory_(std::move(directory)), lock_(std::move(lock)), at_(std::move(at))
+    session_folder(std::filesystem::path directory, std::filesystem::path trash, file_lock lock, crash_point at)
+        : directory_(std::move(directory)), trash_(std::move(trash)), lock_(std::move(lock)), at_(std::move(at))
     {
     }
+    result<void> move_to_trash(hearsay why, unix_millis now);
 
     void note_holder() const;
 
     std::filesystem::path directory_;
+    std::filesystem::path trash_;
     file_lock lock_;
     crash_point at_;
     session_record record_;

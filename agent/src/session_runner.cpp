@@ -94,26 +94,28 @@ asio::awaitable<int> session_runner::run()
     const auto key = store_.local_key();
     if (!key)
     {
-        out_.text(key.error().detail);
+        out_.text(detail_of(key.error().detail));
         co_return 1;
     }
     auto waiting = spool::open(folder_.spool_file(), *key, folder_.record().tag);
     if (!waiting)
     {
-        out_.text(waiting.error().detail);
+        out_.text(detail_of(waiting.error().detail));
         co_return 1;
     }
     outbox_ = std::make_shared<outbox>(executor_, std::move(*waiting), static_cast<message_sender&>(*this));
-    outbox_->on_dropped = [this](const spool_entry&, const error& reason)
+    outbox_->on_dropped = [this](const spool_entry&, const relay_failure& reason)
     { out_.line("lost", "The relay refuses one message for good: " + reason.detail); };
-    outbox_->on_refused = [this](const error& reason) { on_link_refused(reason); };
+    outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason)
+    { out_.line("waits", "One message is too large on its way and is tried again: " + reason.detail); };
+    outbox_->on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
 
     if (const auto started = co_await start_claude(); !started)
     {
-        out_.text(started.error().detail);
+        out_.text(detail_of(started.error().detail));
         // Nothing was ever said in it: it leaves no trace.
         if (folder_.record().session_id.empty())
-            (void)folder_.destroy();
+            (void)folder_.dispose(never_shared(), clock_.now());
         co_return 1;
     }
     spawn(watch_claude());

@@ -3,6 +3,7 @@
 #include "claude/driver.hpp"
 #include "consortium/e2ee/chain.hpp"
 #include "field_publisher.hpp"
+#include "held_messages.hpp"
 #include "keystore.hpp"
 #include "log_checker.hpp"
 #include "outbox.hpp"
@@ -63,15 +64,15 @@ private:
     void on_caught_up(bool from_known_place) override;
     void on_online() override;
     void on_offline(const error& reason) override;
-    void on_update(const json::object& body) override;
+    void on_update(const unchecked& body) override;
     void on_rpc(const std::string& method, const std::string& params, std::function<void(std::string)> reply) override;
-    void on_link_refused(const error& reason) override;
-    asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) override;
+    void on_link_refused(const relay_failure& reason) override;
+    asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
     result<void> take_back_unanswered();
-    asio::awaitable<result<void>> make_session();
+    asio::awaitable<relay_answer<void>> make_session();
     asio::awaitable<void> connect();
     asio::awaitable<void> beat();
     asio::awaitable<void> watch_log();
@@ -90,11 +91,11 @@ private:
     asio::awaitable<void> close_session();
     void spawn(asio::awaitable<void> work);
 
-    void look_at_message(const json::object& message);
+    void look_at_message(const stored_message& message);
+    void say_offline(const error& reason);
     void say(json::value d);
     void tell(json::object data);
-    void session_gone(const std::string& why);
-    void lost_access(const error& reason);
+    void session_gone(const evidence& proof, const std::string& why);
     result<std::string> seal_state(std::int64_t after);
     result<std::string> seal_metadata(std::int64_t after);
     void merge_metadata(const std::string& sealed);
@@ -129,8 +130,8 @@ private:
     wakeup alive_;
     wakeup log_due_;
     log_checker log_;
-    bool prove_next_ = false;                ///< the last message of a turn
-    std::deque<json::object> held_messages_; ///< that came live while the stored ones are being read
+    bool prove_next_ = false; ///< the last message of a turn
+    held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
     bool ended_ = false;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay

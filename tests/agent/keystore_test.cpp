@@ -163,7 +163,7 @@ TEST(session_folder, reads_back_and_is_held_by_one)
     EXPECT_EQ(folder.prompts().last_seq, 5);
     EXPECT_EQ(folder.prompts().senders.position(std::string(32, 'a')).n, 3u);
     EXPECT_EQ(folder.prompts().in_hand, std::deque<std::string>{"bundle"});
-    ASSERT_TRUE(folder.destroy());
+    ASSERT_EQ(folder.dispose(never_shared(), 1).value(), disposal::destroy);
     EXPECT_EQ(session_folder::open(store, "t").error(), errc::not_found);
     EXPECT_TRUE(session_folder::list(store).empty());
 }

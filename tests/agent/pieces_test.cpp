@@ -2,12 +2,17 @@
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "hardening.hpp"
+#include "held_messages.hpp"
 #include "pairing.hpp"
 #include "qr_code.hpp"
 #include "screen.hpp"
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -56,6 +61,13 @@ TEST(command_line, what_is_not_ours_goes_to_claude_unchanged)
 
 TEST(command_line, knows_its_own)
 {
+    EXPECT_EQ(parse_command_line({"trash"})->what, command::trash);
+    EXPECT_EQ(parse_command_line({"trash", "restore", "id"})->what, command::restore);
+    EXPECT_EQ(parse_command_line({"trash", "restore", "id"})->session, "id");
+    EXPECT_EQ(parse_command_line({"trash", "restore"}).error(), errc::bad_request);
+    EXPECT_TRUE(parse_command_line({"--insecure", "auth", "login"})->insecure);
+    EXPECT_TRUE(parse_command_line({"--insecure", "-c"})->insecure);
+    EXPECT_FALSE(parse_command_line({"-c", "--insecure"})->insecure) << "that is Claude's";
     EXPECT_EQ(parse_command_line({"auth", "login"})->what, command::login);
     EXPECT_EQ(parse_command_line({"auth", "logout"})->what, command::logout);
     EXPECT_EQ(parse_command_line({"auth", "status"})->what, command::status);
@@ -68,20 +80,62 @@ TEST(command_line, knows_its_own)
     EXPECT_EQ(parse_command_line({"--diagnostics"}).error(), errc::bad_request);
 }
 
-TEST(screen, prints_nothing_that_drives_the_terminal)
+TEST(hardening, nobody_looks_into_the_process)
 {
-    EXPECT_EQ(printable("a\033[31mb\x07", 80), "a [31mb");
-    EXPECT_EQ(printable("line one\n\tline two\r\n", 80), "line one line two");
-    EXPECT_EQ(
-        printable(
-            "a\xc2\x9b"
-            "31mb",
-            80),
-        "a 31mb")
-        << "the one-byte CSI of C1";
-    EXPECT_EQ(printable("äöü€😀", 80), "äöü€😀");
-    EXPECT_EQ(printable("abcdef", 3), "abc…");
-    EXPECT_EQ(printable("", 3), "");
+    const auto closed = []
+    {
+        close_to_others();
+        rlimit core{};
+        ::getrlimit(RLIMIT_CORE, &core);
+        ::_exit(::prctl(PR_GET_DUMPABLE) == 0 && core.rlim_cur == 0 ? 0 : 1);
+    };
+    EXPECT_EXIT(closed(), ::testing::ExitedWithCode(0), "");
+}
+
+// Goal: what is not our own text cannot be printed as if it were.
+TEST(screen, takes_own_text_and_foreign_text_as_different_types)
+{
+    static_assert(!std::is_convertible_v<std::string, own_text>);
+    static_assert(!std::is_convertible_v<const char*, own_text>);
+    static_assert(!std::is_convertible_v<std::string_view, own_text>);
+    static_assert(!std::is_constructible_v<own_text, char(&)[20]>);
+    EXPECT_EQ(("Relay  " + foreign("x\033]52;c;y\a\nz")).view(), "Relay  x ]52;c;y z");
+    EXPECT_LE(foreign(std::string(5000, 'x')).view().size(), 300 + std::string("…").size());
+}
+
+// Goal: more than its bound is never held, and nothing is lost by that but the need to read again.
+TEST(held_messages, are_bounded_and_read_again_beyond)
+{
+    held_messages held;
+    std::size_t most = 0;
+    for (int i = 1; i <= 60; ++i)
+    {
+        held.add({std::string(1u << 20, 'x'), i});
+        most = std::max(most, held.bytes());
+    }
+    EXPECT_LE(most, limits::held_bytes_max);
+    EXPECT_TRUE(held.overflown());
+    EXPECT_TRUE(held.take().empty()) << "part of them would look like all";
+    held.read_again();
+    held.add({"a", 61});
+    held.add({"b", 62});
+    EXPECT_FALSE(held.overflown());
+    const auto taken = held.take();
+    ASSERT_EQ(taken.size(), 2u);
+    EXPECT_EQ(taken[1].seq, 62);
+    for (int i = 0; i < 1'000'000; ++i)
+        held.add({"", i});
+    EXPECT_TRUE(held.overflown()) << "many small ones are much too";
+}
+
+// Goal: only what is asked for is kept of a message, whatever else it carries.
+TEST(held_messages, keep_no_more_of_a_message_than_its_bundle)
+{
+    const auto one = stored_message::of(
+        unchecked({{"seq", 3}, {"more", std::string(1000, 'x')}, {"content", json::object{{"c", "bundle"}}}}));
+    EXPECT_EQ(one.content, "bundle");
+    EXPECT_EQ(one.seq, 3);
+    EXPECT_EQ(stored_message::of(unchecked()).content, "");
 }
 
 TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)

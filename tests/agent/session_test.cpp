@@ -9,6 +9,7 @@
 #include "e2ee/run_of.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
+#include "trash.hpp"
 #include <boost/asio/detached.hpp>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -21,6 +22,9 @@ namespace json = boost::json;
 
 namespace
 {
+
+const std::string sid = "01890a5d-ac96-774b-bcce-b302099a8057";
+const std::string log_name = "01890a5d-ac96-774b-bcce-b302099a8058";
 
 /// The HTTP side of a relay with one session, `sid`.
 class played_relay final : public net::http_handler
@@ -59,9 +63,17 @@ public:
         return created_;
     }
     std::atomic<int> refuse_with = 0; ///< a status instead of every answer
+    /// What something in between answers instead.
+    void stand_in_with(std::optional<net::http_response> answer)
+    {
+        const std::lock_guard lock(guard_);
+        stranger_ = std::move(answer);
+    }
 
     asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
     {
+        if (const std::lock_guard lock(guard_); stranger_)
+            co_return *stranger_;
         if (const int status = refuse_with; status != 0)
             co_return net::http_response::json(
                 static_cast<unsigned>(status), R"({"error":"not now","code":"unavailable","retry":10})");
@@ -71,18 +83,22 @@ public:
             if (created_.empty())
                 created_ = json::parse(request.body).as_object();
             auto session = created_;
-            session["id"] = "sid";
+            session["id"] = sid;
             session["metadataVersion"] = 1;
             session["agentStateVersion"] = 0;
             co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
         }
-        if (request.path == "/v3/sessions/sid/messages" && request.method == "POST")
+        if (request.path == "/v3/sessions/" + sid + "/messages" && request.method == "POST")
         {
+            json::array stored;
             for (const auto& each : json::parse(request.body).at("messages").as_array())
+            {
                 store(std::string(each.at("content").as_string()), std::string(each.at("localId").as_string()));
-            co_return net::http_response::json(200, R"({"messages":[]})");
+                stored.push_back(json::object{{"localId", each.at("localId")}});
+            }
+            co_return net::http_response::json(200, json::serialize(json::object{{"messages", stored}}));
         }
-        if (request.path == "/v3/sessions/sid/messages")
+        if (request.path == "/v3/sessions/" + sid + "/messages")
         {
             const std::lock_guard lock(guard_);
             const auto after = std::stoul(std::string(request.query_value("after_seq").value_or("0")));
@@ -112,6 +128,7 @@ private:
     std::mutex guard_;
     std::vector<stored> messages_;
     json::object created_;
+    std::optional<net::http_response> stranger_;
     std::unique_ptr<net::http_server> server_;
 };
 
@@ -167,16 +184,16 @@ protected:
         record.account_id = "acc";
         record.data_key = session_key;
         record.directory = place.path();
-        record.session_id = "sid";
+        record.session_id = sid;
         record.claude_id = "conversation";
         const auto id = random_array<16>();
         const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
         const auto bundle = base64_encode(
             e2ee::bundle_seal(
-                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
+                session_key, {"acc", sid, "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
                 .value());
         folder.emplace(session_folder::create(store, record).value());
-        prompt_gate gate(*folder, session_key, "acc", "sid");
+        prompt_gate gate(*folder, session_key, "acc", sid);
         const auto accepted = gate.look_at(bundle, 1).accepted;
         EXPECT_EQ(accepted.size(), 1u);
         relay.store(bundle, "");
@@ -194,12 +211,12 @@ protected:
                 state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
             return json::array{json::object{{"result", "success"}, {"version", ++version}}};
         };
-        socket.say("caught-up", json::object{{"log", "L"}, {"revision", 1}});
+        socket.say("caught-up", json::object{{"log", log_name}, {"revision", 1}});
         return socket;
     }
     bytes open(const std::string& kind, const std::string& bundle)
     {
-        return e2ee::bundle_open(session_key, {"acc", "sid", kind}, *base64_decode(bundle)).value().plain;
+        return e2ee::bundle_open(session_key, {"acc", sid, kind}, *base64_decode(bundle)).value().plain;
     }
     /// What the agent said: the value `d` of each of its messages, in order, their chain checked.
     std::vector<json::object> said()
@@ -208,7 +225,7 @@ protected:
         e2ee::chain_reader chain;
         for (const auto& each : relay.messages())
         {
-            const auto opened = e2ee::bundle_open(session_key, {"acc", "sid", "message"}, *base64_decode(each.bundle));
+            const auto opened = e2ee::bundle_open(session_key, {"acc", sid, "message"}, *base64_decode(each.bundle));
             if (!opened)
                 continue;
             const auto words = e2ee::envelope_parse(opened->plain).value();
@@ -239,7 +256,7 @@ protected:
         const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
         const auto bundle = base64_encode(
             e2ee::bundle_seal(
-                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
+                session_key, {"acc", sid, "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
                 .value());
         relay.store(bundle, "");
         socket.say(
@@ -248,7 +265,7 @@ protected:
                 {"seq", 10},
                 {"body", json::object{
                              {"t", "new-message"},
-                             {"sid", "sid"},
+                             {"sid", sid},
                              {"message", json::object{
                                              {"seq", relay.messages().size()},
                                              {"content", json::object{{"t", "encrypted"}, {"c", bundle}}}}}}}});
@@ -258,12 +275,12 @@ protected:
         const auto instance = text_at(state, "instance");
         const auto id = random_array<16>();
         const auto params = base64_encode(e2ee::bundle_seal(
-                                              session_key, {"acc", "sid", "rpc-request:" + method}, id,
+                                              session_key, {"acc", sid, "rpc-request:" + method}, id,
                                               view(e2ee::directed_text({clock.now(), instance, std::move(d)})))
                                               .value());
         std::optional<std::string> answer;
         socket.say(
-            "rpc-request", json::object{{"method", "sid:" + method}, {"params", params}},
+            "rpc-request", json::object{{"method", sid + ":" + method}, {"params", params}},
             [&](const json::array& args) { answer = std::string(args.at(0).as_string()); });
         EXPECT_TRUE(run_until(io, [&] { return answer.has_value(); }));
         return json::parse(text(open("rpc-response:" + method, *answer))).as_object();
@@ -380,7 +397,7 @@ TEST_F(session, says_what_it_refused)
             {"seq", 10},
             {"body", json::object{
                          {"t", "new-message"},
-                         {"sid", "sid"},
+                         {"sid", sid},
                          {"message",
                           json::object{
                               {"seq", 50},
@@ -406,14 +423,70 @@ TEST_F(session, what_is_said_while_the_relay_is_away_arrives_afterwards_in_order
     EXPECT_EQ(text_at(said()[0].at("content").at("data").as_object(), "result"), "first words");
 }
 
-TEST_F(session, deleting_it_in_the_dashboard_ends_it_and_wipes_its_key)
+// Goal: nothing that somebody on the way says costs a session, a key or a word. Method: each of his answers stands in
+// for the relay's, over HTTP and for the dial, while Claude speaks; then the relay is there again.
+TEST_F(session, a_proxys_pages_cost_nothing)
+{
+    const std::vector<net::http_response> pages{
+        net::http_response::text(404, "404 page not found\n"),
+        net::http_response::with(404, "text/html", std::string("<html><body>Not Found</body></html>")),
+        net::http_response::with(200, "text/html", std::string("<html>Sign in to the network</html>")),
+        net::http_response::with(302, "text/html", std::string("<a href=\"https://hotel.example\">Found</a>")),
+        net::http_response::with(413, "text/html", std::string("<h1>413 Request Entity Too Large</h1>")),
+        net::http_response::text(403, ""),
+        net::http_response::text(401, ""),
+        net::http_response::json(404, R"({"error":"no route","code":"ENOENT","retry":false})"),
+        net::http_response::json(404, R"({"message":"Not Found"})"),
+        net::http_response::json(200, R"({"ok":true,"messages":[]})"),
+        net::http_response::json(401, R"({"error":"unauthorized"})")};
+    start(
+        std::string(initialized) +
+        "expect hello there\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"spoken into the page"})"
+        "\nend\nexit 0\n");
+    auto& first = online();
+    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    for (int i = 0; i < 3; ++i)
+        exchange.failures.push_back(
+            relay_failure::not_reached({errc::unavailable, "no WebSocket was opened: HTTP 403", std::nullopt}));
+    relay.stand_in_with(pages[0]);
+    prompt(first, "hello there");
+    first.break_down({errc::closed, "cut", std::nullopt});
+    for (const auto& each : pages)
+    {
+        relay.stand_in_with(each);
+        EXPECT_FALSE(run_until(io, [&] { return status.has_value(); }, std::chrono::milliseconds(150))) << each.status;
+        EXPECT_EQ(session_folder::list(store).size(), 1u);
+    }
+    EXPECT_TRUE(list_trash(store).empty());
+    relay.stand_in_with(std::nullopt);
+    ASSERT_TRUE(run_until(io, [&] { return exchange.sockets.size() == 2; }));
+    online();
+    EXPECT_TRUE(says("spoken into the page"));
+}
+
+TEST_F(session, a_deletion_that_is_not_proved_ends_it_and_keeps_its_key_in_the_trash)
 {
     start(std::string(initialized) + "end\nexit 0\n");
     auto& socket = online();
-    socket.say("update", json::object{{"seq", 2}, {"body", json::object{{"t", "delete-session"}, {"sid", "sid"}}}});
+    socket.say("update", json::object{{"seq", 2}, {"body", json::object{{"t", "delete-session"}, {"sid", sid}}}});
     ASSERT_TRUE(ends());
     EXPECT_EQ(status, 0);
     EXPECT_TRUE(session_folder::list(store).empty());
+    const auto trash = list_trash(store);
+    ASSERT_EQ(trash.size(), 1u);
+    EXPECT_EQ(trash[0].session_id, sid);
+    EXPECT_EQ(trash[0].why, hearsay::unsigned_deletion);
+}
+
+TEST_F(session, what_the_relay_itself_refuses_ends_it_and_destroys_nothing)
+{
+    exchange.failures = {relay_failure{{errc::revoked, "this device was revoked", std::nullopt}, /*by_relay=*/true}};
+    start(std::string(initialized) + "end\nexit 0\n");
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 1);
+    ASSERT_EQ(list_trash(store).size(), 1u);
+    EXPECT_EQ(list_trash(store)[0].why, hearsay::device_revoked);
 }
 
 TEST_F(session, ends_in_order_and_is_not_resumed)

@@ -24,34 +24,47 @@ std::string chosen_server(const std::optional<identity>& known)
     return out;
 }
 
+result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::string& server)
+{
+    const auto address = net::parse_url(server);
+    if (address && !address->tls && !net::is_loopback(address->host) && !with.insecure)
+        return fail(
+            errc::bad_request, "The relay at " + server +
+                                   " is reached without TLS: everybody on the way could take this machine's token. Use "
+                                   "its https:// address, or give --insecure if you know the whole way to it.");
+    return relay_client::make(with.io.get_executor(), server, client_options_from_environment());
+}
+
 boost::asio::awaitable<int> auth_login(surroundings& with)
 {
     const auto known = with.store.load_identity();
     if (!known && known.error() != errc::corrupt)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     const auto server = chosen_server(known ? *known : std::nullopt);
-    auto relay = relay_client::make(with.io.get_executor(), server, client_options_from_environment());
+    auto relay = connect_to(with, server);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     terminal_input input(with.io.get_executor());
     if (known && *known)
     {
         const auto replace = co_await input.yes(
-            "This machine belongs to an account at " + (*known)->server_url + " already. Replace that?", false);
+            "This machine belongs to an account at " + foreign((*known)->server_url) + " already. Replace that?",
+            false);
         if (!replace || !*replace)
             co_return 1;
     }
+    (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
     first_run first(with.store, **relay, input, with.clock);
     const auto who = co_await first.choose();
     if (!who)
     {
-        with.out.text(who.error().detail);
+        with.out.text(detail_of(who.error().detail));
         co_return 1;
     }
     with.out.text("This machine is ready. Run `consortium` in a project folder.");
@@ -76,7 +89,7 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
     }
     if (const auto forgotten = with.store.forget_identity(); !forgotten)
     {
-        with.out.text(forgotten.error().detail);
+        with.out.text(detail_of(forgotten.error().detail));
         co_return 1;
     }
     with.out.text(
@@ -89,7 +102,7 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
     const auto known = with.store.load_identity();
     if (!known)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     if (!*known)
@@ -98,30 +111,31 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
         co_return 1;
     }
     const auto& who = **known;
-    with.out.text("Relay     " + who.server_url);
-    with.out.text("Account   " + who.account_id);
-    with.out.text("Since     " + iso_time(who.since));
+    with.out.text("Relay     " + foreign(who.server_url));
+    with.out.text("Account   " + foreign(who.account_id));
+    with.out.text("Since     " + foreign(iso_time(who.since)));
     if (who.account_secret)
         with.out.text("Key       the account's secret key is still kept here");
     if (const auto memory = with.store.load_log_memory(); !memory)
-        with.out.text("Log       " + memory.error().detail);
+        with.out.text("Log       " + detail_of(memory.error().detail));
     else
         show_log_alarms(with.out, *memory, who.server_url);
-    auto relay = relay_client::make(with.io.get_executor(), who.server_url, client_options_from_environment());
+    auto relay = connect_to(with, who.server_url);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     (*relay)->set_token(who.token);
-    const auto answer = co_await (*relay)->get("/v1/sessions");
+    const auto answer = co_await (*relay)->get("/v1/sessions", "sessions");
     if (answer)
         with.out.text("Access    the relay answers and knows this machine");
     else if (worth_retrying(answer.error()))
-        with.out.text("Access    unknown: the relay is not reached (" + answer.error().detail + ")");
+        with.out.text("Access    unknown: the relay is not reached (" + detail_of(answer.error().detail) + ")");
     else
         with.out.text(
-            "Access    refused: " + answer.error().detail + ". `consortium auth login` pairs this machine again.");
+            "Access    refused: " + detail_of(answer.error().detail) +
+            ". `consortium auth login` pairs this machine again.");
     co_return answer ? 0 : 1;
 }
 

@@ -19,10 +19,15 @@ inline constexpr std::size_t data_key_bytes_max = 1024; ///< a wrapped key, base
 inline constexpr std::size_t messages_per_post_max = 500;
 inline constexpr std::size_t list_count_max = 150;
 inline constexpr std::size_t page_count_max = 500;
-inline constexpr std::size_t page_bytes_max = 32u << 20; ///< a page of messages ends after the one that reaches it
-inline constexpr std::size_t proof_count_max = 100;      ///< records with their proofs in one answer
+inline constexpr std::size_t page_bytes_max = 7u << 20; ///< a page of messages ends after the one that reaches it
+inline constexpr std::size_t proof_count_max = 100;     ///< records with their proofs in one answer
 inline constexpr std::size_t proof_bytes_max = 8u
                                                << 20; ///< their bodies; the answer ends after the one that reaches it
+
+// What a client takes.
+inline constexpr std::size_t answer_bytes_max = 16u << 20; ///< an HTTP answer or a frame; refused while it is read
+inline constexpr std::size_t held_bytes_max = 8u << 20;    ///< updates that wait while a list is being read
+inline constexpr std::size_t post_bytes_max = 512u << 10;  ///< of messages in one request; one message may be larger
 
 // RPC.
 inline constexpr std::size_t rpc_method_bytes_max = 512;
@@ -78,6 +83,8 @@ inline constexpr auto compact_delay = 30s;      ///< from a deletion to wiping i
 static_assert(message_bytes_max < frame_bytes_max);
 static_assert(state_bytes_max < message_bytes_max);
 static_assert(batch_records_max <= queue_records_max);
+static_assert(page_bytes_max + message_bytes_max < answer_bytes_max);
+static_assert(frame_bytes_max <= answer_bytes_max);
 static_assert(messages_per_post_max <= batch_records_max);
 
 } // namespace consortium::limits

@@ -1,0 +1,112 @@
+#include "consortium/common/printable.hpp"
+#include <algorithm>
+#include <array>
+
+namespace consortium
+{
+namespace
+{
+
+constexpr char32_t replacement = 0xfffd;
+
+/// One character of UTF-8 (RFC 3629), taken off the front. What is none of it costs one byte.
+char32_t take(std::string_view& text)
+{
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const char32_t lead = byte(0);
+    const std::size_t size = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
+    char32_t out = size == 1 ? lead : lead & (0x7fu >> size);
+    bool good = size > 0 && size <= text.size();
+    for (std::size_t i = 1; good && i < size; ++i)
+    {
+        good = (byte(i) & 0xc0) == 0x80;
+        out = out << 6 | (byte(i) & 0x3f);
+    }
+    constexpr std::array<char32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
+    good = good && out >= smallest[size] && out <= 0x10ffff && (out < 0xd800 || out > 0xdfff);
+    text.remove_prefix(good ? size : 1);
+    return good ? out : replacement;
+}
+
+void put(std::string& out, char32_t c)
+{
+    const auto add = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+    if (c < 0x80)
+        return add(c);
+    if (c < 0x800)
+        add(0xc0 | c >> 6);
+    else
+    {
+        if (c < 0x10000)
+            add(0xe0 | c >> 12);
+        else
+        {
+            add(0xf0 | c >> 18);
+            add(0x80 | (c >> 12 & 0x3f));
+        }
+        add(0x80 | (c >> 6 & 0x3f));
+    }
+    add(0x80 | (c & 0x3f));
+}
+
+struct range
+{
+    char32_t first;
+    char32_t last;
+};
+
+bool in(const auto& ranges, char32_t c)
+{
+    return std::ranges::any_of(ranges, [c](const range& each) { return each.first <= c && c <= each.last; });
+}
+
+/// C0, DEL, C1, and the spaces of Unicode (Zs, Zl, Zp).
+constexpr std::array blanks{range{0x00, 0x20},     range{0x7f, 0xa0},     range{0x1680, 0x1680}, range{0x2000, 0x200a},
+                            range{0x2028, 0x2029}, range{0x202f, 0x202f}, range{0x205f, 0x205f}, range{0x3000, 0x3000}};
+
+/// Unicode's format characters (Cf), bidirectional controls among them, what it calls default-ignorable, and
+/// noncharacters of the first plane.
+constexpr std::array unseen{
+    range{0xad, 0xad},       range{0x34f, 0x34f},     range{0x600, 0x605},     range{0x61c, 0x61c},
+    range{0x6dd, 0x6dd},     range{0x70f, 0x70f},     range{0x890, 0x891},     range{0x8e2, 0x8e2},
+    range{0x115f, 0x1160},   range{0x17b4, 0x17b5},   range{0x180b, 0x180f},   range{0x200b, 0x200f},
+    range{0x202a, 0x202e},   range{0x2060, 0x206f},   range{0x2800, 0x2800},   range{0x3164, 0x3164},
+    range{0xfdd0, 0xfdef},   range{0xfe00, 0xfe0f},   range{0xfeff, 0xfeff},   range{0xffa0, 0xffa0},
+    range{0xfff0, 0xfffb},   range{0xfffe, 0xffff},   range{0x110bd, 0x110bd}, range{0x110cd, 0x110cd},
+    range{0x13430, 0x1343f}, range{0x1bca0, 0x1bca3}, range{0x1d173, 0x1d17a}, range{0xe0000, 0xe0fff}};
+
+} // namespace
+
+std::string printable(std::string_view foreign, std::size_t max)
+{
+    std::string out;
+    std::size_t count = 0;
+    bool blank = false;
+    while (!foreign.empty())
+    {
+        const auto c = take(foreign);
+        if (in(blanks, c))
+        {
+            blank = !out.empty();
+            continue;
+        }
+        if (in(unseen, c))
+            continue;
+        const std::size_t wanted = blank ? 2 : 1;
+        if (count + wanted > max)
+            return out + "…";
+        count += wanted;
+        if (blank)
+            out.push_back(' ');
+        blank = false;
+        put(out, c);
+    }
+    return out;
+}
+
+} // namespace consortium
