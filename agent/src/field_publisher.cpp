@@ -14,6 +14,12 @@ void field_publisher::seen(std::int64_t version, const std::string& sealed)
         options_.merge(sealed);
 }
 
+void field_publisher::start_over()
+{
+    options_.version = 0;
+    changed();
+}
+
 void field_publisher::stop()
 {
     stopped_ = true;
@@ -26,6 +32,11 @@ asio::awaitable<bool> field_publisher::attempt()
 {
     dirty_ = false;
     const auto sealed = options_.seal(options_.version);
+    if (!sealed && sealed.error() == errc::io)
+    {
+        dirty_ = true; // a full disk may have room again
+        co_return false;
+    }
     if (!sealed)
         co_return true; // cannot be sealed: nothing that trying again would change
     json::object value{{"sid", options_.session_id}, {"expectedVersion", options_.version}};

@@ -39,6 +39,10 @@ public:
         dirty_ = true;
         changed_.notify();
     }
+    /// It changed since it was last sealed.
+    bool unsealed() const noexcept { return dirty_; }
+    /// The relay's log is another one: so are its versions.
+    void start_over();
     /// The connection is back.
     void nudge() { changed_.notify(); }
     /// An update of the relay named a newer version.

@@ -1,6 +1,6 @@
 #include "outbox.hpp"
-#include "consortium/common/base64.hpp"
 #include "diagnostics.hpp"
+#include <algorithm>
 
 namespace consortium::agent
 {
@@ -24,10 +24,15 @@ result<void> outbox::seal_with(sealer seal)
     return sealed;
 }
 
-result<void> outbox::push(boost::json::value d, unix_millis at)
+bool outbox::holds(std::string_view local_id) const
+{
+    return std::ranges::any_of(spool_.waiting(), [&](const spool_entry& each) { return each.local_id == local_id; });
+}
+
+result<void> outbox::push(boost::json::value d, unix_millis at, std::string local_id)
 {
     spool_entry entry;
-    entry.local_id = hex_encode(random_array<16>());
+    entry.local_id = std::move(local_id);
     entry.at = at;
     entry.d = std::move(d);
     if (seal_)

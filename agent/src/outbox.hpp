@@ -1,5 +1,7 @@
 #pragma once
+#include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/e2ee/bundle.hpp"
 #include "from_relay.hpp"
 #include "spool.hpp"
 #include "wakeup.hpp"
@@ -36,7 +38,12 @@ public:
     /// From now on entries are sealed at once; those that wait are sealed now, under one write.
     result<void> seal_with(sealer seal);
     /// Keeps it on disk, to be sent. Errors: those of spool::append().
-    result<void> push(boost::json::value d, unix_millis at);
+    /// `local_id`: the id of the bundle that it becomes, in hex.
+    result<void> push(
+        boost::json::value d, unix_millis at,
+        std::string local_id = hex_encode(random_array<sizeof(e2ee::bundle_id)>()));
+    /// Whether that one waits here.
+    bool holds(std::string_view local_id) const;
     /// The relay can be reached again: try at once.
     void nudge();
 

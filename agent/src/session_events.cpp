@@ -14,11 +14,13 @@
 
 namespace consortium::agent
 {
-void session_runner::say(json::value d)
+
+void session_runner::say(json::value d, const e2ee::bundle_id& id)
 {
     if (gone_)
         return;
-    if (const auto kept = outbox_->push(std::move(d), clock_.now()); !kept)
+    folder_.note_said(id);
+    if (const auto kept = outbox_->push(std::move(d), clock_.now(), hex_encode(id)); !kept)
     {
         out_.line("lost", kept.error().detail);
         if (kept.error() == errc::too_large)
@@ -27,13 +29,21 @@ void session_runner::say(json::value d)
 }
 
 /// An event of the agent's own.
-void session_runner::tell(json::object data)
+json::object session_runner::event(json::object data)
 {
-    say(json::object{
+    return {
         {"role", "agent"},
         {"content",
          json::object{{"type", "event"}, {"id", to_string(message_id{make_uuid_v4()})}, {"data", std::move(data)}}},
-        {"meta", json::object{{"sentFrom", "cli"}}}});
+        {"meta", json::object{{"sentFrom", "cli"}}}};
+}
+
+/// The id of the bundle that it becomes.
+e2ee::bundle_id session_runner::tell(json::object data)
+{
+    const auto id = random_array<sizeof(e2ee::bundle_id)>();
+    say(event(std::move(data)), id);
+    return id;
 }
 
 /// Said where the person is: here and in the dashboard. The work goes on: content needs no trust in the relay.
@@ -48,16 +58,44 @@ void session_runner::on_log_alarm(const log_alarm& alarm)
 
 // ----------------------------------------------------------------------------------------------------------- fields
 
-result<std::string> session_runner::seal_state(std::int64_t after)
+void session_runner::state_changed()
 {
+    if (state_field_)
+        state_field_->changed();
+}
+
+/// Its count is on disk before it is sealed: no two of ours have the same, whatever happens.
+result<std::string> session_runner::seal_state()
+{
+    ++folder_.record().states;
+    if (const auto saved = folder_.save(); !saved)
+        return std::unexpected(saved.error());
     auto plain = state_.to_json();
-    plain["after"] = after;
+    plain["v"] = folder_.record().states;
+    plain["held"] = gate_->held_to_json();
     const auto sealed = e2ee::bundle_seal(
         folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, random_array<16>(),
         view(json::serialize(plain)));
     if (!sealed)
         return std::unexpected(sealed.error());
     return base64_encode(*sealed);
+}
+
+/// A state at the relay that is ours by its key: ours count on from it.
+void session_runner::note_state(const std::string& sealed)
+{
+    const auto data = base64_decode(sealed);
+    const auto opened =
+        data ? e2ee::bundle_open(
+                   folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, *data)
+             : result<e2ee::opened_bundle>(fail(errc::corrupt, ""));
+    if (!opened)
+        return;
+    boost::system::error_code problem;
+    const auto value = json::parse(json::string_view(text(opened->plain).data(), opened->plain.size()), problem);
+    constexpr std::int64_t states_max = std::int64_t{1} << 53; // JavaScript's integers
+    if (const auto* state = problem ? nullptr : value.if_object())
+        folder_.record().states = std::max(folder_.record().states, std::min(number_at(*state, "v"), states_max));
 }
 
 result<std::string> session_runner::seal_metadata(std::int64_t after)
@@ -98,6 +136,7 @@ void session_runner::on_online()
     out_.line("connected", relay_.server_url());
     online_ = true;
     said_offline_ = false;
+    spawn(read_chain_anew());
     alive_.notify();
     log_due_.notify();
     outbox_->nudge();
@@ -120,7 +159,8 @@ void session_runner::say_offline(const error& reason)
 
 void session_runner::on_caught_up(bool from_known_place)
 {
-    if (!from_known_place && !fetching_)
+    const bool another_log = follow_log(link_->log());
+    if ((another_log || !from_known_place) && !fetching_)
     {
         fetching_ = true;
         spawn(fetch_messages());
@@ -152,7 +192,10 @@ asio::awaitable<void> session_runner::fetch_messages()
         for (const auto& each : page->objects("messages"))
             look_at_message(stored_message::of(each));
         if (!held_.overflown() && (!page->flag("hasMore") || gate_->last_seq() == before))
+        {
+            gate_->has_read_all();
             break;
+        }
     }
     fetching_ = false;
     for (const auto& each : held_.take())
@@ -173,6 +216,13 @@ void session_runner::on_update(const unchecked& body)
         else
             look_at_message(stored_message::of(*message));
     }
+    else if (type == "device")
+    {
+        const auto statement = base64_decode(body.text("statement"));
+        if (!statement || !devices_.learn({*statement}))
+            spawn(read_chain_then_judge()); // not the next that we know of: the whole chain will say
+        judge_prompts();
+    }
     else if (type == "delete-session" && body.uuid("sid") == sid)
         session_gone(hearsay::unsigned_deletion, "The session was deleted in the dashboard.");
     else if (type == "update-session" && body.uuid("id") == sid)
@@ -188,23 +238,14 @@ void session_runner::look_at_message(const stored_message& message)
 {
     if (ended_)
         return;
-    auto outcome = gate_->look_at(message.content, message.seq);
-    if (outcome.broken)
-        tell(
-            {{"type", "history-broken"},
-             {"from", outcome.broken->from},
-             {"expected", outcome.broken->expected},
-             {"got", outcome.broken->got}});
-    if (outcome.refused)
-    {
-        diagnostics::note("prompt refused:", outcome.refused->reason);
-        out_.line("refused", "A prompt was not run: " + outcome.refused->reason);
-        tell({{"type", "prompt-refused"}, {"id", outcome.refused->id}, {"reason", outcome.refused->reason}});
-    }
-    for (auto& each : outcome.accepted)
-        prompts_.push_back(std::move(each));
-    if (!prompts_.empty())
-        prompts_changed_.notify();
+    const auto news = gate_->look_at(message.content, message.seq);
+    if (news.broken || !news.refused.empty())
+        report(news);
+    if (gate_->met_stranger())
+        spawn(read_chain_then_judge());
+    else
+        judge_prompts();
+    prompts_changed_.notify();
 }
 
 /// The relay itself refuses. What it says is not proved, so nothing is destroyed for it.

@@ -4,6 +4,7 @@
 #include "trash_note.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <fstream>
 #include <sstream>
 #include <thread>
 #include <unistd.h>
@@ -44,6 +45,7 @@ json::object write_record(const session_record& record)
         {"model", record.model},
         {"created", record.created},
         {"checked", record.checked},
+        {"states", record.states},
         {"ended", record.ended}};
     if (record.claude)
         out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};
@@ -66,6 +68,7 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.model = text_at(*object, "model");
     out.created = number_at(*object, "created");
     out.checked = number_at(*object, "checked");
+    out.states = number_at(*object, "states");
     out.ended = flag_at(*object, "ended");
     const auto key = base64_decode(text_at(*object, "dataKey"));
     if (!key || key->size() != key256::size() || out.tag.empty())
@@ -77,46 +80,14 @@ result<session_record> read_record(const std::filesystem::path& file)
     return out;
 }
 
-json::object write_prompts(const prompt_progress& prompts)
-{
-    json::object senders;
-    for (const auto& [from, at] : prompts.senders.positions())
-        senders[from] = json::object{{"n", at.n}, {"id", base64_encode(at.id)}};
-    return {
-        {"lastSeq", prompts.last_seq},
-        {"senders", std::move(senders)},
-        {"inHand", json::array(prompts.in_hand.begin(), prompts.in_hand.end())}};
-}
-
-result<prompt_progress> read_prompts(const std::filesystem::path& file)
+result<prompt_progress> load_prompts(const std::filesystem::path& file)
 {
     const auto object = read_object(file);
     if (!object && object.error() == errc::not_found)
         return prompt_progress();
     if (!object)
         return std::unexpected(object.error());
-    prompt_progress out;
-    out.last_seq = number_at(*object, "lastSeq");
-    if (const auto* senders = object_at(*object, "senders"))
-    {
-        for (const auto& [from, value] : *senders)
-        {
-            const auto* at = value.if_object();
-            const auto id = at != nullptr ? base64_decode(text_at(*at, "id")) : bytes();
-            if (!id || id->size() != 16)
-                return fail(errc::corrupt, file.string() + " is damaged.");
-            out.senders.set(from, {static_cast<std::uint64_t>(number_at(*at, "n")), to_array<16>(*id)});
-        }
-    }
-    if (const auto* in_hand = array_at(*object, "inHand"))
-    {
-        for (const auto& each : *in_hand)
-        {
-            if (each.is_string())
-                out.in_hand.emplace_back(each.get_string());
-        }
-    }
-    return out;
+    return read_prompts(*object);
 }
 
 } // namespace
@@ -152,11 +123,12 @@ result<session_folder> session_folder::open(const keystore& store, const std::st
     auto record = read_record(directory / record_file);
     if (!record)
         return std::unexpected(record.error());
-    auto prompts = read_prompts(directory / prompts_file);
+    auto prompts = load_prompts(directory / prompts_file);
     if (!prompts)
         return std::unexpected(prompts.error());
     out.record_ = std::move(*record);
     out.prompts_ = std::move(*prompts);
+    out.read_said();
     out.note_holder();
     return out;
 }
@@ -185,6 +157,45 @@ result<void> session_folder::save() const
 result<void> session_folder::save_prompts() const
 {
     return replace_file(directory_ / prompts_file, view(json::serialize(write_prompts(prompts_))), at_);
+}
+
+void session_folder::read_said()
+{
+    const auto content = read_file(said_file());
+    if (!content)
+        return; // nobody can have seen what is not known to have been said
+    constexpr auto size = sizeof(e2ee::bundle_id);
+    for (std::size_t at = 0; at + size <= content->size(); at += size) // half an id at the end is none
+        said_.push_back(to_array<size>(byte_view(*content).subspan(at)));
+    std::error_code ignored;
+    std::filesystem::resize_file(said_file(), said_.size() * size, ignored);
+}
+
+void session_folder::note_said(const e2ee::bundle_id& id)
+{
+    constexpr std::size_t said_max = 1u << 20;
+    if (said_.size() >= said_max)
+        return;
+    said_.push_back(id);
+    if (said_.size() == 1)
+    {
+        (void)replace_file(said_file(), id); // private, as all files here
+        return;
+    }
+    std::ofstream file(said_file(), std::ios::binary | std::ios::app);
+    file.write(reinterpret_cast<const char*>(id.data()), static_cast<std::streamsize>(id.size()));
+}
+
+void session_folder::forget_said_before(const e2ee::bundle_id& id)
+{
+    const auto last = std::find(said_.rbegin(), said_.rend(), id);
+    if (last == said_.rend())
+        return;
+    said_.erase(said_.begin(), std::prev(last.base()));
+    bytes content;
+    for (const auto& each : said_)
+        append(content, each);
+    (void)replace_file(said_file(), content); // the longer list says the same
 }
 
 result<session_record> read_session_record(const std::filesystem::path& folder)

@@ -51,6 +51,8 @@ public:
     /// Says goodbye. No events come any more.
     void stop();
 
+    /// Id of the relay's log; empty before the first `caught-up`.
+    std::string log() const { return since_ ? since_->log : std::string(); }
     bool online() const noexcept { return socket_ && socket_->is_open(); }
     /// Lost when offline.
     void emit(std::string_view name, boost::json::object value);

@@ -1,7 +1,8 @@
 // A running session, its place at the relay: making it, joining it, sending, leaving.
 #include "consortium/common/base64.hpp"
+#include "consortium/common/ids.hpp"
 #include "consortium/common/limits.hpp"
-#include "consortium/e2ee/box.hpp"
+#include "consortium/e2ee/signed_box.hpp"
 #include "message_post.hpp"
 #include "session_runner.hpp"
 #include <boost/json.hpp>
@@ -20,9 +21,16 @@ constexpr auto goodbye_time = std::chrono::seconds(5);
 asio::awaitable<relay_answer<void>> session_runner::make_session()
 {
     auto& record = folder_.record();
-    const auto wrapped = e2ee::wrap_data_key(who_.content_key, record.data_key);
-    if (!wrapped)
-        co_return std::unexpected(relay_failure{wrapped.error()});
+    const auto account = parse_uuid<account_id>(who_.account_id);
+    const auto seed = store_.load_device_seed();
+    if (!account || !seed || !*seed)
+        co_return std::unexpected(relay_failure{
+            {errc::corrupt, "This machine's own key is missing. `consortium auth login` pairs it anew.",
+             std::nullopt}});
+    const auto boxed =
+        e2ee::seal_data_key(ed25519_key::from_seed(**seed), *account, who_.content_key, "session", record.data_key);
+    if (!boxed)
+        co_return std::unexpected(relay_failure{boxed.error()});
     backoff delay;
     for (;;)
     {
@@ -30,7 +38,7 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         if (!metadata)
             co_return std::unexpected(relay_failure{metadata.error()});
         const auto answer = co_await relay_.post(
-            "/v1/sessions", {{"tag", record.tag}, {"metadata", *metadata}, {"dataEncryptionKey", *wrapped}}, "session");
+            "/v1/sessions", {{"tag", record.tag}, {"metadata", *metadata}, {"dataEncryptionKey", *boxed}}, "session");
         if (ended_)
             co_return std::unexpected(relay_failure{{errc::cancelled, "the session has ended", std::nullopt}});
         const auto session = answer ? answer->object("session") : std::nullopt;
@@ -48,7 +56,7 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         if (!record.session_id.empty() && record.session_id != id)
             co_return std::unexpected(
                 relay_failure{{errc::corrupt, "it answers with another session than was made", std::nullopt}});
-        if (session->text("dataEncryptionKey") != *wrapped && record.session_id.empty() &&
+        if (session->text("dataEncryptionKey") != *boxed && record.session_id.empty() &&
             session->text("metadata", limits::state_bytes_max) != *metadata)
             co_return std::unexpected(
                 relay_failure{{errc::corrupt, "it has another session under this one's random name", std::nullopt}});
@@ -68,13 +76,10 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         state_field_ = std::make_shared<field_publisher>(
             executor_,
             field_publisher::options{
-                "update-state",
-                "agentState",
-                id,
-                session->number("agentStateVersion"),
-                [this](std::int64_t after) { return seal_state(after); },
-                {}},
+                "update-state", "agentState", id, session->number("agentStateVersion"), [this](std::int64_t)
+                { return seal_state(); }, [this](const std::string& sealed) { note_state(sealed); }},
             ask);
+        note_state(session->text("agentState", limits::state_bytes_max));
         if (options_.resumed)
             merge_metadata(session->text("metadata", limits::state_bytes_max));
         co_return relay_answer<void>();
@@ -90,8 +95,8 @@ asio::awaitable<void> session_runner::connect()
         co_return;
     }
     const auto& record = folder_.record();
-    gate_.emplace(folder_, record.data_key, who_.account_id, record.session_id);
-    guard_.emplace(record.data_key, who_.account_id, record.session_id, state_.instance(), clock_);
+    calls_.emplace(
+        record.data_key, parse_uuid<account_id>(who_.account_id).value_or(account_id()), record.session_id, spans_);
     const auto sealed = outbox_->seal_with(
         [this](spool_entry& entry) -> result<std::string>
         {
@@ -115,7 +120,7 @@ asio::awaitable<void> session_runner::connect()
     wanted.token = who_.token;
     wanted.session_id = record.session_id;
     wanted.net = relay_.options();
-    wanted.methods = {"permission", "abort", "set-mode", "set-model", "killSession"};
+    wanted.methods = call_method_words();
     wanted.dial = options_.dial;
     link_ = session_link::make(executor_, std::move(wanted), *this);
     state_field_->changed();
@@ -129,8 +134,7 @@ asio::awaitable<void> session_runner::connect()
     }
 
     out_.title("In the dashboard: " + foreign(relay_.server_url()) + "/session/" + foreign(record.session_id));
-    for (auto& each : gate_->left_in_hand())
-        prompts_.push_back(std::move(each));
+    say_unsaid_end();
     prompts_changed_.notify();
 
     spawn(outbox::run(outbox_));

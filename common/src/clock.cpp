@@ -1,6 +1,7 @@
 #include "consortium/common/clock.hpp"
 #include <cstdio>
 #include <ctime>
+#include <fstream>
 
 namespace consortium
 {
@@ -9,6 +10,21 @@ unix_millis system_clock_source::now() const
 {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
         .count();
+}
+
+boot_time system_boot_clock::now() const
+{
+    static const std::string boot = []
+    {
+        std::ifstream file("/proc/sys/kernel/random/boot_id");
+        std::string id;
+        std::getline(file, id);
+        return id;
+    }();
+    std::timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    using namespace std::chrono;
+    return {boot, duration_cast<milliseconds>(seconds(now.tv_sec) + nanoseconds(now.tv_nsec))};
 }
 
 std::string iso_time(unix_millis time)

@@ -83,6 +83,8 @@ TEST(keystore, is_for_its_owner_alone)
     ASSERT_TRUE(store.local_key());
     auto folder = session_folder::create(store, a_session("t")).value();
     ASSERT_TRUE(folder.save_prompts());
+    folder.note_said(run_of<16>(1));
+    folder.note_said(run_of<16>(2));
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
         EXPECT_EQ(mode_of(entry.path()), entry.is_directory() ? 0700u : 0600u) << entry.path();
     EXPECT_EQ(mode_of(root), 0700u);
@@ -150,7 +152,7 @@ TEST(session_folder, reads_back_and_is_held_by_one)
         folder.record().claude = process_identity{12, 34};
         folder.prompts().last_seq = 5;
         folder.prompts().senders.set(std::string(32, 'a'), {3, run_of<16>(1)});
-        folder.prompts().in_hand.push_back("bundle");
+        folder.prompts().in_hand.push_back({{"aWQ=", "from", 3, "bundle", {}}, false});
         ASSERT_TRUE(folder.save());
         ASSERT_TRUE(folder.save_prompts());
         EXPECT_EQ(session_folder::open(store, "t").error(), errc::locked);
@@ -162,10 +164,39 @@ TEST(session_folder, reads_back_and_is_held_by_one)
     EXPECT_EQ(folder.record().claude->started, 34u);
     EXPECT_EQ(folder.prompts().last_seq, 5);
     EXPECT_EQ(folder.prompts().senders.position(std::string(32, 'a')).n, 3u);
-    EXPECT_EQ(folder.prompts().in_hand, std::deque<std::string>{"bundle"});
+    ASSERT_EQ(folder.prompts().in_hand.size(), 1u);
+    EXPECT_EQ(folder.prompts().in_hand[0].prompt.bundle, "bundle");
     ASSERT_EQ(folder.dispose(never_shared(), 1).value(), disposal::destroy);
     EXPECT_EQ(session_folder::open(store, "t").error(), errc::not_found);
     EXPECT_TRUE(session_folder::list(store).empty());
+}
+
+TEST(session_folder, what_was_said_is_remembered_in_order_from_the_last_end_on)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path()).value();
+    const auto ids = [](std::initializer_list<std::uint8_t> first)
+    {
+        std::vector<e2ee::bundle_id> out;
+        for (const auto each : first)
+            out.push_back(run_of<16>(each));
+        return out;
+    };
+    {
+        auto folder = session_folder::create(store, a_session("t")).value();
+        for (const auto& each : ids({1, 2, 3}))
+            folder.note_said(each);
+        folder.forget_said_before(run_of<16>(2));
+        folder.forget_said_before(run_of<16>(9));
+        EXPECT_EQ(folder.said(), ids({2, 3}));
+    }
+    std::ofstream(store.sessions() / "t" / "said", std::ios::app) << "half an id"; // a power cut
+    {
+        auto folder = session_folder::open(store, "t").value();
+        EXPECT_EQ(folder.said(), ids({2, 3}));
+        folder.note_said(run_of<16>(4));
+    }
+    EXPECT_EQ(session_folder::open(store, "t")->said(), ids({2, 3, 4}));
 }
 
 TEST(session_folder, progress_survives_a_crash_at_any_step)

@@ -2,6 +2,7 @@
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/e2ee/act.hpp"
 #include "hardening.hpp"
 #include "held_messages.hpp"
 #include "pairing.hpp"
@@ -23,22 +24,13 @@ namespace
 
 using words = std::vector<std::string>;
 
-claude::permission_request question(const std::string& id)
+claude::question question(const std::string& id, const std::string& command = "make")
 {
-    claude::permission_request out;
+    claude::question out;
     out.request_id = "r-" + id;
     out.tool = "Bash";
     out.tool_use_id = id;
-    out.input = {{"command", "make"}};
-    out.suggestions = {json::object{{"type", "addRules"}}};
-    return out;
-}
-
-claude::permission_verdict verdict(const std::string& id, claude::decision made)
-{
-    claude::permission_verdict out;
-    out.id = id;
-    out.made = made;
+    out.arguments = {{"command", command}};
     return out;
 }
 
@@ -153,47 +145,71 @@ TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
     EXPECT_EQ(large.at("type"), "user");
 }
 
-TEST(agent_state, shows_open_questions_and_how_they_were_answered)
+TEST(agent_state, shows_open_questions_as_one_text_each)
 {
-    agent_state state(std::string(32, 'a'), "/project");
-    state.ask(question("t1"), 10);
-    state.ask(question("t2"), 11);
-    EXPECT_TRUE(state.waiting());
+    agent_state state("/project");
+    const auto* first = state.ask(question("t1"), 10).value();
+    EXPECT_FALSE(state.needs_message("t1"));
+    ASSERT_TRUE(state.ask(question("t2"), 11));
     EXPECT_EQ(state.id_of_request("r-t2"), "t2");
     EXPECT_EQ(state.find("t3"), nullptr);
-    auto shown = state.to_json();
-    EXPECT_EQ(shown.at("instance"), json::value(std::string(32, 'a')));
-    EXPECT_EQ(shown.at("requests").at("t1").at("arguments").at("command"), "make");
-    EXPECT_EQ(shown.at("requests").at("t1").at("cwd"), "/project");
-    EXPECT_EQ(shown.at("requests").at("t1").at("createdAt"), 10);
-    EXPECT_EQ(shown.at("requests").at("t1").at("suggestions").as_array().size(), 1u);
-
-    state.answer("t1", verdict("t1", claude::decision::approved_for_session), 20);
-    state.cancel("t2", "void", 21);
-    EXPECT_FALSE(state.waiting());
-    shown = state.to_json();
-    EXPECT_TRUE(shown.at("requests").as_object().empty());
-    EXPECT_EQ(shown.at("completedRequests").at("t1").at("status"), "approved");
-    EXPECT_EQ(shown.at("completedRequests").at("t1").at("decision"), "approved_for_session");
-    EXPECT_EQ(shown.at("completedRequests").at("t2").at("status"), "canceled");
-    EXPECT_EQ(shown.at("completedRequests").at("t2").at("completedAt"), 21);
+    EXPECT_EQ(first->hash, e2ee::ask_hash(first->ask));
+    const auto shown = state.to_json();
+    EXPECT_FALSE(shown.contains("completedRequests"));
+    EXPECT_EQ(shown.at("requests").at("t1"), json::value({{"ask", first->ask}, {"createdAt", 10}}));
+    const auto ask = json::parse(first->ask);
+    EXPECT_EQ(ask.at("arguments").at("command"), "make");
+    EXPECT_EQ(ask.at("cwd"), "/project");
+    state.close("t1");
+    EXPECT_FALSE(state.to_json().at("requests").as_object().contains("t1"));
 }
 
-TEST(agent_state, remembers_the_last_fifty)
+TEST(agent_state, the_same_question_asked_again_is_another_text)
 {
-    agent_state state(std::string(32, 'a'), "/project");
-    for (int i = 0; i < 60; ++i)
+    agent_state state("/project");
+    const auto before = state.ask(question("t1"), 10).value()->hash;
+    EXPECT_NE(state.ask(question("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
+}
+
+TEST(agent_state, a_large_question_travels_as_a_message)
+{
+    agent_state state("/project");
+    const auto hash = state.ask(question("t1", std::string(limits::ask_in_state_bytes_max, 'x')), 10).value()->hash;
+    ASSERT_TRUE(state.needs_message("t1"));
+    state.in_message("t1", "an id");
+    EXPECT_FALSE(state.needs_message("t1"));
+    EXPECT_EQ(
+        state.to_json().at("requests").at("t1"),
+        json::value({{"ask", nullptr}, {"hash", hash}, {"in", "an id"}, {"createdAt", 10}}));
+}
+
+// Goal: whatever is asked, the state stays small. Method: many questions that are each just small enough.
+TEST(agent_state, stays_small_by_construction)
+{
+    agent_state state("/project");
+    std::size_t refused = 0;
+    for (int i = 0; i < 400; ++i)
     {
-        const auto id = std::to_string(i);
-        state.ask(question(id), i);
-        state.answer(id, verdict(id, claude::decision::denied), i);
+        const auto id = "t" + std::to_string(i);
+        if (!state.ask(question(id, std::string(2'400, '"')), i))
+            ++refused;
+        if (state.needs_message(id))
+            state.in_message(id, "an id of some length");
+        ASSERT_LE(json::serialize(state.to_json()).size(), limits::asks_state_bytes_max + (64u << 10));
     }
-    const auto shown = state.to_json();
-    const auto& completed = shown.at("completedRequests").as_object();
-    EXPECT_EQ(completed.size(), 50u);
-    EXPECT_FALSE(completed.contains("9"));
-    EXPECT_TRUE(completed.contains("10"));
-    EXPECT_TRUE(completed.contains("59"));
+    EXPECT_EQ(refused, 400 - limits::asks_open_max);
+}
+
+TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
+{
+    // A command stands in its ask three times: in the arguments and in each rule that would allow it again.
+    agent_state state("/project");
+    EXPECT_TRUE(state.ask(question("t1", std::string(limits::ask_bytes_max / 3 - 1000, 'x')), 10));
+    EXPECT_EQ(state.ask(question("t2", std::string(limits::ask_bytes_max / 3, 'x')), 10).error(), errc::too_large);
+    // One of quotes alone grows with each time that it is written into another text.
+    EXPECT_EQ(
+        state.ask(question("t3", std::string(limits::ask_bytes_max / 6 - 1000, '"')), 10).error(), errc::too_large);
+    EXPECT_EQ(state.find("t2"), nullptr);
 }
 
 TEST(token, claims_are_read_and_rubbish_is_refused)

@@ -4,6 +4,7 @@
 #include "consortium/common/ids.hpp"
 #include "first_run.hpp"
 #include "leftovers.hpp"
+#include "relay_devices.hpp"
 #include "session_runner.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -157,8 +158,11 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.arguments = std::move(*for_claude);
     options.resumed = resumed;
     asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
+    relay_devices devices(*who, parse_uuid<account_id>(who->account_id).value_or(account_id()), **relay);
+    const system_boot_clock spans;
     session_runner runner(
-        executor, with.store, *who, std::move(*folder), **relay, with.out, with.clock, std::move(options));
+        executor, with.store, *who, std::move(*folder), **relay, devices, with.out, with.clock, spans,
+        std::move(options));
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     listen_for_signals(signals, runner);
     const auto status = co_await runner.run();
