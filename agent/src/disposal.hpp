@@ -18,6 +18,11 @@ class verified_deletion
     verified_deletion() = default;
 };
 
+/// The person at this machine gave up its place in the account.
+struct logged_out
+{
+};
+
 /// What was heard and is not proved. The reasons stand in the trash by their words.
 enum class hearsay
 {
@@ -34,7 +39,7 @@ std::optional<hearsay> parse_hearsay(std::string_view word) noexcept;
 /// What a failed request says about the session that it was about: nothing, unless the relay itself refused for good.
 std::optional<hearsay> hearsay_of(const relay_failure& failure) noexcept;
 
-using evidence = std::variant<never_shared, verified_deletion, hearsay>;
+using evidence = std::variant<never_shared, verified_deletion, logged_out, hearsay>;
 
 enum class disposal
 {

@@ -93,6 +93,21 @@ std::vector<unchecked> unchecked::objects(std::string_view name) const
     return out;
 }
 
+std::optional<std::vector<std::string>> unchecked::texts(std::string_view name, std::size_t bytes_max) const
+{
+    if (!has_list(name))
+        return std::nullopt;
+    std::vector<std::string> out;
+    for (const auto& each : value_->at(name).get_array())
+    {
+        const auto* found = each.if_string();
+        if (found == nullptr || found->size() > bytes_max)
+            return std::nullopt;
+        out.emplace_back(*found);
+    }
+    return out;
+}
+
 bool worth_retrying(const error& problem) noexcept
 {
     switch (problem.code)
@@ -147,6 +162,7 @@ std::optional<relay_failure> relay_failure::parse_refusal(const unchecked& said,
     if (retry->is_int64())
         out.retry = std::min(retry_max, std::chrono::milliseconds(retry->get_int64()));
     out.by_relay = true;
+    out.said = said;
     return out;
 }
 

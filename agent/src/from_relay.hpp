@@ -40,6 +40,8 @@ public:
     /// Those elements of a list that are objects; empty when it is not one.
     std::vector<unchecked> objects(std::string_view name) const;
     bool has_list(std::string_view name) const;
+    /// The elements of a list of texts; empty when it is none, or not of texts alone.
+    std::optional<std::vector<std::string>> texts(std::string_view name, std::size_t bytes_max = text_bytes_max) const;
 
     /// For a parser that checks a whole form by itself (protocol/v1).
     const boost::json::object& for_parser() const noexcept { return *value_; }
@@ -58,6 +60,8 @@ struct relay_failure : error
     bool by_relay = false;
     /// What answered in its place found the request too large (HTTP 413).
     bool size_refused = false;
+    /// The refusal as it came: some carry more than their code.
+    unchecked said{};
 
     /// Not reached, whatever the reason.
     static relay_failure not_reached(error why);

@@ -37,7 +37,35 @@ relay_client::post(std::string path, json::object body, std::string_view member)
     return send(std::move(request), member);
 }
 
+bool is_denial(const relay_failure& failure) noexcept
+{
+    return failure.by_relay && (failure == errc::unauthorized || failure == errc::revoked);
+}
+
+asio::awaitable<relay_answer<std::string>> relay_client::regain_access(relay_failure denied)
+{
+    if (!judge_denial)
+        co_return std::unexpected(std::move(denied));
+    if (judging_)
+        co_return std::unexpected(
+            relay_failure::not_reached({errc::unavailable, "access to the account is being regained", std::nullopt}));
+    judging_ = true;
+    auto judged = co_await judge_denial(denied);
+    judging_ = false;
+    co_return judged;
+}
+
 asio::awaitable<relay_answer<unchecked>> relay_client::send(net::client_request request, std::string_view member)
+{
+    auto answer = co_await exchange(request, member);
+    if (answer || token_.empty() || !is_denial(answer.error()))
+        co_return answer;
+    if (const auto regained = co_await regain_access(answer.error()); !regained)
+        co_return std::unexpected(regained.error());
+    co_return co_await exchange(std::move(request), member);
+}
+
+asio::awaitable<relay_answer<unchecked>> relay_client::exchange(net::client_request request, std::string_view member)
 {
     if (!token_.empty())
         request.headers.set("Authorization", "Bearer " + token_);

@@ -10,6 +10,9 @@ namespace consortium::agent
 {
 namespace asio = boost::asio;
 
+/// Whether the relay itself says that it does not take the token.
+bool is_denial(const relay_failure& failure) noexcept;
+
 /// The relay's HTTP side. Everything on one executor.
 class relay_client
 {
@@ -27,6 +30,12 @@ public:
     asio::awaitable<relay_answer<unchecked>> get(std::string path, std::string_view member);
     asio::awaitable<relay_answer<unchecked>> post(std::string path, boost::json::object body, std::string_view member);
 
+    /// What a refusal of the token is worth: a new token, or a failure in its place. Nothing else says that this
+    /// machine has lost its access. While it is at work everything else that is refused counts as not reached.
+    std::function<asio::awaitable<relay_answer<std::string>>(const relay_failure& denied)> judge_denial;
+    /// As that, for what is refused elsewhere than over HTTP. Without a judge the refusal stands.
+    asio::awaitable<relay_answer<std::string>> regain_access(relay_failure denied);
+
     /// Called when something else answers in the relay's place, once until the relay itself answers again.
     std::function<void(const relay_failure&)> on_stranger;
 
@@ -36,12 +45,14 @@ private:
     {
     }
     asio::awaitable<relay_answer<unchecked>> send(net::client_request request, std::string_view member);
+    asio::awaitable<relay_answer<unchecked>> exchange(net::client_request request, std::string_view member);
 
     std::unique_ptr<net::http_client> http_;
     std::string server_url_;
     net::client_options options_;
     std::string token_;
     bool stranger_ = false;
+    bool judging_ = false;
 };
 
 /// From the environment: CONSORTIUM_CA_FILE names certificate authorities to trust besides the system's.

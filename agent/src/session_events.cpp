@@ -56,6 +56,23 @@ void session_runner::on_log_alarm(const log_alarm& alarm)
          {"logAlarm", json::object{{"what", word(alarm.what)}, {"origin", alarm.origin}, {"detail", alarm.detail}}}});
 }
 
+void session_runner::on_device_alarm(const device_alarm& alarm)
+{
+    out_.line("ALARM", std::string(sentence(alarm.what)) + " See `consortium auth status`.");
+    tell(
+        {{"type", "message"},
+         {"message", std::string(sentence(alarm.what)) + " See `consortium auth status` on " + host_name() + "."},
+         {"deviceAlarm", json::object{{"what", word(alarm.what)}, {"detail", alarm.detail}}}});
+}
+
+void session_runner::on_device_revoked()
+{
+    status_ = 1;
+    session_gone(
+        hearsay::device_revoked, "A browser of your account has revoked this machine. `consortium auth login` pairs it "
+                                 "again, as a new machine.");
+}
+
 // ----------------------------------------------------------------------------------------------------------- fields
 
 void session_runner::state_changed()
@@ -279,7 +296,21 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
         out_.line(
             "trash", "Its keys and what was kept of it are in the trash here for " + std::to_string(trash_days) +
                          " days. See `consortium trash`.");
-    end(why);
+    const auto* heard = std::get_if<hearsay>(&proof);
+    if (heard == nullptr || *heard != hearsay::device_revoked || !claude_ || !claude_->busy())
+        return end(why);
+    // What Claude is doing was asked for while this machine belonged to the account.
+    out_.line("revoked", "Claude finishes what it is doing. Nothing of it leaves this machine.");
+    prompts_.clear();
+    outbox_->stop();
+    asio::post(
+        executor_,
+        [link = link_]
+        {
+            if (link)
+                link->stop();
+        });
+    end_when_idle_ = why;
 }
 
 } // namespace consortium::agent

@@ -73,12 +73,26 @@ asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
         }
         if (!dialled)
         {
-            diagnostics::note("not connected:", word(dialled.error().code));
-            if (!worth_retrying(dialled.error()))
-                co_return self->events_->on_link_refused(dialled.error());
-            self->events_->on_offline(dialled.error());
+            auto why = dialled.error();
+            diagnostics::note("not connected:", word(why.code));
+            if (is_denial(why) && self->options_.regain_access)
+            {
+                auto token = co_await self->options_.regain_access(why);
+                if (self->stopped_)
+                    co_return;
+                if (token)
+                {
+                    self->options_.token = std::move(*token);
+                    co_await self->closed_.wait(self->pause_.next());
+                    continue;
+                }
+                why = token.error();
+            }
+            if (!worth_retrying(why))
+                co_return self->events_->on_link_refused(why);
+            self->events_->on_offline(why);
             co_await self->closed_.wait(
-                std::max(self->pause_.next(), dialled.error().retry.value_or(std::chrono::milliseconds(0))));
+                std::max(self->pause_.next(), why.retry.value_or(std::chrono::milliseconds(0))));
             continue;
         }
         self->socket_ = std::move(*dialled);

@@ -38,6 +38,8 @@ struct link_options
     net::client_options net;
     std::vector<std::string> methods; ///< RPC methods to serve, without the session's prefix
     dialler dial = &socket_client::connect;
+    /// A new token in the place of one that is refused, or what the refusal is worth.
+    std::function<asio::awaitable<relay_answer<std::string>>(relay_failure denied)> regain_access;
 };
 
 /// The session-scoped connection to the relay: dials, dials again, and goes on in the account's stream where it was.

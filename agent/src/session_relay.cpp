@@ -117,7 +117,8 @@ asio::awaitable<void> session_runner::connect()
 
     link_options wanted;
     wanted.server_url = relay_.server_url();
-    wanted.token = who_.token;
+    wanted.token = relay_.token();
+    wanted.regain_access = [this](relay_failure denied) { return relay_.regain_access(std::move(denied)); };
     wanted.session_id = record.session_id;
     wanted.net = relay_.options();
     wanted.methods = call_method_words();

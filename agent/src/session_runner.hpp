@@ -3,6 +3,7 @@
 #include "call_gate.hpp"
 #include "claude/driver.hpp"
 #include "consortium/e2ee/chain.hpp"
+#include "device_book.hpp"
 #include "device_directory.hpp"
 #include "field_publisher.hpp"
 #include "held_messages.hpp"
@@ -48,6 +49,10 @@ public:
     void interrupt();
     /// Ends the session in order.
     void end(std::string why);
+
+    // What the account's book of devices says.
+    void on_device_alarm(const device_alarm& alarm);
+    void on_device_revoked();
 
 private:
     // What Claude says.
@@ -155,6 +160,7 @@ private:
     held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
     bool ended_ = false;
+    std::optional<std::string> end_when_idle_;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;
     bool said_offline_ = false;

@@ -68,9 +68,47 @@ TEST(keystore, keeps_an_identity_and_forgets_it)
     who.account_secret.reset();
     ASSERT_TRUE(store.save_identity(who));
     EXPECT_FALSE(store.load_identity().value()->account_secret);
-    ASSERT_TRUE(store.forget_identity());
+}
+
+// Goal: who logs out leaves no key of the account behind; what is this machine's own stays.
+TEST(keystore, a_forgotten_account_leaves_nothing)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path() / "state").value();
+    ASSERT_TRUE(store.save_identity(someone()));
+    ASSERT_TRUE(store.save_device_seed(key_of(3)));
+    const auto local = store.local_key().value();
+    for (const auto* name : {"pairing.json", "sign-in.json", "devices-x.json"})
+        ASSERT_TRUE(store.save_object(name, {{"secret", "s"}}));
+    ASSERT_TRUE(store.forget_account());
     EXPECT_FALSE(store.load_identity().value());
-    EXPECT_TRUE(store.forget_identity());
+    EXPECT_FALSE(store.load_device_seed().value());
+    for (const auto* name : {"pairing.json", "sign-in.json", "devices-x.json"})
+        EXPECT_FALSE(store.load_object(name).value()) << name;
+    EXPECT_EQ(store.local_key().value(), local);
+    EXPECT_TRUE(store.forget_account());
+}
+
+TEST(keystore, small_files_are_changed_whole_or_not_at_all)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path() / "state").value();
+    const auto set = [](std::int64_t to)
+    {
+        return [to](boost::json::object& value) -> result<void>
+        {
+            value["n"] = to;
+            if (to > 1)
+                return fail(errc::too_large, "no");
+            return {};
+        };
+    };
+    ASSERT_TRUE(store.change_object("x.json", set(1)));
+    EXPECT_EQ(store.change_object("x.json", set(2)).error(), errc::too_large);
+    EXPECT_EQ(store.load_object("x.json").value()->at("n").to_number<int>(), 1);
+    ASSERT_TRUE(replace_file(store.directory() / "x.json", view("{")));
+    EXPECT_EQ(store.load_object("x.json").error(), errc::corrupt);
+    EXPECT_EQ(store.change_object("x.json", set(1)).error(), errc::corrupt);
 }
 
 TEST(keystore, is_for_its_owner_alone)

@@ -1,6 +1,9 @@
 #include "commands/commands.hpp"
+#include "device_book.hpp"
 #include "first_run.hpp"
-#include "pairing.hpp"
+#include "membership.hpp"
+#include "sign_in.hpp"
+#include "trash.hpp"
 #include <cstdlib>
 
 namespace consortium::agent
@@ -60,7 +63,8 @@ boost::asio::awaitable<int> auth_login(surroundings& with)
             co_return 1;
     }
     (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
-    first_run first(with.store, **relay, input, with.clock);
+    const system_boot_clock spans;
+    first_run first(with.store, **relay, input, with.clock, spans);
     const auto who = co_await first.choose();
     if (!who)
     {
@@ -69,6 +73,18 @@ boost::asio::awaitable<int> auth_login(surroundings& with)
     }
     with.out.text("This machine is ready. Run `consortium` in a project folder.");
     co_return 0;
+}
+
+/// Voids this machine's tokens at the relay. False: nobody knows, the relay was not reached.
+boost::asio::awaitable<bool> void_token(surroundings& with, const identity& who)
+{
+    auto relay = connect_to(with, who.server_url);
+    if (!relay)
+        co_return false;
+    (*relay)->set_token(who.token);
+    const auto done = co_await (*relay)->post("/v1/auth/logout", {}, "success");
+    // What the relay refuses is void already.
+    co_return done || (done.error().by_relay && !worth_retrying(done.error()));
 }
 
 boost::asio::awaitable<int> auth_logout(surroundings& with)
@@ -87,13 +103,23 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
         if (!sure || !*sure)
             co_return 1;
     }
-    if (const auto forgotten = with.store.forget_identity(); !forgotten)
+    const bool voided = known && co_await void_token(with, **known);
+    if (const auto destroyed = known ? destroy_sessions(with.store, **known, with.clock.now()) : result<void>();
+        !destroyed)
+    {
+        with.out.text(detail_of(destroyed.error().detail));
+        co_return 1;
+    }
+    if (const auto forgotten = with.store.forget_account(); !forgotten)
     {
         with.out.text(detail_of(forgotten.error().detail));
         co_return 1;
     }
-    with.out.text(
-        "Forgotten here. Revoke this machine in the dashboard too: until then its old token still opens the relay.");
+    with.out.text("Logged out. The keys of this machine and of its sessions are destroyed here.");
+    if (!voided)
+        with.out.text(
+            "The relay was not reached: what was this machine's token opens it until the machine is revoked.");
+    with.out.text("The account's list of devices names this machine until you revoke it in a browser.");
     co_return 0;
 }
 
@@ -127,6 +153,21 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
         co_return 1;
     }
     (*relay)->set_token(who.token);
+    auto book = open_book(with.store, **relay, who, with.clock);
+    if (!book)
+    {
+        with.out.text("Devices   " + detail_of(book.error().detail));
+        co_return 1;
+    }
+    const auto read = co_await (*book)->read_chain();
+    show_device_alarms(with.out, **book);
+    if (!read)
+        with.out.text("Devices   not read: " + detail_of(read.error().detail));
+    else if ((*book)->own() == device_standing::revoked)
+    {
+        with.out.text("Access    none: this machine was revoked. `consortium auth login` pairs it again.");
+        co_return 1;
+    }
     const auto answer = co_await (*relay)->get("/v1/sessions", "sessions");
     if (answer)
         with.out.text("Access    the relay answers and knows this machine");

@@ -1,5 +1,6 @@
 #pragma once
 #include "command_line.hpp"
+#include "device_book.hpp"
 #include "keystore.hpp"
 #include "relay_client.hpp"
 #include "screen.hpp"
@@ -39,5 +40,7 @@ boost::asio::awaitable<int> restore_session(surroundings& with, const std::strin
 
 /// For the terminal: the alarms about that relay's log, loudly; nothing when there are none.
 void show_log_alarms(screen& out, const log_memory& memory, const std::string& server);
+/// The same for those about the account's devices.
+void show_device_alarms(screen& out, const device_book& book);
 
 } // namespace consortium::agent

@@ -48,6 +48,19 @@ void show_log_alarms(screen& out, const log_memory& memory, const std::string& s
                  "shows now.");
 }
 
+void show_device_alarms(screen& out, const device_book& book)
+{
+    for (const auto& each : book.alarms())
+    {
+        out.text("ALARM     " + foreign(sentence(each.what)));
+        out.text("          " + foreign(each.detail));
+        out.text("          first " + foreign(iso_time(each.first)) + ", last " + foreign(iso_time(each.last)));
+    }
+    if (!book.alarms().empty())
+        out.text("          What was seen once counts: nobody gains anything. Compare the devices in your dashboard; "
+                 "`consortium log --accept` acknowledges it.");
+}
+
 boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
 {
     const auto known = with.store.load_identity();

@@ -4,7 +4,7 @@
 #include "consortium/common/ids.hpp"
 #include "first_run.hpp"
 #include "leftovers.hpp"
-#include "relay_devices.hpp"
+#include "membership.hpp"
 #include "session_runner.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -54,6 +54,17 @@ result<session_folder> choose_session(
     record.directory = directory;
     record.created = now;
     return session_folder::create(store, std::move(record));
+}
+
+void say_revoked(surroundings& with, std::size_t moved)
+{
+    with.out.text("A browser of your account has revoked this machine.");
+    if (moved > 0)
+        with.out.text(
+            "The keys of " + foreign(std::to_string(moved)) +
+            " sessions, and what they had not sent yet, are in the "
+            "trash here. See `consortium trash`.");
+    with.out.text("`consortium auth login` pairs it again, as a new machine.");
 }
 
 /// What a session was allowed without being asked is not allowed again without being asked.
@@ -106,7 +117,8 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
         co_return 1;
     }
     terminal_input input(executor);
-    first_run first(with.store, **relay, input, with.clock);
+    const system_boot_clock spans;
+    first_run first(with.store, **relay, input, with.clock, spans);
     std::optional<identity> who = std::move(*known);
     if (!who)
     {
@@ -119,6 +131,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
             co_return 1;
         }
         who = std::move(*made);
+        (*relay)->set_token(who->token);
     }
     else
     {
@@ -129,6 +142,21 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
                 with.out.text(detail_of(offered.error().detail));
         }
     }
+
+    auto book = open_book(with.store, **relay, *who, with.clock);
+    if (!book)
+    {
+        with.out.text(detail_of(book.error().detail));
+        co_return 1;
+    }
+    if ((*book)->own() == device_standing::revoked)
+    {
+        say_revoked(with, move_sessions_to_trash(with.store, *who, with.clock.now()));
+        co_return 1;
+    }
+    (*book)->on_news = [&out = with.out](const std::string& words) { out.line("devices", words); };
+    (*relay)->judge_denial = [&](const relay_failure& denied)
+    { return judge_denial(with.store, **relay, *who, **book, denied); };
 
     auto for_claude = claude::with_denied_folder(wanted.for_claude, with.store.directory());
     if (!for_claude)
@@ -158,11 +186,11 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.arguments = std::move(*for_claude);
     options.resumed = resumed;
     asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
-    relay_devices devices(*who, parse_uuid<account_id>(who->account_id).value_or(account_id()), **relay);
-    const system_boot_clock spans;
     session_runner runner(
-        executor, with.store, *who, std::move(*folder), **relay, devices, with.out, with.clock, spans,
+        executor, with.store, *who, std::move(*folder), **relay, **book, with.out, with.clock, spans,
         std::move(options));
+    (*book)->on_revoked = [&runner] { runner.on_device_revoked(); };
+    (*book)->on_alarm = [&runner](const device_alarm& alarm) { runner.on_device_alarm(alarm); };
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     listen_for_signals(signals, runner);
     const auto status = co_await runner.run();
