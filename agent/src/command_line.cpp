@@ -67,7 +67,8 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     auto* auth = app.add_subcommand("auth", "This machine's place in an account");
     auth->require_subcommand(1);
     auto* login = auth->add_subcommand("login", "Pair this machine, or make an account here");
-    auto* logout = auth->add_subcommand("logout", "Forget the account on this machine");
+    auto* logout =
+        auth->add_subcommand("logout", "Give up this machine's place in the account: its keys are destroyed");
     auto* status = auth->add_subcommand("status", "Show where this machine belongs");
     auto* log = app.add_subcommand("log", "Show what this machine knows of the relay's log, and whether it holds");
     log->add_flag("--accept", out.accept, "Acknowledge the alarms, and go on with what the relay shows now");

@@ -1,5 +1,6 @@
 #include "commands/commands.hpp"
 #include "log_checker.hpp"
+#include "membership.hpp"
 
 namespace consortium::agent
 {
@@ -79,11 +80,20 @@ boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
     (*relay)->set_token(who.token);
     log_checker checker(**relay, with.store, with.clock);
     with.out.text("Relay     " + foreign(who.server_url));
+    auto book = open_book(with.store, **relay, who, with.clock);
+    if (!book)
+    {
+        with.out.text(detail_of(book.error().detail));
+        co_return 1;
+    }
     std::string now;
     if (accept)
     {
         const auto count = co_await checker.acknowledge();
-        now = count ? std::to_string(*count) + " alarms acknowledged" : count.error().detail;
+        const auto of_devices = (*book)->acknowledge();
+        now = !count        ? count.error().detail
+              : !of_devices ? of_devices.error().detail
+                            : std::to_string(*count + *of_devices) + " alarms acknowledged";
     }
     else if (const auto checked = co_await checker.check(); !checked)
         now = "not checked: " + checked.error().detail;
@@ -101,7 +111,8 @@ boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
     show_memory(with.out, *memory, who.server_url);
     with.out.text("Now       " + detail_of(now));
     show_log_alarms(with.out, *memory, who.server_url);
-    co_return memory->alarms.empty() ? 0 : 1;
+    show_device_alarms(with.out, **book);
+    co_return memory->alarms.empty() && (*book)->alarms().empty() ? 0 : 1;
 }
 
 } // namespace consortium::agent
