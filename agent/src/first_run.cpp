@@ -260,7 +260,7 @@ asio::awaitable<result<identity>> first_run::compare(pairing_attempt& attempt)
     say("");
     say("Right. Step 2 of 2. Type these six digits into the page:");
     say("");
-    say(foreign(attempt.own_half()));
+    say("    " + foreign(attempt.own_half()));
     say("");
     say("Only into the page that you opened yourself; tell them to nobody. Waiting for it.");
     const auto confirmed = co_await wait_while(attempt, state::answered);
