@@ -1,10 +1,11 @@
 // What Claude Code and the dashboard say: JSON of unknown form.
+#include "claude/deep_json.hpp"
 #include "claude/line_buffer.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/permission.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/common/printable.hpp"
 #include "prompt_gate.hpp"
-#include "screen.hpp"
 #include "trim_line.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
@@ -28,19 +29,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     while (const auto line = lines.next())
     {
         boost::system::error_code problem;
-        auto value = json::parse(json::string_view(line->data(), line->size()), problem);
+        auto value = claude::parse_deep(*line, problem);
         if (problem)
             continue;
-        (void)claude::parse_permission_verdict(value);
+        (void)claude::parse_verdict(value);
         (void)read_prompt(value, e2ee::bundle_id{});
         auto* object = value.if_object();
         if (object == nullptr)
             continue;
-        if (const auto asked = claude::parse_permission_request("r", *object))
+        if (const auto asked = claude::parse_question("r", *object))
         {
-            claude::permission_verdict verdict;
-            verdict.made = claude::decision::approved_always;
-            CONSORTIUM_ASSERT(claude::permission_answer(*asked, verdict).at("behavior") == "allow");
+            // What runs is what stands in the ask, whatever Claude asked.
+            const auto ask = claude::make_ask(*asked, "nonce", "/");
+            claude::verdict yes;
+            yes.made = claude::decision::approved;
+            const auto answer = claude::answer_to(asked->kind, ask, yes);
+            CONSORTIUM_ASSERT(answer);
+            if (asked->kind == claude::question_kind::permission)
+                CONSORTIUM_ASSERT(
+                    answer->at("updatedInput") == claude::parse_deep(ask, problem).at("arguments") && !problem);
+            yes.grants = {claude::grants_of(*asked).size()};
+            CONSORTIUM_ASSERT(!claude::answer_to(asked->kind, ask, yes));
         }
         partial.on_event(*object);
         (void)partial.finish_block("m");

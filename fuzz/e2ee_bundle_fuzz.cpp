@@ -18,7 +18,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CONSORTIUM_ASSERT(!e2ee::metadata_open(key, key, input));
     static const auto box_key = e2ee::x25519_key::from_secret(key256::from(bytes(32, 7)));
     CONSORTIUM_ASSERT(!e2ee::box_bundle_open(box_key, input));
-    (void)e2ee::unwrap_data_key(box_key, text(input));
 
     // The same bytes as the plaintext of an authentic one.
     const auto sealed = e2ee::bundle_seal(key, place, e2ee::bundle_id{}, e2ee::bundle_nonce{}, input);
@@ -28,10 +27,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = e2ee::envelope_parse(view(e2ee::envelope_text(*read)));
         CONSORTIUM_ASSERT(again && again->from == read->from && again->n == read->n && again->prev == read->prev);
     }
-    if (const auto read = e2ee::directed_parse(input))
+    if (const auto read = e2ee::prompt_parse(text(input)))
     {
-        const auto again = e2ee::directed_parse(view(e2ee::directed_text(*read)));
-        CONSORTIUM_ASSERT(again && again->to == read->to && again->at == read->at);
+        const auto again = e2ee::prompt_parse(e2ee::prompt_text(*read));
+        CONSORTIUM_ASSERT(again && again->said.n == read->said.n && again->seen == read->seen);
+        CONSORTIUM_ASSERT(again->until == read->until && again->said.from == read->said.from);
+    }
+    if (const auto read = e2ee::call_parse(text(input)))
+    {
+        const auto again = e2ee::call_parse(e2ee::call_text(*read));
+        CONSORTIUM_ASSERT(again && again->challenge == read->challenge);
     }
     return 0;
 }

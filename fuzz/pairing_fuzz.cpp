@@ -19,17 +19,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)e2ee::challenge_check(text(input), "http://127.0.0.1:3005", ed25519_public{});
 
     const key256 secret;
-    const x25519_public public_key{};
-    const ed25519_public device{};
-    CONSORTIUM_ASSERT(!e2ee::pairing_answer_open(secret, public_key, device, input));
+    const digest256 transcript{};
+    CONSORTIUM_ASSERT(!e2ee::pairing_answer_open(secret, transcript, input));
     CONSORTIUM_ASSERT(!e2ee::pairing_name_open(secret, text(input)));
     // The same bytes under a good seal: what someone who has the link may send.
     auto sealed = to_bytes(input);
-    append(
-        sealed,
-        hmac_sha256(
-            secret.view(), {view("consortium pairing answer 1"), byte_view(public_key), byte_view(device), input}));
-    if (const auto answer = e2ee::pairing_answer_open(secret, public_key, device, sealed))
-        CONSORTIUM_ASSERT(e2ee::pairing_answer_make(secret, public_key, device, *answer) == sealed);
+    append(sealed, hmac_sha256(secret.view(), {view("consortium pairing answer 2\n"), transcript, input}));
+    if (const auto answer = e2ee::pairing_answer_open(secret, transcript, sealed))
+    {
+        CONSORTIUM_ASSERT(e2ee::pairing_answer_make(secret, transcript, *answer) == sealed);
+        CONSORTIUM_ASSERT(!e2ee::pairing_chain_check(*answer, ed25519_public{}, {}));
+    }
+    // A person types anything.
+    CONSORTIUM_ASSERT(!e2ee::pairing_digits_equal(text(input), "723 232") || input.size() >= 6);
     return 0;
 }

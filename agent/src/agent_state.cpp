@@ -1,4 +1,7 @@
 #include "agent_state.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/e2ee/act.hpp"
+#include "consortium/e2ee/envelope.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
@@ -7,23 +10,44 @@ namespace json = boost::json;
 namespace
 {
 
-constexpr std::size_t completed_max = 50;
-
-/// Answered questions keep their place in the history, not all of a large input: the tool call itself is a message.
-constexpr std::size_t kept_arguments_bytes_max = 16u << 10;
+// An ask of many quotes grows when it is written into a message: this much still fits, in base64 and with all around.
+constexpr std::size_t written_bytes_max = limits::message_bytes_max / 4 * 3 - (4u << 10);
 
 } // namespace
 
-void agent_state::ask(claude::permission_request asked, unix_millis now)
+result<const agent_state::open_question*> agent_state::ask(claude::question asked, unix_millis now)
 {
     const auto id = asked.id();
-    open_.insert_or_assign(id, question{std::move(asked), now});
+    if (open_.size() == limits::asks_open_max && !open_.contains(id))
+        return fail(errc::overloaded, "Too many questions are open.");
+    open_question made;
+    made.ask = claude::make_ask(asked, e2ee::make_random_name(), directory_);
+    if (made.ask.size() > limits::ask_bytes_max || json::serialize(json::value(made.ask)).size() > written_bytes_max)
+        return fail(errc::too_large, "The question is too large to be shown to a person.");
+    made.asked = std::move(asked);
+    made.hash = e2ee::ask_hash(made.ask);
+    made.since = now;
+    return &open_.insert_or_assign(id, std::move(made)).first->second;
 }
 
-const claude::permission_request* agent_state::find(const std::string& id) const
+bool agent_state::needs_message(const std::string& id) const
+{
+    const auto* question = find(id);
+    return question != nullptr && question->message.empty() &&
+           (question->ask.size() > limits::ask_in_state_bytes_max ||
+            json::serialize(to_json()).size() > limits::asks_state_bytes_max);
+}
+
+void agent_state::in_message(const std::string& id, std::string message)
+{
+    if (const auto found = open_.find(id); found != open_.end())
+        found->second.message = std::move(message);
+}
+
+const agent_state::open_question* agent_state::find(const std::string& id) const
 {
     const auto found = open_.find(id);
-    return found == open_.end() ? nullptr : &found->second.asked;
+    return found == open_.end() ? nullptr : &found->second;
 }
 
 std::optional<std::string> agent_state::id_of_request(const std::string& request_id) const
@@ -36,68 +60,18 @@ std::optional<std::string> agent_state::id_of_request(const std::string& request
     return std::nullopt;
 }
 
-json::object agent_state::describe(const question& each) const
-{
-    json::object out{
-        {"tool", each.asked.tool}, {"arguments", each.asked.input}, {"createdAt", each.since}, {"cwd", directory_}};
-    if (!each.asked.tool_use_id.empty())
-        out["toolUseId"] = each.asked.tool_use_id;
-    if (!each.asked.description.empty())
-        out["description"] = each.asked.description;
-    if (!each.asked.blocked_path.empty())
-        out["blockedPath"] = each.asked.blocked_path;
-    if (!each.asked.suggestions.empty())
-        out["suggestions"] = each.asked.suggestions;
-    return out;
-}
-
-void agent_state::complete(const std::string& id, json::object outcome, unix_millis now)
-{
-    const auto found = open_.find(id);
-    if (found == open_.end())
-        return;
-    auto entry = describe(found->second);
-    entry.erase("suggestions");
-    if (json::serialize(entry["arguments"]).size() > kept_arguments_bytes_max)
-        entry["arguments"] = json::object();
-    entry["completedAt"] = now;
-    for (auto& [name, value] : outcome)
-        entry[name] = std::move(value);
-    open_.erase(found);
-    completed_[id] = std::move(entry);
-    while (completed_.size() > completed_max)
-        completed_.stable_erase(completed_.begin());
-}
-
-void agent_state::answer(const std::string& id, const claude::permission_verdict& verdict, unix_millis now)
-{
-    json::object outcome{
-        {"status", claude::allows(verdict.made) ? "approved" : "denied"}, {"decision", claude::word(verdict.made)}};
-    if (!verdict.reason.empty())
-        outcome["reason"] = verdict.reason;
-    if (verdict.mode)
-        outcome["mode"] = *verdict.mode;
-    complete(id, std::move(outcome), now);
-}
-
-void agent_state::cancel(const std::string& id, std::string reason, unix_millis now)
-{
-    complete(id, {{"status", "canceled"}, {"reason", std::move(reason)}}, now);
-}
-
-void agent_state::cancel_all(const std::string& reason, unix_millis now)
-{
-    while (!open_.empty())
-        cancel(open_.begin()->first, reason, now);
-}
-
 json::object agent_state::to_json() const
 {
     json::object requests;
     for (const auto& [id, each] : open_)
-        requests[id] = describe(each);
-    return {{"controlledByUser", false}, {"instance", instance_},           {"mode", mode_},
-            {"model", model_},           {"requests", std::move(requests)}, {"completedRequests", completed_}};
+    {
+        if (each.message.empty())
+            requests[id] = json::object{{"ask", each.ask}, {"createdAt", each.since}};
+        else
+            requests[id] =
+                json::object{{"ask", nullptr}, {"hash", each.hash}, {"in", each.message}, {"createdAt", each.since}};
+    }
+    return {{"controlledByUser", false}, {"mode", mode_}, {"model", model_}, {"requests", std::move(requests)}};
 }
 
 } // namespace consortium::agent

@@ -17,6 +17,8 @@ CONSORTIUM_SERVER_URL   the relay, by default the one this machine is paired wit
 CONSORTIUM_CLAUDE       the claude program, where it is not on PATH
 CONSORTIUM_CA_FILE      PEM file of certificate authorities to trust besides the system's
 
+A session of which the relay says that it is gone stays in the trash for 30 days: `consortium trash`.
+
 A session whose agent was killed is resumed by the next `consortium` in the same folder; --new begins another one.)";
 
 /// How many of the leading arguments are ours.
@@ -26,13 +28,13 @@ std::size_t ours(const std::vector<std::string>& arguments)
     while (count < arguments.size())
     {
         const auto& each = arguments[count];
-        if (each == "auth" || each == "log")
+        if (each == "auth" || each == "log" || each == "trash")
             return arguments.size();
         if (each == "--diagnostics" && count + 1 < arguments.size())
             count += 2;
         else if (
-            each == "--help" || each == "-h" || each == "--version" || each == "--new" || each == "--diagnostics" ||
-            each.starts_with("--diagnostics="))
+            each == "--help" || each == "-h" || each == "--version" || each == "--new" || each == "--insecure" ||
+            each == "--diagnostics" || each.starts_with("--diagnostics="))
             ++count;
         else
             break;
@@ -58,15 +60,22 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     bool version = false;
     app.add_flag("--version", version, "Print the version and exit");
     app.add_flag("--new", out.fresh, "Begin a new session even if one of this folder was interrupted");
+    app.add_flag(
+        "--insecure", out.insecure, "Allow a relay by http:// beyond this machine: anybody on the way sees the token");
     app.add_option("--diagnostics", out.diagnostics, "Write what happens to FILE: no payload, token or key")
         ->type_name("FILE");
     auto* auth = app.add_subcommand("auth", "This machine's place in an account");
     auth->require_subcommand(1);
     auto* login = auth->add_subcommand("login", "Pair this machine, or make an account here");
-    auto* logout = auth->add_subcommand("logout", "Forget the account on this machine");
+    auto* logout =
+        auth->add_subcommand("logout", "Give up this machine's place in the account: its keys are destroyed");
     auto* status = auth->add_subcommand("status", "Show where this machine belongs");
     auto* log = app.add_subcommand("log", "Show what this machine knows of the relay's log, and whether it holds");
     log->add_flag("--accept", out.accept, "Acknowledge the alarms, and go on with what the relay shows now");
+
+    auto* trash = app.add_subcommand("trash", "Show the sessions of which the relay says that they are gone");
+    auto* restore = trash->add_subcommand("restore", "Take a session out of the trash");
+    restore->add_option("ID", out.session, "The session's id")->required();
 
     std::ranges::reverse(arguments); // CLI11 takes a vector from its end
     try
@@ -76,7 +85,7 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     catch (const CLI::CallForHelp&)
     {
         out.what = command::help;
-        out.text = (auth->parsed() ? auth : log->parsed() ? log : &app)->help();
+        out.text = (auth->parsed() ? auth : log->parsed() ? log : trash->parsed() ? trash : &app)->help();
         return out;
     }
     catch (const CLI::ParseError& problem)
@@ -93,6 +102,10 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
         out.what = command::status;
     else if (log->parsed())
         out.what = command::log;
+    else if (restore->parsed())
+        out.what = command::restore;
+    else if (trash->parsed())
+        out.what = command::trash;
     return out;
 }
 

@@ -13,6 +13,8 @@ enum class command
     logout,
     status,
     log,
+    trash,
+    restore,
     help,
     version,
 };
@@ -23,12 +25,15 @@ struct command_line
     std::string text;                    ///< of help
     bool fresh = false;                  ///< --new
     bool accept = false;                 ///< log --accept
+    bool insecure = false;               ///< --insecure
+    std::string session;                 ///< trash restore ID
     std::string diagnostics;             ///< --diagnostics FILE
     std::vector<std::string> for_claude; ///< unchanged
 };
 
-/// `consortium [our options] [auth …|log …] | [anything else goes to Claude] | -- goes to Claude always`. Ours come
-/// first: from the first argument that is not ours, all are Claude's. errc::bad_request for a mistake in what is ours.
+/// `consortium [our options] [auth …|log …|trash …] | [anything else goes to Claude] | -- goes to Claude always`. Ours
+/// come first: from the first argument that is not ours, all are Claude's. errc::bad_request for a mistake in what is
+/// ours.
 result<command_line> parse_command_line(std::vector<std::string> arguments);
 
 } // namespace consortium::agent

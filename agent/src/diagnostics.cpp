@@ -1,4 +1,5 @@
 #include "diagnostics.hpp"
+#include "consortium/common/printable.hpp"
 #include <memory>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
@@ -35,7 +36,7 @@ bool open(const std::string& file)
 void note(std::string_view what, std::string_view about)
 {
     if (logger())
-        logger()->info("{} {}", what, about);
+        logger()->info("{} {}", printable(what), printable(about));
 }
 
 } // namespace consortium::agent::diagnostics

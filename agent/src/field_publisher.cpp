@@ -1,5 +1,5 @@
 #include "field_publisher.hpp"
-#include "json_access.hpp"
+#include "consortium/common/limits.hpp"
 
 namespace consortium::agent
 {
@@ -14,6 +14,12 @@ void field_publisher::seen(std::int64_t version, const std::string& sealed)
         options_.merge(sealed);
 }
 
+void field_publisher::start_over()
+{
+    options_.version = 0;
+    changed();
+}
+
 void field_publisher::stop()
 {
     stopped_ = true;
@@ -26,6 +32,11 @@ asio::awaitable<bool> field_publisher::attempt()
 {
     dirty_ = false;
     const auto sealed = options_.seal(options_.version);
+    if (!sealed && sealed.error() == errc::io)
+    {
+        dirty_ = true; // a full disk may have room again
+        co_return false;
+    }
     if (!sealed)
         co_return true; // cannot be sealed: nothing that trying again would change
     json::object value{{"sid", options_.session_id}, {"expectedVersion", options_.version}};
@@ -36,8 +47,8 @@ asio::awaitable<bool> field_publisher::attempt()
         dirty_ = true;
         co_return false;
     }
-    const auto version = number_at(*answer, "version");
-    if (text_at(*answer, "result") == "success")
+    const auto version = answer->number("version");
+    if (answer->text("result") == "success")
     {
         options_.version = std::max(options_.version, version);
         co_return true;
@@ -45,7 +56,7 @@ asio::awaitable<bool> field_publisher::attempt()
     // version-mismatch: it carries what is there now. One that is not newer says nothing; no hurry then.
     dirty_ = true;
     const bool news = version > options_.version;
-    seen(version, text_at(*answer, options_.field));
+    seen(version, answer->text(options_.field, limits::state_bytes_max));
     co_return news;
 }
 

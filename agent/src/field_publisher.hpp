@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/error.hpp"
+#include "from_relay.hpp"
 #include "wakeup.hpp"
 #include <boost/json/object.hpp>
 #include <functional>
@@ -14,8 +15,7 @@ namespace consortium::agent
 class field_publisher : public std::enable_shared_from_this<field_publisher>
 {
 public:
-    using asker =
-        std::function<asio::awaitable<result<boost::json::object>>(std::string event, boost::json::object value)>;
+    using asker = std::function<asio::awaitable<relay_answer<unchecked>>(std::string event, boost::json::object value)>;
 
     struct options
     {
@@ -39,6 +39,10 @@ public:
         dirty_ = true;
         changed_.notify();
     }
+    /// It changed since it was last sealed.
+    bool unsealed() const noexcept { return dirty_; }
+    /// The relay's log is another one: so are its versions.
+    void start_over();
     /// The connection is back.
     void nudge() { changed_.notify(); }
     /// An update of the relay named a newer version.

@@ -76,6 +76,21 @@ result<void> sync_directory(const std::filesystem::path& directory)
     return {};
 }
 
+result<void> move_directory(const std::filesystem::path& from, const std::filesystem::path& to, const crash_point& at)
+{
+    reach(at, "sync what is moved");
+    if (const auto synced = sync_directory(from); !synced)
+        return synced;
+    reach(at, "move");
+    if (::rename(from.c_str(), to.c_str()) != 0)
+        return fail_errno("cannot move " + from.string() + " to " + to.string(), errno);
+    reach(at, "sync new place");
+    if (const auto synced = sync_directory(to.parent_path()); !synced)
+        return synced;
+    reach(at, "sync old place");
+    return sync_directory(from.parent_path());
+}
+
 result<void> replace_file(const std::filesystem::path& file, byte_view content, const crash_point& at)
 {
     // The process id keeps two agents apart; a leftover of a crash is written over.

@@ -30,6 +30,11 @@ result<void> remove_file(const std::filesystem::path& file);
 
 result<void> sync_directory(const std::filesystem::path& directory);
 
+/// Moves a whole directory to a name that is free, on the same file system, and makes that durable: after a crash it is
+/// at one of the two places.
+result<void>
+move_directory(const std::filesystem::path& from, const std::filesystem::path& to, const crash_point& at = {});
+
 /// An exclusive lock that ends with this process at the latest.
 class file_lock
 {

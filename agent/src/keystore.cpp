@@ -116,14 +116,6 @@ result<void> keystore::save_identity(const identity& value) const
     return replace_file(directory_ / identity_file, view(json::serialize(out)), at_);
 }
 
-result<void> keystore::forget_identity() const
-{
-    const auto lock = file_lock::wait(directory_ / lock_file);
-    if (!lock)
-        return std::unexpected(lock.error());
-    return remove_file(directory_ / identity_file);
-}
-
 result<std::optional<key256>> keystore::load_key(const char* name) const
 {
     auto content = read_file(directory_ / name);
@@ -196,6 +188,86 @@ result<void> keystore::update_log_memory(const std::function<void(log_memory&)>&
     if (memory == *before)
         return {};
     return replace_file(directory_ / log_file, view(write_log_memory(memory)), at_);
+}
+
+result<std::optional<json::object>> keystore::load_object(const std::string& name) const
+{
+    const auto file = directory_ / name;
+    const auto content = read_file(file);
+    if (!content && content.error() == errc::not_found)
+        return std::optional<json::object>();
+    if (!content)
+        return std::unexpected(content.error());
+    boost::system::error_code problem;
+    auto value = json::parse(json::string_view(text(*content).data(), content->size()), problem);
+    if (problem || !value.is_object())
+        return fail(errc::corrupt, file.string() + " is damaged.");
+    if (number_at(value.get_object(), "format") > format)
+        return fail(errc::newer_version, file.string() + " was written by a newer version of consortium.");
+    return std::optional(std::move(value.get_object()));
+}
+
+result<void> keystore::write_object(const std::string& name, json::object value) const
+{
+    value["format"] = format;
+    return replace_file(directory_ / name, view(json::serialize(value)), at_);
+}
+
+result<void> keystore::save_object(const std::string& name, json::object value) const
+{
+    const auto lock = file_lock::wait(directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return write_object(name, std::move(value));
+}
+
+result<void>
+keystore::change_object(const std::string& name, const std::function<result<void>(json::object& value)>& change) const
+{
+    const auto lock = file_lock::wait(directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    const auto before = load_object(name);
+    if (!before)
+        return std::unexpected(before.error());
+    auto value = before->value_or(json::object());
+    if (auto changed = change(value); !changed)
+        return changed;
+    if (*before && value == **before)
+        return {};
+    return write_object(name, std::move(value));
+}
+
+result<void> keystore::forget_object(const std::string& name) const
+{
+    const auto lock = file_lock::wait(directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return remove_file(directory_ / name);
+}
+
+result<void> keystore::forget_account() const
+{
+    const auto lock = file_lock::wait(directory_ / lock_file);
+    if (!lock)
+        return std::unexpected(lock.error());
+    // The identity first: without it nothing of the rest is used any more.
+    if (auto removed = remove_file(directory_ / identity_file); !removed)
+        return removed;
+    std::error_code problem;
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_, problem))
+    {
+        const auto name = entry.path().filename().string();
+        if (name == device_file || name == "pairing.json" || name == "sign-in.json" || name.starts_with("devices-"))
+            files.push_back(entry.path());
+    }
+    for (const auto& file : files)
+    {
+        if (auto removed = remove_file(file); !removed)
+            return removed;
+    }
+    return {};
 }
 
 } // namespace consortium::agent

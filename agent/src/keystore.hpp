@@ -4,7 +4,9 @@
 #include "consortium/common/sign.hpp"
 #include "files.hpp"
 #include "log_witness.hpp"
+#include <boost/json/object.hpp>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -37,7 +39,6 @@ public:
     /// Empty: not paired. errc::corrupt when the file is not ours to understand: never taken for "not paired".
     result<std::optional<identity>> load_identity() const;
     result<void> save_identity(const identity& value) const;
-    result<void> forget_identity() const;
 
     /// This machine's own key; empty before the first save_device_key().
     result<std::optional<key256>> load_device_seed() const;
@@ -51,12 +52,25 @@ public:
     /// Read, changed and written while nobody else does.
     result<void> update_log_memory(const std::function<void(log_memory&)>& change) const;
 
+    /// A small file of one JSON object. Empty: there is none. errc::corrupt; errc::newer_version.
+    result<std::optional<boost::json::object>> load_object(const std::string& name) const;
+    /// Synced when it returns.
+    result<void> save_object(const std::string& name, boost::json::object value) const;
+    /// Read, changed and written while nobody else does. An error of `change` changes nothing.
+    result<void>
+    change_object(const std::string& name, const std::function<result<void>(boost::json::object& value)>& change) const;
+    result<void> forget_object(const std::string& name) const;
+    /// The account, this machine's own key, and what is known of the account's devices, are gone from here.
+    result<void> forget_account() const;
+
     std::filesystem::path sessions() const { return directory_ / "sessions"; }
+    std::filesystem::path trash() const { return directory_ / "trash"; }
     const std::filesystem::path& directory() const noexcept { return directory_; }
 
 private:
     keystore(std::filesystem::path directory, crash_point at) : directory_(std::move(directory)), at_(std::move(at)) {}
     result<std::optional<key256>> load_key(const char* name) const;
+    result<void> write_object(const std::string& name, boost::json::object value) const;
 
     std::filesystem::path directory_;
     crash_point at_;

@@ -1,70 +1,184 @@
 #include "leftovers.hpp"
+#include "message_post.hpp"
+#include "outbox.hpp"
 #include "session_folder.hpp"
-#include "spool.hpp"
-#include <boost/json.hpp>
+#include "trash.hpp"
+#include <boost/asio/this_coro.hpp>
 
 namespace consortium::agent
 {
-namespace json = boost::json;
 namespace
 {
 
 constexpr unix_millis check_interval = 24 * 60 * 60 * 1000;
-constexpr std::size_t batch_count_max = 50;
+constexpr auto idle_interval = std::chrono::hours(1);
 
-/// One session's. The first problem ends it.
-asio::awaitable<result<void>>
-deliver(const keystore& store, session_folder& folder, relay_client& relay, const clock_source& clock)
+/// Whether the relay has the session.
+asio::awaitable<relay_answer<void>> ask_for(relay_client& relay, const std::string& session_id)
 {
-    const auto& record = folder.record();
-    const auto key = store.local_key();
-    if (!key)
-        co_return std::unexpected(key.error());
-    auto waiting = spool::open(folder.spool_file(), *key, record.tag);
-    if (!waiting)
-        co_return std::unexpected(waiting.error());
-    const auto path = "/v3/sessions/" + record.session_id + "/messages";
-    while (!waiting->waiting().empty() && waiting->waiting().front().sealed())
-    {
-        json::array messages;
-        for (const auto& each : waiting->waiting())
-        {
-            if (messages.size() == batch_count_max || !each.sealed())
-                break;
-            messages.push_back(json::object{{"content", each.bundle}, {"localId", each.local_id}});
-        }
-        const auto count = messages.size();
-        const auto sent = co_await relay.post(path, {{"messages", std::move(messages)}});
-        if (!sent)
-            co_return std::unexpected(sent.error());
-        if (const auto noted = waiting->done(count); !noted)
-            co_return noted;
-    }
-    if (clock.now() - record.checked < check_interval)
-        co_return result<void>();
-    const auto there = co_await relay.get(path + "?limit=1");
+    const auto there = co_await relay.get(messages_path(session_id) + "?limit=1", "messages");
     if (!there)
         co_return std::unexpected(there.error());
-    folder.record().checked = clock.now();
-    co_return folder.save();
+    co_return relay_answer<void>();
+}
+
+class leftover final : message_sender
+{
+public:
+    leftover(session_folder folder, relay_client& relay, screen& out, const clock_source& clock)
+        : folder_(std::move(folder)), relay_(relay), out_(out), clock_(clock)
+    {
+    }
+
+    /// False: to be tried again.
+    asio::awaitable<bool> look_after(const key256& local_key)
+    {
+        auto& record = folder_.record();
+        auto waiting = spool::open(folder_.spool_file(), local_key, record.tag);
+        if (!waiting)
+        {
+            out_.line("trouble", waiting.error().detail);
+            co_return true;
+        }
+        const auto box = std::make_shared<outbox>(
+            co_await asio::this_coro::executor, std::move(*waiting), static_cast<message_sender&>(*this));
+        std::optional<relay_failure> refused;
+        box->on_refused = [&](const relay_failure& reason) { refused = reason; };
+        box->on_dropped = [this](const spool_entry&, const relay_failure& reason)
+        { out_.line("lost", "The relay refuses one message of an earlier session for good: " + reason.detail); };
+        box->on_stuck = [this](const spool_entry&, const relay_failure& reason)
+        { out_.line("waits", "One message of an earlier session is too large on its way: " + reason.detail); };
+        auto step = outbox::step::on;
+        while (step == outbox::step::on)
+            step = co_await box->attempt();
+        if (step == outbox::step::later)
+            co_return false;
+        if (!refused && clock_.now() - record.checked >= check_interval)
+        {
+            const auto there = co_await ask_for(relay_, record.session_id);
+            if (!there && worth_retrying(there.error()))
+                co_return false;
+            if (there)
+            {
+                record.checked = clock_.now();
+                (void)folder_.save(); // without it, it is asked once more
+            }
+            else
+                refused = there.error();
+        }
+        if (refused)
+            dispose(*refused);
+        co_return true;
+    }
+
+private:
+    asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override
+    {
+        co_return co_await post_messages(relay_, folder_.record().session_id, batch);
+    }
+
+    void dispose(const relay_failure& refused)
+    {
+        const auto why = hearsay_of(refused);
+        if (!why)
+            return out_.line("trouble", "An earlier session is refused: " + refused.detail);
+        if (const auto done = folder_.dispose(*why, clock_.now()); !done)
+            out_.line("trouble", done.error().detail);
+        else
+            out_.line("trash", "An earlier session: " + std::string(sentence(*why)) + ". See `consortium trash`.");
+    }
+
+    session_folder folder_;
+    relay_client& relay_;
+    screen& out_;
+    const clock_source& clock_;
+};
+
+bool belongs_to(const identity& who, const std::string& server, const std::string& account)
+{
+    return server == who.server_url && account == who.account_id;
+}
+
+/// What the relay shows again comes back.
+asio::awaitable<bool>
+look_into_trash(const keystore& store, const identity& who, relay_client& relay, screen& out, const clock_source& clock)
+{
+    if (const auto destroyed = tend_trash(store, clock.now()); !destroyed)
+        out.line("trouble", destroyed.error().detail);
+    else if (*destroyed > 0)
+        out.line(
+            "trash", std::to_string(*destroyed) + " sessions lay there for " + std::to_string(trash_days) +
+                         " days and are destroyed.");
+    for (const auto& each : list_trash(store))
+    {
+        if (!belongs_to(who, each.server_url, each.account_id) || each.session_id.empty())
+            continue;
+        const auto there = co_await ask_for(relay, each.session_id);
+        if (!there && worth_retrying(there.error()))
+            co_return false;
+        if (!there)
+            continue;
+        if (const auto back = restore_from_trash(store, each.tag); back)
+            out.line("restored", "The relay shows a session again that was in the trash: " + each.session_id);
+        else if (back.error() != errc::locked && back.error() != errc::not_found)
+            out.line("trouble", back.error().detail);
+    }
+    co_return true;
+}
+
+} // namespace
+
+asio::awaitable<bool> look_after_leftovers_once(
+    const keystore& store, const identity& who, relay_client& relay, screen& out, const clock_source& clock)
+{
+    const auto key = store.local_key();
+    if (!key)
+    {
+        out.line("trouble", key.error().detail);
+        co_return true;
+    }
+    if (!co_await look_into_trash(store, who, relay, out, clock))
+        co_return false;
+    for (const auto& tag : session_folder::list(store))
+    {
+        auto folder = session_folder::open(store, tag);
+        if (!folder || folder->record().session_id.empty() ||
+            !belongs_to(who, folder->record().server_url, folder->record().account_id))
+            continue;
+        leftover one(std::move(*folder), relay, out, clock);
+        if (!co_await one.look_after(*key))
+            co_return false;
+    }
+    co_return true;
+}
+
+namespace
+{
+
+asio::awaitable<bool> is_reached(relay_client& relay)
+{
+    const auto answer = co_await relay.get("/v1/log/key", "key");
+    co_return answer || answer.error().by_relay;
 }
 
 } // namespace
 
 asio::awaitable<void>
-deliver_leftovers(const keystore& store, identity who, relay_client& relay, const clock_source& clock)
+look_after_leftovers(const keystore& store, identity who, relay_client& relay, screen& out, const clock_source& clock)
 {
-    for (const auto& tag : session_folder::list(store))
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    backoff delay;
+    bool done = true;
+    for (;;)
     {
-        auto folder = session_folder::open(store, tag);
-        if (!folder || folder->record().session_id.empty() || folder->record().account_id != who.account_id ||
-            folder->record().server_url != who.server_url)
-            continue;
-        const auto done = co_await deliver(store, *folder, relay, clock);
-        if (!done && done.error() == errc::not_found)
-            (void)folder->destroy();
-        else if (!done && worth_retrying(done.error()))
-            co_return;
+        // A folder that is held is not to be had by who wants to resume it: not while nobody answers.
+        if (done || co_await is_reached(relay))
+            done = co_await look_after_leftovers_once(store, who, relay, out, clock);
+        if (done)
+            delay.reset();
+        timer.expires_after(done ? std::chrono::milliseconds(idle_interval) : delay.next());
+        boost::system::error_code ignored;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
 }
 

@@ -1,13 +1,19 @@
 #pragma once
 #include "keystore.hpp"
 #include "relay_client.hpp"
+#include "screen.hpp"
 
 namespace consortium::agent
 {
 
-/// For the sessions of this machine that nobody runs: sends what still waits in their spools, and forgets those that
-/// the relay says are deleted. Gives up quietly; the next start tries again.
+/// For as long as the program runs: sends what earlier sessions of this account could not, moves to the trash those of
+/// which the relay says that they are gone, takes out of it what the relay shows again, and destroys what lay there
+/// long enough. Sessions that another process runs are left alone. Never ends by itself.
 asio::awaitable<void>
-deliver_leftovers(const keystore& store, identity who, relay_client& relay, const clock_source& clock);
+look_after_leftovers(const keystore& store, identity who, relay_client& relay, screen& out, const clock_source& clock);
+
+/// The same, once. False: something is left to be done that needs the relay.
+asio::awaitable<bool> look_after_leftovers_once(
+    const keystore& store, const identity& who, relay_client& relay, screen& out, const clock_source& clock);
 
 } // namespace consortium::agent

@@ -1,40 +1,43 @@
 #include "log_checker.hpp"
 #include "consortium/common/base64.hpp"
 #include "diagnostics.hpp"
-#include "json_access.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
 {
 namespace v1 = protocol::v1;
 
-asio::awaitable<result<note::verifier>> log_checker::ask_for_key()
+asio::awaitable<relay_answer<note::verifier>> log_checker::ask_for_key()
 {
-    const auto answer = co_await relay_.get("/v1/log/key");
+    const auto answer = co_await relay_.get("/v1/log/key", "key");
     if (!answer)
         co_return std::unexpected(answer.error());
-    const auto key = v1::read_log_key(*answer);
+    const auto key = v1::read_log_key(answer->for_parser());
     if (!key)
-        co_return std::unexpected(key.error());
+        co_return std::unexpected(relay_failure::stranger(relay_.server_url(), key.error().detail));
     co_return key->key;
 }
 
 /// With the record that was proved last, as long as it is there.
-asio::awaitable<result<v1::log_answer>> log_checker::ask_for_head(const pinned_log& known)
+asio::awaitable<relay_answer<v1::log_answer>> log_checker::ask_for_head(const pinned_log& known)
 {
     const auto from = known.head ? "from=" + std::to_string(known.head->size) : std::string();
-    auto answer = result<boost::json::object>(fail(errc::not_found, ""));
+    std::optional<relay_answer<unchecked>> answer;
     if (proved_)
         answer = co_await relay_.get(
-            "/v1/log/proof?revision=" + std::to_string(proved_->revision) + (from.empty() ? "" : "&" + from));
-    if (!answer && answer.error() == errc::not_found)
+            "/v1/log/proof?revision=" + std::to_string(proved_->revision) + (from.empty() ? "" : "&" + from),
+            "checkpoint");
+    if (!answer || (!*answer && answer->error() == errc::not_found))
     {
         proved_.reset();
-        answer = co_await relay_.get("/v1/log/checkpoint" + (from.empty() ? "" : "?" + from));
+        answer = co_await relay_.get("/v1/log/checkpoint" + (from.empty() ? "" : "?" + from), "checkpoint");
     }
-    if (!answer)
-        co_return std::unexpected(answer.error());
-    co_return v1::read_log_answer(*answer);
+    if (!*answer)
+        co_return std::unexpected(answer->error());
+    auto read = v1::read_log_answer((*answer)->for_parser());
+    if (!read)
+        co_return std::unexpected(relay_failure::stranger(relay_.server_url(), read.error().detail));
+    co_return std::move(*read);
 }
 
 asio::awaitable<result<log_checker::outcome>> log_checker::check()
@@ -107,27 +110,26 @@ asio::awaitable<result<log_checker::outcome>> log_checker::check()
 }
 
 void log_checker::look_at(
-    const boost::json::object& acknowledgement, const std::string& account, const std::string& session,
-    const std::string& bundle)
+    const unchecked& acknowledgement, const std::string& account, const std::string& session, const std::string& bundle)
 {
-    const auto* said = object_at(acknowledgement, "proof");
+    const auto said = acknowledgement.object("proof");
     const auto owner = parse_uuid<account_id>(account);
     const auto place = parse_uuid<session_id>(session);
     auto content = base64_decode(bundle);
-    if (said == nullptr || !key_ || !owner || !place || !content)
+    if (!said || !key_ || !owner || !place || !content)
         return; // a relay that knows of no proofs; what it then does not prove, it does not prove
     const auto raised = [&](log_mismatch found)
     {
         if (const auto kept = raise(key_->name, std::move(found)); !kept)
             diagnostics::note("log not remembered:", kept.error().detail);
     };
-    const auto proof = v1::read_proof(*said);
+    const auto proof = v1::read_proof(said->for_parser());
     if (!proof)
         return raised({log_finding::bad_record, "the proof is malformed: " + proof.error().detail});
     const auto judged = judge_message(
         *key_, *proof,
-        {*owner, *place, static_cast<std::uint64_t>(number_at(acknowledgement, "revision")),
-         static_cast<std::uint64_t>(number_at(acknowledgement, "seq")), std::move(*content)});
+        {*owner, *place, static_cast<std::uint64_t>(acknowledgement.number("revision")),
+         static_cast<std::uint64_t>(acknowledgement.number("seq")), std::move(*content)});
     if (!judged)
         return raised(judged.error());
     if (!*judged)

@@ -32,7 +32,7 @@ public:
     bool ready() const noexcept { return key_.has_value(); }
     /// The acknowledgement of a message that was sent with `prove`.
     void look_at(
-        const boost::json::object& acknowledgement, const std::string& account, const std::string& session,
+        const unchecked& acknowledgement, const std::string& account, const std::string& session,
         const std::string& bundle);
     /// The person knows of the alarms. Where the relay still shows something else than is remembered, that is what is
     /// remembered from now on. How many alarms there were.
@@ -42,8 +42,8 @@ public:
     std::function<void(const log_alarm&)> on_alarm;
 
 private:
-    asio::awaitable<result<note::verifier>> ask_for_key();
-    asio::awaitable<result<protocol::v1::log_answer>> ask_for_head(const pinned_log& known);
+    asio::awaitable<relay_answer<note::verifier>> ask_for_key();
+    asio::awaitable<relay_answer<protocol::v1::log_answer>> ask_for_head(const pinned_log& known);
     result<void> raise(const std::string& origin, log_mismatch found);
 
     relay_client& relay_;

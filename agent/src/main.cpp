@@ -2,6 +2,7 @@
 #include "commands/commands.hpp"
 #include "consortium/common/secret.hpp"
 #include "diagnostics.hpp"
+#include "hardening.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdio>
@@ -12,6 +13,11 @@ namespace
 
 using namespace consortium;
 using namespace consortium::agent;
+
+void complain(std::string_view detail)
+{
+    std::fprintf(stderr, "%s\n", detail_of(detail).view().c_str());
+}
 
 boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wanted)
 {
@@ -25,6 +31,10 @@ boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wan
         return auth_status(with);
     case command::log:
         return show_log(with, wanted.accept);
+    case command::trash:
+        return show_trash(with);
+    case command::restore:
+        return restore_session(with, wanted.session);
     default:
         return run_session(with, wanted);
     }
@@ -32,30 +42,31 @@ boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wan
 
 int run(const command_line& wanted)
 {
+    close_to_others();
     init_crypto();
     ::umask(0077);
     std::signal(SIGPIPE, SIG_IGN);
     if (!wanted.diagnostics.empty() && !diagnostics::open(wanted.diagnostics))
     {
-        std::fprintf(stderr, "cannot write %s\n", wanted.diagnostics.c_str());
+        complain("cannot write " + wanted.diagnostics);
         return 1;
     }
     const auto directory = keystore::default_directory();
     if (!directory)
     {
-        std::fprintf(stderr, "%s\n", directory.error().detail.c_str());
+        complain(directory.error().detail);
         return 1;
     }
     const auto store = keystore::open(*directory);
     if (!store)
     {
-        std::fprintf(stderr, "%s\n", store.error().detail.c_str());
+        complain(store.error().detail);
         return 1;
     }
     boost::asio::io_context io;
     const system_clock_source clock;
     screen out;
-    surroundings with{io, *store, clock, out};
+    surroundings with{io, *store, clock, out, wanted.insecure};
     int status = 1;
     boost::asio::co_spawn(
         io, dispatch(with, wanted),
@@ -77,7 +88,7 @@ int main(int count, char** values)
     const auto wanted = consortium::agent::parse_command_line({values + 1, values + count});
     if (!wanted)
     {
-        std::fprintf(stderr, "%s\n", wanted.error().detail.c_str());
+        complain(wanted.error().detail);
         return 2;
     }
     if (wanted->what == command::help || wanted->what == command::version)
@@ -91,7 +102,7 @@ int main(int count, char** values)
     }
     catch (const std::exception& problem)
     {
-        std::fprintf(stderr, "consortium has ended because of an unexpected problem: %s\n", problem.what());
+        complain("consortium has ended because of an unexpected problem: " + std::string(problem.what()));
         return 1;
     }
 }

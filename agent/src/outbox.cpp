@@ -1,7 +1,6 @@
 #include "outbox.hpp"
-#include "consortium/common/base64.hpp"
 #include "diagnostics.hpp"
-#include "relay_client.hpp"
+#include <algorithm>
 
 namespace consortium::agent
 {
@@ -9,7 +8,6 @@ namespace
 {
 
 constexpr std::size_t batch_count_max = 100;
-constexpr std::size_t batch_bytes_max = 4u << 20;
 
 bool ends_everything(errc code) noexcept
 {
@@ -26,10 +24,15 @@ result<void> outbox::seal_with(sealer seal)
     return sealed;
 }
 
-result<void> outbox::push(boost::json::value d, unix_millis at)
+bool outbox::holds(std::string_view local_id) const
+{
+    return std::ranges::any_of(spool_.waiting(), [&](const spool_entry& each) { return each.local_id == local_id; });
+}
+
+result<void> outbox::push(boost::json::value d, unix_millis at, std::string local_id)
 {
     spool_entry entry;
-    entry.local_id = hex_encode(random_array<16>());
+    entry.local_id = std::move(local_id);
     entry.at = at;
     entry.d = std::move(d);
     if (seal_)
@@ -57,66 +60,92 @@ void outbox::stop()
     drained_.notify();
 }
 
-std::vector<spool_entry> outbox::next_batch(bool single) const
+std::vector<spool_entry> outbox::next_batch() const
 {
     std::vector<spool_entry> out;
     std::size_t size = 0;
     for (const auto& each : spool_.waiting())
     {
-        if (!each.sealed() || out.size() == (single ? 1 : batch_count_max))
+        if (!each.sealed() || out.size() == (single_ ? 1 : batch_count_max))
             break;
         size += each.bundle.size();
-        if (!out.empty() && size > batch_bytes_max)
+        if (!out.empty() && size > batch_bytes_max_)
             break;
         out.push_back(each);
     }
     return out;
 }
 
+/// What a failure means for what waits.
+outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_failure& failure)
+{
+    retry_ = failure.retry.value_or(std::chrono::milliseconds(0));
+    if (failure.size_refused && batch.size() > 1)
+    {
+        std::size_t size = 0;
+        for (const auto& each : batch)
+            size += each.bundle.size();
+        batch_bytes_max_ = size / 2;
+        return step::on;
+    }
+    if (failure.size_refused && std::exchange(stuck_, batch.front().local_id) != batch.front().local_id && on_stuck)
+        on_stuck(batch.front(), failure);
+    if (worth_retrying(failure))
+        return step::later;
+    if (ends_everything(failure.code))
+        return step::refused;
+    if (batch.size() > 1)
+    {
+        single_ = true;
+        return step::on;
+    }
+    if (on_dropped)
+        on_dropped(batch.front(), failure);
+    (void)spool_.done(1);
+    single_ = false;
+    return step::on;
+}
+
+asio::awaitable<outbox::step> outbox::attempt()
+{
+    const auto batch = next_batch();
+    if (batch.empty())
+        co_return step::idle;
+    const auto sent = co_await sender_->send_messages(batch);
+    if (stopped_)
+        co_return step::idle;
+    diagnostics::note(
+        sent ? "sent" : "not sent",
+        std::to_string(batch.size()) + (sent ? " messages" : " messages: " + std::string(word(sent.error().code))));
+    if (sent)
+    {
+        single_ = false;
+        (void)spool_.done(batch.size()); // a note that is missing costs a repetition
+        co_return step::on;
+    }
+    const auto outcome = judge(batch, sent.error());
+    if (outcome == step::refused && on_refused)
+        on_refused(sent.error());
+    co_return outcome;
+}
+
 asio::awaitable<void> outbox::run(std::shared_ptr<outbox> self)
 {
     backoff pause;
-    bool single = false;
     while (!self->stopped_)
     {
-        auto batch = self->next_batch(single);
-        if (batch.empty())
+        const auto outcome = co_await self->attempt();
+        if (self->stopped_ || outcome == step::refused)
+            break;
+        if (outcome == step::idle)
         {
             self->drained_.notify();
             co_await self->changed_.wait();
-            continue;
         }
-        const auto count = batch.size();
-        const auto sent = co_await self->sender_->send_messages(std::move(batch));
-        if (self->stopped_)
-            break;
-        diagnostics::note(
-            sent ? "sent" : "not sent",
-            std::to_string(count) + (sent ? " messages" : " messages: " + std::string(word(sent.error().code))));
-        if (sent)
-        {
-            pause.reset();
-            single = false;
-            (void)self->spool_.done(count); // a note that is missing costs a repetition
-        }
-        else if (worth_retrying(sent.error()))
-            co_await self->changed_.wait(
-                std::max(pause.next(), sent.error().retry.value_or(std::chrono::milliseconds(0))));
-        else if (ends_everything(sent.error().code))
-        {
-            if (self->on_refused)
-                self->on_refused(sent.error());
-            break;
-        }
-        else if (count > 1)
-            single = true; // one of them is the cause: find it
+        else if (outcome == step::later)
+            co_await self->changed_.wait(std::max(pause.next(), self->retry_));
         else
-        {
-            if (self->on_dropped)
-                self->on_dropped(self->spool_.waiting().front(), sent.error());
-            (void)self->spool_.done(1);
-            single = false;
-        }
+            pause.reset();
     }
     self->stopped_ = true;
     self->drained_.notify();

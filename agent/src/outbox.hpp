@@ -1,4 +1,8 @@
 #pragma once
+#include "consortium/common/base64.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/e2ee/bundle.hpp"
+#include "from_relay.hpp"
 #include "spool.hpp"
 #include "wakeup.hpp"
 #include <functional>
@@ -14,8 +18,8 @@ class message_sender
 public:
     virtual ~message_sender() = default;
     /// All of the batch, in order, or nothing that a repetition would not mend: the relay knows entries by their ids.
-    /// Errors worth retrying (relay_client.hpp) leave the outcome open.
-    virtual asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) = 0;
+    /// Failures worth retrying leave the outcome open.
+    virtual asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) = 0;
 };
 
 /// Sends what the session says, each once and in order, whatever happens to network, relay and this process: at most
@@ -34,24 +38,41 @@ public:
     /// From now on entries are sealed at once; those that wait are sealed now, under one write.
     result<void> seal_with(sealer seal);
     /// Keeps it on disk, to be sent. Errors: those of spool::append().
-    result<void> push(boost::json::value d, unix_millis at);
+    /// `local_id`: the id of the bundle that it becomes, in hex.
+    result<void> push(
+        boost::json::value d, unix_millis at,
+        std::string local_id = hex_encode(random_array<sizeof(e2ee::bundle_id)>()));
+    /// Whether that one waits here.
+    bool holds(std::string_view local_id) const;
     /// The relay can be reached again: try at once.
     void nudge();
 
     /// Sends until stop(). One call.
     static asio::awaitable<void> run(std::shared_ptr<outbox> self);
+    /// Sends one batch of what waits, for who does not run().
+    enum class step
+    {
+        idle,    ///< nothing waits
+        on,      ///< a batch is done with, or the next one will be smaller
+        later,   ///< try again after a pause
+        refused, ///< the relay takes nothing from us any more
+    };
+    asio::awaitable<step> attempt();
     void stop();
     /// Waits until all is sent. False after `limit`.
     asio::awaitable<bool> drained(std::chrono::milliseconds limit);
     std::size_t waiting() const noexcept { return spool_.waiting().size(); }
 
-    /// The relay will never take this one; it is left out.
-    std::function<void(const spool_entry&, const error&)> on_dropped;
+    /// The relay itself will never take this one; it is left out.
+    std::function<void(const spool_entry&, const relay_failure&)> on_dropped;
+    /// Something on the way refuses the size of this single message. It is kept and tried again; said once for each.
+    std::function<void(const spool_entry&, const relay_failure&)> on_stuck;
     /// The relay takes nothing from us any more (no such session, no such device); run() ends.
-    std::function<void(const error&)> on_refused;
+    std::function<void(const relay_failure&)> on_refused;
 
 private:
-    std::vector<spool_entry> next_batch(bool single) const;
+    std::vector<spool_entry> next_batch() const;
+    step judge(const std::vector<spool_entry>& batch, const relay_failure& failure);
 
     spool spool_;
     message_sender* sender_;
@@ -59,6 +80,10 @@ private:
     wakeup changed_;
     wakeup drained_;
     bool stopped_ = false;
+    bool single_ = false;                                  ///< one of the last batch is refused for good: find it
+    std::size_t batch_bytes_max_ = limits::post_bytes_max; ///< halved when something on the way takes no more
+    std::string stuck_;                                    ///< id of the message that is too large for it
+    std::chrono::milliseconds retry_{0};                   ///< what the relay asked for with the last failure
 };
 
 } // namespace consortium::agent

@@ -1,78 +1,10 @@
 #include "relay_client.hpp"
-#include "json_access.hpp"
 #include <boost/json.hpp>
 #include <cstdlib>
 
 namespace consortium::agent
 {
 namespace json = boost::json;
-namespace
-{
-
-errc code_of(std::string_view name, unsigned status)
-{
-    for (int value = 1; value <= static_cast<int>(errc::internal); ++value)
-    {
-        if (word(static_cast<errc>(value)) == name)
-            return static_cast<errc>(value);
-    }
-    switch (status)
-    {
-    case 401:
-        return errc::unauthorized;
-    case 403:
-        return errc::forbidden;
-    case 404:
-        return errc::not_found;
-    case 409:
-        return errc::conflict;
-    case 413:
-        return errc::too_large;
-    case 429:
-        return errc::rate_limited;
-    case 502:
-    case 503:
-    case 504:
-        return errc::unavailable;
-    default:
-        return status >= 500 ? errc::internal : errc::bad_request;
-    }
-}
-
-} // namespace
-
-bool worth_retrying(const error& problem) noexcept
-{
-    switch (problem.code)
-    {
-    case errc::io:
-    case errc::timeout:
-    case errc::closed:
-    case errc::rate_limited:
-    case errc::overloaded:
-    case errc::unavailable:
-    case errc::internal:
-    case errc::cancelled:
-        return true;
-    default:
-        return problem.retry.has_value();
-    }
-}
-
-error error_of(const json::object& body, unsigned status)
-{
-    error out;
-    out.code = code_of(text_at(body, "code"), status);
-    out.detail = text_at(body, "error");
-    if (const auto message = text_at(body, "message"); !message.empty())
-        out.detail = message;
-    if (out.detail.empty())
-        out.detail = "the relay refused (" + std::to_string(status) + ")";
-    if (const auto* retry = body.if_contains("retry"); retry != nullptr && retry->is_number())
-        out.retry = std::chrono::milliseconds(retry->to_number<std::int64_t>());
-    return out;
-}
-
 result<std::unique_ptr<relay_client>>
 relay_client::make(asio::any_io_executor executor, std::string server_url, net::client_options options)
 {
@@ -86,46 +18,73 @@ relay_client::make(asio::any_io_executor executor, std::string server_url, net::
     return std::unique_ptr<relay_client>(new relay_client(std::move(*http), std::move(server_url), std::move(options)));
 }
 
-asio::awaitable<result<json::object>> relay_client::get(std::string path)
+asio::awaitable<relay_answer<unchecked>> relay_client::get(std::string path, std::string_view member)
 {
     net::client_request request;
     request.method = "GET";
     request.url = server_url_ + path;
-    return send(std::move(request));
+    return send(std::move(request), member);
 }
 
-asio::awaitable<result<json::object>> relay_client::post(std::string path, json::object body)
+asio::awaitable<relay_answer<unchecked>>
+relay_client::post(std::string path, json::object body, std::string_view member)
 {
     net::client_request request;
     request.method = "POST";
     request.url = server_url_ + path;
     request.headers.set("Content-Type", "application/json");
     request.body = json::serialize(body);
-    return send(std::move(request));
+    return send(std::move(request), member);
 }
 
-asio::awaitable<result<json::object>> relay_client::send(net::client_request request)
+bool is_denial(const relay_failure& failure) noexcept
+{
+    return failure.by_relay && (failure == errc::unauthorized || failure == errc::revoked);
+}
+
+asio::awaitable<relay_answer<std::string>> relay_client::regain_access(relay_failure denied)
+{
+    if (!judge_denial)
+        co_return std::unexpected(std::move(denied));
+    if (judging_)
+        co_return std::unexpected(
+            relay_failure::not_reached({errc::unavailable, "access to the account is being regained", std::nullopt}));
+    judging_ = true;
+    auto judged = co_await judge_denial(denied);
+    judging_ = false;
+    co_return judged;
+}
+
+asio::awaitable<relay_answer<unchecked>> relay_client::send(net::client_request request, std::string_view member)
+{
+    auto answer = co_await exchange(request, member);
+    if (answer || token_.empty() || !is_denial(answer.error()))
+        co_return answer;
+    if (const auto regained = co_await regain_access(answer.error()); !regained)
+        co_return std::unexpected(regained.error());
+    co_return co_await exchange(std::move(request), member);
+}
+
+asio::awaitable<relay_answer<unchecked>> relay_client::exchange(net::client_request request, std::string_view member)
 {
     if (!token_.empty())
         request.headers.set("Authorization", "Bearer " + token_);
     request.headers.set("X-Consortium-Client", "agent/" CONSORTIUM_VERSION);
     const auto answer = co_await http_->send(std::move(request));
     if (!answer)
-        co_return std::unexpected(answer.error());
-
-    boost::system::error_code problem;
-    auto value = json::parse(answer->body, problem);
-    auto* body = problem ? nullptr : value.if_object();
-    if (answer->status < 200 || answer->status > 299)
-        co_return std::unexpected(error_of(body != nullptr ? *body : json::object(), answer->status));
-    if (body == nullptr)
-        co_return fail(errc::corrupt, "The server at " + server_url_ + " does not answer like a Consortium relay.");
-    co_return std::move(*body);
+        co_return std::unexpected(relay_failure::not_reached(answer.error()));
+    auto judged = judge_answer(server_url_, answer->status, answer->body, member);
+    const bool stranger = !judged && !judged.error().by_relay;
+    if (stranger && !stranger_ && on_stranger)
+        on_stranger(judged.error());
+    stranger_ = stranger;
+    co_return judged;
 }
 
 net::client_options client_options_from_environment()
 {
     net::client_options out;
+    out.response_bytes_max = limits::answer_bytes_max;
     if (const char* file = std::getenv("CONSORTIUM_CA_FILE"))
         out.extra_ca_file = file;
     return out;

@@ -1,6 +1,8 @@
 #pragma once
 #include "consortium/net/http_client.hpp"
+#include "from_relay.hpp"
 #include <boost/json/object.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,10 +10,8 @@ namespace consortium::agent
 {
 namespace asio = boost::asio;
 
-/// Whether the same request may succeed later: the relay was not reached, or said so.
-bool worth_retrying(const error& problem) noexcept;
-/// The error that an answer of the relay stands for: its `code`, its `error` or `message`, its `retry`.
-error error_of(const boost::json::object& body, unsigned status);
+/// Whether the relay itself says that it does not take the token.
+bool is_denial(const relay_failure& failure) noexcept;
 
 /// The relay's HTTP side. Everything on one executor.
 class relay_client
@@ -26,21 +26,33 @@ public:
     const std::string& token() const noexcept { return token_; }
     const net::client_options& options() const noexcept { return options_; }
 
-    /// The object of a 2xx answer. Errors: those of net::http_client, and what the relay refused with.
-    asio::awaitable<result<boost::json::object>> get(std::string path);
-    asio::awaitable<result<boost::json::object>> post(std::string path, boost::json::object body);
+    /// The object of a 2xx answer that has `member`: what has it not is none of the relay's.
+    asio::awaitable<relay_answer<unchecked>> get(std::string path, std::string_view member);
+    asio::awaitable<relay_answer<unchecked>> post(std::string path, boost::json::object body, std::string_view member);
+
+    /// What a refusal of the token is worth: a new token, or a failure in its place. Nothing else says that this
+    /// machine has lost its access. While it is at work everything else that is refused counts as not reached.
+    std::function<asio::awaitable<relay_answer<std::string>>(const relay_failure& denied)> judge_denial;
+    /// As that, for what is refused elsewhere than over HTTP. Without a judge the refusal stands.
+    asio::awaitable<relay_answer<std::string>> regain_access(relay_failure denied);
+
+    /// Called when something else answers in the relay's place, once until the relay itself answers again.
+    std::function<void(const relay_failure&)> on_stranger;
 
 private:
     relay_client(std::unique_ptr<net::http_client> http, std::string server_url, net::client_options options)
         : http_(std::move(http)), server_url_(std::move(server_url)), options_(std::move(options))
     {
     }
-    asio::awaitable<result<boost::json::object>> send(net::client_request request);
+    asio::awaitable<relay_answer<unchecked>> send(net::client_request request, std::string_view member);
+    asio::awaitable<relay_answer<unchecked>> exchange(net::client_request request, std::string_view member);
 
     std::unique_ptr<net::http_client> http_;
     std::string server_url_;
     net::client_options options_;
     std::string token_;
+    bool stranger_ = false;
+    bool judging_ = false;
 };
 
 /// From the environment: CONSORTIUM_CA_FILE names certificate authorities to trust besides the system's.

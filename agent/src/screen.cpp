@@ -1,4 +1,5 @@
 #include "screen.hpp"
+#include "consortium/common/printable.hpp"
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
@@ -35,42 +36,29 @@ std::size_t terminal_columns()
 
 } // namespace
 
-std::string printable(std::string_view text, std::size_t columns_max)
+own_text own_text::composed(std::string text)
 {
-    std::string out;
-    std::size_t columns = 0;
-    bool space = false;
-    for (std::size_t i = 0; i < text.size(); ++i)
-    {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const bool continuation = (byte & 0xc0) == 0x80;
-        // C0, DEL and (as 0xC2 0x80 to 0x9F) C1 control characters could drive the terminal.
-        const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-        if (byte <= 0x20 || byte == 0x7f || c1)
-        {
-            space = !out.empty();
-            i += c1 ? 1 : 0;
-            continue;
-        }
-        if (!continuation)
-        {
-            if (columns + (space ? 2 : 1) > columns_max)
-                return out + "…";
-            columns += space ? 2 : 1;
-            if (space)
-                out.push_back(' ');
-            space = false;
-        }
-        out.push_back(text[i]);
-    }
+    own_text out;
+    out.text_ = std::move(text);
     return out;
+}
+
+own_text foreign(std::string_view text, std::size_t max)
+{
+    return own_text::composed(printable(text, max));
+}
+
+own_text detail_of(std::string_view detail)
+{
+    constexpr std::size_t detail_characters_max = 900;
+    return foreign(detail, detail_characters_max);
 }
 
 screen::screen() : colours_(::isatty(STDOUT_FILENO) == 1), columns_(terminal_columns()) {}
 
 void screen::line(std::string_view what, std::string_view about)
 {
-    auto name = std::string(what);
+    auto name = printable(what, what_columns);
     name.resize(std::max(name.size(), what_columns), ' ');
     constexpr std::size_t before = 8 + 2 + what_columns + 1;
     const auto rest = printable(about, columns_ > before + 10 ? columns_ - before - 1 : 60);
@@ -82,18 +70,18 @@ void screen::line(std::string_view what, std::string_view about)
     std::fflush(stdout);
 }
 
-void screen::text(std::string_view words)
+void screen::text(const own_text& words)
 {
-    std::printf("%.*s\n", static_cast<int>(words.size()), words.data());
+    std::printf("%s\n", words.view().c_str());
     std::fflush(stdout);
 }
 
-void screen::title(std::string_view words)
+void screen::title(const own_text& words)
 {
     if (colours_)
-        std::printf("%s%.*s%s\n", bold, static_cast<int>(words.size()), words.data(), plain);
+        std::printf("%s%s%s\n", bold, words.view().c_str(), plain);
     else
-        text(words);
+        std::printf("%s\n", words.view().c_str());
     std::fflush(stdout);
 }
 

@@ -1,24 +1,53 @@
 #pragma once
-#include "consortium/common/clock.hpp"
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace consortium::agent
 {
 
-/// Text of others, safe to print: control characters are left out, line breaks become spaces, what is too long is cut.
-std::string printable(std::string_view text, std::size_t columns_max);
+/// What may be printed as it is: literals of this program, and pieces of others that went through foreign(). A plain
+/// string is neither.
+class own_text
+{
+public:
+    template <std::size_t Size>
+    own_text(const char (&literal)[Size]) : text_(literal) // NOLINT: a literal is our own text
+    {
+    }
+    template <std::size_t Size>
+    own_text(char (&buffer)[Size]) = delete;
+    /// What this program made itself of several lines: a picture, the help.
+    static own_text composed(std::string text);
+
+    const std::string& view() const noexcept { return text_; }
+    friend own_text operator+(own_text left, const own_text& right)
+    {
+        left.text_ += right.text_;
+        return left;
+    }
+
+private:
+    own_text() = default;
+    friend own_text foreign(std::string_view text, std::size_t max);
+
+    std::string text_;
+};
+
+/// Text of anybody else: the relay, Claude Code, files, the environment, errors that quote them. See printable().
+own_text foreign(std::string_view text, std::size_t max = 300);
+/// The detail of an error: text of ours that may quote others.
+own_text detail_of(std::string_view detail);
 
 /// Plain lines on the terminal: when, what, about what.
 class screen
 {
 public:
     screen();
-    /// "14:02:31  prompt     Fix the test". `about` is made printable.
+    /// "14:02:31  prompt     Fix the test". Both may be anybody's text.
     void line(std::string_view what, std::string_view about);
-    /// Text of ours, as it is.
-    void text(std::string_view words);
-    void title(std::string_view words);
+    void text(const own_text& words);
+    void title(const own_text& words);
 
 private:
     bool colours_;

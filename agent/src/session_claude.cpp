@@ -16,6 +16,7 @@ namespace
 
 constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 pieces of partial text a second
 constexpr auto claude_exit_time = std::chrono::seconds(5);
+constexpr std::size_t refused_subject_max = 1000; // of what was refused, for people
 
 /// How Claude Code says that it has no valid credentials.
 bool is_login_problem(const json::object& result_line)
@@ -59,10 +60,7 @@ asio::awaitable<void> session_runner::end_leftover_claude()
 result<void> session_runner::take_back_unanswered()
 {
     const auto& record = folder_.record();
-    prompt_gate gate(folder_, record.data_key, who_.account_id, record.session_id);
-    std::set<std::string> in_hand;
-    for (const auto& each : gate.left_in_hand())
-        in_hand.insert(each.uuid);
+    const auto in_hand = uuids_in_hand(folder_);
     const auto transcript = claude::find_transcript(options_.environment, record.claude_id);
     if (!transcript || in_hand.empty())
         return {};
@@ -148,7 +146,7 @@ asio::awaitable<void> session_runner::watch_claude()
 
 asio::awaitable<void> session_runner::stop_claude()
 {
-    state_.cancel_all("The session has ended.", clock_.now());
+    state_.close_all();
     if (!claude_ || claude_->pid() == 0)
         co_return;
     const auto driver = claude_;
@@ -165,43 +163,6 @@ asio::awaitable<void> session_runner::stop_claude()
     (void)co_await driver->ended();
     killer->cancel();
     folder_.record().claude.reset();
-}
-
-/// Prompts in the order they were accepted; mode and model of one take effect before it. One at a time is queued in
-/// Claude: it makes one of several, and then knows only one of their uuids after a crash.
-asio::awaitable<void> session_runner::take_prompts()
-{
-    while (!ended_)
-    {
-        if (prompts_.empty() || !queued_.empty())
-        {
-            co_await prompts_changed_.wait();
-            continue;
-        }
-        const auto next = std::move(prompts_.front());
-        prompts_.pop_front();
-        if (!next.mode.empty() && next.mode != state_.mode())
-            (void)co_await set_mode(next.mode);
-        if (!next.model.empty() && next.model != state_.model())
-            (void)co_await set_model(next.model);
-        if (ended_)
-            break;
-        out_.line("prompt", next.text);
-        queued_ = next.uuid;
-        claude_->prompt(next.uuid, next.content);
-        tell({{"type", "prompt-taken"}, {"id", next.id}});
-    }
-}
-
-/// Stop means stop: what waits behind the running turn does not run after it either.
-asio::awaitable<result<void>> session_runner::stop_turn()
-{
-    for (const auto& each : std::exchange(prompts_, {}))
-    {
-        gate_->done(each.uuid);
-        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", "stopped before its turn came"}});
-    }
-    co_return co_await claude_->interrupt();
 }
 
 asio::awaitable<void> session_runner::stream_partial()
@@ -280,12 +241,34 @@ void session_runner::on_partial()
     partial_changed_.notify();
 }
 
-void session_runner::on_question(claude::permission_request asked)
+void session_runner::on_question(claude::question asked)
 {
-    out_.line("waiting", asked.tool + "  " + tool_subject(asked.input) + "  (answer in the dashboard)");
-    state_.ask(std::move(asked), clock_.now());
-    if (state_field_)
-        state_field_->changed();
+    const auto kind = asked.kind;
+    const auto request_id = asked.request_id;
+    const auto what = asked.tool + "  " + tool_subject(asked.arguments);
+    const auto open = state_.ask(std::move(asked), clock_.now());
+    if (!open)
+    {
+        // Nobody can be asked: Claude is told, and the person learns that there was something.
+        const auto words = open.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
+        out_.line("refused", words);
+        claude_->answer(request_id, claude::refusal_of(kind, open.error().detail));
+        tell({{"type", "message"}, {"message", words}});
+        return;
+    }
+    out_.line("waiting", what + "  (answer in the dashboard)");
+    const auto id = (*open)->asked.id();
+    if (state_.needs_message(id))
+        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
+    state_changed();
+}
+
+void session_runner::on_unknown_request(const std::string& subtype)
+{
+    const auto words = "Claude asked for something that Consortium does not know (" +
+                       subtype.substr(0, refused_subject_max) + "). It was refused.";
+    out_.line("refused", words);
+    tell({{"type", "message"}, {"message", words}});
 }
 
 void session_runner::on_question_void(const std::string& request_id)
@@ -293,34 +276,8 @@ void session_runner::on_question_void(const std::string& request_id)
     const auto id = state_.id_of_request(request_id);
     if (!id)
         return;
-    state_.cancel(*id, "Claude no longer waits for this answer.", clock_.now());
-    if (state_field_)
-        state_field_->changed();
-}
-
-void session_runner::on_busy(bool busy)
-{
-    send_alive(); // every flip counts, however short
-    if (busy)
-        return;
-    prove_next_ = true;
-    tell({{"type", "ready"}});
-    queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
-    prompts_changed_.notify();
-}
-
-void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
-{
-    diagnostics::note("prompt " + uuid, state);
-    if (state != "queued" && uuid == queued_)
-    {
-        queued_.clear();
-        prompts_changed_.notify();
-    }
-    // Not when it is started or answered: Claude writes a prompt down later. What it has written down it does not run
-    // again.
-    if (gate_ && (state == "completed" || state == "cancelled"))
-        gate_->done(uuid);
+    state_.close(*id);
+    state_changed();
 }
 
 void session_runner::on_session_id(const std::string& id)
@@ -341,8 +298,7 @@ void session_runner::on_mode(const std::string& mode)
     if (state_.mode() == mode)
         return;
     state_.set_mode(mode);
-    if (state_field_)
-        state_field_->changed();
+    state_changed();
     tell({{"type", "permission-mode-changed"}, {"mode", mode}});
 }
 
@@ -351,8 +307,7 @@ void session_runner::on_model(const std::string& model)
     if (state_.model() == model)
         return;
     state_.set_model(model);
-    if (state_field_)
-        state_field_->changed();
+    state_changed();
 }
 
 void session_runner::on_title(const std::string& title)

@@ -1,22 +1,26 @@
 // A running session: what is said to the dashboard, and what comes from the relay.
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/limits.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
 #include "diagnostics.hpp"
 #include "first_run.hpp"
 #include "json_access.hpp"
+#include "message_post.hpp"
 #include "session_runner.hpp"
+#include "trash.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
 {
 
-void session_runner::say(json::value d)
+void session_runner::say(json::value d, const e2ee::bundle_id& id)
 {
     if (gone_)
         return;
-    if (const auto kept = outbox_->push(std::move(d), clock_.now()); !kept)
+    folder_.note_said(id);
+    if (const auto kept = outbox_->push(std::move(d), clock_.now(), hex_encode(id)); !kept)
     {
         out_.line("lost", kept.error().detail);
         if (kept.error() == errc::too_large)
@@ -25,13 +29,21 @@ void session_runner::say(json::value d)
 }
 
 /// An event of the agent's own.
-void session_runner::tell(json::object data)
+json::object session_runner::event(json::object data)
 {
-    say(json::object{
+    return {
         {"role", "agent"},
         {"content",
          json::object{{"type", "event"}, {"id", to_string(message_id{make_uuid_v4()})}, {"data", std::move(data)}}},
-        {"meta", json::object{{"sentFrom", "cli"}}}});
+        {"meta", json::object{{"sentFrom", "cli"}}}};
+}
+
+/// The id of the bundle that it becomes.
+e2ee::bundle_id session_runner::tell(json::object data)
+{
+    const auto id = random_array<sizeof(e2ee::bundle_id)>();
+    say(event(std::move(data)), id);
+    return id;
 }
 
 /// Said where the person is: here and in the dashboard. The work goes on: content needs no trust in the relay.
@@ -44,18 +56,63 @@ void session_runner::on_log_alarm(const log_alarm& alarm)
          {"logAlarm", json::object{{"what", word(alarm.what)}, {"origin", alarm.origin}, {"detail", alarm.detail}}}});
 }
 
+void session_runner::on_device_alarm(const device_alarm& alarm)
+{
+    out_.line("ALARM", std::string(sentence(alarm.what)) + " See `consortium auth status`.");
+    tell(
+        {{"type", "message"},
+         {"message", std::string(sentence(alarm.what)) + " See `consortium auth status` on " + host_name() + "."},
+         {"deviceAlarm", json::object{{"what", word(alarm.what)}, {"detail", alarm.detail}}}});
+}
+
+void session_runner::on_device_revoked()
+{
+    status_ = 1;
+    session_gone(
+        hearsay::device_revoked, "A browser of your account has revoked this machine. `consortium auth login` pairs it "
+                                 "again, as a new machine.");
+}
+
 // ----------------------------------------------------------------------------------------------------------- fields
 
-result<std::string> session_runner::seal_state(std::int64_t after)
+void session_runner::state_changed()
 {
+    if (state_field_)
+        state_field_->changed();
+}
+
+/// Its count is on disk before it is sealed: no two of ours have the same, whatever happens.
+result<std::string> session_runner::seal_state()
+{
+    ++folder_.record().states;
+    if (const auto saved = folder_.save(); !saved)
+        return std::unexpected(saved.error());
     auto plain = state_.to_json();
-    plain["after"] = after;
+    plain["v"] = folder_.record().states;
+    plain["held"] = gate_->held_to_json();
     const auto sealed = e2ee::bundle_seal(
         folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, random_array<16>(),
         view(json::serialize(plain)));
     if (!sealed)
         return std::unexpected(sealed.error());
     return base64_encode(*sealed);
+}
+
+/// A state at the relay that is ours by its key: ours count on from it.
+void session_runner::note_state(const std::string& sealed)
+{
+    const auto data = base64_decode(sealed);
+    const auto opened =
+        data ? e2ee::bundle_open(
+                   folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, *data)
+             : result<e2ee::opened_bundle>(fail(errc::corrupt, ""));
+    if (!opened)
+        return;
+    boost::system::error_code problem;
+    const auto value = json::parse(json::string_view(text(opened->plain).data(), opened->plain.size()), problem);
+    constexpr std::int64_t states_max = std::int64_t{1} << 53; // JavaScript's integers
+    if (const auto* state = problem ? nullptr : value.if_object())
+        folder_.record().states = std::max(folder_.record().states, std::min(number_at(*state, "v"), states_max));
 }
 
 result<std::string> session_runner::seal_metadata(std::int64_t after)
@@ -95,6 +152,8 @@ void session_runner::on_online()
 {
     out_.line("connected", relay_.server_url());
     online_ = true;
+    said_offline_ = false;
+    spawn(read_chain_anew());
     alive_.notify();
     log_due_.notify();
     outbox_->nudge();
@@ -104,28 +163,36 @@ void session_runner::on_online()
 
 void session_runner::on_offline(const error& reason)
 {
-    if (online_)
-        out_.line("offline", "The relay is not reached (" + reason.detail + "). What is said waits here.");
     online_ = false;
+    say_offline(reason);
+}
+
+/// Once until the relay is there again.
+void session_runner::say_offline(const error& reason)
+{
+    if (!std::exchange(said_offline_, true))
+        out_.line("offline", "The relay is not reached: " + reason.detail + ". What is said waits here.");
 }
 
 void session_runner::on_caught_up(bool from_known_place)
 {
-    if (!from_known_place && !fetching_)
+    const bool another_log = follow_log(link_->log());
+    if ((another_log || !from_known_place) && !fetching_)
     {
         fetching_ = true;
         spawn(fetch_messages());
     }
 }
 
-/// Reads the stored messages after the last one looked at; what comes live meanwhile waits.
+/// Reads the stored messages after the last one looked at; what comes live meanwhile waits, within its bound.
 asio::awaitable<void> session_runner::fetch_messages()
 {
-    const auto path = "/v3/sessions/" + folder_.record().session_id + "/messages?limit=100&after_seq=";
+    const auto path = messages_path(folder_.record().session_id) + "?limit=100&after_seq=";
     backoff delay;
     while (!ended_)
     {
-        const auto page = co_await relay_.get(path + std::to_string(gate_->last_seq()));
+        held_.read_again();
+        const auto page = co_await relay_.get(path + std::to_string(gate_->last_seq()), "messages");
         if (!page)
         {
             if (!worth_retrying(page.error()))
@@ -133,108 +200,117 @@ asio::awaitable<void> session_runner::fetch_messages()
                 on_link_refused(page.error());
                 break;
             }
+            say_offline(page.error());
             co_await pause_for(delay.next());
             continue;
         }
         delay.reset();
         const auto before = gate_->last_seq();
-        if (const auto* messages = array_at(*page, "messages"))
+        for (const auto& each : page->objects("messages"))
+            look_at_message(stored_message::of(each));
+        if (!held_.overflown() && (!page->flag("hasMore") || gate_->last_seq() == before))
         {
-            for (const auto& each : *messages)
-            {
-                if (const auto* message = each.if_object())
-                    look_at_message(*message);
-            }
-        }
-        if (!flag_at(*page, "hasMore") || gate_->last_seq() == before)
+            gate_->has_read_all();
             break;
+        }
     }
     fetching_ = false;
-    while (!held_messages_.empty())
-    {
-        const auto message = std::move(held_messages_.front());
-        held_messages_.pop_front();
-        look_at_message(message);
-    }
+    for (const auto& each : held_.take())
+        look_at_message(each);
 }
 
-void session_runner::on_update(const json::object& body)
+void session_runner::on_update(const unchecked& body)
 {
-    const auto type = text_at(body, "t");
+    const auto type = body.text("t");
     const auto& sid = folder_.record().session_id;
-    if (type == "new-message" && text_at(body, "sid") == sid)
+    if (type == "new-message" && body.uuid("sid") == sid)
     {
-        const auto* message = object_at(body, "message");
-        if (message == nullptr)
+        const auto message = body.object("message");
+        if (!message)
             return;
         if (fetching_)
-            held_messages_.push_back(*message);
+            held_.add(stored_message::of(*message));
         else
-            look_at_message(*message);
+            look_at_message(stored_message::of(*message));
     }
-    else if (type == "delete-session" && text_at(body, "sid") == sid)
-        session_gone("The session was deleted in the dashboard.");
-    else if (type == "update-session" && text_at(body, "id") == sid)
+    else if (type == "device")
     {
-        if (const auto* metadata = object_at(body, "metadata"))
-            metadata_field_->seen(number_at(*metadata, "version"), text_at(*metadata, "value"));
-        if (const auto* state = object_at(body, "agentState"))
-            state_field_->seen(number_at(*state, "version"), text_at(*state, "value"));
+        const auto statement = base64_decode(body.text("statement"));
+        if (!statement || !devices_.learn({*statement}))
+            spawn(read_chain_then_judge()); // not the next that we know of: the whole chain will say
+        judge_prompts();
     }
-}
-
-void session_runner::look_at_message(const json::object& message)
-{
-    const auto* content = object_at(message, "content");
-    if (content == nullptr || ended_)
-        return;
-    auto outcome = gate_->look_at(text_at(*content, "c"), number_at(message, "seq"));
-    if (outcome.broken)
-        tell(
-            {{"type", "history-broken"},
-             {"from", outcome.broken->from},
-             {"expected", outcome.broken->expected},
-             {"got", outcome.broken->got}});
-    if (outcome.refused)
+    else if (type == "delete-session" && body.uuid("sid") == sid)
+        session_gone(hearsay::unsigned_deletion, "The session was deleted in the dashboard.");
+    else if (type == "update-session" && body.uuid("id") == sid)
     {
-        diagnostics::note("prompt refused:", outcome.refused->reason);
-        out_.line("refused", "A prompt was not run: " + outcome.refused->reason);
-        tell({{"type", "prompt-refused"}, {"id", outcome.refused->id}, {"reason", outcome.refused->reason}});
+        if (const auto metadata = body.object("metadata"))
+            metadata_field_->seen(metadata->number("version"), metadata->text("value", limits::state_bytes_max));
+        if (const auto state = body.object("agentState"))
+            state_field_->seen(state->number("version"), state->text("value", limits::state_bytes_max));
     }
-    for (auto& each : outcome.accepted)
-        prompts_.push_back(std::move(each));
-    if (!prompts_.empty())
-        prompts_changed_.notify();
 }
 
-void session_runner::on_link_refused(const error& reason)
+void session_runner::look_at_message(const stored_message& message)
 {
-    if (reason == errc::not_found && !folder_.record().session_id.empty())
-        return session_gone("The session was deleted in the dashboard.");
-    if (reason == errc::unauthorized || reason == errc::revoked || reason == errc::forbidden)
-        return lost_access(reason);
-    status_ = 1;
-    end("The relay refuses: " + reason.detail);
-}
-
-void session_runner::session_gone(const std::string& why)
-{
-    if (gone_)
+    if (ended_)
         return;
-    gone_ = true;
-    if (const auto destroyed = folder_.destroy(); !destroyed)
-        out_.line("trouble", destroyed.error().detail);
+    const auto news = gate_->look_at(message.content, message.seq);
+    if (news.broken || !news.refused.empty())
+        report(news);
+    if (gate_->met_stranger())
+        spawn(read_chain_then_judge());
     else
-        out_.line("deleted", "Its keys and what was kept of it are gone from this machine.");
-    end(why);
+        judge_prompts();
+    prompts_changed_.notify();
 }
 
-void session_runner::lost_access(const error& reason)
+/// The relay itself refuses. What it says is not proved, so nothing is destroyed for it.
+void session_runner::on_link_refused(const relay_failure& reason)
 {
-    gone_ = true;
+    const auto said = hearsay_of(reason);
+    if (said == hearsay::not_found && !folder_.record().session_id.empty())
+        return session_gone(*said, "The relay has no such session any more.");
+    if (said == hearsay::no_access || said == hearsay::device_revoked)
+    {
+        status_ = 1;
+        return session_gone(
+            *said, "This machine has no access to the account any more (" + reason.detail +
+                       "). `consortium auth login` pairs it again.");
+    }
     status_ = 1;
-    end("This machine has no access to the account any more (" + reason.detail +
-        "). `consortium auth login` pairs it again.");
+    end((reason.by_relay ? "The relay refuses: " : "The session cannot go on: ") + reason.detail);
+}
+
+/// Nothing more is said to the relay.
+void session_runner::session_gone(const evidence& proof, const std::string& why)
+{
+    if (std::exchange(gone_, true))
+        return;
+    const auto disposed = folder_.dispose(proof, clock_.now());
+    if (!disposed)
+        out_.line("trouble", disposed.error().detail);
+    else if (*disposed == disposal::destroy)
+        out_.line("deleted", "Its keys and what was kept of it are gone from this machine.");
+    else
+        out_.line(
+            "trash", "Its keys and what was kept of it are in the trash here for " + std::to_string(trash_days) +
+                         " days. See `consortium trash`.");
+    const auto* heard = std::get_if<hearsay>(&proof);
+    if (heard == nullptr || *heard != hearsay::device_revoked || !claude_ || !claude_->busy())
+        return end(why);
+    // What Claude is doing was asked for while this machine belonged to the account.
+    out_.line("revoked", "Claude finishes what it is doing. Nothing of it leaves this machine.");
+    prompts_.clear();
+    outbox_->stop();
+    asio::post(
+        executor_,
+        [link = link_]
+        {
+            if (link)
+                link->stop();
+        });
+    end_when_idle_ = why;
 }
 
 } // namespace consortium::agent

@@ -1,8 +1,10 @@
 #include "session_folder.hpp"
 #include "consortium/common/base64.hpp"
 #include "json_access.hpp"
+#include "trash_note.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <fstream>
 #include <sstream>
 #include <thread>
 #include <unistd.h>
@@ -43,6 +45,7 @@ json::object write_record(const session_record& record)
         {"model", record.model},
         {"created", record.created},
         {"checked", record.checked},
+        {"states", record.states},
         {"ended", record.ended}};
     if (record.claude)
         out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};
@@ -65,6 +68,7 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.model = text_at(*object, "model");
     out.created = number_at(*object, "created");
     out.checked = number_at(*object, "checked");
+    out.states = number_at(*object, "states");
     out.ended = flag_at(*object, "ended");
     const auto key = base64_decode(text_at(*object, "dataKey"));
     if (!key || key->size() != key256::size() || out.tag.empty())
@@ -76,46 +80,14 @@ result<session_record> read_record(const std::filesystem::path& file)
     return out;
 }
 
-json::object write_prompts(const prompt_progress& prompts)
-{
-    json::object senders;
-    for (const auto& [from, at] : prompts.senders.positions())
-        senders[from] = json::object{{"n", at.n}, {"id", base64_encode(at.id)}};
-    return {
-        {"lastSeq", prompts.last_seq},
-        {"senders", std::move(senders)},
-        {"inHand", json::array(prompts.in_hand.begin(), prompts.in_hand.end())}};
-}
-
-result<prompt_progress> read_prompts(const std::filesystem::path& file)
+result<prompt_progress> load_prompts(const std::filesystem::path& file)
 {
     const auto object = read_object(file);
     if (!object && object.error() == errc::not_found)
         return prompt_progress();
     if (!object)
         return std::unexpected(object.error());
-    prompt_progress out;
-    out.last_seq = number_at(*object, "lastSeq");
-    if (const auto* senders = object_at(*object, "senders"))
-    {
-        for (const auto& [from, value] : *senders)
-        {
-            const auto* at = value.if_object();
-            const auto id = at != nullptr ? base64_decode(text_at(*at, "id")) : bytes();
-            if (!id || id->size() != 16)
-                return fail(errc::corrupt, file.string() + " is damaged.");
-            out.senders.set(from, {static_cast<std::uint64_t>(number_at(*at, "n")), to_array<16>(*id)});
-        }
-    }
-    if (const auto* in_hand = array_at(*object, "inHand"))
-    {
-        for (const auto& each : *in_hand)
-        {
-            if (each.is_string())
-                out.in_hand.emplace_back(each.get_string());
-        }
-    }
-    return out;
+    return read_prompts(*object);
 }
 
 } // namespace
@@ -128,7 +100,7 @@ result<session_folder> session_folder::create(const keystore& store, session_rec
     auto lock = file_lock::attempt(directory / lock_file);
     if (!lock)
         return std::unexpected(lock.error());
-    session_folder out(directory, std::move(*lock), {});
+    session_folder out(directory, store.trash(), std::move(*lock), {});
     out.record_ = std::move(record);
     if (const auto saved = out.save(); !saved)
         return std::unexpected(saved.error());
@@ -147,15 +119,16 @@ result<session_folder> session_folder::open(const keystore& store, const std::st
     auto lock = file_lock::attempt(directory / lock_file);
     if (!lock)
         return std::unexpected(lock.error());
-    session_folder out(directory, std::move(*lock), std::move(at));
+    session_folder out(directory, store.trash(), std::move(*lock), std::move(at));
     auto record = read_record(directory / record_file);
     if (!record)
         return std::unexpected(record.error());
-    auto prompts = read_prompts(directory / prompts_file);
+    auto prompts = load_prompts(directory / prompts_file);
     if (!prompts)
         return std::unexpected(prompts.error());
     out.record_ = std::move(*record);
     out.prompts_ = std::move(*prompts);
+    out.read_said();
     out.note_holder();
     return out;
 }
@@ -186,16 +159,94 @@ result<void> session_folder::save_prompts() const
     return replace_file(directory_ / prompts_file, view(json::serialize(write_prompts(prompts_))), at_);
 }
 
-result<void> session_folder::destroy()
+void session_folder::read_said()
 {
-    // The key first: without it the rest is noise.
-    if (const auto removed = remove_file(directory_ / record_file); !removed)
+    const auto content = read_file(said_file());
+    if (!content)
+        return; // nobody can have seen what is not known to have been said
+    constexpr auto size = sizeof(e2ee::bundle_id);
+    for (std::size_t at = 0; at + size <= content->size(); at += size) // half an id at the end is none
+        said_.push_back(to_array<size>(byte_view(*content).subspan(at)));
+    std::error_code ignored;
+    std::filesystem::resize_file(said_file(), said_.size() * size, ignored);
+}
+
+void session_folder::note_said(const e2ee::bundle_id& id)
+{
+    constexpr std::size_t said_max = 1u << 20;
+    if (said_.size() >= said_max)
+        return;
+    said_.push_back(id);
+    if (said_.size() == 1)
+    {
+        (void)replace_file(said_file(), id); // private, as all files here
+        return;
+    }
+    std::ofstream file(said_file(), std::ios::binary | std::ios::app);
+    file.write(reinterpret_cast<const char*>(id.data()), static_cast<std::streamsize>(id.size()));
+}
+
+void session_folder::forget_said_before(const e2ee::bundle_id& id)
+{
+    const auto last = std::find(said_.rbegin(), said_.rend(), id);
+    if (last == said_.rend())
+        return;
+    said_.erase(said_.begin(), std::prev(last.base()));
+    bytes content;
+    for (const auto& each : said_)
+        append(content, each);
+    (void)replace_file(said_file(), content); // the longer list says the same
+}
+
+result<session_record> read_session_record(const std::filesystem::path& folder)
+{
+    return read_record(folder / record_file);
+}
+
+std::filesystem::path lock_of_session(const std::filesystem::path& folder)
+{
+    return folder / lock_file;
+}
+
+result<void> destroy_session_folder(const std::filesystem::path& folder, const crash_point& at)
+{
+    if (at)
+        at("destroy key");
+    if (const auto removed = remove_file(folder / record_file); !removed)
         return removed;
+    if (at)
+        at("destroy rest");
     std::error_code problem;
-    std::filesystem::remove_all(directory_, problem);
+    std::filesystem::remove_all(folder, problem);
     if (problem)
-        return fail(errc::io, "cannot remove " + directory_.string() + ": " + problem.message());
-    return sync_directory(directory_.parent_path());
+        return fail(errc::io, "cannot remove " + folder.string() + ": " + problem.message());
+    return sync_directory(folder.parent_path());
+}
+
+result<disposal> session_folder::dispose(const evidence& why, unix_millis now)
+{
+    const auto what = decide(why);
+    const auto done = what == disposal::destroy ? destroy_session_folder(directory_, at_)
+                                                : move_to_trash(std::get<hearsay>(why), now);
+    if (!done)
+        return std::unexpected(done.error());
+    return what;
+}
+
+result<void> session_folder::move_to_trash(hearsay why, unix_millis now)
+{
+    // The note first: a folder with a note that is still among the sessions is a session.
+    if (const auto noted = write_trash_note(directory_, {why, now, {}, 0}, at_); !noted)
+        return noted;
+    if (const auto made = make_private_directory(trash_); !made)
+        return made;
+    if (const auto synced = sync_directory(trash_.parent_path()); !synced)
+        return synced;
+    const auto target = trash_ / directory_.filename();
+    if (const auto moved = move_directory(directory_, target, at_); !moved)
+        return moved;
+    directory_ = target;
+    return {};
 }
 
 namespace

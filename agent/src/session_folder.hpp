@@ -2,10 +2,10 @@
 #include "child_process.hpp"
 #include "consortium/common/clock.hpp"
 #include "consortium/common/secret.hpp"
-#include "consortium/e2ee/chain.hpp"
+#include "disposal.hpp"
 #include "files.hpp"
 #include "keystore.hpp"
-#include <deque>
+#include "prompt_progress.hpp"
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,18 +27,17 @@ struct session_record
     std::string model;
     unix_millis created = 0;
     unix_millis checked = 0; ///< when the relay last said that it exists
+    std::int64_t states = 0; ///< how many states were sealed: `v` of the last one
     bool ended = false;      ///< ended in order; otherwise a folder that nobody holds is what a crash left
     std::optional<process_identity> claude; ///< the child that may still be running
 };
 
-/// How far prompts were taken: written and synced before acting on one.
-struct prompt_progress
-{
-    std::int64_t last_seq = 0; ///< of the session's messages, looked at
-    e2ee::chain_reader senders;
-    /// Accepted and not yet seen to be started by Claude: the sealed prompts as they came.
-    std::deque<std::string> in_hand;
-};
+/// What is known of a session from its folder alone, without holding it.
+result<session_record> read_session_record(const std::filesystem::path& folder);
+/// Destroys such a folder: the key first, without which the rest is noise.
+result<void> destroy_session_folder(const std::filesystem::path& folder, const crash_point& at = {});
+/// Whose lock says who works with it.
+std::filesystem::path lock_of_session(const std::filesystem::path& folder);
 
 /// The folder of one session below the keystore, held by one process at a time.
 class session_folder
@@ -55,25 +54,37 @@ public:
     result<void> save() const;
 
     prompt_progress& prompts() noexcept { return prompts_; }
+    const prompt_progress& prompts() const noexcept { return prompts_; }
     result<void> save_prompts() const;
 
+    /// Ids of what was said here since the end of the last turn, and of that end: in the order they were said. Not
+    /// synced: of what a power cut takes nobody can have shown that he saw it, and then a person is asked.
+    const std::vector<e2ee::bundle_id>& said() const noexcept { return said_; }
+    void note_said(const e2ee::bundle_id& id);
+    void forget_said_before(const e2ee::bundle_id& id);
+
     std::filesystem::path spool_file() const { return directory_ / "spool"; }
-    /// Its key, its spool and all else are gone from this machine.
-    result<void> destroy();
+    /// Destroys its key, its spool and all else, or moves all to the trash (trash.hpp): as the evidence allows.
+    result<disposal> dispose(const evidence& why, unix_millis now);
 
 private:
-    session_folder(std::filesystem::path directory, file_lock lock, crash_point at)
-        : directory_(std::move(directory)), lock_(std::move(lock)), at_(std::move(at))
+    session_folder(std::filesystem::path directory, std::filesystem::path trash, file_lock lock, crash_point at)
+        : directory_(std::move(directory)), trash_(std::move(trash)), lock_(std::move(lock)), at_(std::move(at))
     {
     }
+    result<void> move_to_trash(hearsay why, unix_millis now);
 
     void note_holder() const;
+    std::filesystem::path said_file() const { return directory_ / "said"; }
+    void read_said();
 
     std::filesystem::path directory_;
+    std::filesystem::path trash_;
     file_lock lock_;
     crash_point at_;
     session_record record_;
     prompt_progress prompts_;
+    std::vector<e2ee::bundle_id> said_;
 };
 
 /// The unfinished session of this project folder that a crash left, newest first; empty when there is none.

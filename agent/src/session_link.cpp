@@ -1,7 +1,6 @@
 #include "session_link.hpp"
+#include "consortium/common/limits.hpp"
 #include "diagnostics.hpp"
-#include "json_access.hpp"
-#include "relay_client.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
@@ -12,9 +11,11 @@ namespace
 
 constexpr auto ack_timeout = std::chrono::seconds(30);
 
-const json::object* first_object(const json::array& args)
+/// Taken out of `args`: it may be large.
+std::optional<unchecked> first_object(json::array& args)
 {
-    return args.empty() ? nullptr : args.front().if_object();
+    auto* found = args.empty() ? nullptr : args.front().if_object();
+    return found != nullptr ? std::optional(unchecked(std::move(*found))) : std::nullopt;
 }
 
 } // namespace
@@ -72,12 +73,26 @@ asio::awaitable<void> session_link::run(std::shared_ptr<session_link> self)
         }
         if (!dialled)
         {
-            diagnostics::note("not connected:", word(dialled.error().code));
-            if (!worth_retrying(dialled.error()))
-                co_return self->events_->on_link_refused(dialled.error());
-            self->events_->on_offline(dialled.error());
+            auto why = dialled.error();
+            diagnostics::note("not connected:", word(why.code));
+            if (is_denial(why) && self->options_.regain_access)
+            {
+                auto token = co_await self->options_.regain_access(why);
+                if (self->stopped_)
+                    co_return;
+                if (token)
+                {
+                    self->options_.token = std::move(*token);
+                    co_await self->closed_.wait(self->pause_.next());
+                    continue;
+                }
+                why = token.error();
+            }
+            if (!worth_retrying(why))
+                co_return self->events_->on_link_refused(why);
+            self->events_->on_offline(why);
             co_await self->closed_.wait(
-                std::max(self->pause_.next(), dialled.error().retry.value_or(std::chrono::milliseconds(0))));
+                std::max(self->pause_.next(), why.retry.value_or(std::chrono::milliseconds(0))));
             continue;
         }
         self->socket_ = std::move(*dialled);
@@ -120,41 +135,47 @@ void session_link::emit(std::string_view name, json::object value)
         socket_->emit(name, json::array{std::move(value)});
 }
 
-asio::awaitable<result<json::object>> session_link::ask(std::string name, json::object value)
+asio::awaitable<relay_answer<unchecked>> session_link::ask(std::string name, json::object value)
 {
     if (!online())
-        co_return fail(errc::closed, "not connected");
+        co_return std::unexpected(relay_failure::not_reached({errc::closed, "not connected", {}}));
     const auto socket = socket_;
-    const auto args = co_await socket->emit_with_ack(std::move(name), json::array{std::move(value)}, ack_timeout);
+    auto args = co_await socket->emit_with_ack(std::move(name), json::array{std::move(value)}, ack_timeout);
     if (!args)
-        co_return std::unexpected(args.error());
-    const auto* answer = first_object(*args);
-    if (answer == nullptr)
-        co_return fail(errc::corrupt, "the relay acknowledged in an unknown form");
-    if (text_at(*answer, "result") == "error")
-        co_return std::unexpected(error_of(*answer, 400));
-    co_return *answer;
+        co_return std::unexpected(relay_failure::not_reached(args.error()));
+    if (auto answer = first_object(*args))
+    {
+        const auto outcome = answer->text("result");
+        if (outcome == "success" || outcome == "version-mismatch")
+            co_return std::move(*answer);
+        if (auto refusal = relay_failure::parse_refusal(*answer, "message"); refusal && outcome == "error")
+            co_return std::unexpected(std::move(*refusal));
+    }
+    co_return std::unexpected(
+        relay_failure::not_reached({errc::unavailable, "the relay acknowledged in an unknown form", {}}));
 }
 
 void session_link::on_event(std::string_view name, json::array& args, socket_client::answer reply)
 {
     if (stopped_)
         return;
-    const auto* value = first_object(args);
-    if (value == nullptr)
+    const auto value = first_object(args);
+    if (!value)
         return;
     if (name == "update")
     {
         // `since` advances from these and `caught-up` alone, and never back.
         if (since_)
-            since_->revision = std::max(since_->revision, number_at(*value, "seq"));
-        if (const auto* body = object_at(*value, "body"))
+            since_->revision = std::max(since_->revision, value->number("seq"));
+        if (const auto body = value->object("body"))
             events_->on_update(*body);
     }
     else if (name == "caught-up")
     {
-        const auto log = text_at(*value, "log");
-        const auto revision = number_at(*value, "revision");
+        const auto log = value->uuid("log");
+        const auto revision = value->number("revision");
+        if (log.empty())
+            return;
         if (since_ && since_->log == log)
             since_->revision = std::max(since_->revision, revision);
         else
@@ -166,7 +187,7 @@ void session_link::on_event(std::string_view name, json::array& args, socket_cli
     }
     else if (name == "resync")
     {
-        diagnostics::note("resync:", text_at(*value, "reason"));
+        diagnostics::note("resync:", value->text("reason"));
         since_.reset();
         dial_anew();
     }
@@ -174,12 +195,12 @@ void session_link::on_event(std::string_view name, json::array& args, socket_cli
     {
         if (!reply)
             return;
-        auto method = text_at(*value, "method");
+        auto method = value->text("method", limits::rpc_method_bytes_max);
         const auto prefix = options_.session_id + ":";
         if (method.starts_with(prefix))
             method.erase(0, prefix.size());
         events_->on_rpc(
-            method, text_at(*value, "params"),
+            method, value->text("params", limits::message_bytes_max),
             [reply = std::move(reply)](std::string text) { reply(json::array{std::move(text)}); });
     }
 }

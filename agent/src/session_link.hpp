@@ -20,16 +20,16 @@ public:
     virtual void on_caught_up(bool from_known_place) = 0;
     virtual void on_online() = 0;
     virtual void on_offline(const error& reason) = 0;
-    virtual void on_update(const boost::json::object& body) = 0;
+    virtual void on_update(const unchecked& body) = 0;
     virtual void
     on_rpc(const std::string& method, const std::string& params, std::function<void(std::string)> reply) = 0;
-    /// The relay will not have us: dialling again is useless.
-    virtual void on_link_refused(const error& reason) = 0;
+    /// The relay itself will not have us: dialling again is useless.
+    virtual void on_link_refused(const relay_failure& reason) = 0;
 };
 
 struct link_options
 {
-    using dialler = std::function<asio::awaitable<result<std::shared_ptr<socket_client>>>(
+    using dialler = std::function<asio::awaitable<relay_answer<std::shared_ptr<socket_client>>>(
         socket_client_options options, socket_client::handlers on)>;
 
     std::string server_url;
@@ -38,6 +38,8 @@ struct link_options
     net::client_options net;
     std::vector<std::string> methods; ///< RPC methods to serve, without the session's prefix
     dialler dial = &socket_client::connect;
+    /// A new token in the place of one that is refused, or what the refusal is worth.
+    std::function<asio::awaitable<relay_answer<std::string>>(relay_failure denied)> regain_access;
 };
 
 /// The session-scoped connection to the relay: dials, dials again, and goes on in the account's stream where it was.
@@ -51,11 +53,14 @@ public:
     /// Says goodbye. No events come any more.
     void stop();
 
+    /// Id of the relay's log; empty before the first `caught-up`.
+    std::string log() const { return since_ ? since_->log : std::string(); }
     bool online() const noexcept { return socket_ && socket_->is_open(); }
     /// Lost when offline.
     void emit(std::string_view name, boost::json::object value);
-    /// The acknowledgement; an error acknowledgement is an error. errc::closed when offline.
-    asio::awaitable<result<boost::json::object>> ask(std::string name, boost::json::object value);
+    /// The acknowledgement, `result` of which is `success` or `version-mismatch`. An error acknowledgement is a
+    /// failure, as is being offline.
+    asio::awaitable<relay_answer<unchecked>> ask(std::string name, boost::json::object value);
 
 private:
     session_link(asio::any_io_executor executor, link_options options, link_events& events);

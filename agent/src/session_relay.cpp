@@ -1,7 +1,9 @@
 // A running session, its place at the relay: making it, joining it, sending, leaving.
 #include "consortium/common/base64.hpp"
-#include "consortium/e2ee/box.hpp"
-#include "json_access.hpp"
+#include "consortium/common/ids.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/e2ee/signed_box.hpp"
+#include "message_post.hpp"
 #include "session_runner.hpp"
 #include <boost/json.hpp>
 
@@ -16,66 +18,71 @@ constexpr auto goodbye_time = std::chrono::seconds(5);
 } // namespace
 
 /// Makes the session at the relay, or finds it there by its tag. Tries until the relay answers.
-asio::awaitable<result<void>> session_runner::make_session()
+asio::awaitable<relay_answer<void>> session_runner::make_session()
 {
     auto& record = folder_.record();
-    const auto wrapped = e2ee::wrap_data_key(who_.content_key, record.data_key);
-    if (!wrapped)
-        co_return std::unexpected(wrapped.error());
+    const auto account = parse_uuid<account_id>(who_.account_id);
+    const auto seed = store_.load_device_seed();
+    if (!account || !seed || !*seed)
+        co_return std::unexpected(relay_failure{
+            {errc::corrupt, "This machine's own key is missing. `consortium auth login` pairs it anew.",
+             std::nullopt}});
+    const auto boxed =
+        e2ee::seal_data_key(ed25519_key::from_seed(**seed), *account, who_.content_key, "session", record.data_key);
+    if (!boxed)
+        co_return std::unexpected(relay_failure{boxed.error()});
     backoff delay;
     for (;;)
     {
         const auto metadata = seal_metadata(0);
         if (!metadata)
-            co_return std::unexpected(metadata.error());
+            co_return std::unexpected(relay_failure{metadata.error()});
         const auto answer = co_await relay_.post(
-            "/v1/sessions", {{"tag", record.tag}, {"metadata", *metadata}, {"dataEncryptionKey", *wrapped}});
+            "/v1/sessions", {{"tag", record.tag}, {"metadata", *metadata}, {"dataEncryptionKey", *boxed}}, "session");
         if (ended_)
-            co_return fail(errc::cancelled, "the session has ended");
-        if (!answer)
+            co_return std::unexpected(relay_failure{{errc::cancelled, "the session has ended", std::nullopt}});
+        const auto session = answer ? answer->object("session") : std::nullopt;
+        const auto id = session ? session->uuid("id") : std::string();
+        if (!answer && !worth_retrying(answer.error()))
+            co_return std::unexpected(answer.error());
+        if (id.empty())
         {
-            if (!worth_retrying(answer.error()))
-                co_return std::unexpected(answer.error());
-            if (!said_offline_)
-                out_.line(
-                    "offline", "The relay is not reached (" + answer.error().detail + "). What is said waits here.");
-            said_offline_ = true;
-            co_await pause_for(std::max(delay.next(), answer.error().retry.value_or(std::chrono::milliseconds(0))));
+            const auto why =
+                !answer ? answer.error() : relay_failure::stranger(relay_.server_url(), "an answer without a session");
+            say_offline(why);
+            co_await pause_for(std::max(delay.next(), why.retry.value_or(std::chrono::milliseconds(0))));
             continue;
         }
-        const auto* session = object_at(*answer, "session");
-        const auto id = session != nullptr ? text_at(*session, "id") : std::string();
-        if (id.empty() || (!record.session_id.empty() && record.session_id != id))
-            co_return fail(errc::corrupt, "The relay answers with another session than was made.");
-        if (text_at(*session, "dataEncryptionKey") != *wrapped && record.session_id.empty() &&
-            text_at(*session, "metadata") != *metadata)
-            co_return fail(errc::corrupt, "The relay has another session under this one's random name.");
+        if (!record.session_id.empty() && record.session_id != id)
+            co_return std::unexpected(
+                relay_failure{{errc::corrupt, "it answers with another session than was made", std::nullopt}});
+        if (session->text("dataEncryptionKey") != *boxed && record.session_id.empty() &&
+            session->text("metadata", limits::state_bytes_max) != *metadata)
+            co_return std::unexpected(
+                relay_failure{{errc::corrupt, "it has another session under this one's random name", std::nullopt}});
         record.session_id = id;
         record.checked = clock_.now();
         if (const auto saved = folder_.save(); !saved)
-            co_return saved;
+            co_return std::unexpected(relay_failure{saved.error()});
 
-        const auto ask = [this](std::string event, json::object value) -> asio::awaitable<result<json::object>>
+        const auto ask = [this](std::string event, json::object value) -> asio::awaitable<relay_answer<unchecked>>
         { return link_->ask(std::move(event), std::move(value)); };
         metadata_field_ = std::make_shared<field_publisher>(
             executor_,
             field_publisher::options{
-                "update-metadata", "metadata", id, number_at(*session, "metadataVersion"), [this](std::int64_t after)
+                "update-metadata", "metadata", id, session->number("metadataVersion"), [this](std::int64_t after)
                 { return seal_metadata(after); }, [this](const std::string& sealed) { merge_metadata(sealed); }},
             ask);
         state_field_ = std::make_shared<field_publisher>(
             executor_,
             field_publisher::options{
-                "update-state",
-                "agentState",
-                id,
-                number_at(*session, "agentStateVersion"),
-                [this](std::int64_t after) { return seal_state(after); },
-                {}},
+                "update-state", "agentState", id, session->number("agentStateVersion"), [this](std::int64_t)
+                { return seal_state(); }, [this](const std::string& sealed) { note_state(sealed); }},
             ask);
+        note_state(session->text("agentState", limits::state_bytes_max));
         if (options_.resumed)
-            merge_metadata(text_at(*session, "metadata"));
-        co_return result<void>();
+            merge_metadata(session->text("metadata", limits::state_bytes_max));
+        co_return relay_answer<void>();
     }
 }
 
@@ -88,8 +95,8 @@ asio::awaitable<void> session_runner::connect()
         co_return;
     }
     const auto& record = folder_.record();
-    gate_.emplace(folder_, record.data_key, who_.account_id, record.session_id);
-    guard_.emplace(record.data_key, who_.account_id, record.session_id, state_.instance(), clock_);
+    calls_.emplace(
+        record.data_key, parse_uuid<account_id>(who_.account_id).value_or(account_id()), record.session_id, spans_);
     const auto sealed = outbox_->seal_with(
         [this](spool_entry& entry) -> result<std::string>
         {
@@ -110,10 +117,11 @@ asio::awaitable<void> session_runner::connect()
 
     link_options wanted;
     wanted.server_url = relay_.server_url();
-    wanted.token = who_.token;
+    wanted.token = relay_.token();
+    wanted.regain_access = [this](relay_failure denied) { return relay_.regain_access(std::move(denied)); };
     wanted.session_id = record.session_id;
     wanted.net = relay_.options();
-    wanted.methods = {"permission", "abort", "set-mode", "set-model", "killSession"};
+    wanted.methods = call_method_words();
     wanted.dial = options_.dial;
     link_ = session_link::make(executor_, std::move(wanted), *this);
     state_field_->changed();
@@ -126,9 +134,8 @@ asio::awaitable<void> session_runner::connect()
               "The agent was interrupted and goes on here. An answer it was in the middle of may be missing."}});
     }
 
-    out_.title("In the dashboard: " + relay_.server_url() + "/session/" + record.session_id);
-    for (auto& each : gate_->left_in_hand())
-        prompts_.push_back(std::move(each));
+    out_.title("In the dashboard: " + foreign(relay_.server_url()) + "/session/" + foreign(record.session_id));
+    say_unsaid_end();
     prompts_changed_.notify();
 
     spawn(outbox::run(outbox_));
@@ -186,7 +193,7 @@ void session_runner::send_alive()
                               {"mode", "remote"}});
 }
 
-asio::awaitable<result<void>> session_runner::send_messages(std::vector<spool_entry> batch)
+asio::awaitable<relay_answer<void>> session_runner::send_messages(std::vector<spool_entry> batch)
 {
     const auto& sid = folder_.record().session_id;
     const bool online = link_ && link_->online();
@@ -201,17 +208,11 @@ asio::awaitable<result<void>> session_runner::send_messages(std::vector<spool_en
     }
     if (!batch.empty())
     {
-        json::array messages;
-        for (auto& each : batch)
-            messages.push_back(
-                json::object{{"content", std::move(each.bundle)}, {"localId", std::move(each.local_id)}});
-        const auto sent =
-            co_await relay_.post("/v3/sessions/" + sid + "/messages", {{"messages", std::move(messages)}});
-        if (!sent)
+        if (const auto sent = co_await post_messages(relay_, sid, batch); !sent)
             co_return std::unexpected(sent.error());
     }
     if (!last)
-        co_return result<void>();
+        co_return relay_answer<void>();
     json::object message{{"sid", sid}, {"message", last->bundle}, {"localId", last->local_id}};
     if (prove)
         message["prove"] = true;
@@ -223,7 +224,7 @@ asio::awaitable<result<void>> session_runner::send_messages(std::vector<spool_en
         prove_next_ = false;
         log_.look_at(*sent, who_.account_id, sid, last->bundle);
     }
-    co_return result<void>();
+    co_return relay_answer<void>();
 }
 
 /// Says goodbye: what is still to be said is sent if the relay is there, and kept for the next start if not.
@@ -272,12 +273,11 @@ asio::awaitable<void> session_runner::close_session()
     record.ended = true;
     if (record.session_id.empty())
     {
-        // The relay never heard of it: nobody can ask for what is in it.
-        (void)folder_.destroy();
+        (void)folder_.dispose(never_shared(), clock_.now());
         co_return;
     }
     if (const auto saved = folder_.save(); !saved)
-        out_.text(saved.error().detail);
+        out_.text(detail_of(saved.error().detail));
 }
 
 } // namespace consortium::agent

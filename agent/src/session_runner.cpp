@@ -1,4 +1,5 @@
 #include "session_runner.hpp"
+#include "consortium/common/ids.hpp"
 #include "first_run.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
@@ -29,16 +30,19 @@ std::string home_directory()
 
 session_runner::session_runner(
     asio::any_io_executor executor, const keystore& store, const identity& who, session_folder folder,
-    relay_client& relay, screen& out, const clock_source& clock, run_options options)
+    relay_client& relay, device_directory& devices, screen& out, const clock_source& clock, const boot_clock& spans,
+    run_options options)
     : executor_(std::move(executor)),
       store_(store),
       who_(who),
       folder_(std::move(folder)),
       relay_(relay),
+      devices_(devices),
       out_(out),
       clock_(clock),
+      spans_(spans),
       options_(std::move(options)),
-      state_(e2ee::make_instance_id(), folder_.record().directory),
+      state_(folder_.record().directory),
       prompts_changed_(executor_),
       partial_changed_(executor_),
       ending_(executor_),
@@ -94,26 +98,35 @@ asio::awaitable<int> session_runner::run()
     const auto key = store_.local_key();
     if (!key)
     {
-        out_.text(key.error().detail);
+        out_.text(detail_of(key.error().detail));
         co_return 1;
     }
     auto waiting = spool::open(folder_.spool_file(), *key, folder_.record().tag);
     if (!waiting)
     {
-        out_.text(waiting.error().detail);
+        out_.text(detail_of(waiting.error().detail));
         co_return 1;
     }
+    const auto account = parse_uuid<account_id>(who_.account_id);
+    if (!account)
+    {
+        out_.text("The account that this machine belongs to has no proper id. `consortium auth login` pairs it anew.");
+        co_return 1;
+    }
+    gate_.emplace(folder_, *account, devices_, clock_, spans_);
     outbox_ = std::make_shared<outbox>(executor_, std::move(*waiting), static_cast<message_sender&>(*this));
-    outbox_->on_dropped = [this](const spool_entry&, const error& reason)
+    outbox_->on_dropped = [this](const spool_entry&, const relay_failure& reason)
     { out_.line("lost", "The relay refuses one message for good: " + reason.detail); };
-    outbox_->on_refused = [this](const error& reason) { on_link_refused(reason); };
+    outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason)
+    { out_.line("waits", "One message is too large on its way and is tried again: " + reason.detail); };
+    outbox_->on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
 
     if (const auto started = co_await start_claude(); !started)
     {
-        out_.text(started.error().detail);
+        out_.text(detail_of(started.error().detail));
         // Nothing was ever said in it: it leaves no trace.
         if (folder_.record().session_id.empty())
-            (void)folder_.destroy();
+            (void)folder_.dispose(never_shared(), clock_.now());
         co_return 1;
     }
     spawn(watch_claude());

@@ -1,14 +1,17 @@
 #pragma once
 #include "agent_state.hpp"
+#include "call_gate.hpp"
 #include "claude/driver.hpp"
 #include "consortium/e2ee/chain.hpp"
+#include "device_book.hpp"
+#include "device_directory.hpp"
 #include "field_publisher.hpp"
+#include "held_messages.hpp"
 #include "keystore.hpp"
 #include "log_checker.hpp"
 #include "outbox.hpp"
 #include "prompt_gate.hpp"
 #include "relay_client.hpp"
-#include "rpc_guard.hpp"
 #include "screen.hpp"
 #include "session_folder.hpp"
 #include "session_link.hpp"
@@ -35,7 +38,8 @@ class session_runner final : claude::driver_events, link_events, message_sender
 public:
     session_runner(
         asio::any_io_executor executor, const keystore& store, const identity& who, session_folder folder,
-        relay_client& relay, screen& out, const clock_source& clock, run_options options);
+        relay_client& relay, device_directory& devices, screen& out, const clock_source& clock, const boot_clock& spans,
+        run_options options);
     ~session_runner() override;
 
     /// Runs until the session has ended. The process's exit status.
@@ -46,11 +50,16 @@ public:
     /// Ends the session in order.
     void end(std::string why);
 
+    // What the account's book of devices says.
+    void on_device_alarm(const device_alarm& alarm);
+    void on_device_revoked();
+
 private:
     // What Claude says.
     void on_line(json::object line, const std::string& block) override;
     void on_partial() override;
-    void on_question(claude::permission_request asked) override;
+    void on_question(claude::question asked) override;
+    void on_unknown_request(const std::string& subtype) override;
     void on_question_void(const std::string& request_id) override;
     void on_busy(bool busy) override;
     void on_prompt_state(const std::string& uuid, const std::string& state) override;
@@ -63,15 +72,15 @@ private:
     void on_caught_up(bool from_known_place) override;
     void on_online() override;
     void on_offline(const error& reason) override;
-    void on_update(const json::object& body) override;
+    void on_update(const unchecked& body) override;
     void on_rpc(const std::string& method, const std::string& params, std::function<void(std::string)> reply) override;
-    void on_link_refused(const error& reason) override;
-    asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) override;
+    void on_link_refused(const relay_failure& reason) override;
+    asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
     result<void> take_back_unanswered();
-    asio::awaitable<result<void>> make_session();
+    asio::awaitable<relay_answer<void>> make_session();
     asio::awaitable<void> connect();
     asio::awaitable<void> beat();
     asio::awaitable<void> watch_log();
@@ -79,23 +88,38 @@ private:
     asio::awaitable<void> stream_partial();
     asio::awaitable<void> watch_claude();
     asio::awaitable<void> fetch_messages();
-    asio::awaitable<void> serve(std::string method, std::string params, std::function<void(std::string)> reply);
-    asio::awaitable<result<json::value>> act(const std::string& method, const json::value& d);
+    asio::awaitable<void> begin(std::string params, std::function<void(std::string)> reply);
+    asio::awaitable<void> serve(call_method method, std::string params, std::function<void(std::string)> reply);
+    asio::awaitable<result<json::value>> carry_out(const accepted_call& call);
+    asio::awaitable<result<json::value>> act(const accepted_call& call);
+    result<json::value> take_verdict(const accepted_call& call);
+    result<json::value> learn_devices(const json::value& d);
     asio::awaitable<result<json::value>> set_mode(std::string mode);
     asio::awaitable<result<json::value>> set_model(std::string model);
+    asio::awaitable<result<void>> read_chain();
+    asio::awaitable<void> read_chain_anew();
+    asio::awaitable<void> read_chain_then_judge();
     asio::awaitable<void> take_prompts();
-    asio::awaitable<result<void>> stop_turn();
+    asio::awaitable<result<std::optional<e2ee::bundle_id>>> stop_turn();
     asio::awaitable<void> pause_for(std::chrono::milliseconds time);
     asio::awaitable<void> stop_claude();
     asio::awaitable<void> close_session();
     void spawn(asio::awaitable<void> work);
 
-    void look_at_message(const json::object& message);
-    void say(json::value d);
-    void tell(json::object data);
-    void session_gone(const std::string& why);
-    void lost_access(const error& reason);
-    result<std::string> seal_state(std::int64_t after);
+    void look_at_message(const stored_message& message);
+    void say_offline(const error& reason);
+    void say(json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
+    static json::object event(json::object data);
+    e2ee::bundle_id tell(json::object data);
+    void report(const gate_news& news);
+    void judge_prompts();
+    void say_end();
+    void say_unsaid_end();
+    bool follow_log(const std::string& log);
+    void state_changed();
+    void note_state(const std::string& sealed);
+    void session_gone(const evidence& proof, const std::string& why);
+    result<std::string> seal_state();
     result<std::string> seal_metadata(std::int64_t after);
     void merge_metadata(const std::string& sealed);
     void show_line(const json::object& line);
@@ -106,8 +130,10 @@ private:
     identity who_;
     session_folder folder_;
     relay_client& relay_;
+    device_directory& devices_;
     screen& out_;
     const clock_source& clock_;
+    const boot_clock& spans_;
     run_options options_;
 
     std::shared_ptr<claude::driver> claude_;
@@ -116,23 +142,25 @@ private:
     std::shared_ptr<field_publisher> state_field_;
     std::shared_ptr<field_publisher> metadata_field_;
     std::optional<prompt_gate> gate_;
-    std::optional<rpc_guard> guard_;
+    std::optional<call_gate> calls_; ///< once the session is made
     e2ee::chain_sender chain_;
     agent_state state_;
     json::object metadata_;
 
-    std::deque<prompt> prompts_; ///< accepted, to be handed to Claude
-    std::string queued_;         ///< uuid of the prompt that Claude has, but has not begun with
+    std::string queued_;           ///< uuid of the prompt that Claude has, but has not begun with
+    std::uint64_t connection_ = 0; ///< counts them
+    bool chain_read_ = false;      ///< since this connection came up
     wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;
     wakeup alive_;
     wakeup log_due_;
     log_checker log_;
-    bool prove_next_ = false;                ///< the last message of a turn
-    std::deque<json::object> held_messages_; ///< that came live while the stored ones are being read
+    bool prove_next_ = false; ///< the last message of a turn
+    held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
     bool ended_ = false;
+    std::optional<std::string> end_when_idle_;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;
     bool said_offline_ = false;

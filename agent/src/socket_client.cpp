@@ -25,36 +25,32 @@ using clock = std::chrono::steady_clock;
 /// Output beyond this is sent without waiting for the end of the turn.
 constexpr std::size_t turn_output_max = 256u << 10;
 
-std::optional<errc> errc_of(std::string_view wire_word)
-{
-    for (int code = static_cast<int>(errc::bad_request); code <= static_cast<int>(errc::internal); ++code)
-        if (word(static_cast<errc>(code)) == wire_word)
-            return static_cast<errc>(code);
-    return {};
-}
-
 /// What `44` said.
-error refusal(const socket_io::packet& packet)
+relay_failure refusal(const socket_io::packet& packet)
 {
-    error out{errc::unauthorized, "the server refused the connection", {}};
-    const auto said = socket_io::parse_object(packet);
-    if (!said)
-        return out;
-    if (const auto* text = said->if_contains("message"); text != nullptr && text->is_string())
-        out.detail = std::string_view(text->get_string());
-    const auto* data = said->if_contains("data");
-    if (data == nullptr || !data->is_object())
-        return out;
-    if (const auto* code = data->get_object().if_contains("code"); code != nullptr && code->is_string())
-        out.code = errc_of(code->get_string()).value_or(out.code);
-    if (const auto* retry = data->get_object().if_contains("retry"); retry != nullptr && retry->is_int64())
-        out.retry = std::chrono::milliseconds(retry->get_int64());
-    return out;
+    auto said = socket_io::parse_object(packet);
+    if (said)
+    {
+        // The words stand beside the rest of the form.
+        json::object whole;
+        if (const auto* data = said->if_contains("data"); data != nullptr && data->is_object())
+            whole = data->get_object();
+        if (const auto* words = said->if_contains("message"))
+            whole["message"] = *words;
+        if (auto out = relay_failure::parse_refusal(unchecked(std::move(whole)), "message"))
+            return std::move(*out);
+    }
+    return relay_failure::not_reached({errc::unavailable, "the connection was refused in an unknown form", {}});
 }
 
 error protocol_violation(std::string detail)
 {
     return {errc::corrupt, "the server broke the protocol: " + std::move(detail), {}};
+}
+
+std::unexpected<relay_failure> not_ours(std::string detail)
+{
+    return std::unexpected(relay_failure::not_reached(protocol_violation(std::move(detail))));
 }
 
 class socket_client_impl final : public socket_client, public std::enable_shared_from_this<socket_client_impl>
@@ -74,7 +70,7 @@ public:
     }
 
     /// Reads up to `40{sid}`. What came behind it waits for run().
-    asio::awaitable<result<void>> join(json::object auth);
+    asio::awaitable<relay_answer<void>> join(json::object auth);
     static asio::awaitable<void>
     run(std::weak_ptr<socket_client_impl> client, std::shared_ptr<net::websocket> connection);
 
@@ -98,7 +94,7 @@ private:
     };
 
     /// One packet before `40{sid}`; empty while there is nothing to say yet.
-    std::optional<result<void>> greet(std::string_view text, const json::object& auth);
+    std::optional<relay_answer<void>> greet(std::string_view text, const json::object& auth);
     void receive(std::string_view text);
     void receive_message(const socket_io::packet& packet);
     void receive_event(const socket_io::packet& packet);
@@ -128,13 +124,13 @@ private:
     std::unordered_map<std::uint64_t, awaited> awaited_;
 };
 
-asio::awaitable<result<void>> socket_client_impl::join(json::object auth)
+asio::awaitable<relay_answer<void>> socket_client_impl::join(json::object auth)
 {
     while (true)
     {
         const auto messages = co_await connection_->read();
         if (!messages)
-            co_return std::unexpected(messages.error());
+            co_return std::unexpected(relay_failure::not_reached(messages.error()));
         heard();
         for (std::size_t i = 0; i < messages->size(); ++i)
         {
@@ -148,16 +144,16 @@ asio::awaitable<result<void>> socket_client_impl::join(json::object auth)
     }
 }
 
-std::optional<result<void>> socket_client_impl::greet(std::string_view text, const json::object& auth)
+std::optional<relay_answer<void>> socket_client_impl::greet(std::string_view text, const json::object& auth)
 {
     const auto packet = engine_io::parse(text);
     if (!packet)
-        return fail(errc::corrupt, "not an Engine.IO server: " + packet.error().detail);
+        return not_ours("not an Engine.IO server: " + packet.error().detail);
     if (silence_max_.count() == 0)
     {
         const auto hello = engine_io::parse_handshake(packet->data);
         if (packet->type != engine_io::packet_type::open || !hello)
-            return fail(errc::corrupt, "not an Engine.IO server");
+            return not_ours("not an Engine.IO server");
         silence_max_ = std::max(hello->ping_interval + hello->ping_timeout, std::chrono::milliseconds(1));
         send(socket_io::message_connect(auth));
         return {};
@@ -168,19 +164,19 @@ std::optional<result<void>> socket_client_impl::greet(std::string_view text, con
         return {};
     const auto message = socket_io::parse(packet->data);
     if (!message)
-        return std::unexpected(protocol_violation(message.error().detail));
+        return not_ours(message.error().detail);
     if (message->type == socket_io::packet_type::connect_error)
         return std::unexpected(refusal(*message));
     if (message->type != socket_io::packet_type::connect)
-        return std::unexpected(protocol_violation("a packet before the answer to connect"));
+        return not_ours("a packet before the answer to connect");
     const auto said = socket_io::parse_object(*message);
     const auto* sid = said ? said->if_contains("sid") : nullptr;
     if (sid == nullptr || !sid->is_string())
-        return std::unexpected(protocol_violation("no sid"));
+        return not_ours("no sid");
     sid_ = std::string_view(sid->get_string());
     joined_ = true;
     watch();
-    return result<void>{};
+    return relay_answer<void>{};
 }
 
 asio::awaitable<void>
@@ -445,13 +441,13 @@ std::string dial_address(const socket_client_options& options)
 }
 } // namespace
 
-asio::awaitable<result<std::shared_ptr<socket_client>>>
+asio::awaitable<relay_answer<std::shared_ptr<socket_client>>>
 socket_client::connect(socket_client_options options, handlers on)
 {
     const auto give_up_at = clock::now() + options.net.connect_timeout;
     auto dialled = co_await net::connect_websocket(dial_address(options), {}, options.net);
     if (!dialled)
-        co_return std::unexpected(dialled.error());
+        co_return std::unexpected(relay_failure::not_reached(dialled.error()));
     const auto connection = std::shared_ptr<net::websocket>(std::move(*dialled));
     const auto client = std::make_shared<socket_client_impl>(connection, std::move(on));
 
@@ -472,7 +468,8 @@ socket_client::connect(socket_client_options options, handlers on)
     {
         client->close();
         if (*late)
-            co_return fail(errc::timeout, "the server did not complete the connection in time");
+            co_return std::unexpected(
+                relay_failure::not_reached({errc::timeout, "the connection was not completed in time", {}}));
         co_return std::unexpected(joined.error());
     }
     // In a later turn, so that the caller has the client before the first event comes.

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/error.hpp"
 #include "consortium/net/http_client.hpp"
+#include "from_relay.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/array.hpp>
@@ -37,15 +38,14 @@ public:
         /// In the order of arrival, never before connect() has returned. `reply` is empty when the server asked for no
         /// acknowledgement.
         std::function<void(std::string_view name, boost::json::array& args, answer reply)> on_event;
-        /// Once, after which no handler is called any more. Not called when close() was. errc::forbidden: the server
-        /// said goodbye for good (`41`); otherwise dialling again makes sense.
+        /// Once, after which no handler is called any more. Not called when close() was. Dialling again makes sense.
         std::function<void(error reason)> on_close;
     };
 
-    /// Dials, and waits for the server's `40`. Errors: those of net::connect_websocket; errc::timeout; when the server
-    /// refused (`44`): the errc that its `data.code` names, else errc::unauthorized, with its message in `detail` and
-    /// its `data.retry`: dialling again is useless unless `retry` is set. errc::closed: it went away meanwhile.
-    static asio::awaitable<result<std::shared_ptr<socket_client>>> connect(socket_client_options options, handlers on);
+    /// Dials, and waits for the server's `40`. A failure is `by_relay` when the server refused (`44`) in the relay's
+    /// form; all else, an HTTP answer to the dial included, is worth another try.
+    static asio::awaitable<relay_answer<std::shared_ptr<socket_client>>>
+    connect(socket_client_options options, handlers on);
 
     virtual ~socket_client() = default;
 

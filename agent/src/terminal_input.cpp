@@ -48,11 +48,11 @@ asio::awaitable<result<std::string>> terminal_input::line()
     }
 }
 
-asio::awaitable<result<bool>> terminal_input::yes(std::string question, bool otherwise)
+asio::awaitable<result<bool>> terminal_input::yes(own_text question, bool otherwise)
 {
     for (;;)
     {
-        std::printf("%s %s ", question.c_str(), otherwise ? "[Y/n]" : "[y/N]");
+        std::printf("%s %s ", question.view().c_str(), otherwise ? "[Y/n]" : "[y/N]");
         std::fflush(stdout);
         const auto answer = co_await line();
         if (!answer)

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/error.hpp"
+#include "screen.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -20,7 +21,7 @@ public:
     /// errc::closed at the end of input, errc::cancelled after cancel().
     asio::awaitable<result<std::string>> line();
     /// Prints the question. An empty answer is `otherwise`.
-    asio::awaitable<result<bool>> yes(std::string question, bool otherwise);
+    asio::awaitable<result<bool>> yes(own_text question, bool otherwise);
     /// Ends a waiting line().
     void cancel();
 

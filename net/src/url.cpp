@@ -1,4 +1,5 @@
 #include "consortium/net/url.hpp"
+#include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
@@ -29,6 +30,18 @@ std::string url::authority() const
 std::string url::origin() const
 {
     return (tls ? "https://" : "http://") + authority();
+}
+
+bool is_loopback(std::string_view host)
+{
+    const std::string name(host);
+    boost::system::error_code failed;
+    if (const auto address = boost::asio::ip::make_address(name, failed); !failed)
+        return address.is_loopback();
+    std::string lower;
+    for (const char c : name)
+        lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return lower == "localhost" || lower.ends_with(".localhost"); // RFC 6761 section 6.3
 }
 
 result<url> parse_url(std::string_view text)

@@ -1,6 +1,7 @@
 #include "consortium/net/websocket_client.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/common/printable.hpp"
 #include "consortium/common/secret.hpp"
 #include "dial.hpp"
 #include "tls.hpp"
@@ -13,17 +14,14 @@ namespace
 {
 /// A refusal shows at most so much of the server's text.
 constexpr std::size_t shown_bytes_max = 300;
+constexpr std::size_t shown_characters_max = 60;
 
 error refusal(const client_response& answer)
 {
-    const auto code = answer.status == 401   ? errc::unauthorized
-                      : answer.status == 403 ? errc::forbidden
-                      : answer.status >= 500 ? errc::unavailable
-                                             : errc::bad_request;
     return {
-        code,
-        "the server refused the WebSocket: " + std::to_string(answer.status) + " " +
-            answer.body.substr(0, shown_bytes_max),
+        errc::unavailable,
+        "no WebSocket was opened: HTTP " + std::to_string(answer.status) + " " +
+            printable(std::string_view(answer.body).substr(0, shown_bytes_max), shown_characters_max),
         {}};
 }
 } // namespace

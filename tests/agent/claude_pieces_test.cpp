@@ -152,7 +152,10 @@ TEST(claude_environment, leaves_out_what_belongs_to_a_session_around_us)
         "CLAUDE_CODE_SESSION_ID=x",
         "ANTHROPIC_API_KEY=k",
         "CLAUDE_CODE_USE_BEDROCK=1",
-        "CLAUDE_CODE_SSE_PORT=1"};
+        "CLAUDE_CODE_SSE_PORT=1",
+        "CONSORTIUM_HOME=/home/me/.keys",
+        "CONSORTIUM_SERVER_URL=https://relay",
+        "CONSORTIUM_LATER="};
     std::vector<char*> pointers;
     for (auto& each : given)
         pointers.push_back(each.data());

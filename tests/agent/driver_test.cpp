@@ -22,7 +22,8 @@ namespace
 struct heard : driver_events
 {
     std::vector<std::pair<json::object, std::string>> lines;
-    std::vector<permission_request> questions;
+    std::vector<question> questions;
+    std::vector<std::string> unknown;
     std::vector<std::string> voided;
     std::vector<bool> busy;
     std::vector<std::pair<std::string, std::string>> prompts;
@@ -33,7 +34,8 @@ struct heard : driver_events
 
     void on_line(json::object line, const std::string& block) override { lines.emplace_back(std::move(line), block); }
     void on_partial() override { ++partials; }
-    void on_question(permission_request asked) override { questions.push_back(std::move(asked)); }
+    void on_question(question asked) override { questions.push_back(std::move(asked)); }
+    void on_unknown_request(const std::string& subtype) override { unknown.push_back(subtype); }
     void on_question_void(const std::string& id) override { voided.push_back(id); }
     void on_busy(bool value) override { busy.push_back(value); }
     void on_prompt_state(const std::string& uuid, const std::string& state) override

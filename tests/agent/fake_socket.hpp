@@ -63,13 +63,13 @@ struct fake_exchange
     std::vector<boost::json::object> handshakes;
     std::vector<std::shared_ptr<fake_socket>> sockets;
     /// What the next dials meet instead of a connection.
-    std::deque<error> failures;
+    std::deque<relay_failure> failures;
 
     link_options::dialler dialler()
     {
         return [this](
                    socket_client_options options,
-                   socket_client::handlers on) -> asio::awaitable<result<std::shared_ptr<socket_client>>>
+                   socket_client::handlers on) -> asio::awaitable<relay_answer<std::shared_ptr<socket_client>>>
         {
             handshakes.push_back(options.auth);
             if (!failures.empty())

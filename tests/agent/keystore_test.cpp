@@ -68,9 +68,47 @@ TEST(keystore, keeps_an_identity_and_forgets_it)
     who.account_secret.reset();
     ASSERT_TRUE(store.save_identity(who));
     EXPECT_FALSE(store.load_identity().value()->account_secret);
-    ASSERT_TRUE(store.forget_identity());
+}
+
+// Goal: who logs out leaves no key of the account behind; what is this machine's own stays.
+TEST(keystore, a_forgotten_account_leaves_nothing)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path() / "state").value();
+    ASSERT_TRUE(store.save_identity(someone()));
+    ASSERT_TRUE(store.save_device_seed(key_of(3)));
+    const auto local = store.local_key().value();
+    for (const auto* name : {"pairing.json", "sign-in.json", "devices-x.json"})
+        ASSERT_TRUE(store.save_object(name, {{"secret", "s"}}));
+    ASSERT_TRUE(store.forget_account());
     EXPECT_FALSE(store.load_identity().value());
-    EXPECT_TRUE(store.forget_identity());
+    EXPECT_FALSE(store.load_device_seed().value());
+    for (const auto* name : {"pairing.json", "sign-in.json", "devices-x.json"})
+        EXPECT_FALSE(store.load_object(name).value()) << name;
+    EXPECT_EQ(store.local_key().value(), local);
+    EXPECT_TRUE(store.forget_account());
+}
+
+TEST(keystore, small_files_are_changed_whole_or_not_at_all)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path() / "state").value();
+    const auto set = [](std::int64_t to)
+    {
+        return [to](boost::json::object& value) -> result<void>
+        {
+            value["n"] = to;
+            if (to > 1)
+                return fail(errc::too_large, "no");
+            return {};
+        };
+    };
+    ASSERT_TRUE(store.change_object("x.json", set(1)));
+    EXPECT_EQ(store.change_object("x.json", set(2)).error(), errc::too_large);
+    EXPECT_EQ(store.load_object("x.json").value()->at("n").to_number<int>(), 1);
+    ASSERT_TRUE(replace_file(store.directory() / "x.json", view("{")));
+    EXPECT_EQ(store.load_object("x.json").error(), errc::corrupt);
+    EXPECT_EQ(store.change_object("x.json", set(1)).error(), errc::corrupt);
 }
 
 TEST(keystore, is_for_its_owner_alone)
@@ -83,6 +121,8 @@ TEST(keystore, is_for_its_owner_alone)
     ASSERT_TRUE(store.local_key());
     auto folder = session_folder::create(store, a_session("t")).value();
     ASSERT_TRUE(folder.save_prompts());
+    folder.note_said(run_of<16>(1));
+    folder.note_said(run_of<16>(2));
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
         EXPECT_EQ(mode_of(entry.path()), entry.is_directory() ? 0700u : 0600u) << entry.path();
     EXPECT_EQ(mode_of(root), 0700u);
@@ -150,7 +190,7 @@ TEST(session_folder, reads_back_and_is_held_by_one)
         folder.record().claude = process_identity{12, 34};
         folder.prompts().last_seq = 5;
         folder.prompts().senders.set(std::string(32, 'a'), {3, run_of<16>(1)});
-        folder.prompts().in_hand.push_back("bundle");
+        folder.prompts().in_hand.push_back({{"aWQ=", "from", 3, "bundle", {}}, false});
         ASSERT_TRUE(folder.save());
         ASSERT_TRUE(folder.save_prompts());
         EXPECT_EQ(session_folder::open(store, "t").error(), errc::locked);
@@ -162,10 +202,39 @@ TEST(session_folder, reads_back_and_is_held_by_one)
     EXPECT_EQ(folder.record().claude->started, 34u);
     EXPECT_EQ(folder.prompts().last_seq, 5);
     EXPECT_EQ(folder.prompts().senders.position(std::string(32, 'a')).n, 3u);
-    EXPECT_EQ(folder.prompts().in_hand, std::deque<std::string>{"bundle"});
-    ASSERT_TRUE(folder.destroy());
+    ASSERT_EQ(folder.prompts().in_hand.size(), 1u);
+    EXPECT_EQ(folder.prompts().in_hand[0].prompt.bundle, "bundle");
+    ASSERT_EQ(folder.dispose(never_shared(), 1).value(), disposal::destroy);
     EXPECT_EQ(session_folder::open(store, "t").error(), errc::not_found);
     EXPECT_TRUE(session_folder::list(store).empty());
+}
+
+TEST(session_folder, what_was_said_is_remembered_in_order_from_the_last_end_on)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path()).value();
+    const auto ids = [](std::initializer_list<std::uint8_t> first)
+    {
+        std::vector<e2ee::bundle_id> out;
+        for (const auto each : first)
+            out.push_back(run_of<16>(each));
+        return out;
+    };
+    {
+        auto folder = session_folder::create(store, a_session("t")).value();
+        for (const auto& each : ids({1, 2, 3}))
+            folder.note_said(each);
+        folder.forget_said_before(run_of<16>(2));
+        folder.forget_said_before(run_of<16>(9));
+        EXPECT_EQ(folder.said(), ids({2, 3}));
+    }
+    std::ofstream(store.sessions() / "t" / "said", std::ios::app) << "half an id"; // a power cut
+    {
+        auto folder = session_folder::open(store, "t").value();
+        EXPECT_EQ(folder.said(), ids({2, 3}));
+        folder.note_said(run_of<16>(4));
+    }
+    EXPECT_EQ(session_folder::open(store, "t")->said(), ids({2, 3, 4}));
 }
 
 TEST(session_folder, progress_survives_a_crash_at_any_step)

@@ -14,25 +14,28 @@ namespace json = boost::json;
 namespace
 {
 
+const std::string log_l = "01890a5d-ac96-774b-bcce-b302099a8058";
+const std::string log_m = "01890a5d-ac96-774b-bcce-b302099a8059";
+
 struct heard : link_events
 {
     int online = 0;
     std::vector<error> offline;
     std::vector<bool> caught_up;
-    std::vector<json::object> updates;
+    std::vector<unchecked> updates;
     std::vector<std::pair<std::string, std::string>> calls;
-    std::optional<error> refused;
+    std::optional<relay_failure> refused;
 
     void on_caught_up(bool from_known_place) override { caught_up.push_back(from_known_place); }
     void on_online() override { ++online; }
     void on_offline(const error& reason) override { offline.push_back(reason); }
-    void on_update(const json::object& body) override { updates.push_back(body); }
+    void on_update(const unchecked& body) override { updates.push_back(body); }
     void on_rpc(const std::string& method, const std::string& params, std::function<void(std::string)> reply) override
     {
         calls.emplace_back(method, params);
         reply("answer");
     }
-    void on_link_refused(const error& reason) override { refused = reason; }
+    void on_link_refused(const relay_failure& reason) override { refused = reason; }
 };
 
 class link : public ::testing::Test
@@ -88,7 +91,7 @@ TEST_F(link, begins_now_and_goes_on_where_it_was)
     EXPECT_EQ(socket.emitted[0].second.at("method"), "sid:abort");
     EXPECT_EQ(events.online, 1);
 
-    socket.say("caught-up", json::object{{"log", "L"}, {"revision", 5}});
+    socket.say("caught-up", json::object{{"log", log_l}, {"revision", 5}});
     EXPECT_EQ(events.caught_up, std::vector<bool>{false});
     socket.say("update", update(6));
     socket.say("update", update(8, "new-message"));
@@ -97,8 +100,8 @@ TEST_F(link, begins_now_and_goes_on_where_it_was)
     socket.break_down({errc::closed, "gone", std::nullopt});
     dialled(2);
     EXPECT_EQ(events.offline.size(), 1u);
-    EXPECT_EQ(exchange.handshakes[1].at("since"), json::value({{"log", "L"}, {"revision", 8}})) << "never back";
-    exchange.sockets[1]->say("caught-up", json::object{{"log", "L"}, {"revision", 9}});
+    EXPECT_EQ(exchange.handshakes[1].at("since"), json::value({{"log", log_l}, {"revision", 8}})) << "never back";
+    exchange.sockets[1]->say("caught-up", json::object{{"log", log_l}, {"revision", 9}});
     EXPECT_EQ(events.caught_up, (std::vector<bool>{false, true}));
 }
 
@@ -106,21 +109,21 @@ TEST_F(link, starts_over_when_the_relay_cannot_continue)
 {
     start();
     dialled(1);
-    exchange.sockets[0]->say("caught-up", json::object{{"log", "L"}, {"revision", 5}});
+    exchange.sockets[0]->say("caught-up", json::object{{"log", log_l}, {"revision", 5}});
     exchange.sockets[0]->say("resync", json::object{{"reason", "another-log"}});
     EXPECT_FALSE(exchange.sockets[0]->is_open());
     dialled(2);
     EXPECT_TRUE(exchange.handshakes[1].at("since").is_null());
-    exchange.sockets[1]->say("caught-up", json::object{{"log", "M"}, {"revision", 1}});
+    exchange.sockets[1]->say("caught-up", json::object{{"log", log_m}, {"revision", 1}});
     EXPECT_EQ(events.caught_up, (std::vector<bool>{false, false})) << "what is stored must be read";
 }
 
 TEST_F(link, dials_again_while_that_may_help)
 {
     exchange.failures = {
-        {errc::io, "connection refused", std::nullopt},
-        {errc::unauthorized, "full", std::chrono::milliseconds(1)},
-        {errc::timeout, "slow", std::nullopt}};
+        {{errc::io, "connection refused", std::nullopt}},
+        {{errc::unauthorized, "full", std::chrono::milliseconds(1)}, /*by_relay=*/true},
+        {{errc::timeout, "slow", std::nullopt}}};
     start();
     dialled(4);
     EXPECT_EQ(events.online, 1);
@@ -131,7 +134,7 @@ TEST_F(link, gives_up_when_it_does_not)
 {
     for (const auto code : {errc::unauthorized, errc::revoked, errc::not_found})
     {
-        exchange.failures = {{code, "no", std::nullopt}};
+        exchange.failures = {{{code, "no", std::nullopt}, /*by_relay=*/true}};
         events.refused.reset();
         start();
         ASSERT_TRUE(run_until(io, [&] { return events.refused.has_value(); }));
@@ -167,6 +170,23 @@ TEST_F(link, an_error_acknowledgement_is_an_error)
     EXPECT_EQ(run(io, connection->ask("message", {})).error(), errc::closed);
 }
 
+TEST_F(link, an_acknowledgement_in_no_known_form_says_nothing)
+{
+    start();
+    dialled(1);
+    for (const auto* said :
+         {R"({})", R"({"result":"error","message":"gone"})", R"({"result":"error","message":"x","code":"not-found"})",
+          R"({"result":"error","message":"x","code":"ENOENT","retry":false})", R"({"result":"fine"})", R"([])"})
+    {
+        exchange.sockets[0]->acknowledge = [&](const std::string&, const json::object&)
+        { return json::array{json::parse(said)}; };
+        const auto answer = run(io, connection->ask("message", {}));
+        ASSERT_FALSE(answer) << said;
+        EXPECT_FALSE(answer.error().by_relay) << said;
+        EXPECT_TRUE(worth_retrying(answer.error())) << said;
+    }
+}
+
 // Goal: whoever else writes the field, in the end the relay holds our last value, written over a version that we knew.
 RC_GTEST_PROP(field_publisher, our_last_value_wins_without_lost_updates, ())
 {
@@ -176,20 +196,22 @@ RC_GTEST_PROP(field_publisher, our_last_value_wins_without_lost_updates, ())
     std::string stored = "theirs 3";
     std::vector<std::string> merged;
     int value = 0;
-    const auto ask = [&](std::string event, json::object wanted) -> asio::awaitable<result<json::object>>
+    const auto lost = [](const char* where)
+    { return std::unexpected(relay_failure::not_reached({errc::closed, where, std::nullopt})); };
+    const auto ask = [&](std::string event, json::object wanted) -> asio::awaitable<relay_answer<unchecked>>
     {
         RC_ASSERT(event == "update-state");
         if (random() % 4 == 0)
-            co_return fail(errc::closed, "lost");
+            co_return lost("on the way there");
         if (random() % 4 == 0)
             stored = "theirs " + std::to_string(++version);
         if (wanted.at("expectedVersion").to_number<std::int64_t>() != version)
-            co_return json::object{{"result", "version-mismatch"}, {"version", version}, {"agentState", stored}};
+            co_return unchecked({{"result", "version-mismatch"}, {"version", version}, {"agentState", stored}});
         stored = std::string(wanted.at("agentState").as_string());
         ++version;
         if (random() % 4 == 0)
-            co_return fail(errc::closed, "lost on the way back");
-        co_return json::object{{"result", "success"}, {"version", version}, {"agentState", stored}};
+            co_return lost("on the way back");
+        co_return unchecked({{"result", "success"}, {"version", version}, {"agentState", stored}});
     };
     const auto field = std::make_shared<field_publisher>(
         io.get_executor(),

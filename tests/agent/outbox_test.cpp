@@ -3,7 +3,6 @@
 #include "consortium/common/base64.hpp"
 #include "e2ee/run_of.hpp"
 #include "outbox.hpp"
-#include "relay_client.hpp"
 #include <boost/asio/detached.hpp>
 #include <boost/json.hpp>
 #include <fstream>
@@ -25,15 +24,22 @@ spool_entry plain_entry(const std::string& id, json::value d)
     return {id, 1, std::move(d), {}};
 }
 
+relay_failure refusal_of(errc code)
+{
+    return {{code, "refused", std::nullopt}, /*by_relay=*/true};
+}
+
 /// Keeps what it takes as the relay does: each id once, in the order of arrival. Fails as it is told.
 struct fake_relay : message_sender
 {
     std::vector<std::string> stored;
     std::set<std::string> known;
     std::function<int()> fate = [] { return 0; };
-    std::optional<error> refusal;
+    std::optional<relay_failure> refusal;
     std::string refused_bundle;
     std::size_t largest_batch = 0;
+    std::size_t proxy_bytes_max = 0; ///< what something on the way lets through
+    int refused_sizes = 0;
 
     void store(const std::vector<spool_entry>& batch)
     {
@@ -43,7 +49,7 @@ struct fake_relay : message_sender
                 stored.push_back(each.bundle);
         }
     }
-    asio::awaitable<result<void>> send_messages(std::vector<spool_entry> batch) override
+    asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override
     {
         largest_batch = std::max(largest_batch, batch.size());
         if (refusal)
@@ -51,20 +57,33 @@ struct fake_relay : message_sender
         for (const auto& each : batch)
         {
             if (!refused_bundle.empty() && each.bundle == refused_bundle)
-                co_return fail(errc::too_large, "too large");
+                co_return std::unexpected(refusal_of(errc::too_large));
+        }
+        std::size_t size = 0;
+        for (const auto& each : batch)
+            size += each.bundle.size();
+        if (proxy_bytes_max != 0 && size > proxy_bytes_max)
+        {
+            ++refused_sizes;
+            auto page = relay_failure::stranger("http://relay", "HTTP 413, a web page");
+            page.size_refused = true;
+            co_return std::unexpected(page);
         }
         switch (fate())
         {
         case 1:
-            co_return fail(errc::closed, "lost on the way there", std::chrono::milliseconds(0));
+            co_return std::unexpected(
+                relay_failure{{errc::closed, "lost on the way there", std::chrono::milliseconds(0)}});
         case 2:
             store(batch);
-            co_return fail(errc::closed, "lost on the way back", std::chrono::milliseconds(0));
+            co_return std::unexpected(
+                relay_failure{{errc::closed, "lost on the way back", std::chrono::milliseconds(0)}});
         case 3:
-            co_return fail(errc::overloaded, "full", std::chrono::milliseconds(1));
+            co_return std::unexpected(
+                relay_failure{{errc::overloaded, "full", std::chrono::milliseconds(1)}, /*by_relay=*/true});
         default:
             store(batch);
-            co_return result<void>();
+            co_return relay_answer<void>();
         }
     }
 };
@@ -179,7 +198,7 @@ TEST(outbox, leaves_out_only_what_the_relay_will_never_take)
     relay.refused_bundle = "sealed 2";
     const auto box = open_outbox(io, place.path() / "spool", relay);
     std::vector<std::string> dropped;
-    box->on_dropped = [&](const spool_entry& entry, const error& reason)
+    box->on_dropped = [&](const spool_entry& entry, const relay_failure& reason)
     {
         dropped.push_back(entry.bundle);
         EXPECT_EQ(reason, errc::too_large);
@@ -201,10 +220,10 @@ TEST(outbox, stops_when_it_has_no_place_any_more_and_keeps_everything)
         const fresh_directory place;
         boost::asio::io_context io;
         fake_relay relay;
-        relay.refusal = error{code, "gone", std::nullopt};
+        relay.refusal = refusal_of(code);
         const auto box = open_outbox(io, place.path() / "spool", relay);
-        std::optional<error> told;
-        box->on_refused = [&](const error& reason) { told = reason; };
+        std::optional<relay_failure> told;
+        box->on_refused = [&](const relay_failure& reason) { told = reason; };
         ASSERT_TRUE(box->seal_with(seal_plainly));
         ASSERT_TRUE(box->push(1, 0));
         asio::co_spawn(io, outbox::run(box), asio::detached);
@@ -213,6 +232,74 @@ TEST(outbox, stops_when_it_has_no_place_any_more_and_keeps_everything)
         EXPECT_EQ(*told, code);
         EXPECT_EQ(box->waiting(), 1u);
     }
+}
+
+// Goal: what something on the way finds too large is sent in smaller pieces, and the one that is too large alone is
+// kept, said once and sent when it can be.
+TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.proxy_bytes_max = 250;
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    int stuck = 0;
+    box->on_stuck = [&](const spool_entry&, const relay_failure&) { ++stuck; };
+    box->on_dropped = [](const spool_entry&, const relay_failure&) { FAIL(); };
+    box->on_refused = [](const relay_failure&) { FAIL(); };
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    for (int i = 0; i < 64; ++i)
+        ASSERT_TRUE(box->push("message " + std::to_string(i), 0));
+    ASSERT_TRUE(box->push(std::string(400, 'x'), 0));
+    ASSERT_TRUE(box->push("behind it", 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_TRUE(run_until(io, [&] { return stuck == 1; }));
+    EXPECT_EQ(relay.stored.size(), 64u);
+    EXPECT_LE(relay.refused_sizes, 8) << "halved each time, and remembered";
+    EXPECT_FALSE(run(io, box->drained(std::chrono::milliseconds(700))));
+    EXPECT_EQ(stuck, 1) << "said once";
+    relay.proxy_bytes_max = 0;
+    box->nudge();
+    EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(20))));
+    EXPECT_EQ(relay.stored.size(), 66u);
+    box->stop();
+}
+
+TEST(outbox, sends_no_more_bytes_at_once_than_a_usual_proxy_takes)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.proxy_bytes_max = 1u << 20; // nginx's default
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(box->push(std::string(200'000, 'x'), 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(10))));
+    EXPECT_EQ(relay.refused_sizes, 0);
+    EXPECT_GT(relay.largest_batch, 1u);
+    box->stop();
+}
+
+TEST(outbox, what_no_relay_said_drops_nothing_and_ends_nothing)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.refusal = relay_failure::stranger("http://relay", "HTTP 404, a web page");
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    box->on_dropped = [](const spool_entry&, const relay_failure&) { FAIL(); };
+    box->on_refused = [](const relay_failure&) { FAIL(); };
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    ASSERT_TRUE(box->push(1, 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_FALSE(run(io, box->drained(std::chrono::milliseconds(600))));
+    relay.refusal.reset();
+    box->nudge();
+    EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(20))));
+    EXPECT_EQ(relay.stored.size(), 1u);
+    box->stop();
 }
 
 // Goal: exactly once and in order, whatever is lost on the way there or back, and wherever the agent is killed.

@@ -1,6 +1,8 @@
+#include "claude/deep_json.hpp"
 #include "claude/permission.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 using namespace consortium;
 using namespace consortium::agent::claude;
@@ -10,7 +12,7 @@ namespace
 {
 
 // The shape of docs/claude-code.md, "Permissions", as the real program sends it.
-permission_request bash_request()
+question bash_question()
 {
     const auto request = json::parse(R"({"subtype":"can_use_tool","tool_name":"Bash",
         "input":{"command":"touch a.txt"},"description":"Make a file","blocked_path":"/p/a.txt","tool_use_id":"toolu_1",
@@ -18,117 +20,241 @@ permission_request bash_request()
           {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"localSettings"},
           {"type":"addDirectories","directories":["/p"],"destination":"session"},
           {"type":"setMode","mode":"acceptEdits","destination":"session"}]})");
-    return parse_permission_request("r1", request.as_object()).value();
+    return parse_question("r1", request.as_object()).value();
 }
 
-json::object answer_to(const permission_request& asked, const char* verdict)
+std::string ask_of(const question& asked)
 {
-    return permission_answer(asked, parse_permission_verdict(json::parse(verdict)).value());
+    return make_ask(asked, std::string(32, 'a'), "/p");
+}
+
+result<json::object> answer(const question& asked, const std::string& fields)
+{
+    const auto said = parse_verdict(json::parse(R"({"id":"x","ask":"h",)" + fields + "}"));
+    if (!said)
+        return std::unexpected(said.error());
+    return answer_to(asked.kind, ask_of(asked), *said);
+}
+
+json::object yes(const question& asked, const std::string& more)
+{
+    return answer(asked, R"("decision":"approved",)" + more).value();
 }
 
 } // namespace
 
-TEST(claude_permission, a_request_is_read_whole)
+TEST(claude_question, is_read_whole)
 {
-    const auto asked = bash_request();
+    const auto asked = bash_question();
     EXPECT_EQ(asked.id(), "toolu_1");
     EXPECT_EQ(asked.tool, "Bash");
     EXPECT_EQ(asked.blocked_path, "/p/a.txt");
     EXPECT_EQ(asked.suggestions.size(), 3u);
-    EXPECT_FALSE(parse_permission_request("r1", json::object{{"tool_name", "Bash"}}));
+    EXPECT_FALSE(parse_question("r1", json::object{{"tool_name", "Bash"}}));
+    EXPECT_FALSE(parse_question("r1", json::object{{"subtype", "can_use_tool"}, {"tool_name", "Bash"}}));
+    EXPECT_FALSE(parse_question("r1", json::object{{"subtype", "something_new"}}));
 }
 
-TEST(claude_permission, allow_once_runs_the_same_input_and_keeps_no_rule)
+TEST(claude_question, a_tool_cannot_pass_for_a_question_of_ours)
 {
-    const auto answer = answer_to(bash_request(), R"({"id":"toolu_1","approved":true})");
-    EXPECT_EQ(answer, json::parse(R"({"behavior":"allow","updatedInput":{"command":"touch a.txt"}})"));
+    for (const auto* name : {"question", "elicitation", "dialog", "trust"})
+        EXPECT_FALSE(parse_question(
+            "r1", json::object{{"subtype", "can_use_tool"}, {"tool_name", name}, {"input", json::object()}}));
 }
 
-TEST(claude_permission, a_changed_input_is_what_runs)
+TEST(claude_ask, says_all_that_can_be_given)
 {
-    const auto answer =
-        answer_to(bash_request(), R"({"id":"toolu_1","approved":true,"updatedInput":{"command":"touch b.txt"}})");
-    EXPECT_EQ(answer.at("updatedInput"), json::parse(R"({"command":"touch b.txt"})"));
+    const auto ask = json::parse(ask_of(bash_question()));
+    EXPECT_EQ(ask.at("id"), "toolu_1");
+    EXPECT_EQ(ask.at("tool"), "Bash");
+    EXPECT_EQ(ask.at("arguments"), json::parse(R"({"command":"touch a.txt"})"));
+    EXPECT_EQ(ask.at("toolUseId"), "toolu_1");
+    EXPECT_EQ(ask.at("cwd"), "/p");
+    EXPECT_EQ(ask.at("description"), "Make a file");
+    EXPECT_EQ(ask.at("blockedPath"), "/p/a.txt");
+    EXPECT_EQ(ask.at("grants"), json::parse(R"([
+        {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"localSettings"},
+        {"type":"addDirectories","directories":["/p"],"destination":"session"},
+        {"type":"setMode","mode":"acceptEdits","destination":"session"},
+        {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"}])"));
 }
 
-TEST(claude_permission, allow_for_the_session_keeps_the_suggested_rules_in_the_session)
+TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_command_or_the_tool)
 {
-    const auto answer =
-        answer_to(bash_request(), R"({"id":"toolu_1","approved":true,"decision":"approved_for_session"})");
-    EXPECT_EQ(answer.at("updatedPermissions"), json::parse(R"([
-        {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"},
-        {"type":"addDirectories","directories":["/p"],"destination":"session"}])"));
-}
-
-TEST(claude_permission, allow_always_writes_the_rule_into_the_local_settings)
-{
-    const auto answer = answer_to(bash_request(), R"({"id":"toolu_1","approved":true,"decision":"approved_always"})");
-    EXPECT_EQ(answer.at("updatedPermissions").at(0).at("destination"), "localSettings");
-    EXPECT_EQ(answer.at("updatedPermissions").at(1).at("destination"), "session");
-}
-
-TEST(claude_permission, without_suggestions_the_rule_is_for_the_same_command_or_the_tool)
-{
-    auto asked = bash_request();
+    auto asked = bash_question();
     asked.suggestions.clear();
-    const auto answer = answer_to(asked, R"({"id":"toolu_1","approved":true,"decision":"approved_for_session"})");
-    EXPECT_EQ(
-        answer.at("updatedPermissions"),
-        json::parse(
-            R"([{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"}])"));
+    EXPECT_EQ(grants_of(asked), json::parse(R"([
+        {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"},
+        {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"localSettings"}])"));
     asked.tool = "Write";
     EXPECT_EQ(
-        answer_to(asked, R"({"id":"toolu_1","approved":true,"decision":"approved_for_session"})")
-            .at("updatedPermissions"),
+        grants_of(asked).at(0),
         json::parse(
-            R"([{"type":"addRules","rules":[{"toolName":"Write"}],"behavior":"allow","destination":"session"}])"));
+            R"({"type":"addRules","rules":[{"toolName":"Write"}],"behavior":"allow","destination":"session"})"));
 }
 
-TEST(claude_permission, a_denial_carries_its_reason_and_abort_ends_the_turn)
+TEST(claude_answer, allow_runs_what_was_shown_and_keeps_no_rule)
 {
     EXPECT_EQ(
-        answer_to(bash_request(), R"({"id":"x","approved":false,"reason":"Use make."})"),
-        json::parse(R"({"behavior":"deny","message":"Use make."})"));
-    EXPECT_EQ(
-        answer_to(bash_request(), R"({"id":"x","approved":false,"decision":"abort"})"),
-        json::parse(R"({"behavior":"deny","message":"The user said no to this.","interrupt":true})"));
+        yes(bash_question(), R"("grants":[])"),
+        json::parse(R"({"behavior":"allow","updatedInput":{"command":"touch a.txt"}})"));
 }
 
-TEST(claude_permission, answers_to_questions_travel_in_the_input)
+TEST(claude_answer, only_the_grants_that_were_named_reach_claude)
 {
-    auto asked = bash_request();
-    asked.tool = "AskUserQuestion";
-    asked.input = {{"questions", json::array{}}};
-    const auto answer = answer_to(asked, R"({"id":"x","approved":true,"answers":{"Which?":"The first"}})");
-    EXPECT_EQ(answer.at("updatedInput"), json::parse(R"({"questions":[],"answers":{"Which?":"The first"}})"));
-}
-
-TEST(claude_permission, leaving_plan_mode_may_choose_the_mode)
-{
-    auto asked = bash_request();
-    asked.tool = "ExitPlanMode";
-    const auto answer = answer_to(asked, R"({"id":"x","approved":true,"mode":"acceptEdits"})");
+    const auto grants = grants_of(bash_question());
+    EXPECT_EQ(yes(bash_question(), R"("grants":[0])").at("updatedPermissions"), json::array{grants[0]});
+    EXPECT_EQ(yes(bash_question(), R"("grants":[3,1])").at("updatedPermissions"), (json::array{grants[3], grants[1]}));
     EXPECT_EQ(
-        answer.at("updatedPermissions"),
+        yes(bash_question(), R"("grants":[],"mode":"acceptEdits")").at("updatedPermissions"),
         json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])"));
 }
 
+TEST(claude_answer, a_denial_carries_its_reason_and_abort_ends_the_turn)
+{
+    EXPECT_EQ(
+        answer(bash_question(), R"("decision":"denied","grants":[],"reason":"Use make.")").value(),
+        json::parse(R"({"behavior":"deny","message":"Use make."})"));
+    EXPECT_EQ(
+        answer(bash_question(), R"("decision":"abort","grants":[])").value(),
+        json::parse(R"({"behavior":"deny","message":"The user said no to this.","interrupt":true})"));
+}
+
+TEST(claude_answer, answers_to_questions_travel_in_the_input)
+{
+    const auto asked =
+        parse_question(
+            "r1", json::parse(R"({"subtype":"can_use_tool","tool_name":"AskUserQuestion","input":{"questions":[]}})")
+                      .as_object())
+            .value();
+    EXPECT_EQ(asked.tool, "question");
+    EXPECT_TRUE(grants_of(asked).empty());
+    EXPECT_EQ(
+        yes(asked, R"("grants":[],"answers":{"Which?":"The first"})").at("updatedInput"),
+        json::parse(R"({"questions":[],"answers":{"Which?":"The first"}})"));
+}
+
+TEST(claude_answer, forms_and_dialogs_are_asked_and_answered_too)
+{
+    const auto form = parse_question(
+                          "r1", json::parse(R"({"subtype":"elicitation","mcp_server_name":"s","message":"Who?",
+        "requested_schema":{"type":"object"}})")
+                                    .as_object())
+                          .value();
+    EXPECT_EQ(form.tool, "elicitation");
+    EXPECT_EQ(form.arguments, json::parse(R"({"server":"s","message":"Who?","schema":{"type":"object"}})"));
+    EXPECT_EQ(
+        yes(form, R"("grants":[],"answers":{"name":"me"})"),
+        json::parse(R"({"action":"accept","content":{"name":"me"}})"));
+    EXPECT_EQ(answer(form, R"("decision":"denied","grants":[])").value(), json::parse(R"({"action":"decline"})"));
+    EXPECT_EQ(answer(form, R"("decision":"abort","grants":[])").value(), json::parse(R"({"action":"cancel"})"));
+
+    const auto dialog =
+        parse_question(
+            "r2", json::parse(R"({"subtype":"request_user_dialog","dialog_kind":"k","payload":{"a":1}})").as_object())
+            .value();
+    EXPECT_EQ(dialog.arguments, json::parse(R"({"kind":"k","payload":{"a":1}})"));
+    EXPECT_EQ(
+        yes(dialog, R"("grants":[],"answers":{"b":2})"), json::parse(R"({"behavior":"completed","result":{"b":2}})"));
+    EXPECT_EQ(answer(dialog, R"("decision":"denied","grants":[])").value(), json::parse(R"({"behavior":"cancelled"})"));
+}
+
+TEST(claude_answer, what_the_ask_has_not_cannot_be_named)
+{
+    for (const auto* bad : {
+             R"("grants":[4])",
+             R"("grants":[0,0])",
+             R"("grants":[-1])",
+             R"("grants":[0.5])",
+             R"("grants":["0"])",
+             R"("grants":{"0":0})",
+             R"("grants":null)",
+             R"("mode":"default")",
+             R"("grants":[],"mode":"whatever")",
+             R"("grants":[],"answers":{"a":"b"})",
+         })
+        EXPECT_EQ(answer(bash_question(), R"("decision":"approved",)" + std::string(bad)).error(), errc::bad_request)
+            << bad;
+}
+
 // Goal: nothing unclear is ever taken as a yes.
-TEST(claude_permission, a_verdict_that_contradicts_itself_is_refused)
+TEST(claude_verdict, one_that_contradicts_itself_is_refused)
 {
     for (const auto* bad : {
              R"("yes")",
              R"({})",
-             R"({"id":"x"})",
-             R"({"approved":true})",
-             R"({"id":"x","approved":"true"})",
-             R"({"id":"x","approved":true,"decision":"denied"})",
-             R"({"id":"x","approved":true,"decision":"abort"})",
-             R"({"id":"x","approved":false,"decision":"approved"})",
-             R"({"id":"x","approved":true,"decision":"whatever"})",
-             R"({"id":"x","approved":true,"decision":1})",
-             R"({"id":"x","approved":true,"updatedInput":"rm"})",
-             R"({"id":"x","approved":true,"answers":[]})",
+             R"({"id":"x","ask":"h"})",
+             R"({"id":"x","decision":"approved","grants":[]})",
+             R"({"ask":"h","decision":"approved","grants":[]})",
+             R"({"id":"x","ask":"h","decision":"approved"})",
+             R"({"id":"x","ask":"h","decision":"approved_always","grants":[]})",
+             R"({"id":"x","ask":"h","decision":1,"grants":[]})",
+             R"({"id":"x","ask":"h","approved":true,"grants":[]})",
+             R"({"id":"x","ask":"h","decision":"denied","grants":[0]})",
+             R"({"id":"x","ask":"h","decision":"denied","grants":[],"mode":"default"})",
+             R"({"id":"x","ask":"h","decision":"abort","grants":[],"answers":{}})",
+             R"({"id":"x","ask":"h","decision":"approved","grants":[],"answers":[]})",
+             R"({"id":"x","ask":"h","decision":"approved","grants":[],"mode":1})",
+             R"({"id":"x","ask":"h","decision":"approved","grants":[],"reason":{}})",
          })
-        EXPECT_EQ(parse_permission_verdict(json::parse(bad)).error(), errc::bad_request) << bad;
+        EXPECT_EQ(parse_verdict(json::parse(bad)).error(), errc::bad_request) << bad;
+}
+
+// Goal: whatever Claude asks, what runs equals what stands in the ask.
+TEST(claude_ask, what_runs_is_what_it_says)
+{
+    for (const auto* input : {
+             R"({"path":"/tmp/a","path":"/etc/passwd"})",
+             R"({"n":9007199254740993})",
+             R"({"n":18446744073709551616})",
+             R"({"n":1.0,"m":1e400})",
+             R"({"x":"\u202e\u0000\n\n\n"})",
+             R"({"x":"\ud83d\ude00","y":"\ud800","z":"\udc00\ud800"})",
+             R"({"b":1,"a":{"10":1,"9":2}})",
+         })
+    {
+        boost::system::error_code problem;
+        const auto request =
+            parse_deep(R"({"subtype":"can_use_tool","tool_name":"T","input":)" + std::string(input) + "}", problem);
+        ASSERT_FALSE(problem) << input;
+        const auto asked = parse_question("r", request.as_object()).value();
+        const auto ask = ask_of(asked);
+        EXPECT_EQ(
+            json::serialize(yes(asked, R"("grants":[])").at("updatedInput")),
+            json::serialize(parse_deep(ask, problem).at("arguments")))
+            << input;
+        EXPECT_EQ(ask.find("\\ud8"), std::string::npos) << "no lone surrogates";
+    }
+}
+
+TEST(deep_json, halves_of_surrogate_pairs_become_replacement_characters)
+{
+    const auto read = [](const std::string& text)
+    {
+        boost::system::error_code problem;
+        const auto value = parse_deep(text, problem);
+        return problem ? std::string("error") : std::string(value.as_string());
+    };
+    EXPECT_EQ(
+        read(R"("a\ud800b")"), "a\xef\xbf\xbd"
+                               "b");
+    EXPECT_EQ(read(R"("\udc00")"), "\xef\xbf\xbd");
+    EXPECT_EQ(read(R"("\ud800\ud83d\ude00")"), "\xef\xbf\xbd\xf0\x9f\x98\x80");
+    EXPECT_EQ(read(R"("\\ud800 \ud800")"), "\\ud800 \xef\xbf\xbd") << "an escaped backslash begins no escape";
+    EXPECT_EQ(read(R"("\ud8)"), "error");
+    EXPECT_EQ(read(R"("\ud800)"), "error");
+}
+
+RC_GTEST_PROP(deep_json, any_text_of_escapes_is_read_or_refused, ())
+{
+    std::string text = "\"";
+    for (const auto unit : *rc::gen::container<std::vector<int>>(rc::gen::inRange(0xd700, 0xe100)))
+    {
+        char escape[8];
+        std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(unit));
+        text += escape;
+    }
+    boost::system::error_code problem;
+    RC_ASSERT(parse_deep(text + '"', problem).is_string());
+    RC_ASSERT(!problem);
 }

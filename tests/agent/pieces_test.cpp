@@ -2,12 +2,17 @@
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
-#include "pairing.hpp"
+#include "consortium/e2ee/act.hpp"
+#include "hardening.hpp"
+#include "held_messages.hpp"
 #include "qr_code.hpp"
 #include "screen.hpp"
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -18,22 +23,13 @@ namespace
 
 using words = std::vector<std::string>;
 
-claude::permission_request question(const std::string& id)
+claude::question question(const std::string& id, const std::string& command = "make")
 {
-    claude::permission_request out;
+    claude::question out;
     out.request_id = "r-" + id;
     out.tool = "Bash";
     out.tool_use_id = id;
-    out.input = {{"command", "make"}};
-    out.suggestions = {json::object{{"type", "addRules"}}};
-    return out;
-}
-
-claude::permission_verdict verdict(const std::string& id, claude::decision made)
-{
-    claude::permission_verdict out;
-    out.id = id;
-    out.made = made;
+    out.arguments = {{"command", command}};
     return out;
 }
 
@@ -56,6 +52,13 @@ TEST(command_line, what_is_not_ours_goes_to_claude_unchanged)
 
 TEST(command_line, knows_its_own)
 {
+    EXPECT_EQ(parse_command_line({"trash"})->what, command::trash);
+    EXPECT_EQ(parse_command_line({"trash", "restore", "id"})->what, command::restore);
+    EXPECT_EQ(parse_command_line({"trash", "restore", "id"})->session, "id");
+    EXPECT_EQ(parse_command_line({"trash", "restore"}).error(), errc::bad_request);
+    EXPECT_TRUE(parse_command_line({"--insecure", "auth", "login"})->insecure);
+    EXPECT_TRUE(parse_command_line({"--insecure", "-c"})->insecure);
+    EXPECT_FALSE(parse_command_line({"-c", "--insecure"})->insecure) << "that is Claude's";
     EXPECT_EQ(parse_command_line({"auth", "login"})->what, command::login);
     EXPECT_EQ(parse_command_line({"auth", "logout"})->what, command::logout);
     EXPECT_EQ(parse_command_line({"auth", "status"})->what, command::status);
@@ -68,20 +71,62 @@ TEST(command_line, knows_its_own)
     EXPECT_EQ(parse_command_line({"--diagnostics"}).error(), errc::bad_request);
 }
 
-TEST(screen, prints_nothing_that_drives_the_terminal)
+TEST(hardening, nobody_looks_into_the_process)
 {
-    EXPECT_EQ(printable("a\033[31mb\x07", 80), "a [31mb");
-    EXPECT_EQ(printable("line one\n\tline two\r\n", 80), "line one line two");
-    EXPECT_EQ(
-        printable(
-            "a\xc2\x9b"
-            "31mb",
-            80),
-        "a 31mb")
-        << "the one-byte CSI of C1";
-    EXPECT_EQ(printable("äöü€😀", 80), "äöü€😀");
-    EXPECT_EQ(printable("abcdef", 3), "abc…");
-    EXPECT_EQ(printable("", 3), "");
+    const auto closed = []
+    {
+        close_to_others();
+        rlimit core{};
+        ::getrlimit(RLIMIT_CORE, &core);
+        ::_exit(::prctl(PR_GET_DUMPABLE) == 0 && core.rlim_cur == 0 ? 0 : 1);
+    };
+    EXPECT_EXIT(closed(), ::testing::ExitedWithCode(0), "");
+}
+
+// Goal: what is not our own text cannot be printed as if it were.
+TEST(screen, takes_own_text_and_foreign_text_as_different_types)
+{
+    static_assert(!std::is_convertible_v<std::string, own_text>);
+    static_assert(!std::is_convertible_v<const char*, own_text>);
+    static_assert(!std::is_convertible_v<std::string_view, own_text>);
+    static_assert(!std::is_constructible_v<own_text, char(&)[20]>);
+    EXPECT_EQ(("Relay  " + foreign("x\033]52;c;y\a\nz")).view(), "Relay  x ]52;c;y z");
+    EXPECT_LE(foreign(std::string(5000, 'x')).view().size(), 300 + std::string("…").size());
+}
+
+// Goal: more than its bound is never held, and nothing is lost by that but the need to read again.
+TEST(held_messages, are_bounded_and_read_again_beyond)
+{
+    held_messages held;
+    std::size_t most = 0;
+    for (int i = 1; i <= 60; ++i)
+    {
+        held.add({std::string(1u << 20, 'x'), i});
+        most = std::max(most, held.bytes());
+    }
+    EXPECT_LE(most, limits::held_bytes_max);
+    EXPECT_TRUE(held.overflown());
+    EXPECT_TRUE(held.take().empty()) << "part of them would look like all";
+    held.read_again();
+    held.add({"a", 61});
+    held.add({"b", 62});
+    EXPECT_FALSE(held.overflown());
+    const auto taken = held.take();
+    ASSERT_EQ(taken.size(), 2u);
+    EXPECT_EQ(taken[1].seq, 62);
+    for (int i = 0; i < 1'000'000; ++i)
+        held.add({"", i});
+    EXPECT_TRUE(held.overflown()) << "many small ones are much too";
+}
+
+// Goal: only what is asked for is kept of a message, whatever else it carries.
+TEST(held_messages, keep_no_more_of_a_message_than_its_bundle)
+{
+    const auto one = stored_message::of(
+        unchecked({{"seq", 3}, {"more", std::string(1000, 'x')}, {"content", json::object{{"c", "bundle"}}}}));
+    EXPECT_EQ(one.content, "bundle");
+    EXPECT_EQ(one.seq, 3);
+    EXPECT_EQ(stored_message::of(unchecked()).content, "");
 }
 
 TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
@@ -99,66 +144,77 @@ TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
     EXPECT_EQ(large.at("type"), "user");
 }
 
-TEST(agent_state, shows_open_questions_and_how_they_were_answered)
+TEST(agent_state, shows_open_questions_as_one_text_each)
 {
-    agent_state state(std::string(32, 'a'), "/project");
-    state.ask(question("t1"), 10);
-    state.ask(question("t2"), 11);
-    EXPECT_TRUE(state.waiting());
+    agent_state state("/project");
+    const auto* first = state.ask(question("t1"), 10).value();
+    EXPECT_FALSE(state.needs_message("t1"));
+    ASSERT_TRUE(state.ask(question("t2"), 11));
     EXPECT_EQ(state.id_of_request("r-t2"), "t2");
     EXPECT_EQ(state.find("t3"), nullptr);
-    auto shown = state.to_json();
-    EXPECT_EQ(shown.at("instance"), json::value(std::string(32, 'a')));
-    EXPECT_EQ(shown.at("requests").at("t1").at("arguments").at("command"), "make");
-    EXPECT_EQ(shown.at("requests").at("t1").at("cwd"), "/project");
-    EXPECT_EQ(shown.at("requests").at("t1").at("createdAt"), 10);
-    EXPECT_EQ(shown.at("requests").at("t1").at("suggestions").as_array().size(), 1u);
-
-    state.answer("t1", verdict("t1", claude::decision::approved_for_session), 20);
-    state.cancel("t2", "void", 21);
-    EXPECT_FALSE(state.waiting());
-    shown = state.to_json();
-    EXPECT_TRUE(shown.at("requests").as_object().empty());
-    EXPECT_EQ(shown.at("completedRequests").at("t1").at("status"), "approved");
-    EXPECT_EQ(shown.at("completedRequests").at("t1").at("decision"), "approved_for_session");
-    EXPECT_EQ(shown.at("completedRequests").at("t2").at("status"), "canceled");
-    EXPECT_EQ(shown.at("completedRequests").at("t2").at("completedAt"), 21);
-}
-
-TEST(agent_state, remembers_the_last_fifty)
-{
-    agent_state state(std::string(32, 'a'), "/project");
-    for (int i = 0; i < 60; ++i)
-    {
-        const auto id = std::to_string(i);
-        state.ask(question(id), i);
-        state.answer(id, verdict(id, claude::decision::denied), i);
-    }
+    EXPECT_EQ(first->hash, e2ee::ask_hash(first->ask));
     const auto shown = state.to_json();
-    const auto& completed = shown.at("completedRequests").as_object();
-    EXPECT_EQ(completed.size(), 50u);
-    EXPECT_FALSE(completed.contains("9"));
-    EXPECT_TRUE(completed.contains("10"));
-    EXPECT_TRUE(completed.contains("59"));
+    EXPECT_FALSE(shown.contains("completedRequests"));
+    EXPECT_EQ(shown.at("requests").at("t1"), json::value({{"ask", first->ask}, {"createdAt", 10}}));
+    const auto ask = json::parse(first->ask);
+    EXPECT_EQ(ask.at("arguments").at("command"), "make");
+    EXPECT_EQ(ask.at("cwd"), "/project");
+    state.close("t1");
+    EXPECT_FALSE(state.to_json().at("requests").as_object().contains("t1"));
 }
 
-TEST(token, claims_are_read_and_rubbish_is_refused)
+TEST(agent_state, the_same_question_asked_again_is_another_text)
 {
-    const auto token = "h." + base64url_encode(view(R"({"sub":"acc","jti":"dev"})")) + ".s";
-    const auto claims = read_token(token);
-    ASSERT_TRUE(claims);
-    EXPECT_EQ(claims->account, "acc");
-    EXPECT_EQ(claims->device, "dev");
-    for (const auto& bad :
-         {std::string(""), std::string("a.b"), std::string("a.!.c"), "h." + base64url_encode(view("[]")) + ".s",
-          "h." + base64url_encode(view(R"({"sub":1})")) + ".s"})
-        EXPECT_FALSE(read_token(bad)) << bad;
+    agent_state state("/project");
+    const auto before = state.ask(question("t1"), 10).value()->hash;
+    EXPECT_NE(state.ask(question("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
+}
+
+TEST(agent_state, a_large_question_travels_as_a_message)
+{
+    agent_state state("/project");
+    const auto hash = state.ask(question("t1", std::string(limits::ask_in_state_bytes_max, 'x')), 10).value()->hash;
+    ASSERT_TRUE(state.needs_message("t1"));
+    state.in_message("t1", "an id");
+    EXPECT_FALSE(state.needs_message("t1"));
+    EXPECT_EQ(
+        state.to_json().at("requests").at("t1"),
+        json::value({{"ask", nullptr}, {"hash", hash}, {"in", "an id"}, {"createdAt", 10}}));
+}
+
+// Goal: whatever is asked, the state stays small. Method: many questions that are each just small enough.
+TEST(agent_state, stays_small_by_construction)
+{
+    agent_state state("/project");
+    std::size_t refused = 0;
+    for (int i = 0; i < 400; ++i)
+    {
+        const auto id = "t" + std::to_string(i);
+        if (!state.ask(question(id, std::string(2'400, '"')), i))
+            ++refused;
+        if (state.needs_message(id))
+            state.in_message(id, "an id of some length");
+        ASSERT_LE(json::serialize(state.to_json()).size(), limits::asks_state_bytes_max + (64u << 10));
+    }
+    EXPECT_EQ(refused, 400 - limits::asks_open_max);
+}
+
+TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
+{
+    // A command stands in its ask three times: in the arguments and in each rule that would allow it again.
+    agent_state state("/project");
+    EXPECT_TRUE(state.ask(question("t1", std::string(limits::ask_bytes_max / 3 - 1000, 'x')), 10));
+    EXPECT_EQ(state.ask(question("t2", std::string(limits::ask_bytes_max / 3, 'x')), 10).error(), errc::too_large);
+    // One of quotes alone grows with each time that it is written into another text.
+    EXPECT_EQ(
+        state.ask(question("t3", std::string(limits::ask_bytes_max / 6 - 1000, '"')), 10).error(), errc::too_large);
+    EXPECT_EQ(state.find("t2"), nullptr);
 }
 
 TEST(qr_code, holds_a_pairing_link)
 {
     const std::string link =
-        "https://relay.example:3005/pair#v=1&pk=" + std::string(43, 'A') + "&s=" + std::string(43, 'B');
+        "https://relay.example:3005/pair#v=2&pk=" + std::string(43, 'A') + "&s=" + std::string(43, 'B');
     const auto code = qr_code(link);
     EXPECT_NE(code.find("█"), std::string::npos);
     EXPECT_GT(std::ranges::count(code, '\n'), 20);

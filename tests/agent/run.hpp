@@ -42,7 +42,7 @@ T run(
 /// Runs `io` until `reached` is true. False when it never is.
 inline bool run_until(
     boost::asio::io_context& io, const std::function<bool()>& reached,
-    std::chrono::seconds limit = std::chrono::seconds(30))
+    std::chrono::milliseconds limit = std::chrono::seconds(30))
 {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     io.restart();

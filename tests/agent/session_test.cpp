@@ -1,14 +1,17 @@
 // The whole agent but for its terminal: a scripted Claude on one side, a played relay on the other.
+#include "agent/a_page.hpp"
+#include "agent/fake_directory.hpp"
 #include "agent/fake_socket.hpp"
 #include "agent/fresh_directory.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
-#include "consortium/e2ee/box.hpp"
+#include "consortium/e2ee/signed_box.hpp"
 #include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
+#include "trash.hpp"
 #include <boost/asio/detached.hpp>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -21,6 +24,9 @@ namespace json = boost::json;
 
 namespace
 {
+
+const std::string sid = "01890a5d-ac96-774b-bcce-b302099a8057";
+const std::string log_name = "01890a5d-ac96-774b-bcce-b302099a8058";
 
 /// The HTTP side of a relay with one session, `sid`.
 class played_relay final : public net::http_handler
@@ -59,9 +65,17 @@ public:
         return created_;
     }
     std::atomic<int> refuse_with = 0; ///< a status instead of every answer
+    /// What something in between answers instead.
+    void stand_in_with(std::optional<net::http_response> answer)
+    {
+        const std::lock_guard lock(guard_);
+        stranger_ = std::move(answer);
+    }
 
     asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
     {
+        if (const std::lock_guard lock(guard_); stranger_)
+            co_return *stranger_;
         if (const int status = refuse_with; status != 0)
             co_return net::http_response::json(
                 static_cast<unsigned>(status), R"({"error":"not now","code":"unavailable","retry":10})");
@@ -71,18 +85,22 @@ public:
             if (created_.empty())
                 created_ = json::parse(request.body).as_object();
             auto session = created_;
-            session["id"] = "sid";
+            session["id"] = sid;
             session["metadataVersion"] = 1;
             session["agentStateVersion"] = 0;
             co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
         }
-        if (request.path == "/v3/sessions/sid/messages" && request.method == "POST")
+        if (request.path == "/v3/sessions/" + sid + "/messages" && request.method == "POST")
         {
+            json::array stored;
             for (const auto& each : json::parse(request.body).at("messages").as_array())
+            {
                 store(std::string(each.at("content").as_string()), std::string(each.at("localId").as_string()));
-            co_return net::http_response::json(200, R"({"messages":[]})");
+                stored.push_back(json::object{{"localId", each.at("localId")}});
+            }
+            co_return net::http_response::json(200, json::serialize(json::object{{"messages", stored}}));
         }
-        if (request.path == "/v3/sessions/sid/messages")
+        if (request.path == "/v3/sessions/" + sid + "/messages")
         {
             const std::lock_guard lock(guard_);
             const auto after = std::stoul(std::string(request.query_value("after_seq").value_or("0")));
@@ -112,9 +130,11 @@ private:
     std::mutex guard_;
     std::vector<stored> messages_;
     json::object created_;
+    std::optional<net::http_response> stranger_;
     std::unique_ptr<net::http_server> server_;
 };
 
+const auto account = to_string(account_id{run_of<16>(0x10)});
 constexpr auto initialized =
     "expect \"subtype\":\"initialize\"\n"
     R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"current_permission_mode":"default"}}})"
@@ -123,6 +143,7 @@ constexpr auto initialized =
 class session : public ::testing::Test
 {
 protected:
+    session() { devices.add(page.device.public_key()); }
     void start(const std::string& script, bool resumed = false)
     {
         std::ofstream(place.path() / "script") << script;
@@ -131,13 +152,14 @@ protected:
             session_record record;
             record.tag = "tag";
             record.server_url = relay.url();
-            record.account_id = "acc";
+            record.account_id = account;
             record.data_key = session_key;
             record.directory = place.path();
             folder.emplace(session_folder::create(store, record).value());
         }
+        ASSERT_TRUE(store.save_device_seed(key_of(0x20)));
         who.server_url = relay.url();
-        who.account_id = "acc";
+        who.account_id = account;
         who.token = "token";
         who.content_key = content.public_key();
         client = relay_client::make(io.get_executor(), relay.url(), {}).value();
@@ -148,7 +170,7 @@ protected:
         options.resumed = resumed;
         options.dial = exchange.dialler();
         runner = std::make_unique<session_runner>(
-            io.get_executor(), store, who, std::move(*folder), *client, out, clock, std::move(options));
+            io.get_executor(), store, who, std::move(*folder), *client, devices, out, clock, spans, std::move(options));
         folder.reset();
         asio::co_spawn(
             io, runner->run(),
@@ -164,23 +186,19 @@ protected:
         session_record record;
         record.tag = "tag";
         record.server_url = relay.url();
-        record.account_id = "acc";
+        record.account_id = account;
         record.data_key = session_key;
         record.directory = place.path();
-        record.session_id = "sid";
+        record.session_id = sid;
         record.claude_id = "conversation";
-        const auto id = random_array<16>();
-        const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
-        const auto bundle = base64_encode(
-            e2ee::bundle_seal(
-                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
-                .value());
+        page.until = clock.now() + 600'000;
+        const auto prompt = page.prompt(words);
         folder.emplace(session_folder::create(store, record).value());
-        prompt_gate gate(*folder, session_key, "acc", "sid");
-        const auto accepted = gate.look_at(bundle, 1).accepted;
-        EXPECT_EQ(accepted.size(), 1u);
-        relay.store(bundle, "");
-        return accepted.at(0).uuid;
+        prompt_gate gate(*folder, page.account, devices, clock, spans);
+        EXPECT_TRUE(gate.look_at(prompt.bundle, 1).refused.empty());
+        EXPECT_TRUE(gate.judge().held.empty());
+        relay.store(prompt.bundle, "");
+        return gate.first_to_run().value().uuid;
     }
     fake_socket& online()
     {
@@ -194,12 +212,12 @@ protected:
                 state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
             return json::array{json::object{{"result", "success"}, {"version", ++version}}};
         };
-        socket.say("caught-up", json::object{{"log", "L"}, {"revision", 1}});
+        socket.say("caught-up", json::object{{"log", log_name}, {"revision", 1}});
         return socket;
     }
     bytes open(const std::string& kind, const std::string& bundle)
     {
-        return e2ee::bundle_open(session_key, {"acc", "sid", kind}, *base64_decode(bundle)).value().plain;
+        return e2ee::bundle_open(session_key, {account, sid, kind}, *base64_decode(bundle)).value().plain;
     }
     /// What the agent said: the value `d` of each of its messages, in order, their chain checked.
     std::vector<json::object> said()
@@ -208,7 +226,7 @@ protected:
         e2ee::chain_reader chain;
         for (const auto& each : relay.messages())
         {
-            const auto opened = e2ee::bundle_open(session_key, {"acc", "sid", "message"}, *base64_decode(each.bundle));
+            const auto opened = e2ee::bundle_open(session_key, {account, sid, "message"}, *base64_decode(each.bundle));
             if (!opened)
                 continue;
             const auto words = e2ee::envelope_parse(opened->plain).value();
@@ -233,14 +251,15 @@ protected:
             },
             std::chrono::seconds(10));
     }
-    void prompt(fake_socket& socket, const std::string& words)
+    a_page::sealed prompt(fake_socket& socket, const std::string& words)
     {
-        const auto id = random_array<16>();
-        const json::value d{{"role", "user"}, {"content", {{"type", "text"}, {"text", words}}}};
-        const auto bundle = base64_encode(
-            e2ee::bundle_seal(
-                session_key, {"acc", "sid", "prompt"}, id, view(e2ee::envelope_text(page.next(id, clock.now(), d))))
-                .value());
+        page.until = clock.now() + 600'000;
+        const auto sealed = page.prompt(words);
+        deliver(socket, sealed.bundle);
+        return sealed;
+    }
+    void deliver(fake_socket& socket, const std::string& bundle)
+    {
         relay.store(bundle, "");
         socket.say(
             "update",
@@ -248,25 +267,73 @@ protected:
                 {"seq", 10},
                 {"body", json::object{
                              {"t", "new-message"},
-                             {"sid", "sid"},
+                             {"sid", sid},
                              {"message", json::object{
                                              {"seq", relay.messages().size()},
                                              {"content", json::object{{"t", "encrypted"}, {"c", bundle}}}}}}}});
     }
-    json::object call(fake_socket& socket, const std::string& method, json::value d)
+    /// What it acknowledges.
+    std::string answer_to(fake_socket& socket, const std::string& method, const std::string& params)
     {
-        const auto instance = text_at(state, "instance");
-        const auto id = random_array<16>();
-        const auto params = base64_encode(e2ee::bundle_seal(
-                                              session_key, {"acc", "sid", "rpc-request:" + method}, id,
-                                              view(e2ee::directed_text({clock.now(), instance, std::move(d)})))
-                                              .value());
         std::optional<std::string> answer;
         socket.say(
-            "rpc-request", json::object{{"method", "sid:" + method}, {"params", params}},
+            "rpc-request", json::object{{"method", sid + ":" + method}, {"params", params}},
             [&](const json::array& args) { answer = std::string(args.at(0).as_string()); });
         EXPECT_TRUE(run_until(io, [&] { return answer.has_value(); }));
-        return json::parse(text(open("rpc-response:" + method, *answer))).as_object();
+        return answer.value_or("");
+    }
+    json::object begin(fake_socket& socket)
+    {
+        const json::object plain{{"devices", devices.digest()}};
+        const auto id = random_array<16>();
+        const auto answer =
+            answer_to(socket, "begin", page.bundle(id, view(json::serialize(plain)), "rpc-request:begin"));
+        return json::parse(text(open("rpc-response:begin", answer))).as_object();
+    }
+    std::string sealed_call(const std::string& method, json::value d, const std::string& challenge) const
+    {
+        const auto id = random_array<16>();
+        const auto kind = "rpc-request:" + method;
+        const auto act =
+            e2ee::sign_act(page.device, {page.account, sid, kind, id}, e2ee::call_text({challenge, std::move(d)}));
+        return page.bundle(id, view(e2ee::act_plain(act)), kind);
+    }
+    json::object call(fake_socket& socket, const std::string& method, json::value d)
+    {
+        const auto challenge = text_at(begin(socket), "challenge");
+        const auto answer = answer_to(socket, method, sealed_call(method, std::move(d), challenge));
+        return json::parse(text(open("rpc-response:" + method, answer))).as_object();
+    }
+    /// The verdict on the open question of that id.
+    json::object verdict(const std::string& id, const char* decision)
+    {
+        const auto& request = state.at("requests").at(id).as_object();
+        return {
+            {"id", id},
+            {"ask", e2ee::ask_hash(text_at(request, "ask"))},
+            {"decision", decision},
+            {"grants", json::array()}};
+    }
+    bool asks(const std::string& id)
+    {
+        return run_until(
+            io,
+            [&]
+            {
+                const auto* requests = object_at(state, "requests");
+                return requests != nullptr && requests->contains(id);
+            });
+    }
+    std::vector<json::object> told(const std::string& type)
+    {
+        std::vector<json::object> result;
+        for (const auto& each : said())
+        {
+            const auto* data = object_at(each.at("content").as_object(), "data");
+            if (data != nullptr && text_at(*data, "type") == type)
+                result.push_back(*data);
+        }
+        return result;
     }
     bool ends()
     {
@@ -291,7 +358,9 @@ protected:
     fake_exchange exchange;
     key256 session_key = key_of(0x80);
     e2ee::x25519_key content = e2ee::x25519_key::random();
-    e2ee::chain_sender page;
+    a_page page{account_id{run_of<16>(0x10)}, sid, session_key};
+    fake_directory devices;
+    manual_boot_clock spans;
     identity who;
     std::optional<session_folder> folder;
     std::unique_ptr<relay_client> client;
@@ -321,8 +390,13 @@ TEST_F(session, is_made_for_the_account_and_relays_a_turn)
     auto& socket = online();
     const auto made = relay.created();
     EXPECT_EQ(text_at(made, "tag"), "tag");
-    EXPECT_EQ(e2ee::unwrap_data_key(content, text_at(made, "dataEncryptionKey")).value(), session_key);
-    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    const auto key =
+        e2ee::open_data_key(
+            content, parse_uuid<account_id>(account).value(), "session", text_at(made, "dataEncryptionKey"))
+            .value();
+    EXPECT_EQ(key.data_key, session_key);
+    EXPECT_EQ(key.device, ed25519_key::from_seed(key_of(0x20)).public_key());
+    ASSERT_TRUE(run_until(io, [&] { return number_at(state, "v") > 0; }));
 
     prompt(socket, "hello there");
     ASSERT_TRUE(says("\"ready\""));
@@ -342,32 +416,242 @@ TEST_F(session, is_made_for_the_account_and_relays_a_turn)
         << "told at once that it works";
 }
 
+namespace
+{
+constexpr auto asks_for_make =
+    R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"make"},"tool_use_id":"t1"}})"
+    "\n";
+}
+
 TEST_F(session, asks_the_dashboard_and_hands_the_answer_back)
 {
     start(
-        std::string(initialized) +
-        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"make"},"tool_use_id":"t1"}})"
-        "\n"
+        std::string(initialized) + asks_for_make +
         R"(expect "behavior":"allow")"
         "\n"
         R"(send {"type":"result","subtype":"success","is_error":false,"result":"it was allowed"})"
         "\nend\nexit 0\n");
     auto& socket = online();
-    ASSERT_TRUE(run_until(
-        io,
-        [&]
-        {
-            const auto* open_questions = object_at(state, "requests");
-            return open_questions != nullptr && open_questions->contains("t1");
-        }));
-    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "unknown"}, {"approved", true}}).contains("error"));
-    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}, {"decision", "denied"}})
-                    .contains("error"));
-    EXPECT_EQ(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}}), json::object());
+    ASSERT_TRUE(asks("t1"));
+    const auto ask = text_at(state.at("requests").at("t1").as_object(), "ask");
+    auto wrong = verdict("t1", "approved");
+    wrong["id"] = "unknown";
+    EXPECT_TRUE(call(socket, "permission", wrong).contains("error"));
+    wrong = verdict("t1", "approved");
+    wrong["ask"] = std::string(64, 'a');
+    EXPECT_TRUE(call(socket, "permission", wrong).contains("error")) << "another text";
+    wrong = verdict("t1", "approved");
+    wrong["grants"] = json::array{7};
+    EXPECT_TRUE(call(socket, "permission", wrong).contains("error"));
+    const auto right = verdict("t1", "approved");
+    EXPECT_EQ(call(socket, "permission", right), json::object());
     EXPECT_TRUE(says("it was allowed"));
-    EXPECT_TRUE(call(socket, "permission", json::object{{"id", "t1"}, {"approved", true}}).contains("error")) << "once";
+    EXPECT_TRUE(call(socket, "permission", right).contains("error")) << "once";
     ASSERT_TRUE(run_until(io, [&] { return object_at(state, "requests")->empty(); }));
-    EXPECT_EQ(text_at(state.at("completedRequests").at("t1").as_object(), "status"), "approved");
+    EXPECT_FALSE(state.contains("completedRequests"));
+
+    // The history has who allowed what, so that anybody with the chain can see it.
+    const auto approvals = told("approval");
+    ASSERT_EQ(approvals.size(), 1u);
+    EXPECT_EQ(text_at(approvals[0], "ask"), ask);
+    const auto id = to_array<16>(base64_decode(text_at(approvals[0], "id")).value());
+    const e2ee::signed_act kept{
+        text_at(approvals[0], "text"), to_array<32>(base64_decode(text_at(approvals[0], "device")).value()),
+        to_array<64>(base64_decode(text_at(approvals[0], "signature")).value())};
+    EXPECT_TRUE(e2ee::verify_act({page.account, sid, "rpc-request:permission", id}, kept));
+    EXPECT_EQ(json::parse(kept.text).at("d"), json::value(right));
+}
+
+TEST_F(session, a_large_question_goes_through_the_history_and_a_huge_one_is_refused_in_words)
+{
+    const auto ask_with = [](const std::string& id, std::size_t size)
+    {
+        return R"(send {"type":"control_request","request_id":")" + id +
+               R"(","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":")" +
+               std::string(size, 'x') + R"("},"tool_use_id":")" + id + "\"}}\n";
+    };
+    start(
+        std::string(initialized) + ask_with("big", 900'000) +
+        R"(expect "behavior":"allow")"
+        "\n" +
+        ask_with("huge", 5'000'000) +
+        R"(expect "behavior":"deny")"
+        "\nend\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(asks("big"));
+    const auto request = state.at("requests").at("big").as_object();
+    EXPECT_TRUE(request.at("ask").is_null());
+    ASSERT_TRUE(run_until(io, [&] { return !told("ask").empty(); }));
+    const auto ask = text_at(told("ask").at(0), "ask");
+    EXPECT_EQ(text_at(request, "hash"), e2ee::ask_hash(ask));
+    EXPECT_LT(json::serialize(state).size(), 1000u);
+    const json::object yes{
+        {"id", "big"}, {"ask", e2ee::ask_hash(ask)}, {"decision", "approved"}, {"grants", json::array()}};
+    EXPECT_EQ(call(socket, "permission", yes), json::object());
+    EXPECT_TRUE(says("too large to be shown"));
+    EXPECT_TRUE(told("approval").at(0).at("ask").is_null()) << "the history has it already";
+}
+
+TEST_F(session, what_claude_wants_and_nobody_knows_is_refused_and_said)
+{
+    start(
+        std::string(initialized) +
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"something_new"}})"
+        "\nexpect \"subtype\":\"error\"\nend\nexit 0\n");
+    online();
+    EXPECT_TRUE(says("something_new"));
+}
+
+// Goal: whatever anybody can bring about is answered with nothing that could be taken for the agent's word.
+TEST_F(session, answers_under_seal_only_what_used_its_challenge_up)
+{
+    start(std::string(initialized) + asks_for_make + "end\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(asks("t1"));
+    const auto yes = verdict("t1", "approved");
+    EXPECT_EQ(answer_to(socket, "permission", base64_encode(bytes(80, 1))), "");
+    EXPECT_EQ(answer_to(socket, "permission", ""), "");
+    EXPECT_EQ(answer_to(socket, "spawn", sealed_call("spawn", json::object(), "")), "");
+    EXPECT_EQ(answer_to(socket, "permission", sealed_call("permission", yes, std::string(32, 'a'))), "");
+    const auto late = sealed_call("permission", yes, text_at(begin(socket), "challenge"));
+    spans.advance(std::chrono::seconds(61));
+    EXPECT_EQ(answer_to(socket, "permission", late), "");
+    EXPECT_TRUE(state.at("requests").as_object().contains("t1")) << "nothing was done";
+
+    // A browser that was revoked may say no, and nothing else.
+    devices.revoke(page.device.public_key());
+    const auto refused = call(socket, "permission", yes);
+    EXPECT_EQ(text_at(refused, "code"), "forbidden");
+    EXPECT_EQ(text_at(call(socket, "set-mode", json::object{{"mode", "plan"}}), "code"), "forbidden");
+    EXPECT_EQ(call(socket, "permission", verdict("t1", "denied")), json::object());
+}
+
+TEST_F(session, who_begins_learns_where_the_agent_stands)
+{
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(run_until(io, [&] { return number_at(state, "v") > 0; }));
+    const auto before = begin(socket);
+    EXPECT_EQ(text_at(before, "challenge").size(), 32u);
+    EXPECT_EQ(before.at("v"), state.at("v"));
+    EXPECT_EQ(text_at(before, "devices"), devices.digest());
+    EXPECT_TRUE(before.at("last").is_null());
+    EXPECT_EQ(before.at("unsent"), 0);
+    EXPECT_LE(std::abs(number_at(before, "now") - clock.now()), 10'000);
+    EXPECT_NE(text_at(begin(socket), "challenge"), text_at(before, "challenge"));
+
+    prompt(socket, "hello");
+    ASSERT_TRUE(says("prompt-taken"));
+    ASSERT_TRUE(run_until(io, [&] { return begin(socket).at("unsent") == 0; }));
+    const auto newest = base64_decode(relay.messages().back().bundle).value();
+    EXPECT_EQ(text_at(begin(socket), "last"), base64_encode(e2ee::bundle_claimed_id(newest).value()));
+}
+
+TEST_F(session, learns_from_another_device_what_the_relay_keeps_from_it)
+{
+    start(std::string(initialized) + "expect from the phone\nend\nexit 0\n");
+    auto& socket = online();
+    a_page phone{page.account, sid, session_key};
+    phone.until = clock.now() + 600'000;
+    deliver(socket, phone.prompt("from the phone").bundle);
+    ASSERT_TRUE(run_until(io, [&] { return state.contains("held") && !state.at("held").as_array().empty(); }));
+    EXPECT_EQ(state.at("held").at(0).at("why"), "device");
+    EXPECT_EQ(told("prompt-held").size(), 1u);
+    const auto reads = devices.reads;
+
+    devices.handed_over[phone.device.public_key()] = {device_kind::browser, false, "a phone"};
+    const json::object d{{"statements", json::array{base64_encode(bytes(3, 1))}}};
+    const auto bare = e2ee::call_text({text_at(begin(socket), "challenge"), d});
+    const auto answer =
+        answer_to(socket, "devices", page.bundle(random_array<16>(), view(bare), "rpc-request:devices"));
+    const auto plain = json::parse(text(open("rpc-response:devices", answer)));
+    EXPECT_EQ(plain, json::value(d)) << "all that it keeps";
+    EXPECT_TRUE(says("held back"));
+    EXPECT_TRUE(says("prompt-taken"));
+    EXPECT_EQ(devices.reads, reads);
+    ASSERT_TRUE(run_until(io, [&] { return state.at("held").as_array().empty(); }));
+}
+
+TEST_F(session, judges_nothing_before_it_has_read_who_belongs_to_the_account)
+{
+    devices.unreadable = error{errc::unavailable, "not now", std::nullopt};
+    start(std::string(initialized) + "expect hello\nend\nexit 0\n");
+    auto& socket = online();
+    prompt(socket, "hello");
+    EXPECT_FALSE(run_until(io, [&] { return !told("prompt-taken").empty(); }, std::chrono::seconds(1)));
+    EXPECT_EQ(text_at(call(socket, "set-mode", json::object{{"mode", "plan"}}), "code"), "unavailable");
+    devices.unreadable.reset();
+    EXPECT_TRUE(says("prompt-taken"));
+}
+
+TEST_F(session, a_person_decides_on_what_is_held)
+{
+    start(std::string(initialized) + "expect first\nend\nexit 0\n");
+    auto& socket = online();
+    page.until = clock.now() - 1;
+    const auto first = page.prompt("first");
+    deliver(socket, first.bundle);
+    ASSERT_TRUE(run_until(io, [&] { return state.contains("held") && state.at("held").as_array().size() == 1; }));
+    EXPECT_EQ(text_at(call(socket, "held", json::object{{"id", "?"}, {"run", true}}), "code"), "not-found");
+    EXPECT_EQ(text_at(call(socket, "held", json::object{{"id", first.name()}}), "code"), "bad-request");
+    EXPECT_EQ(call(socket, "held", json::object{{"id", first.name()}, {"run", true}}), json::object());
+    EXPECT_TRUE(says("prompt-taken"));
+    const json::object back{{"id", first.name()}, {"from", page.sender.from()}, {"n", 1}};
+    EXPECT_EQ(text_at(call(socket, "take-back", back), "code"), "conflict") << "too late";
+}
+
+TEST_F(session, stop_names_the_end_that_its_caller_has_seen)
+{
+    start(
+        std::string(initialized) +
+        "expect long work\n"
+        R"(send {"type":"command_lifecycle","command_uuid":"$UUID","state":"started"})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+        "\nexpect behind it\nexpect cancel_async_message\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"cancelled":true}}})"
+        "\nexpect interrupt\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{}}})"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+        "\nend\nexit 0\n");
+    auto& socket = online();
+    EXPECT_TRUE(begin(socket).contains("challenge"));
+    prompt(socket, "long work");
+    const auto behind = prompt(socket, "behind it");
+    ASSERT_TRUE(run_until(io, [&] { return told("prompt-taken").size() == 2; }));
+    const auto stopped = call(socket, "abort", json::object());
+    ASSERT_TRUE(run_until(io, [&] { return !told("ready").empty(); }));
+    // The bundle that says so is the one that was named.
+    bool found = false;
+    for (const auto& each : relay.messages())
+        found =
+            found || base64_encode(*e2ee::bundle_claimed_id(*base64_decode(each.bundle))) == text_at(stopped, "end");
+    EXPECT_TRUE(found);
+    ASSERT_TRUE(run_until(io, [&] { return state.at("held").as_array().size() == 1; }));
+    EXPECT_EQ(state.at("held").at(0).at("id"), json::value(behind.name()));
+    EXPECT_EQ(state.at("held").at(0).at("why"), "stopped");
+    EXPECT_EQ(call(socket, "abort", json::object()), stopped) << "no turn is running: the last end";
+}
+
+TEST_F(session, under_another_log_it_says_anew_where_it_stands)
+{
+    start(
+        std::string(initialized) + "expect hello\n"
+                                   R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+                                   "\n"
+                                   R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+                                   "\nend\nexit 0\n");
+    auto& socket = online();
+    prompt(socket, "hello");
+    ASSERT_TRUE(run_until(io, [&] { return told("ready").size() == 1; }));
+    ASSERT_TRUE(run_until(io, [&] { return begin(socket).at("v") == state.at("v"); }));
+    const auto before = number_at(state, "v");
+    const auto refused = told("prompt-refused").size();
+    socket.say("caught-up", json::object{{"log", "another"}, {"revision", 1}});
+    EXPECT_TRUE(run_until(io, [&] { return number_at(state, "v") > before; }));
+    EXPECT_TRUE(run_until(io, [&] { return told("ready").size() == 2; }));
+    EXPECT_EQ(told("prompt-refused").size(), refused) << "what is met again is no replay";
 }
 
 TEST_F(session, says_what_it_refused)
@@ -380,7 +664,7 @@ TEST_F(session, says_what_it_refused)
             {"seq", 10},
             {"body", json::object{
                          {"t", "new-message"},
-                         {"sid", "sid"},
+                         {"sid", sid},
                          {"message",
                           json::object{
                               {"seq", 50},
@@ -406,21 +690,77 @@ TEST_F(session, what_is_said_while_the_relay_is_away_arrives_afterwards_in_order
     EXPECT_EQ(text_at(said()[0].at("content").at("data").as_object(), "result"), "first words");
 }
 
-TEST_F(session, deleting_it_in_the_dashboard_ends_it_and_wipes_its_key)
+// Goal: nothing that somebody on the way says costs a session, a key or a word. Method: each of his answers stands in
+// for the relay's, over HTTP and for the dial, while Claude speaks; then the relay is there again.
+TEST_F(session, a_proxys_pages_cost_nothing)
+{
+    const std::vector<net::http_response> pages{
+        net::http_response::text(404, "404 page not found\n"),
+        net::http_response::with(404, "text/html", std::string("<html><body>Not Found</body></html>")),
+        net::http_response::with(200, "text/html", std::string("<html>Sign in to the network</html>")),
+        net::http_response::with(302, "text/html", std::string("<a href=\"https://hotel.example\">Found</a>")),
+        net::http_response::with(413, "text/html", std::string("<h1>413 Request Entity Too Large</h1>")),
+        net::http_response::text(403, ""),
+        net::http_response::text(401, ""),
+        net::http_response::json(404, R"({"error":"no route","code":"ENOENT","retry":false})"),
+        net::http_response::json(404, R"({"message":"Not Found"})"),
+        net::http_response::json(200, R"({"ok":true,"messages":[]})"),
+        net::http_response::json(401, R"({"error":"unauthorized"})")};
+    start(
+        std::string(initialized) +
+        "expect hello there\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"spoken into the page"})"
+        "\nend\nexit 0\n");
+    auto& first = online();
+    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    for (int i = 0; i < 3; ++i)
+        exchange.failures.push_back(
+            relay_failure::not_reached({errc::unavailable, "no WebSocket was opened: HTTP 403", std::nullopt}));
+    relay.stand_in_with(pages[0]);
+    prompt(first, "hello there");
+    first.break_down({errc::closed, "cut", std::nullopt});
+    for (const auto& each : pages)
+    {
+        relay.stand_in_with(each);
+        EXPECT_FALSE(run_until(io, [&] { return status.has_value(); }, std::chrono::milliseconds(150))) << each.status;
+        EXPECT_EQ(session_folder::list(store).size(), 1u);
+    }
+    EXPECT_TRUE(list_trash(store).empty());
+    relay.stand_in_with(std::nullopt);
+    ASSERT_TRUE(run_until(io, [&] { return exchange.sockets.size() == 2; }));
+    online();
+    EXPECT_TRUE(says("spoken into the page"));
+}
+
+TEST_F(session, a_deletion_that_is_not_proved_ends_it_and_keeps_its_key_in_the_trash)
 {
     start(std::string(initialized) + "end\nexit 0\n");
     auto& socket = online();
-    socket.say("update", json::object{{"seq", 2}, {"body", json::object{{"t", "delete-session"}, {"sid", "sid"}}}});
+    socket.say("update", json::object{{"seq", 2}, {"body", json::object{{"t", "delete-session"}, {"sid", sid}}}});
     ASSERT_TRUE(ends());
     EXPECT_EQ(status, 0);
     EXPECT_TRUE(session_folder::list(store).empty());
+    const auto trash = list_trash(store);
+    ASSERT_EQ(trash.size(), 1u);
+    EXPECT_EQ(trash[0].session_id, sid);
+    EXPECT_EQ(trash[0].why, hearsay::unsigned_deletion);
+}
+
+TEST_F(session, what_the_relay_itself_refuses_ends_it_and_destroys_nothing)
+{
+    exchange.failures = {relay_failure{{errc::revoked, "this device was revoked", std::nullopt}, /*by_relay=*/true}};
+    start(std::string(initialized) + "end\nexit 0\n");
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 1);
+    ASSERT_EQ(list_trash(store).size(), 1u);
+    EXPECT_EQ(list_trash(store)[0].why, hearsay::device_revoked);
 }
 
 TEST_F(session, ends_in_order_and_is_not_resumed)
 {
     start(std::string(initialized) + "end\nexit 0\n");
     auto& socket = online();
-    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    ASSERT_TRUE(run_until(io, [&] { return number_at(state, "v") > 0; }));
     EXPECT_TRUE(call(socket, "killSession", json::object()).contains("success"));
     ASSERT_TRUE(ends());
     EXPECT_EQ(socket.emitted.back().first, "session-end");

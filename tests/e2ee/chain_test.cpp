@@ -34,13 +34,12 @@ std::vector<said> say(std::size_t count)
 
 TEST(e2ee_envelope, reads_back_what_it_writes)
 {
-    const envelope value{1700000000000, std::string(32, 'a'), 2, run_of<16>(0x30), std::string(32, 'b'), {{"x", 1}}};
+    const envelope value{1700000000000, std::string(32, 'a'), 2, run_of<16>(0x30), {{"x", 1}}};
     const auto read = envelope_parse(view(envelope_text(value))).value();
     EXPECT_EQ(read.at, value.at);
     EXPECT_EQ(read.from, value.from);
     EXPECT_EQ(read.n, value.n);
     EXPECT_EQ(read.prev, value.prev);
-    EXPECT_EQ(read.to, value.to);
     EXPECT_EQ(read.d, value.d);
 }
 
@@ -59,20 +58,42 @@ TEST(e2ee_envelope, refuses_other_forms)
              R"({"at":1,"from":)" + from + R"(,"n":2,"prev":"AA==","d":{}})",
              R"({"at":1,"from":)" + from + R"(,"n":1,"prev":"MDEyMzQ1Njc4OTo7PD0+Pw==","d":{}})",
              R"({"at":1,"from":)" + from + R"(,"n":1,"prev":null})",
-             R"({"at":1,"from":)" + from + R"(,"n":1,"prev":null,"to":1,"d":{}})",
+             R"({"at":1,"from":)" + from + R"(,"n":1,"d":{}})",
              R"({"at":"1","from":)" + from + R"(,"n":1,"prev":null,"d":{}})",
          })
         EXPECT_EQ(envelope_parse(view(bad)).error(), errc::corrupt) << bad;
 }
 
-TEST(e2ee_envelope, a_directed_value_reads_back)
+TEST(e2ee_envelope, a_prompt_says_what_was_seen_and_how_long_it_is_good)
 {
-    const directed value{5, std::string(32, 'c'), {{"id", "x"}}};
-    const auto read = directed_parse(view(directed_text(value))).value();
-    EXPECT_EQ(read.at, 5);
-    EXPECT_EQ(read.to, value.to);
-    EXPECT_EQ(read.d, value.d);
-    EXPECT_FALSE(directed_parse(view(R"({"at":5,"d":{}})")));
+    for (const auto& seen : {std::optional<bundle_id>(), std::optional(run_of<16>(0x40))})
+    {
+        const prompt_words value{{5, std::string(32, 'c'), 1, std::nullopt, {{"x", 1}}}, seen, 600'005};
+        const auto read = prompt_parse(prompt_text(value)).value();
+        EXPECT_EQ(read.said.from, value.said.from);
+        EXPECT_EQ(read.said.d, value.said.d);
+        EXPECT_EQ(read.seen, seen);
+        EXPECT_EQ(read.until, 600'005);
+    }
+    const std::string start = R"({"at":1,"n":1,"prev":null,"d":{},"from":")" + std::string(32, 'a') + '"';
+    EXPECT_TRUE(prompt_parse(start + R"(,"seen":null,"until":1})"));
+    for (const auto& bad :
+         {std::string("}"), std::string(R"(,"seen":null})"), std::string(R"(,"until":1})"),
+          std::string(R"(,"seen":"AA==","until":1})"), std::string(R"(,"seen":null,"until":"1"})"),
+          std::string(R"(,"seen":null,"until":1.5})")})
+        EXPECT_EQ(prompt_parse(start + bad).error(), errc::corrupt) << bad;
+}
+
+TEST(e2ee_envelope, a_call_carries_a_challenge)
+{
+    const auto challenge = make_random_name();
+    const auto read = call_parse(call_text({challenge, {{"id", "x"}}})).value();
+    EXPECT_EQ(read.challenge, challenge);
+    EXPECT_EQ(read.d, boost::json::value({{"id", "x"}}));
+    EXPECT_FALSE(call_parse(R"({"challenge":")" + challenge + R"("})"));
+    EXPECT_FALSE(call_parse(R"({"challenge":"short","d":{}})"));
+    EXPECT_FALSE(call_parse(R"({"d":{}})"));
+    EXPECT_FALSE(call_parse("[]"));
 }
 
 TEST(e2ee_chain, accepts_each_once_and_in_order)

@@ -15,10 +15,6 @@ using namespace consortium::e2ee;
 namespace
 {
 
-// docs/protocol.md C.5: the key 80..9f wrapped to the content key of the secret 00..1f.
-constexpr auto wrapped_vector =
-    "AGBacl0qSt/usaKeF+3WIcG3WT7ozbxErGxKtuL4BdI8EBESExQVFhcYGRobHB0eHyAhIiMkJSYn1PN+y27SCtIyG1JV4OnBQm"
-    "hI4nPTU1IwnTqk21/6d6rx3pSx8WgB6Z/JJ2w42ChP";
 constexpr auto backup_vector = "AAAQE-AYEAU-DAOCA-JBIFQ-YDIOB-4IBCE-QTCQK-RMFYY-DENBW-HA5DY-PQ";
 
 } // namespace
@@ -73,24 +69,6 @@ TEST(e2ee_keys, a_terminal_key_agrees_with_the_vectors)
     EXPECT_EQ(
         hex_encode(byte_view(*content_key).subspan(1)),
         "241af979415ad6dbc99d93af8c2babf288cf96084ad6e8fe7072ed4e229d445b");
-}
-
-TEST(e2ee_keys, a_wrapped_key_opens_for_the_account_and_nobody_else)
-{
-    const auto content = make_account_keys(key_of(0)).content;
-    EXPECT_EQ(unwrap_data_key(content, wrapped_vector).value(), key_of(0x80));
-    EXPECT_FALSE(unwrap_data_key(x25519_key::random(), wrapped_vector));
-
-    const auto wrapped = wrap_data_key(content.public_key(), key_of(7)).value();
-    EXPECT_EQ(wrapped.size(), 140u);
-    EXPECT_EQ(unwrap_data_key(content, wrapped).value(), key_of(7));
-
-    auto newer = *base64_decode(wrapped_vector);
-    newer[0] = 1;
-    EXPECT_EQ(unwrap_data_key(content, base64_encode(newer)).error(), errc::newer_version);
-    EXPECT_FALSE(unwrap_data_key(content, "not base64"));
-    EXPECT_FALSE(unwrap_data_key(content, ""));
-    EXPECT_FALSE(wrap_data_key(x25519_public{}, key_of(7)));
 }
 
 RC_GTEST_PROP(e2ee_keys, a_box_bundle_opens_only_whole_and_unchanged, (const bytes& plain))

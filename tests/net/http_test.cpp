@@ -135,6 +135,43 @@ TEST(http_response_reader, reads_every_kind_of_end)
     EXPECT_EQ(body_of("SSH-2.0-OpenSSH\r\n\r\n", true), "failed");
 }
 
+// Goal: an answer above the bound is refused while it is read, whatever its framing. Method: the bytes that were taken
+// until then are counted.
+TEST(http_response_reader, takes_no_more_than_its_bound)
+{
+    constexpr std::size_t bound = 16u << 20;
+    const std::string piece(64u << 10, 'x');
+    const auto taken_of = [&](const std::string& head, const std::string& each)
+    {
+        response_reader reader(false, bound);
+        std::size_t taken = 0;
+        for (std::string input = head; taken < 4 * bound; input = each)
+        {
+            taken += input.size();
+            while (!input.empty())
+            {
+                std::size_t used = 0;
+                const auto state = reader.feed(input, used);
+                if (state == read_state::failed)
+                {
+                    EXPECT_TRUE(reader.too_large());
+                    return taken;
+                }
+                input.erase(0, used);
+            }
+        }
+        return taken;
+    };
+    EXPECT_LE(taken_of("HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n", piece), 100u) << "told beforehand";
+    EXPECT_LE(
+        taken_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "10000\r\n" + piece + "\r\n"),
+        bound + 3 * piece.size());
+    EXPECT_LE(taken_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3938700\r\n"), 100u);
+    EXPECT_LE(taken_of("HTTP/1.1 200 OK\r\n\r\n", piece), bound + 2 * piece.size());
+    EXPECT_LE(taken_of("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", piece), bound + 2 * piece.size())
+        << "what is compressed stays so";
+}
+
 TEST(http, encodes_and_decodes)
 {
     EXPECT_EQ(percent_encode("a b+c/d=~"), "a%20b%2Bc%2Fd%3D~");
@@ -158,6 +195,15 @@ TEST(http, headers_are_found_whatever_their_case)
     headers.set("content-type", "d");
     EXPECT_EQ(headers.find("Content-Type"), "d");
     EXPECT_EQ(std::distance(headers.begin(), headers.end()), 2);
+}
+
+TEST(url, knows_what_is_this_machine_for_certain)
+{
+    for (const auto* host : {"localhost", "LocalHost", "relay.localhost", "127.0.0.1", "127.8.9.1", "::1"})
+        EXPECT_TRUE(is_loopback(host)) << host;
+    for (const auto* host :
+         {"relay.example", "localhost.example", "notlocalhost", "10.0.0.1", "0.0.0.0", "::", "127.0.0.1.example"})
+        EXPECT_FALSE(is_loopback(host)) << host;
 }
 
 TEST(url, is_taken_apart)

@@ -1,7 +1,7 @@
 /// A relay that lies: it stands between a client and the honest relay, understands HTTP, Engine.IO and Socket.IO,
 /// and lets a test alter, drop, repeat, reorder or invent whatever passes. Without hooks it changes nothing.
 
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, request as httpRequest, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { endLater } from './cleanup.ts';
@@ -20,6 +20,14 @@ export interface Exchange {
 export interface Reply {
   status: number;
   body: any;
+}
+
+/** What something on the way that is no relay answers: a gateway, the sign-in page of a network. */
+export interface Page {
+  status: number;
+  type?: string;
+  content?: string;
+  headers?: Record<string, string>;
 }
 
 /** A Socket.IO packet. */
@@ -42,6 +50,8 @@ export interface Link {
 export interface Hooks {
   /** Before a request is passed on; a Reply answers it in the relay's place. */
   request?: (exchange: Exchange) => void | Reply | Promise<void | Reply>;
+  /** Answers in the relay's place as no relay does: requests, and with `dial` WebSocket dials. */
+  page?: (path: string, dial: boolean, bytes: number) => void | Page;
   /** Before an answer is passed back. */
   reply?: (exchange: Exchange, reply: Reply) => void | Promise<void>;
   /** A packet from the client: what goes to the relay instead of it. Undefined: the packet as it is now. */
@@ -89,6 +99,13 @@ export class LyingRelay {
       });
     });
     this.#server.on('upgrade', (incoming, socket, head) => {
+      const page = this.hooks.page?.(incoming.url!, true, 0);
+      if (page) {
+        const content = page.content ?? '';
+        const headers = { 'content-type': page.type ?? 'text/plain', 'content-length': String(Buffer.byteLength(content)), connection: 'close', ...page.headers };
+        socket.end(`HTTP/1.1 ${page.status} ${STATUS_CODES[page.status]}\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${content}`);
+        return;
+      }
       this.#sockets.handleUpgrade(incoming, socket, head, (client) => this.#join(client, incoming.url!));
     });
   }
@@ -131,6 +148,8 @@ export class LyingRelay {
     const parts: Buffer[] = [];
     for await (const part of incoming) parts.push(part as Buffer);
     const content = Buffer.concat(parts);
+    const page = this.hooks.page?.(incoming.url!, false, content.length);
+    if (page) return send(response, page.status, { 'content-type': page.type ?? 'text/plain', ...page.headers }, page.content ?? '');
     const exchange: Exchange = {
       method: incoming.method!,
       path: incoming.url!,

@@ -9,7 +9,7 @@ import { claudeProgram } from '../support/claude.ts';
 import { Person, parseSecret } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
 import { Relay, run } from '../support/relay.ts';
-import { gate, say, startScriptedApi } from '../support/scripted-api.mjs';
+import { gate, say, startScriptedApi, use } from '../support/scripted-api.mjs';
 import type { Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -124,6 +124,56 @@ describe('consortium', () => {
     const at = given.indexOf('--append-system-prompt');
     assert.deepEqual(given.slice(at, at + 4), ['--append-system-prompt', 'two  words; $HOME "quoted"', '--allowedTools', 'Bash(ls *)']);
     assert.equal(given[given.indexOf('--model') + 1], 'sonnet');
+    conversation.close();
+  });
+
+  it('keeps its own variables and its keys from Claude', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    const seen = join(machine.home, 'environment');
+    const wrapper = join(machine.home, 'claude');
+    writeFileSync(wrapper, `#!/bin/sh\nenv > '${seen}'\nexec '${claudeProgram}' "$@"\n`);
+    chmodSync(wrapper, 0o755);
+    machine.env['CONSORTIUM_CLAUDE'] = wrapper;
+    const terminal = await machine.start();
+    const person = await pair(terminal);
+    const conversation = await person.join();
+    const key = machine.stored().map(([path]) => path).find((path) => path.endsWith('session.json'))!;
+    api.scene('peek', [[use('Read', { file_path: key })], [say('That was all.')]]);
+    await conversation.prompt('look #peek');
+    await conversation.answered('That was all.');
+    const [result] = api.asked.findLast(({ prompt }) => prompt === 'look #peek')!.results;
+    assert.equal(result!.failed, true, 'denied without a question');
+    assert.doesNotMatch(result!.text, /dataKey/);
+    assert.match(readFileSync(seen, 'utf8'), /^HOME=/m);
+    assert.doesNotMatch(readFileSync(seen, 'utf8'), /CONSORTIUM_/);
+    assert.match(readFileSync(`/proc/${await terminal.pid()}/limits`, 'utf8'), /Max core file size +0 /);
+    conversation.close();
+  });
+
+  it('refuses a relay without TLS beyond this machine, and says what to do', async () => {
+    await using machine = new Machine({ relay: 'http://relay.example', api: api.url });
+    const terminal = await machine.start();
+    assert.notEqual(await terminal.ended(), 0);
+    await terminal.shows(/without TLS[^]*https:\/\/[^]*--insecure/);
+    const insecure = await machine.start(['--insecure']);
+    await linkIn(insecure);
+  });
+
+  it('asks again before it goes on without asking', { timeout: 60_000 }, async () => {
+    await using machine = newMachine();
+    let terminal = await machine.start();
+    const person = await pair(terminal);
+    const conversation = await person.join();
+    const record = machine.stored().map(([path]) => path).find((path) => path.endsWith('session.json'))!;
+    process.kill(await terminal.pid(), 'SIGKILL');
+    // As it stands there when that was chosen in the dashboard.
+    writeFileSync(record, JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), mode: 'bypassPermissions' }));
+    terminal = await machine.start();
+    await terminal.shows(/bypassPermissions\)\. Go on like that\?/);
+    await terminal.press('Enter');
+    await terminal.shows(/from now on it asks/);
+    await terminal.shows(/connected/);
+    await waitFor('another mode', () => JSON.parse(readFileSync(record, 'utf8')).mode !== 'bypassPermissions');
     conversation.close();
   });
 

@@ -1,5 +1,4 @@
 #include "consortium/e2ee/box.hpp"
-#include "consortium/common/base64.hpp"
 #include "consortium/common/hash.hpp"
 #include <sodium.h>
 
@@ -8,7 +7,6 @@ namespace consortium::e2ee
 namespace
 {
 
-constexpr std::uint8_t wrapped_key_version = 0; // docs/protocol.md C.4
 constexpr std::size_t box_bundle_overhead = crypto_box_PUBLICKEYBYTES + crypto_box_NONCEBYTES + crypto_box_MACBYTES;
 
 } // namespace
@@ -46,33 +44,6 @@ result<bytes> box_bundle_open(const x25519_key& recipient, byte_view bundle)
             plain.data(), sealed.data(), sealed.size(), nonce.data(), ephemeral.data(), recipient.secret().data()) != 0)
         return fail(errc::corrupt, "a box bundle does not authenticate");
     return plain;
-}
-
-result<std::string> wrap_data_key(const x25519_public& content, const key256& data_key)
-{
-    const auto sealed = box_bundle_seal(content, data_key.view());
-    if (!sealed)
-        return std::unexpected(sealed.error());
-    bytes out{wrapped_key_version};
-    append(out, *sealed);
-    return base64_encode(out);
-}
-
-result<key256> unwrap_data_key(const x25519_key& content, std::string_view wrapped)
-{
-    const auto data = base64_decode(wrapped);
-    if (!data || data->empty())
-        return fail(errc::corrupt, "a wrapped key is not base64");
-    if (data->front() != wrapped_key_version)
-        return fail(errc::newer_version, "a wrapped key of a newer version");
-    auto plain = box_bundle_open(content, byte_view(*data).subspan(1));
-    if (!plain)
-        return std::unexpected(plain.error());
-    if (plain->size() != key256::size())
-        return fail(errc::corrupt, "a wrapped key has the wrong size");
-    const auto key = key256::from(*plain);
-    wipe(*plain);
-    return key;
 }
 
 } // namespace consortium::e2ee

@@ -5,7 +5,7 @@ namespace consortium::e2ee
 
 envelope chain_sender::next(const bundle_id& id, unix_millis at, boost::json::value d)
 {
-    envelope out{at, from_, ++n_, last_, std::nullopt, std::move(d)};
+    envelope out{at, from_, ++n_, last_, std::move(d)};
     last_ = id;
     return out;
 }

@@ -8,12 +8,12 @@ namespace json = boost::json;
 namespace
 {
 
-constexpr std::size_t instance_letters = 32;
+constexpr std::size_t name_letters = 32;
 constexpr std::int64_t n_max = std::int64_t{1} << 53; // JavaScript's integers
 
-bool is_instance(std::string_view text)
+bool is_random_name(std::string_view text)
 {
-    return text.size() == instance_letters && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return text.size() == name_letters && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 auto refuse()
@@ -21,10 +21,10 @@ auto refuse()
     return fail(errc::corrupt, "an authentic bundle has a content of unknown form");
 }
 
-result<json::object> object_of(byte_view plain)
+result<json::object> object_of(std::string_view text)
 {
     boost::system::error_code problem;
-    auto value = json::parse(json::string_view(text(plain).data(), plain.size()), problem);
+    auto value = json::parse(json::string_view(text.data(), text.size()), problem);
     if (problem || !value.is_object())
         return refuse();
     return std::move(value.get_object());
@@ -38,82 +38,104 @@ std::optional<std::int64_t> integer(const json::object& from, std::string_view n
     return value->get_int64();
 }
 
-std::optional<std::string> instance(const json::object& from, std::string_view name)
+std::optional<std::string> random_name(const json::object& from, std::string_view name)
 {
     const auto* value = from.if_contains(name);
-    if (value == nullptr || !value->is_string() || !is_instance(value->get_string()))
+    if (value == nullptr || !value->is_string() || !is_random_name(value->get_string()))
         return std::nullopt;
     return std::string(value->get_string());
+}
+
+/// Null, or the base64 of an id; anything else is refused.
+result<std::optional<bundle_id>> id_or_null(const json::object& from, std::string_view name)
+{
+    const auto* value = from.if_contains(name);
+    if (value != nullptr && value->is_null())
+        return std::nullopt;
+    if (value == nullptr || !value->is_string())
+        return refuse();
+    const auto id = base64_decode(std::string_view(value->get_string()));
+    if (!id || id->size() != sizeof(bundle_id))
+        return refuse();
+    return to_array<sizeof(bundle_id)>(*id);
+}
+
+json::value id_or_null(const std::optional<bundle_id>& id)
+{
+    return id ? json::value(base64_encode(*id)) : json::value(nullptr);
+}
+
+json::object to_object(const envelope& value)
+{
+    return {{"at", value.at}, {"from", value.from}, {"n", value.n}, {"prev", id_or_null(value.prev)}, {"d", value.d}};
+}
+
+result<envelope> from_object(json::object& object)
+{
+    const auto at = integer(object, "at");
+    const auto from = random_name(object, "from");
+    const auto n = integer(object, "n");
+    const auto prev = id_or_null(object, "prev");
+    auto* d = object.if_contains("d");
+    if (!at || !from || !n || *n < 1 || *n > n_max || !prev || prev->has_value() != (*n > 1) || d == nullptr)
+        return refuse();
+    return envelope{*at, *from, static_cast<std::uint64_t>(*n), *prev, std::move(*d)};
 }
 
 } // namespace
 
 std::string envelope_text(const envelope& value)
 {
-    json::object out;
-    out["at"] = value.at;
-    out["from"] = value.from;
-    out["n"] = value.n;
-    out["prev"] = value.prev ? json::value(base64_encode(*value.prev)) : json::value(nullptr);
-    if (value.to)
-        out["to"] = *value.to;
-    out["d"] = value.d;
-    return json::serialize(out);
+    return json::serialize(to_object(value));
 }
 
 result<envelope> envelope_parse(byte_view plain)
 {
-    auto object = object_of(plain);
+    auto object = object_of(text(plain));
     if (!object)
         return std::unexpected(object.error());
-    const auto at = integer(*object, "at");
-    const auto from = instance(*object, "from");
-    const auto n = integer(*object, "n");
-    const auto* prev = object->if_contains("prev");
-    auto* d = object->if_contains("d");
-    if (!at || !from || !n || *n < 1 || *n > n_max || d == nullptr)
-        return refuse();
-
-    envelope out{*at, *from, static_cast<std::uint64_t>(*n), std::nullopt, std::nullopt, std::move(*d)};
-    if (prev != nullptr && !prev->is_null())
-    {
-        if (!prev->is_string())
-            return refuse();
-        const auto id = base64_decode(std::string_view(prev->get_string()));
-        if (!id || id->size() != 16)
-            return refuse();
-        out.prev = to_array<16>(*id);
-    }
-    if (out.prev.has_value() != (out.n > 1))
-        return refuse();
-    if (object->contains("to"))
-    {
-        out.to = instance(*object, "to");
-        if (!out.to)
-            return refuse();
-    }
-    return out;
+    return from_object(*object);
 }
 
-std::string directed_text(const directed& value)
+std::string prompt_text(const prompt_words& value)
 {
-    return json::serialize(json::object{{"at", value.at}, {"to", value.to}, {"d", value.d}});
+    auto out = to_object(value.said);
+    out["seen"] = id_or_null(value.seen);
+    out["until"] = value.until;
+    return json::serialize(out);
 }
 
-result<directed> directed_parse(byte_view plain)
+result<prompt_words> prompt_parse(std::string_view text)
 {
-    auto object = object_of(plain);
+    auto object = object_of(text);
     if (!object)
         return std::unexpected(object.error());
-    const auto at = integer(*object, "at");
-    const auto to = instance(*object, "to");
-    auto* d = object->if_contains("d");
-    if (!at || !to || d == nullptr)
+    const auto seen = id_or_null(*object, "seen");
+    const auto until = integer(*object, "until");
+    auto said = from_object(*object);
+    if (!seen || !until || !said)
         return refuse();
-    return directed{*at, *to, std::move(*d)};
+    return prompt_words{std::move(*said), *seen, *until};
 }
 
-std::string make_instance_id()
+std::string call_text(const call_words& value)
+{
+    return json::serialize(json::object{{"challenge", value.challenge}, {"d", value.d}});
+}
+
+result<call_words> call_parse(std::string_view text)
+{
+    auto object = object_of(text);
+    if (!object)
+        return std::unexpected(object.error());
+    const auto challenge = random_name(*object, "challenge");
+    auto* d = object->if_contains("d");
+    if (!challenge || d == nullptr)
+        return refuse();
+    return call_words{*challenge, std::move(*d)};
+}
+
+std::string make_random_name()
 {
     return hex_encode(random_array<16>());
 }

@@ -86,7 +86,7 @@ result<std::string> origin_of(std::string_view url)
     return out;
 }
 
-result<bytes> challenge_check(std::string_view challenge_base64, std::string_view origin, const ed25519_public& account)
+result<bytes> challenge_check(std::string_view challenge_base64, std::string_view origin, const ed25519_public& key)
 {
     const auto challenge = base64_decode(challenge_base64);
     if (!challenge)
@@ -96,8 +96,8 @@ result<bytes> challenge_check(std::string_view challenge_base64, std::string_vie
         return fail(errc::corrupt, "the relay's challenge has another form than a login's");
     if (lines[1] != origin)
         return fail(errc::wrong_origin, "the relay's challenge is for another address than " + std::string(origin));
-    if (lines[2] != base64_encode(account))
-        return fail(errc::corrupt, "the relay's challenge is for another account");
+    if (lines[2] != base64_encode(key))
+        return fail(errc::corrupt, "the relay's challenge is for another key");
     const auto nonce = base64_decode(lines[4]);
     if (lines[3].empty() || lines[3].find_first_not_of("0123456789") != std::string_view::npos || !nonce ||
         nonce->size() != nonce_bytes)
@@ -105,11 +105,27 @@ result<bytes> challenge_check(std::string_view challenge_base64, std::string_vie
     return *challenge;
 }
 
+namespace
+{
+
+bytes login_text(byte_view challenge, const ed25519_key& device)
+{
+    auto out = to_bytes(challenge);
+    append(out, device.public_key());
+    return out;
+}
+
+} // namespace
+
 login_signatures sign_login(byte_view challenge, const ed25519_key& account, const ed25519_key& device)
 {
-    auto message = to_bytes(challenge);
-    append(message, device.public_key());
-    return {account.sign(message), device.sign(message)};
+    const auto text = login_text(challenge, device);
+    return {account.sign(text), device.sign(text)};
+}
+
+ed25519_signature sign_device_login(byte_view challenge, const ed25519_key& device)
+{
+    return device.sign(login_text(challenge, device));
 }
 
 } // namespace consortium::e2ee

@@ -10,20 +10,22 @@ namespace
 {
 
 // docs/protocol.md 2.2.
-constexpr std::string_view request_label = "consortium pairing request 1";
-constexpr std::string_view answer_label = "consortium pairing answer 1";
-constexpr std::string_view code_label = "consortium pairing code 1";
-constexpr std::string_view link_middle = "/pair#v=1&pk=";
+constexpr std::string_view answer_label = "consortium pairing answer 2\n";
+constexpr std::string_view code_label = "consortium pairing code 2\n";
+constexpr std::string_view link_middle = "/pair#v=2&pk=";
 constexpr std::string_view link_secret = "&s=";
-constexpr std::uint8_t answer_version = 1;
-constexpr std::size_t answer_keys_bytes = 1 + 32 + 32 + 32;
+constexpr std::uint8_t answer_version = 2;
 constexpr std::size_t mac_bytes = 32;
-constexpr std::size_t account_id_bytes_max = 256;
+constexpr std::size_t answer_bytes = 1 + 32 + 32 + 16 + 8 + 32 + 32 + mac_bytes;
 
-digest256
-answer_mac(const key256& secret, const x25519_public& public_key, const ed25519_public& agent_device, byte_view body)
+digest256 request_mac(const key256& secret, const pairing_request& request)
 {
-    return hmac_sha256(secret.view(), {view(answer_label), byte_view(public_key), byte_view(agent_device), body});
+    return hmac_sha256(secret.view(), {pairing_request_text(request), request.signature});
+}
+
+digest256 answer_mac(const key256& secret, const digest256& transcript, byte_view body)
+{
+    return hmac_sha256(secret.view(), {view(answer_label), transcript, body});
 }
 
 } // namespace
@@ -67,53 +69,97 @@ result<std::string> pairing_name_open(const key256& secret, std::string_view sea
     return std::string(text(*plain));
 }
 
-digest256 pairing_request_mac(const key256& secret, const pairing_request& request)
+pairing_request pairing_request_make(
+    const key256& secret, const x25519_public& public_key, const ed25519_key& device, std::string_view name,
+    const pairing_nonce& nonce)
 {
-    const std::uint8_t kind[] = {static_cast<std::uint8_t>(request.kind)};
-    return hmac_sha256(
-        secret.view(), {view(request_label), byte_view(request.public_key), byte_view(request.device), byte_view(kind),
-                        view(request.sealed_name)});
-}
-
-bytes pairing_answer_make(
-    const key256& secret, const x25519_public& public_key, const ed25519_public& agent_device,
-    const pairing_answer& answer)
-{
-    bytes out{answer_version};
-    append(out, answer.account);
-    append(out, answer.content);
-    append(out, answer.approver);
-    append(out, answer.account_id);
-    append(out, answer_mac(secret, public_key, agent_device, out));
+    pairing_request out;
+    out.public_key = public_key;
+    out.device = device.public_key();
+    out.sealed_name = pairing_name_seal(secret, name);
+    out.commit = pairing_commit(public_key, out.device, nonce);
+    out.signature = device.sign(pairing_request_text(out));
+    out.mac = request_mac(secret, out);
     return out;
 }
 
-result<pairing_answer> pairing_answer_open(
-    const key256& secret, const x25519_public& public_key, const ed25519_public& agent_device, byte_view plain)
+bool pairing_request_fits(const key256& secret, const pairing_request& request)
 {
-    if (plain.size() <= answer_keys_bytes + mac_bytes)
-        return fail(errc::corrupt, "the pairing answer is too short");
-    const auto body = plain.first(plain.size() - mac_bytes);
-    if (!equal_constant_time(answer_mac(secret, public_key, agent_device, body), plain.last(mac_bytes)))
-        return fail(errc::corrupt, "the pairing answer was not made by someone who has this link");
-    if (body.front() != answer_version)
-        return fail(errc::newer_version, "the pairing answer is of a newer version");
-    const auto id = text(body.subspan(answer_keys_bytes));
-    if (id.size() > account_id_bytes_max || !std::ranges::all_of(id, [](char c) { return c >= 0x21 && c <= 0x7e; }))
-        return fail(errc::corrupt, "the pairing answer names no proper account");
-    return pairing_answer{
-        to_array<32>(body.subspan(1)), to_array<32>(body.subspan(33)), to_array<32>(body.subspan(65)), std::string(id)};
+    return equal_constant_time(request_mac(secret, request), request.mac);
 }
 
-std::string pairing_code(const key256& secret, const x25519_public& public_key, byte_view answer_plain)
+bytes pairing_answer_make(const key256& secret, const digest256& transcript, const pairing_answer& answer)
 {
-    const auto mac = hmac_sha256(secret.view(), {view(code_label), byte_view(public_key), answer_plain});
+    bytes out{answer_version};
+    out.reserve(answer_bytes);
+    append(out, answer.account);
+    append(out, answer.content);
+    append(out, answer.id.view());
+    append(out, big_endian(answer.n));
+    append(out, answer.hash);
+    append(out, answer.nonce);
+    append(out, answer_mac(secret, transcript, out));
+    return out;
+}
+
+result<pairing_answer> pairing_answer_open(const key256& secret, const digest256& transcript, byte_view plain)
+{
+    if (plain.size() != answer_bytes)
+        return fail(errc::corrupt, "the pairing answer is of another length");
+    const auto body = plain.first(answer_bytes - mac_bytes);
+    if (!equal_constant_time(answer_mac(secret, transcript, body), plain.last(mac_bytes)))
+        return fail(errc::corrupt, "the pairing answer was not made by someone who has this link");
+    if (body.front() != answer_version)
+        return fail(errc::corrupt, "the pairing answer is of another version");
+    pairing_answer out;
+    out.account = to_array<32>(body.subspan(1));
+    out.content = to_array<32>(body.subspan(33));
+    out.id.value = to_array<16>(body.subspan(65));
+    out.n = load_big_endian<std::uint64_t>(body.subspan(81));
+    out.hash = to_array<32>(body.subspan(89));
+    out.nonce = to_array<32>(body.subspan(121));
+    return out;
+}
+
+pairing_code
+pairing_code_of(const key256& secret, const digest256& transcript, byte_view answer_plain, const pairing_nonce& nonce)
+{
+    const auto mac = hmac_sha256(secret.view(), {view(code_label), transcript, sha256({answer_plain}), nonce});
     std::uint64_t number = 0;
     for (std::size_t i = 0; i < 6; ++i)
         number = (number << 8) | mac[i];
     auto digits = std::to_string(number % 1'000'000'000'000);
     digits.insert(0, 12 - digits.size(), '0');
-    return digits.substr(0, 3) + " " + digits.substr(3, 3) + " " + digits.substr(6, 3) + " " + digits.substr(9);
+    return {digits.substr(6, 3) + " " + digits.substr(9), digits.substr(0, 3) + " " + digits.substr(3, 3)};
+}
+
+bool pairing_digits_equal(std::string_view typed, std::string_view expected)
+{
+    const auto plain = [](std::string_view text)
+    {
+        std::string out(text);
+        std::erase_if(out, [](char letter) { return letter == ' ' || letter == '-' || letter == '\t'; });
+        return out;
+    };
+    return equal_constant_time(view(plain(typed)), view(plain(expected)));
+}
+
+result<device_chain>
+pairing_chain_check(const pairing_answer& answer, const ed25519_public& device, std::span<const bytes> statements)
+{
+    device_chain out(answer.id, answer.account);
+    if (const auto whole = out.append(statements); !whole)
+        return fail(errc::corrupt, "the account's chain of devices is not valid: " + whole.error().detail);
+    if (!out.holds(answer.n, answer.hash))
+        return fail(errc::corrupt, "the account's chain of devices is not the one that the dashboard saw");
+    const auto own = out.find(device);
+    if (!own)
+        return fail(errc::corrupt, "the account's chain of devices does not name this machine");
+    if (own->kind != device_kind::agent)
+        return fail(errc::corrupt, "the account's chain of devices names this machine as a browser");
+    if (own->revoked)
+        return fail(errc::corrupt, "the account's chain of devices revokes this machine");
+    return out;
 }
 
 } // namespace consortium::e2ee

@@ -1,4 +1,5 @@
 #include "claude/driver.hpp"
+#include "claude/deep_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <array>
@@ -8,7 +9,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>
 #include <utility>
@@ -20,14 +20,6 @@ namespace
 
 constexpr std::size_t line_bytes_max = 256u << 20; // only a broken child writes longer ones
 constexpr std::size_t errors_bytes_max = 16u << 10;
-constexpr std::size_t json_depth_max = 512;
-
-json::value parse_line(std::string_view text, boost::system::error_code& problem)
-{
-    json::parse_options options;
-    options.max_depth = json_depth_max;
-    return json::parse(json::string_view(text.data(), text.size()), problem, {}, options);
-}
 
 std::string trimmed(std::string_view text)
 {
@@ -269,7 +261,18 @@ asio::awaitable<result<json::object>> driver::control(std::string subtype, json:
     co_return std::move(*mine->outcome);
 }
 
-asio::awaitable<result<void>> driver::interrupt()
+std::set<std::string> driver::begun() const
+{
+    std::set<std::string> out;
+    for (const auto& [uuid, state] : prompts_)
+    {
+        if (state != "sent" && state != "queued")
+            out.insert(uuid);
+    }
+    return out;
+}
+
+asio::awaitable<result<std::vector<std::string>>> driver::interrupt()
 {
     const auto self = shared_from_this();
     std::vector<std::string> queued;
@@ -278,13 +281,20 @@ asio::awaitable<result<void>> driver::interrupt()
         if (state == "sent" || state == "queued")
             queued.push_back(uuid);
     }
-    // Older versions do not know this request and say so; the interrupt itself is what counts.
+    std::vector<std::string> too_late;
     for (const auto& uuid : queued)
-        (void)co_await control("cancel_async_message", {{"message_uuid", uuid}});
+    {
+        // Older versions do not know this request and say so; the interrupt itself is what counts.
+        const auto cancelled = co_await control("cancel_async_message", {{"message_uuid", uuid}});
+        if (!cancelled || !flag_at(*cancelled, "cancelled"))
+            too_late.push_back(uuid);
+        else
+            note_prompt(uuid, "cancelled");
+    }
     const auto done = co_await control("interrupt");
     if (!done)
         co_return std::unexpected(done.error());
-    co_return result<void>();
+    co_return too_late;
 }
 
 void driver::fail_waiting()
@@ -322,7 +332,7 @@ void driver::note_prompt(const std::string& uuid, const std::string& state)
 void driver::on_line(std::string_view text)
 {
     boost::system::error_code problem;
-    auto value = parse_line(text, problem);
+    auto value = parse_deep(text, problem);
     auto* line = problem ? nullptr : value.if_object();
     if (line == nullptr || events_ == nullptr)
         return; // not for us: a warning of a tool, or something newer than we are
@@ -424,10 +434,11 @@ void driver::on_control_request(const json::object& line)
 {
     const auto id = text_at(line, "request_id");
     const auto* request = object_at(line, "request");
-    if (request != nullptr && text_at(*request, "subtype") == "can_use_tool")
+    if (request != nullptr)
     {
-        if (auto asked = parse_permission_request(id, *request))
+        if (auto asked = parse_question(id, *request))
             return events_->on_question(std::move(*asked));
+        events_->on_unknown_request(text_at(*request, "subtype"));
     }
     // An unanswered request would hold the turn up for ever.
     write(

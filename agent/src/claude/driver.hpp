@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <deque>
 #include <map>
+#include <set>
 
 /// Claude Code in remote mode: one long-lived child that speaks stream-json (docs/claude-code.md).
 namespace consortium::agent::claude
@@ -35,7 +36,9 @@ public:
     virtual void on_line(json::object line, const std::string& block) = 0;
     /// There is new partial text to take().
     virtual void on_partial() = 0;
-    virtual void on_question(permission_request asked) = 0;
+    virtual void on_question(question asked) = 0;
+    /// Claude wanted something we do not know; it was refused.
+    virtual void on_unknown_request(const std::string& subtype) = 0;
     /// A question is void: nobody must answer it any more.
     virtual void on_question_void(const std::string& request_id) = 0;
     virtual void on_busy(bool busy) = 0;
@@ -63,8 +66,11 @@ public:
     void answer(const std::string& request_id, json::object response);
     /// Errors: errc::bad_request (Claude refused, in its words), errc::closed, errc::timeout.
     asio::awaitable<result<json::object>> control(std::string subtype, json::object fields = {});
-    /// Stops the running turn; what was queued is cancelled first, so that stop means stop.
-    asio::awaitable<result<void>> interrupt();
+    /// Stops the running turn; what was queued is cancelled first, so that stop means stop. The uuids of those that
+    /// could not be cancelled: Claude had begun with them.
+    asio::awaitable<result<std::vector<std::string>>> interrupt();
+    /// What Claude says that it has begun with, or is done with.
+    std::set<std::string> begun() const;
 
     /// Completes when the child has ended and all it said was handed on.
     asio::awaitable<child_exit> ended();

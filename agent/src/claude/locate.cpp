@@ -68,7 +68,8 @@ std::vector<std::string> child_environment(char** environment)
     for (char** at = environment; *at != nullptr; ++at)
     {
         const std::string_view entry(*at);
-        if (!belongs_to_a_session(entry.substr(0, entry.find('='))))
+        const auto name = entry.substr(0, entry.find('='));
+        if (!belongs_to_a_session(name) && !name.starts_with("CONSORTIUM_"))
             out.emplace_back(entry);
     }
     // The best busy and idle signal there is (docs/claude-code.md, "Output").

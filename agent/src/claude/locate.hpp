@@ -14,7 +14,8 @@ using variable_reader = std::function<const char*(const char*)>;
 /// errc::not_found says where was looked and how to install it.
 result<std::filesystem::path> locate(const variable_reader& variable);
 
-/// The environment for a `claude` that we start: the user's, without what belongs to a session around us.
+/// The environment for a `claude` that we start: the user's, without what belongs to a session around us and without
+/// our own variables, which say where our keys are.
 std::vector<std::string> child_environment(char** environment);
 
 } // namespace consortium::agent::claude

@@ -1,6 +1,9 @@
 #include "claude/permission.hpp"
+#include "claude/deep_json.hpp"
 #include "json_access.hpp"
+#include <algorithm>
 #include <array>
+#include <boost/json.hpp>
 #include <utility>
 
 namespace consortium::agent::claude
@@ -10,48 +13,96 @@ namespace
 
 constexpr std::array words{
     std::pair(decision::approved, std::string_view("approved")),
-    std::pair(decision::approved_for_session, std::string_view("approved_for_session")),
-    std::pair(decision::approved_always, std::string_view("approved_always")),
     std::pair(decision::denied, std::string_view("denied")),
     std::pair(decision::abort, std::string_view("abort")),
 };
 
+constexpr std::string_view question_tool = "AskUserQuestion";
+constexpr std::array reserved{"question", "elicitation", "dialog", "trust"}; // what an ask calls its questions
+
+/// The modes that Claude has; it takes no other.
+constexpr std::array modes{"default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions"};
+
+/// Where a rule can be kept: until the session ends, or in the project's own settings of this person.
+constexpr std::array destinations{"session", "localSettings"};
+
+auto refuse(const char* why)
+{
+    return fail(errc::bad_request, why);
+}
+
+bool allows_a_rule(const json::object& update)
+{
+    return text_at(update, "type") == "addRules" && text_at(update, "behavior") == "allow";
+}
+
 /// What "again" means where Claude suggests no rule: for a command the very same command, never every command.
-json::object rule_of(const permission_request& asked)
+json::object own_rule(const question& asked)
 {
     json::object rule{{"toolName", asked.tool}};
     if (asked.tool == "Bash")
-        rule["ruleContent"] = text_at(asked.input, "command");
-    return rule;
+        rule["ruleContent"] = text_at(asked.arguments, "command");
+    return {{"type", "addRules"}, {"rules", json::array{std::move(rule)}}, {"behavior", "allow"}};
 }
 
-/// The suggested rules, or one of ours, to be kept at `destination`.
-json::array rules_for(const permission_request& asked, std::string_view destination)
+void copy(json::object& to, const json::object& from, std::string_view name, std::string_view as)
 {
-    json::array out;
-    bool has_rules = false;
-    for (const auto& each : asked.suggestions)
+    if (const auto* value = from.if_contains(name))
+        to[as] = *value;
+}
+
+/// Text if it is there, nothing if it is not; anything else is no verdict.
+result<std::string> optional_text(const json::object& from, std::string_view name)
+{
+    const auto* value = from.if_contains(name);
+    if (value == nullptr || value->is_null())
+        return std::string();
+    if (!value->is_string())
+        return refuse("a field of a verdict that is text is something else");
+    return std::string(value->get_string());
+}
+
+result<std::vector<std::size_t>> indices(const json::object& from)
+{
+    const auto* value = from.if_contains("grants");
+    const auto* list = value != nullptr ? value->if_array() : nullptr;
+    if (list == nullptr)
+        return refuse("a verdict names its grants in a list");
+    std::vector<std::size_t> out;
+    for (const auto& each : *list)
     {
-        const auto* suggestion = each.if_object();
-        if (suggestion == nullptr)
-            continue;
-        const auto type = text_at(*suggestion, "type");
-        if (type == "addRules" && text_at(*suggestion, "behavior") == "allow")
-        {
-            auto rules = *suggestion;
-            rules["destination"] = destination;
-            out.push_back(std::move(rules));
-            has_rules = true;
-        }
-        else if (type == "addDirectories") // always for the session alone, as suggested
-            out.push_back(*suggestion);
+        if (!each.is_int64() || each.get_int64() < 0)
+            return refuse("a grant is named by its index");
+        const auto index = static_cast<std::size_t>(each.get_int64());
+        if (std::ranges::find(out, index) != out.end())
+            return refuse("a verdict names a grant twice");
+        out.push_back(index);
     }
-    if (!has_rules)
-        out.push_back(json::object{
-            {"type", "addRules"},
-            {"rules", json::array{rule_of(asked)}},
-            {"behavior", "allow"},
-            {"destination", destination}});
+    return out;
+}
+
+json::object elicitation_answer(const verdict& said)
+{
+    if (said.made == decision::denied)
+        return {{"action", "decline"}};
+    if (said.made == decision::abort)
+        return {{"action", "cancel"}};
+    return {{"action", "accept"}, {"content", said.answers.value_or(json::object())}};
+}
+
+json::object dialog_answer(const verdict& said)
+{
+    if (said.made != decision::approved)
+        return {{"behavior", "cancelled"}};
+    return {{"behavior", "completed"}, {"result", said.answers.value_or(json::object())}};
+}
+
+json::object denial(const verdict& said)
+{
+    json::object out{
+        {"behavior", "deny"}, {"message", said.reason.empty() ? "The user said no to this." : said.reason}};
+    if (said.made == decision::abort)
+        out["interrupt"] = true;
     return out;
 }
 
@@ -67,91 +118,192 @@ std::string_view word(decision value) noexcept
     return "denied";
 }
 
-result<permission_request> parse_permission_request(std::string request_id, const json::object& request)
+result<question> parse_question(std::string request_id, const json::object& request)
 {
-    permission_request out;
+    const auto subtype = text_at(request, "subtype");
+    question out;
     out.request_id = std::move(request_id);
-    out.tool = text_at(request, "tool_name");
     out.tool_use_id = text_at(request, "tool_use_id");
-    out.description = text_at(request, "description");
-    out.blocked_path = text_at(request, "blocked_path");
-    const auto* input = object_at(request, "input");
-    if (out.request_id.empty() || out.tool.empty() || input == nullptr)
-        return fail(errc::bad_request, "a permission request of unknown form");
-    out.input = *input;
-    if (const auto* suggestions = array_at(request, "permission_suggestions"))
-        out.suggestions = *suggestions;
+    if (subtype == "can_use_tool")
+    {
+        out.tool = text_at(request, "tool_name");
+        out.description = text_at(request, "description");
+        out.blocked_path = text_at(request, "blocked_path");
+        const auto* input = object_at(request, "input");
+        if (out.tool.empty() || input == nullptr || std::ranges::find(reserved, out.tool) != reserved.end())
+            return refuse("a permission request of unknown form");
+        out.arguments = *input;
+        if (const auto* suggestions = array_at(request, "permission_suggestions"))
+            out.suggestions = *suggestions;
+        if (out.tool == question_tool)
+            out.tool = "question";
+    }
+    else if (subtype == "elicitation")
+    {
+        out.kind = question_kind::elicitation;
+        out.tool = "elicitation";
+        copy(out.arguments, request, "mcp_server_name", "server");
+        copy(out.arguments, request, "message", "message");
+        copy(out.arguments, request, "requested_schema", "schema");
+        copy(out.arguments, request, "url", "url");
+    }
+    else if (subtype == "request_user_dialog")
+    {
+        out.kind = question_kind::dialog;
+        out.tool = "dialog";
+        copy(out.arguments, request, "dialog_kind", "kind");
+        copy(out.arguments, request, "payload", "payload");
+    }
+    else
+        return refuse("a request of unknown kind");
+    if (out.request_id.empty())
+        return refuse("a request without an id");
     return out;
 }
 
-result<permission_verdict> parse_permission_verdict(const json::value& value)
+json::array grants_of(const question& asked)
 {
-    const auto refuse = [](const char* why) { return fail(errc::bad_request, why); };
+    json::array out;
+    if (asked.kind != question_kind::permission || asked.tool == "question")
+        return out;
+    const auto add = [&out](json::object update)
+    {
+        if (std::ranges::find(out, json::value(update)) == out.end())
+            out.push_back(std::move(update));
+    };
+    std::vector<json::object> rules;
+    for (const auto& each : asked.suggestions)
+    {
+        const auto* suggestion = each.if_object();
+        if (suggestion == nullptr)
+            continue;
+        add(*suggestion);
+        if (allows_a_rule(*suggestion))
+            rules.push_back(*suggestion);
+    }
+    if (rules.empty())
+        rules.push_back(own_rule(asked));
+    for (const auto& rule : rules)
+    {
+        for (const auto* destination : destinations)
+        {
+            auto kept = rule;
+            kept["destination"] = destination;
+            add(std::move(kept));
+        }
+    }
+    return out;
+}
+
+std::string make_ask(const question& asked, const std::string& nonce, const std::string& directory)
+{
+    json::object out{{"id", asked.id()},           {"nonce", nonce},
+                     {"tool", asked.tool},         {"arguments", asked.arguments},
+                     {"grants", grants_of(asked)}, {"cwd", directory}};
+    if (!asked.tool_use_id.empty())
+        out["toolUseId"] = asked.tool_use_id;
+    if (!asked.description.empty())
+        out["description"] = asked.description;
+    if (!asked.blocked_path.empty())
+        out["blockedPath"] = asked.blocked_path;
+    return json::serialize(out);
+}
+
+result<verdict> parse_verdict(const json::value& value)
+{
     const auto* object = value.if_object();
     if (object == nullptr)
         return refuse("a verdict is an object");
-    permission_verdict out;
+    verdict out;
     out.id = text_at(*object, "id");
-    const auto* approved = object->if_contains("approved");
-    if (out.id.empty() || approved == nullptr || !approved->is_bool())
-        return refuse("a verdict needs `id` and `approved`");
+    out.ask = text_at(*object, "ask");
+    if (out.id.empty() || out.ask.empty())
+        return refuse("a verdict needs `id` and `ask`");
+    const auto made = text_at(*object, "decision");
+    const auto known = std::ranges::find(words, made, &decltype(words)::value_type::second);
+    if (known == words.end())
+        return refuse("a verdict's `decision` is unknown");
+    out.made = known->first;
 
-    out.made = approved->get_bool() ? decision::approved : decision::denied;
-    if (const auto* made = object->if_contains("decision"); made != nullptr && !made->is_null())
+    auto grants = indices(*object);
+    auto mode = optional_text(*object, "mode");
+    auto reason = optional_text(*object, "reason");
+    for (const auto* problem :
+         {grants ? nullptr : &grants.error(), mode ? nullptr : &mode.error(), reason ? nullptr : &reason.error()})
     {
-        bool known = false;
-        for (const auto& [each, text] : words)
-        {
-            if (made->is_string() && std::string_view(made->get_string()) == text)
-            {
-                out.made = each;
-                known = true;
-            }
-        }
-        if (!known || allows(out.made) != approved->get_bool())
-            return refuse("`decision` is unknown or contradicts `approved`");
+        if (problem != nullptr)
+            return std::unexpected(*problem);
     }
-    out.reason = text_at(*object, "reason");
-    for (const auto& [name, field] :
-         {std::pair("updatedInput", &out.updated_input), std::pair("answers", &out.answers)})
+    if (!mode->empty() && std::ranges::find(modes, *mode) == modes.end())
+        return refuse("a verdict names a mode that there is not");
+    out.grants = std::move(*grants);
+    out.mode = std::move(*mode);
+    out.reason = std::move(*reason);
+    if (const auto* answers = object->if_contains("answers"); answers != nullptr && !answers->is_null())
     {
-        const auto* given = object->if_contains(name);
-        if (given == nullptr || given->is_null())
-            continue;
-        if (!given->is_object())
-            return refuse("`updatedInput` and `answers` are objects");
-        *field = given->get_object();
+        if (!answers->is_object())
+            return refuse("`answers` is an object");
+        out.answers = answers->get_object();
     }
-    if (const auto mode = text_at(*object, "mode"); !mode.empty())
-        out.mode = mode;
+    if (out.made != decision::approved && (!out.grants.empty() || !out.mode.empty() || out.answers))
+        return refuse("a verdict says no and gives something at once");
     return out;
 }
 
-json::object permission_answer(const permission_request& asked, const permission_verdict& verdict)
+result<json::object> answer_to(question_kind kind, std::string_view ask, const verdict& said)
 {
-    if (!allows(verdict.made))
-    {
-        json::object out{
-            {"behavior", "deny"}, {"message", verdict.reason.empty() ? "The user said no to this." : verdict.reason}};
-        if (verdict.made == decision::abort)
-            out["interrupt"] = true;
-        return out;
-    }
-    auto input = verdict.updated_input.value_or(asked.input);
-    if (verdict.answers)
-        input["answers"] = *verdict.answers;
-    json::object out{{"behavior", "allow"}, {"updatedInput", std::move(input)}};
+    boost::system::error_code problem;
+    auto parsed = parse_deep(ask, problem);
+    const auto* object = problem ? nullptr : parsed.if_object();
+    const auto* arguments = object != nullptr ? object_at(*object, "arguments") : nullptr;
+    const auto* grants = object != nullptr ? array_at(*object, "grants") : nullptr;
+    if (arguments == nullptr || grants == nullptr)
+        return fail(errc::internal, "an ask of ours does not parse");
 
     json::array permissions;
-    if (verdict.made == decision::approved_for_session)
-        permissions = rules_for(asked, "session");
-    if (verdict.made == decision::approved_always)
-        permissions = rules_for(asked, "localSettings");
-    if (verdict.mode)
-        permissions.push_back(json::object{{"type", "setMode"}, {"mode", *verdict.mode}, {"destination", "session"}});
+    for (const auto index : said.grants)
+    {
+        if (index >= grants->size())
+            return refuse("a verdict names a grant that was not offered");
+        permissions.push_back((*grants)[index]);
+    }
+    const bool wants_answers = kind != question_kind::permission || text_at(*object, "tool") == "question";
+    if (said.answers && !wants_answers)
+        return refuse("a verdict answers what was not asked");
+    if (kind != question_kind::permission && !said.mode.empty())
+        return refuse("a verdict changes the mode where that cannot be");
+    if (kind == question_kind::elicitation)
+        return elicitation_answer(said);
+    if (kind == question_kind::dialog)
+        return dialog_answer(said);
+    if (said.made != decision::approved)
+        return denial(said);
+
+    auto input = *arguments;
+    if (said.answers)
+        input["answers"] = *said.answers;
+    json::object out{{"behavior", "allow"}, {"updatedInput", std::move(input)}};
+    if (!said.mode.empty())
+        permissions.push_back(json::object{{"type", "setMode"}, {"mode", said.mode}, {"destination", "session"}});
     if (!permissions.empty())
         out["updatedPermissions"] = std::move(permissions);
     return out;
+}
+
+json::object refusal_of(question_kind kind, const std::string& why)
+{
+    verdict no;
+    no.reason = why;
+    switch (kind)
+    {
+    case question_kind::permission:
+        return denial(no);
+    case question_kind::elicitation:
+        return elicitation_answer(no);
+    case question_kind::dialog:
+        return dialog_answer(no);
+    }
+    return denial(no);
 }
 
 } // namespace consortium::agent::claude

@@ -1,6 +1,9 @@
 #include "commands/commands.hpp"
+#include "device_book.hpp"
 #include "first_run.hpp"
-#include "pairing.hpp"
+#include "membership.hpp"
+#include "sign_in.hpp"
+#include "trash.hpp"
 #include <cstdlib>
 
 namespace consortium::agent
@@ -24,38 +27,64 @@ std::string chosen_server(const std::optional<identity>& known)
     return out;
 }
 
+result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::string& server)
+{
+    const auto address = net::parse_url(server);
+    if (address && !address->tls && !net::is_loopback(address->host) && !with.insecure)
+        return fail(
+            errc::bad_request, "The relay at " + server +
+                                   " is reached without TLS: everybody on the way could take this machine's token. Use "
+                                   "its https:// address, or give --insecure if you know the whole way to it.");
+    return relay_client::make(with.io.get_executor(), server, client_options_from_environment());
+}
+
 boost::asio::awaitable<int> auth_login(surroundings& with)
 {
     const auto known = with.store.load_identity();
     if (!known && known.error() != errc::corrupt)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     const auto server = chosen_server(known ? *known : std::nullopt);
-    auto relay = relay_client::make(with.io.get_executor(), server, client_options_from_environment());
+    auto relay = connect_to(with, server);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     terminal_input input(with.io.get_executor());
     if (known && *known)
     {
         const auto replace = co_await input.yes(
-            "This machine belongs to an account at " + (*known)->server_url + " already. Replace that?", false);
+            "This machine belongs to an account at " + foreign((*known)->server_url) + " already. Replace that?",
+            false);
         if (!replace || !*replace)
             co_return 1;
     }
-    first_run first(with.store, **relay, input, with.clock);
+    (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
+    const system_boot_clock spans;
+    first_run first(with.store, **relay, input, with.clock, spans);
     const auto who = co_await first.choose();
     if (!who)
     {
-        with.out.text(who.error().detail);
+        with.out.text(detail_of(who.error().detail));
         co_return 1;
     }
     with.out.text("This machine is ready. Run `consortium` in a project folder.");
     co_return 0;
+}
+
+/// Voids this machine's tokens at the relay. False: nobody knows, the relay was not reached.
+boost::asio::awaitable<bool> void_token(surroundings& with, const identity& who)
+{
+    auto relay = connect_to(with, who.server_url);
+    if (!relay)
+        co_return false;
+    (*relay)->set_token(who.token);
+    const auto done = co_await (*relay)->post("/v1/auth/logout", {}, "success");
+    // What the relay refuses is void already.
+    co_return done || (done.error().by_relay && !worth_retrying(done.error()));
 }
 
 boost::asio::awaitable<int> auth_logout(surroundings& with)
@@ -74,13 +103,23 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
         if (!sure || !*sure)
             co_return 1;
     }
-    if (const auto forgotten = with.store.forget_identity(); !forgotten)
+    const bool voided = known && co_await void_token(with, **known);
+    if (const auto destroyed = known ? destroy_sessions(with.store, **known, with.clock.now()) : result<void>();
+        !destroyed)
     {
-        with.out.text(forgotten.error().detail);
+        with.out.text(detail_of(destroyed.error().detail));
         co_return 1;
     }
-    with.out.text(
-        "Forgotten here. Revoke this machine in the dashboard too: until then its old token still opens the relay.");
+    if (const auto forgotten = with.store.forget_account(); !forgotten)
+    {
+        with.out.text(detail_of(forgotten.error().detail));
+        co_return 1;
+    }
+    with.out.text("Logged out. The keys of this machine and of its sessions are destroyed here.");
+    if (!voided)
+        with.out.text(
+            "The relay was not reached: what was this machine's token opens it until the machine is revoked.");
+    with.out.text("The account's list of devices names this machine until you revoke it in a browser.");
     co_return 0;
 }
 
@@ -89,7 +128,7 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
     const auto known = with.store.load_identity();
     if (!known)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     if (!*known)
@@ -98,30 +137,46 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
         co_return 1;
     }
     const auto& who = **known;
-    with.out.text("Relay     " + who.server_url);
-    with.out.text("Account   " + who.account_id);
-    with.out.text("Since     " + iso_time(who.since));
+    with.out.text("Relay     " + foreign(who.server_url));
+    with.out.text("Account   " + foreign(who.account_id));
+    with.out.text("Since     " + foreign(iso_time(who.since)));
     if (who.account_secret)
         with.out.text("Key       the account's secret key is still kept here");
     if (const auto memory = with.store.load_log_memory(); !memory)
-        with.out.text("Log       " + memory.error().detail);
+        with.out.text("Log       " + detail_of(memory.error().detail));
     else
         show_log_alarms(with.out, *memory, who.server_url);
-    auto relay = relay_client::make(with.io.get_executor(), who.server_url, client_options_from_environment());
+    auto relay = connect_to(with, who.server_url);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     (*relay)->set_token(who.token);
-    const auto answer = co_await (*relay)->get("/v1/sessions");
+    auto book = open_book(with.store, **relay, who, with.clock);
+    if (!book)
+    {
+        with.out.text("Devices   " + detail_of(book.error().detail));
+        co_return 1;
+    }
+    const auto read = co_await (*book)->read_chain();
+    show_device_alarms(with.out, **book);
+    if (!read)
+        with.out.text("Devices   not read: " + detail_of(read.error().detail));
+    else if ((*book)->own() == device_standing::revoked)
+    {
+        with.out.text("Access    none: this machine was revoked. `consortium auth login` pairs it again.");
+        co_return 1;
+    }
+    const auto answer = co_await (*relay)->get("/v1/sessions", "sessions");
     if (answer)
         with.out.text("Access    the relay answers and knows this machine");
     else if (worth_retrying(answer.error()))
-        with.out.text("Access    unknown: the relay is not reached (" + answer.error().detail + ")");
+        with.out.text("Access    unknown: the relay is not reached (" + detail_of(answer.error().detail) + ")");
     else
         with.out.text(
-            "Access    refused: " + answer.error().detail + ". `consortium auth login` pairs this machine again.");
+            "Access    refused: " + detail_of(answer.error().detail) +
+            ". `consortium auth login` pairs this machine again.");
     co_return answer ? 0 : 1;
 }
 

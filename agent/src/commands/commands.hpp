@@ -1,6 +1,8 @@
 #pragma once
 #include "command_line.hpp"
+#include "device_book.hpp"
 #include "keystore.hpp"
+#include "relay_client.hpp"
 #include "screen.hpp"
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,11 +18,16 @@ struct surroundings
     const keystore& store;
     const clock_source& clock;
     screen& out;
+    bool insecure = false; ///< --insecure
 };
 
 /// The relay that is meant: CONSORTIUM_SERVER_URL, else the one this machine is paired with, else the one on this
 /// machine.
 std::string chosen_server(const std::optional<identity>& known);
+
+/// The client for that relay. errc::bad_request for what is no address, and for http:// beyond this machine unless
+/// --insecure was given.
+result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::string& server);
 
 /// Each gives the process's exit status.
 boost::asio::awaitable<int> run_session(surroundings& with, const command_line& wanted);
@@ -28,8 +35,12 @@ boost::asio::awaitable<int> auth_login(surroundings& with);
 boost::asio::awaitable<int> auth_logout(surroundings& with);
 boost::asio::awaitable<int> auth_status(surroundings& with);
 boost::asio::awaitable<int> show_log(surroundings& with, bool accept);
+boost::asio::awaitable<int> show_trash(surroundings& with);
+boost::asio::awaitable<int> restore_session(surroundings& with, const std::string& session);
 
 /// For the terminal: the alarms about that relay's log, loudly; nothing when there are none.
 void show_log_alarms(screen& out, const log_memory& memory, const std::string& server);
+/// The same for those about the account's devices.
+void show_device_alarms(screen& out, const device_book& book);
 
 } // namespace consortium::agent

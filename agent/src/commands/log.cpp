@@ -1,5 +1,6 @@
 #include "commands/commands.hpp"
 #include "log_checker.hpp"
+#include "membership.hpp"
 
 namespace consortium::agent
 {
@@ -18,11 +19,11 @@ void show_memory(screen& out, const log_memory& memory, const std::string& serve
     if (known == memory.logs.end())
         return out.text("Log       never seen");
     const auto& log = known->second;
-    out.text("Log       " + log.key.name);
-    out.text("Key       " + fingerprint(log.key) + ", known since " + iso_time(log.since));
-    out.text("Records   " + (log.head ? std::to_string(log.head->size) : "unknown"));
-    out.text("Verified  " + when(log.verified));
-    out.text("Proved    " + when(log.proved) + " (a message of this machine)");
+    out.text("Log       " + foreign(log.key.name));
+    out.text("Key       " + foreign(fingerprint(log.key)) + ", known since " + foreign(iso_time(log.since)));
+    out.text("Records   " + foreign(log.head ? std::to_string(log.head->size) : "unknown"));
+    out.text("Verified  " + foreign(when(log.verified)));
+    out.text("Proved    " + foreign(when(log.proved)) + " (a message of this machine)");
 }
 
 } // namespace
@@ -35,12 +36,12 @@ void show_log_alarms(screen& out, const log_memory& memory, const std::string& s
         if (each.server != server)
             continue;
         any = true;
-        out.text("ALARM     " + std::string(sentence(each.what)));
-        out.text("          " + each.origin);
-        out.text("          " + printable(each.detail, 300));
+        out.text("ALARM     " + foreign(sentence(each.what)));
+        out.text("          " + foreign(each.origin));
+        out.text("          " + foreign(each.detail));
         out.text(
-            "          first " + iso_time(each.first) +
-            (each.times > 1 ? ", " + std::to_string(each.times) + " times until " + iso_time(each.last) : ""));
+            "          first " + foreign(iso_time(each.first)) +
+            foreign(each.times > 1 ? ", " + std::to_string(each.times) + " times until " + iso_time(each.last) : ""));
     }
     if (any)
         out.text("          Ask who runs the relay. `consortium log --accept` acknowledges it and goes on with what "
@@ -48,29 +49,51 @@ void show_log_alarms(screen& out, const log_memory& memory, const std::string& s
                  "shows now.");
 }
 
+void show_device_alarms(screen& out, const device_book& book)
+{
+    for (const auto& each : book.alarms())
+    {
+        out.text("ALARM     " + foreign(sentence(each.what)));
+        out.text("          " + foreign(each.detail));
+        out.text("          first " + foreign(iso_time(each.first)) + ", last " + foreign(iso_time(each.last)));
+    }
+    if (!book.alarms().empty())
+        out.text("          What was seen once counts: nobody gains anything. Compare the devices in your dashboard; "
+                 "`consortium log --accept` acknowledges it.");
+}
+
 boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
 {
     const auto known = with.store.load_identity();
     if (!known || !*known)
     {
-        with.out.text(known ? "Not paired. Run `consortium` to pair this machine." : known.error().detail);
+        with.out.text(known ? "Not paired. Run `consortium` to pair this machine." : detail_of(known.error().detail));
         co_return 1;
     }
     const auto& who = **known;
-    auto relay = relay_client::make(with.io.get_executor(), who.server_url, client_options_from_environment());
+    auto relay = connect_to(with, who.server_url);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     (*relay)->set_token(who.token);
     log_checker checker(**relay, with.store, with.clock);
-    with.out.text("Relay     " + who.server_url);
+    with.out.text("Relay     " + foreign(who.server_url));
+    auto book = open_book(with.store, **relay, who, with.clock);
+    if (!book)
+    {
+        with.out.text(detail_of(book.error().detail));
+        co_return 1;
+    }
     std::string now;
     if (accept)
     {
         const auto count = co_await checker.acknowledge();
-        now = count ? std::to_string(*count) + " alarms acknowledged" : count.error().detail;
+        const auto of_devices = (*book)->acknowledge();
+        now = !count        ? count.error().detail
+              : !of_devices ? of_devices.error().detail
+                            : std::to_string(*count + *of_devices) + " alarms acknowledged";
     }
     else if (const auto checked = co_await checker.check(); !checked)
         now = "not checked: " + checked.error().detail;
@@ -82,13 +105,14 @@ boost::asio::awaitable<int> show_log(surroundings& with, bool accept)
     const auto memory = with.store.load_log_memory();
     if (!memory)
     {
-        with.out.text(memory.error().detail);
+        with.out.text(detail_of(memory.error().detail));
         co_return 1;
     }
     show_memory(with.out, *memory, who.server_url);
-    with.out.text("Now       " + now);
+    with.out.text("Now       " + detail_of(now));
     show_log_alarms(with.out, *memory, who.server_url);
-    co_return memory->alarms.empty() ? 0 : 1;
+    show_device_alarms(with.out, **book);
+    co_return memory->alarms.empty() && (*book)->alarms().empty() ? 0 : 1;
 }
 
 } // namespace consortium::agent

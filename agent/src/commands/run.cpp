@@ -1,8 +1,10 @@
+#include "claude/deny_rules.hpp"
 #include "claude/locate.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/ids.hpp"
 #include "first_run.hpp"
 #include "leftovers.hpp"
+#include "membership.hpp"
 #include "session_runner.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -54,6 +56,33 @@ result<session_folder> choose_session(
     return session_folder::create(store, std::move(record));
 }
 
+void say_revoked(surroundings& with, std::size_t moved)
+{
+    with.out.text("A browser of your account has revoked this machine.");
+    if (moved > 0)
+        with.out.text(
+            "The keys of " + foreign(std::to_string(moved)) +
+            " sessions, and what they had not sent yet, are in the "
+            "trash here. See `consortium trash`.");
+    with.out.text("`consortium auth login` pairs it again, as a new machine.");
+}
+
+/// What a session was allowed without being asked is not allowed again without being asked.
+asio::awaitable<void> confirm_mode(session_record& record, screen& out, terminal_input& input)
+{
+    if (record.mode != "bypassPermissions")
+        co_return;
+    if (::isatty(STDIN_FILENO) == 1)
+    {
+        const auto again = co_await input.yes(
+            "It ran everything without asking (bypassPermissions). Go on like that?", /*otherwise=*/false);
+        if (again && *again)
+            co_return;
+    }
+    record.mode.clear();
+    out.text("It ran everything without asking (bypassPermissions); from now on it asks.");
+}
+
 } // namespace
 
 boost::asio::awaitable<int> run_session(surroundings& with, const command_line& wanted)
@@ -63,40 +92,46 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     const auto program = claude::locate([](const char* name) { return std::getenv(name); });
     if (!program)
     {
-        with.out.text(program.error().detail);
+        with.out.text(detail_of(program.error().detail));
         co_return 1;
     }
     auto known = with.store.load_identity();
     if (!known)
     {
-        with.out.text(known.error().detail);
+        with.out.text(detail_of(known.error().detail));
         co_return 1;
     }
     const auto server = chosen_server(*known);
     if (*known && server != (*known)->server_url)
     {
-        with.out.text("This machine belongs to an account at " + (*known)->server_url + ", not at " + server + ".");
+        with.out.text(
+            "This machine belongs to an account at " + foreign((*known)->server_url) + ", not at " + foreign(server) +
+            ".");
         with.out.text("`consortium auth login` changes that; without CONSORTIUM_SERVER_URL the first one is used.");
         co_return 1;
     }
-    auto relay = relay_client::make(executor, server, client_options_from_environment());
+    auto relay = connect_to(with, server);
     if (!relay)
     {
-        with.out.text(relay.error().detail);
+        with.out.text(detail_of(relay.error().detail));
         co_return 1;
     }
     terminal_input input(executor);
-    first_run first(with.store, **relay, input, with.clock);
+    const system_boot_clock spans;
+    first_run first(with.store, **relay, input, with.clock, spans);
     std::optional<identity> who = std::move(*known);
     if (!who)
     {
+        (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
         auto made = co_await first.choose();
+        (*relay)->on_stranger = nullptr;
         if (!made)
         {
-            with.out.text(made.error().detail);
+            with.out.text(detail_of(made.error().detail));
             co_return 1;
         }
         who = std::move(*made);
+        (*relay)->set_token(who->token);
     }
     else
     {
@@ -104,31 +139,58 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
         if (who->account_secret && ::isatty(STDIN_FILENO) == 1)
         {
             if (const auto offered = co_await first.offer_to_forget(*who); !offered)
-                with.out.text(offered.error().detail);
+                with.out.text(detail_of(offered.error().detail));
         }
     }
 
+    auto book = open_book(with.store, **relay, *who, with.clock);
+    if (!book)
+    {
+        with.out.text(detail_of(book.error().detail));
+        co_return 1;
+    }
+    if ((*book)->own() == device_standing::revoked)
+    {
+        say_revoked(with, move_sessions_to_trash(with.store, *who, with.clock.now()));
+        co_return 1;
+    }
+    (*book)->on_news = [&out = with.out](const std::string& words) { out.line("devices", words); };
+    (*relay)->judge_denial = [&](const relay_failure& denied)
+    { return judge_denial(with.store, **relay, *who, **book, denied); };
+
+    auto for_claude = claude::with_denied_folder(wanted.for_claude, with.store.directory());
+    if (!for_claude)
+    {
+        with.out.text(detail_of(for_claude.error().detail));
+        co_return 1;
+    }
     bool resumed = false;
     const auto directory = std::filesystem::current_path().string();
     const bool fresh = wanted.fresh || claude::chooses_session(wanted.for_claude);
     auto folder = choose_session(with.store, *who, directory, fresh, with.clock.now(), resumed);
     if (!folder)
     {
-        with.out.text(folder.error().detail);
+        with.out.text(detail_of(folder.error().detail));
         co_return 1;
     }
-    with.out.title("Consortium " CONSORTIUM_VERSION " · " + host_name() + " · " + directory);
+    with.out.title("Consortium " CONSORTIUM_VERSION " · " + foreign(host_name()) + " · " + foreign(directory));
     if (resumed)
+    {
         with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
+        co_await confirm_mode(folder->record(), with.out, input);
+    }
 
     run_options options;
     options.claude = *program;
     options.environment = claude::child_environment(environ);
-    options.arguments = wanted.for_claude;
+    options.arguments = std::move(*for_claude);
     options.resumed = resumed;
-    asio::co_spawn(executor, deliver_leftovers(with.store, *who, **relay, with.clock), asio::detached);
+    asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
     session_runner runner(
-        executor, with.store, *who, std::move(*folder), **relay, with.out, with.clock, std::move(options));
+        executor, with.store, *who, std::move(*folder), **relay, **book, with.out, with.clock, spans,
+        std::move(options));
+    (*book)->on_revoked = [&runner] { runner.on_device_revoked(); };
+    (*book)->on_alarm = [&runner](const device_alarm& alarm) { runner.on_device_alarm(alarm); };
     asio::signal_set signals(executor, SIGINT, SIGTERM, SIGHUP);
     listen_for_signals(signals, runner);
     const auto status = co_await runner.run();

@@ -19,10 +19,15 @@ inline constexpr std::size_t data_key_bytes_max = 1024; ///< a wrapped key, base
 inline constexpr std::size_t messages_per_post_max = 500;
 inline constexpr std::size_t list_count_max = 150;
 inline constexpr std::size_t page_count_max = 500;
-inline constexpr std::size_t page_bytes_max = 32u << 20; ///< a page of messages ends after the one that reaches it
-inline constexpr std::size_t proof_count_max = 100;      ///< records with their proofs in one answer
+inline constexpr std::size_t page_bytes_max = 7u << 20; ///< a page of messages ends after the one that reaches it
+inline constexpr std::size_t proof_count_max = 100;     ///< records with their proofs in one answer
 inline constexpr std::size_t proof_bytes_max = 8u
                                                << 20; ///< their bodies; the answer ends after the one that reaches it
+
+// What a client takes.
+inline constexpr std::size_t answer_bytes_max = 16u << 20; ///< an HTTP answer or a frame; refused while it is read
+inline constexpr std::size_t held_bytes_max = 8u << 20;    ///< updates that wait while a list is being read
+inline constexpr std::size_t post_bytes_max = 512u << 10;  ///< of messages in one request; one message may be larger
 
 // RPC.
 inline constexpr std::size_t rpc_method_bytes_max = 512;
@@ -30,6 +35,20 @@ inline constexpr std::size_t rpc_methods_per_socket_max = 256;
 inline constexpr std::size_t rpc_calls_per_socket_max = 64;
 inline constexpr auto rpc_timeout = 30s;     // (flag)
 inline constexpr auto rpc_target_grace = 5s; ///< how long a call waits for its target to come back
+
+// What a session's agent takes and keeps (docs/protocol.md 5).
+inline constexpr std::size_t call_challenges_max = 256;
+inline constexpr auto call_lifetime = 60s;
+inline constexpr std::size_t call_bytes_max = 8u << 20; ///< of one call, base64: all statements ever made fit
+inline constexpr std::size_t act_bytes_max = 1u << 20;  ///< of the signed text of a call
+inline constexpr std::size_t ask_in_state_bytes_max = 16u << 10;
+inline constexpr std::size_t asks_state_bytes_max = 192u << 10; ///< a state with its questions
+inline constexpr std::size_t ask_bytes_max = 4u << 20;
+inline constexpr std::size_t asks_open_max = 256;
+inline constexpr std::size_t prompts_held_max = 64; ///< and those that wait behind them
+inline constexpr std::size_t prompts_kept_bytes_max = 32u << 20;
+inline constexpr auto prompt_until_max = 25h; ///< ahead of now
+inline constexpr auto unseen_end_grace = 60s; ///< how long a turn's end may go unseen
 
 // Connections.
 inline constexpr std::size_t sockets_per_account_max = 10'000;
@@ -80,7 +99,11 @@ inline constexpr auto compact_delay = 30s;      ///< from a deletion to wiping i
 
 static_assert(message_bytes_max < frame_bytes_max);
 static_assert(state_bytes_max < message_bytes_max);
+static_assert(ask_in_state_bytes_max < asks_state_bytes_max && asks_state_bytes_max < state_bytes_max);
+static_assert(call_bytes_max < frame_bytes_max);
 static_assert(batch_records_max <= queue_records_max);
+static_assert(page_bytes_max + message_bytes_max < answer_bytes_max);
+static_assert(frame_bytes_max <= answer_bytes_max);
 static_assert(messages_per_post_max <= batch_records_max);
 static_assert(statements_per_commit_max <= batch_records_max);
 

@@ -21,6 +21,9 @@ struct url
     std::string origin() const;
 };
 
+/// Whether a host is this machine for certain: `localhost` and what ends in `.localhost`, 127.0.0.0/8, ::1.
+bool is_loopback(std::string_view host);
+
 /// http, https, ws and wss. Errors: errc::bad_request (says what is wrong with the text).
 result<url> parse_url(std::string_view text);
 

@@ -6,8 +6,8 @@ namespace consortium::net
 {
 
 /// Dials ws:// or wss:// (http and https mean the same). Runs on the calling coroutine's executor, to which the
-/// WebSocket then belongs. Errors: as http_client::send; errc::unauthorized, errc::forbidden, errc::unavailable or
-/// errc::bad_request when the server answered something else than 101 (`detail` holds status and body).
+/// WebSocket then belongs. Errors: as http_client::send; errc::unavailable when the server answered
+/// something else than 101, whatever it was (`detail` holds the status and a piece of the body).
 asio::awaitable<result<std::unique_ptr<websocket>>>
 connect_websocket(std::string url, http_headers headers = {}, client_options options = {});
 

@@ -2,8 +2,6 @@
 #include "consortium/common/box.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/secret.hpp"
-#include <string>
-#include <string_view>
 
 namespace consortium::e2ee
 {
@@ -28,11 +26,5 @@ private:
 
 /// Opens what box_bundle_seal() of common/ made for `recipient` (docs/protocol.md C.4). errc::corrupt otherwise.
 result<bytes> box_bundle_open(const x25519_key& recipient, byte_view bundle);
-
-/// The `dataEncryptionKey` of a session or machine: base64 of 0x00 ‖ box bundle of the key (docs/protocol.md C.4).
-/// errc::bad_request for an unusable public key.
-result<std::string> wrap_data_key(const x25519_public& content, const key256& data_key);
-/// errc::newer_version for another version byte, errc::corrupt for anything else that is not ours.
-result<key256> unwrap_data_key(const x25519_key& content, std::string_view wrapped);
 
 } // namespace consortium::e2ee

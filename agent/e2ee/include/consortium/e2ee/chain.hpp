@@ -11,7 +11,7 @@ class chain_sender
 {
 public:
     /// Starts anew, under a `from` never used before.
-    chain_sender() : from_(make_instance_id()) {}
+    chain_sender() : from_(make_random_name()) {}
 
     /// The envelope of the next bundle, which must be sealed under `id`.
     envelope next(const bundle_id& id, unix_millis at, boost::json::value d);

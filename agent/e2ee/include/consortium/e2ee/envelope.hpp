@@ -10,15 +10,13 @@
 namespace consortium::e2ee
 {
 
-/// The plaintext of a `message` or `prompt` bundle: who said it, as which of theirs, after which (docs/protocol.md
-/// 5).
+/// The plaintext of a `message` bundle: who said it, as which of theirs, after which (docs/protocol.md 5.1).
 struct envelope
 {
     unix_millis at = 0;
     std::string from;              ///< 32 hex letters: one page or one agent process
     std::uint64_t n = 0;           ///< 1, 2, 3 … per session and from
     std::optional<bundle_id> prev; ///< id of the sender's bundle before; none for the first
-    std::optional<std::string> to;
     boost::json::value d;
 };
 
@@ -26,17 +24,27 @@ std::string envelope_text(const envelope& value);
 /// errc::corrupt for anything that is not of that form.
 result<envelope> envelope_parse(byte_view plain);
 
-/// The plaintext of an RPC request or approval: it is for one process of the agent and soon.
-struct directed
+/// The text of a prompt: an envelope that also says what its writer had seen, and how long it is good
+/// (docs/protocol.md 5.4).
+struct prompt_words
 {
-    unix_millis at = 0;
-    std::string to; ///< 32 hex letters: the agent process
+    envelope said;
+    std::optional<bundle_id> seen; ///< the agent's newest message that the writer had
+    unix_millis until = 0;
+};
+std::string prompt_text(const prompt_words& value);
+result<prompt_words> prompt_parse(std::string_view text);
+
+/// The text of a call: good once, for whoever gave out the challenge (docs/protocol.md 5.2).
+struct call_words
+{
+    std::string challenge; ///< 32 hex letters
     boost::json::value d;
 };
-std::string directed_text(const directed& value);
-result<directed> directed_parse(byte_view plain);
+std::string call_text(const call_words& value);
+result<call_words> call_parse(std::string_view text);
 
-/// 16 random bytes as 32 hex letters: a `from` or an instance.
-std::string make_instance_id();
+/// 16 random bytes as 32 hex letters: a `from`, a challenge, a nonce.
+std::string make_random_name();
 
 } // namespace consortium::e2ee

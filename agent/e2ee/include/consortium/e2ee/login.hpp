@@ -14,8 +14,8 @@ result<std::string> origin_of(std::string_view url);
 
 /// The bytes of a challenge that may be signed: its lines name this format, this origin and this key.
 /// errc::wrong_origin for another relay's, errc::corrupt for another form: a relay must not get other words signed.
-result<bytes>
-challenge_check(std::string_view challenge_base64, std::string_view origin, const ed25519_public& account);
+/// `key`: the account's, or the device's own when it signs in alone.
+result<bytes> challenge_check(std::string_view challenge_base64, std::string_view origin, const ed25519_public& key);
 
 struct login_signatures
 {
@@ -25,5 +25,7 @@ struct login_signatures
 
 /// Both over challenge ‖ device public key.
 login_signatures sign_login(byte_view challenge, const ed25519_key& account, const ed25519_key& device);
+/// Of a device that signs in alone.
+ed25519_signature sign_device_login(byte_view challenge, const ed25519_key& device);
 
 } // namespace consortium::e2ee

@@ -1,0 +1,105 @@
+#include "claude/deny_rules.hpp"
+#include "consortium/common/bytes.hpp"
+#include "files.hpp"
+#include <algorithm>
+#include <boost/json.hpp>
+#include <optional>
+
+namespace consortium::agent::claude
+{
+namespace json = boost::json;
+namespace
+{
+
+constexpr std::string_view option = "--settings";
+
+/// Takes the option out. The last one counts, as for Claude Code.
+std::optional<std::string> take_settings(std::vector<std::string>& arguments)
+{
+    std::optional<std::string> out;
+    for (auto at = arguments.begin(); at != arguments.end() && *at != "--";)
+    {
+        if (at->starts_with(std::string(option) + "="))
+        {
+            out = at->substr(option.size() + 1);
+            at = arguments.erase(at);
+        }
+        else if (*at == option && at + 1 != arguments.end())
+        {
+            out = *(at + 1);
+            at = arguments.erase(at, at + 2);
+        }
+        else
+            ++at;
+    }
+    return out;
+}
+
+result<json::object> read_settings(const std::string& given)
+{
+    auto content = given;
+    if (given.find_first_not_of(" \t\r\n") == std::string::npos || given[given.find_first_not_of(" \t\r\n")] != '{')
+    {
+        const auto file = read_file(given);
+        if (!file)
+            return fail(errc::bad_request, "--settings " + given + " cannot be read: " + file.error().detail);
+        content = text(*file);
+    }
+    boost::system::error_code problem;
+    auto value = json::parse(json::string_view(content.data(), content.size()), problem);
+    if (problem || !value.is_object())
+        return fail(errc::bad_request, "--settings " + given + " is neither a JSON object nor a file with one.");
+    return std::move(value.get_object());
+}
+
+/// What has a meaning in the pattern of a permission rule (that of gitignore) stands for itself.
+std::string escaped(const std::string& path)
+{
+    std::string out;
+    for (const char c : path)
+    {
+        if (std::string_view("\\*?[]!#").contains(c))
+            out.push_back('\\');
+        out.push_back(c);
+    }
+    return out;
+}
+
+} // namespace
+
+result<std::vector<std::string>>
+with_denied_folder(std::vector<std::string> user_arguments, const std::filesystem::path& keys)
+{
+    json::object settings;
+    if (const auto given = take_settings(user_arguments))
+    {
+        auto read = read_settings(*given);
+        if (!read)
+            return std::unexpected(read.error());
+        settings = std::move(*read);
+    }
+    auto& permissions = settings["permissions"];
+    if (!permissions.is_object())
+        permissions.emplace_object();
+    auto& deny = permissions.get_object()["deny"];
+    if (!deny.is_array())
+        deny.emplace_array();
+    std::error_code problem;
+    const auto named = std::filesystem::absolute(keys, problem).lexically_normal();
+    const auto real = std::filesystem::weakly_canonical(keys, problem);
+    // docs/claude-code.md, "Permissions": two slashes begin an absolute path; Edit stands for all tools that write.
+    for (const auto& each : {named, real})
+    {
+        for (const auto* tool : {"Read", "Edit"})
+        {
+            const auto rule = json::value_from(std::string(tool) + "(/" + escaped(each.string()) + "/**)");
+            if (std::ranges::find(deny.get_array(), rule) == deny.get_array().end())
+                deny.get_array().push_back(rule);
+        }
+    }
+    // In front: some of the user's options take all words that follow them.
+    user_arguments.insert(user_arguments.begin(), {std::string(option), json::serialize(settings)});
+    return user_arguments;
+}
+
+} // namespace consortium::agent::claude

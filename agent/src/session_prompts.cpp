@@ -1,0 +1,195 @@
+// A running session: what comes from a person and goes to Claude.
+#include "consortium/common/base64.hpp"
+#include "diagnostics.hpp"
+#include "json_access.hpp"
+#include "session_runner.hpp"
+#include <boost/json.hpp>
+
+namespace consortium::agent
+{
+
+/// Tells the person what became of prompts.
+void session_runner::report(const gate_news& news)
+{
+    if (const auto& broken = news.broken)
+        tell(
+            {{"type", "history-broken"}, {"from", broken->from}, {"expected", broken->expected}, {"got", broken->got}});
+    for (const auto& each : news.refused)
+    {
+        diagnostics::note("prompt refused:", each.reason);
+        out_.line("refused", "A prompt was not run: " + each.reason);
+        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", each.reason}});
+    }
+    for (const auto& each : news.held)
+    {
+        diagnostics::note("prompt held:", word(each.why));
+        out_.line("held", "A prompt waits for a decision in the dashboard: " + std::string(word(each.why)));
+        tell({{"type", "prompt-held"}, {"id", each.id}, {"from", each.from}, {"n", each.n}, {"why", word(each.why)}});
+    }
+    state_changed();
+    prompts_changed_.notify();
+}
+
+/// What came is judged as soon as it is known who belongs to the account.
+void session_runner::judge_prompts()
+{
+    if (!chain_read_)
+        return;
+    if (const auto news = gate_->judge(); !news.held.empty() || !news.refused.empty())
+        report(news);
+}
+
+// -------------------------------------------------------------------------------------------------------- the chain
+
+asio::awaitable<result<void>> session_runner::read_chain()
+{
+    const auto connection = connection_;
+    const auto read = co_await devices_.read_chain();
+    if (!read)
+    {
+        diagnostics::note("chain of devices not read:", word(read.error().code));
+        co_return read;
+    }
+    if (connection == connection_)
+        chain_read_ = true;
+    judge_prompts();
+    prompts_changed_.notify();
+    co_return read;
+}
+
+/// Who is not known is looked for before he is judged; if that fails a person decides.
+asio::awaitable<void> session_runner::read_chain_then_judge()
+{
+    if (!co_await read_chain())
+        judge_prompts();
+}
+
+/// At each connection, before anything is judged.
+asio::awaitable<void> session_runner::read_chain_anew()
+{
+    const auto connection = ++connection_;
+    chain_read_ = false;
+    backoff pause;
+    while (!ended_ && connection == connection_ && !co_await read_chain())
+        co_await pause_for(pause.next());
+}
+
+// ------------------------------------------------------------------------------------------------------------ turns
+
+/// One at a time is queued in Claude: it makes one of several, and then knows only one of their uuids after a crash.
+/// Mode and model of a prompt take effect before it.
+asio::awaitable<void> session_runner::take_prompts()
+{
+    while (!ended_)
+    {
+        judge_prompts(); // a device may have been revoked since a prompt of it was accepted
+        const auto next = chain_read_ && queued_.empty() ? gate_->first_to_run() : std::nullopt;
+        if (!next)
+        {
+            co_await prompts_changed_.wait();
+            continue;
+        }
+        if (!next->mode.empty() && next->mode != state_.mode())
+            (void)co_await set_mode(next->mode);
+        if (!next->model.empty() && next->model != state_.model())
+            (void)co_await set_model(next->model);
+        if (ended_)
+            break;
+        if (!gate_->hand_over(next->uuid))
+            continue;
+        out_.line("prompt", next->text);
+        queued_ = next->uuid;
+        claude_->prompt(next->uuid, next->content);
+        tell({{"type", "prompt-taken"}, {"id", next->id}});
+    }
+}
+
+/// Stop means stop: what waits behind the running turn does not run after it either. The end of the turn is on disk
+/// before Claude hears of it. The bundle that says so, or the last that did.
+asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_turn()
+{
+    const bool running = claude_->busy() || gate_->claude_has_some();
+    auto stopped = gate_->stop(running, claude_->begun());
+    if (!stopped)
+        co_return std::unexpected(stopped.error());
+    report(stopped->news);
+    if (!running)
+        co_return stopped->end;
+    const auto too_late = co_await claude_->interrupt();
+    if (too_late)
+    {
+        for (const auto& uuid : *too_late)
+            gate_->was_begun(uuid);
+        state_changed();
+    }
+    queued_.clear();
+    if (!claude_->busy())
+        say_unsaid_end(); // it had not begun, or has ended already
+    if (!too_late)
+        co_return std::unexpected(too_late.error());
+    co_return stopped->end;
+}
+
+void session_runner::say_end()
+{
+    const auto id = gate_->end_turn();
+    say(event({{"type", "ready"}}), id);
+    gate_->end_said();
+}
+
+/// The end of a turn that is known but was not said: before a crash, or of one that was stopped before it began.
+void session_runner::say_unsaid_end()
+{
+    const auto& end = gate_->last_end();
+    if (!end || end->said)
+        return;
+    if (outbox_->holds(hex_encode(end->id)))
+        gate_->end_said();
+    else
+        say_end();
+}
+
+void session_runner::on_busy(bool busy)
+{
+    send_alive(); // every flip counts, however short
+    if (busy)
+        return;
+    if (end_when_idle_)
+        return end(*end_when_idle_);
+    prove_next_ = true;
+    say_end();
+    queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
+    prompts_changed_.notify();
+}
+
+void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
+{
+    diagnostics::note("prompt " + uuid, state);
+    if (state != "queued" && uuid == queued_)
+    {
+        queued_.clear();
+        prompts_changed_.notify();
+    }
+    // Not when it is started or answered: Claude writes a prompt down later. What it has written down it does not run
+    // again.
+    if (state == "completed" || state == "cancelled")
+        gate_->done(uuid);
+}
+
+// ---------------------------------------------------------------------------------------------------------- the log
+
+/// Message numbers and versions belong to the relay's log. Under another one, a restored backup or another relay at
+/// this address, all is read again, and what is at present is said anew: readers have seen the old end and state.
+bool session_runner::follow_log(const std::string& log)
+{
+    if (!gate_->reads_log(log))
+        return false;
+    out_.line("log", "The relay's log is another than before.");
+    state_field_->start_over();
+    metadata_field_->start_over();
+    if (gate_->last_end() && !claude_->busy())
+        say_end();
+    return true;
+}
+
+} // namespace consortium::agent
