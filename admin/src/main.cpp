@@ -150,7 +150,7 @@ int main(int argc, char** argv)
     }
     catch (const std::exception& unexpected)
     {
-        std::cerr << "consortium-admin: " << printable(unexpected.what()) << "\n";
+        std::cerr << "consortium-admin: " << consortium::printable(unexpected.what()) << "\n";
         return static_cast<int>(consortium::admin::exit_code::unreadable);
     }
 }

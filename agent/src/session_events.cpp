@@ -301,7 +301,6 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
         return end(why);
     // What Claude is doing was asked for while this machine belonged to the account.
     out_.line("revoked", "Claude finishes what it is doing. Nothing of it leaves this machine.");
-    prompts_.clear();
     outbox_->stop();
     asio::post(
         executor_,

@@ -1,6 +1,7 @@
 #include "session_link.hpp"
 #include "consortium/common/limits.hpp"
 #include "diagnostics.hpp"
+#include "relay_client.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent

@@ -80,7 +80,7 @@ asio::awaitable<void> session_runner::read_chain_anew()
 /// Mode and model of a prompt take effect before it.
 asio::awaitable<void> session_runner::take_prompts()
 {
-    while (!ended_)
+    while (!ended_ && !gone_)
     {
         judge_prompts(); // a device may have been revoked since a prompt of it was accepted
         const auto next = chain_read_ && queued_.empty() ? gate_->first_to_run() : std::nullopt;
@@ -93,7 +93,7 @@ asio::awaitable<void> session_runner::take_prompts()
             (void)co_await set_mode(next->mode);
         if (!next->model.empty() && next->model != state_.model())
             (void)co_await set_model(next->model);
-        if (ended_)
+        if (ended_ || gone_)
             break;
         if (!gate_->hand_over(next->uuid))
             continue;
