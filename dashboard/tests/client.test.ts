@@ -520,6 +520,31 @@ describe("held prompts and answered questions", () => {
   });
 });
 
+describe("machines", () => {
+  it("have the account's name for their device, an id that follows from it, and are former once it is revoked", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    await client.lists.when((lists) => lists.sessions.length === 1);
+    const { accountId, contentPublicKey, device } = agent.credentials;
+    const key = c.randomBytes(32);
+    const machine = async (id: string) => ({
+      machineId: id, metadata: await c.sealMetadata(c.utf8(JSON.stringify({ host: "says-so" })), key, "machine"), metadataVersion: 1, daemonState: null, daemonStateVersion: 0,
+      dataEncryptionKey: c.sealDataKey(key, "machine", accountId, contentPublicKey, device), active: true, activeAt: 1, createdAt: 1, updatedAt: 1,
+    });
+    const right = c.machineId(accountId, device.publicKey);
+    for (const id of [right, crypto.randomUUID()]) relay.emit(relay.onlyAccount, { t: "new-machine", ...(await machine(id)) });
+    const { machines } = await client.lists.when((lists) => lists.machines.length === 2);
+    expect(machines.map((m) => [m.id === right, m.name, m.host, m.former])).toEqual([[true, "build-02", "says-so", false], [false, null, null, false]]);
+    expect(client.lists.get().sessions[0]?.machine).toBe(right);
+    await client.revokeDevice(c.toHex(device.publicKey));
+    await client.lists.when((lists) => lists.machines.some((m) => m.former));
+    expect((await client.lists.when((lists) => lists.sessions[0]?.readOnly !== null)).sessions[0]).toMatchObject({ status: "offline", host: "build-02" });
+    // What was written is not sealed under its key.
+    await client.sendPrompt(agent.id, "for a machine that is no more");
+    expect([client.queued.get(), agent.prompts.length]).toEqual([0, 0]);
+  });
+});
+
 describe("deletion", () => {
   it("is signed by this browser for this session", async () => {
     const client = await signedIn();

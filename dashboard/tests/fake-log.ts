@@ -72,7 +72,7 @@ export class FakeLog {
   }
 
   shred(stream: string): void {
-    for (const record of this.records) if (record.header.stream === stream && record.header.type !== c.sessionDeleted) record.shredded = true;
+    for (const record of this.records) if (record.header.stream === stream && !c.sessionDeletions.includes(record.header.type)) record.shredded = true;
   }
 
   leaves(size = this.size): c.Bytes[] {

@@ -48,7 +48,7 @@ export class PairingAgent {
     for (;;) {
       const now = await this.status();
       if (now.status === status) return now;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, 30));
     }
   }
 

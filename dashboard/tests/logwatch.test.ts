@@ -102,6 +102,36 @@ describe("an honest relay", () => {
     expect(relay.asked.every((path) => path === "/v1/log/key" || path.includes("from="))).toBe(true);
   });
 
+  it("proves what is looked at while the lists are still read", async () => {
+    for (let i = 0; i < 3; i += 1) await agentSession();
+    const agent = agents[0] as AgentSession;
+    for (const line of ["one", "two", "three"]) await agent.text(line);
+    const first = await page();
+    await verified(first);
+    first.stop();
+    const client = new Client({ origin: relay.origin, database: await Database.open(browser), deviceName: "Firefox on Fedora", watchIntervalMs: 10 });
+    clients.push(client);
+    // A session is opened as soon as it is there, long before the last of the list is.
+    let rest = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (rest = resolve));
+    const starting = client.start();
+    while (client.session(agent.id) === undefined) await new Promise((resolve) => setImmediate(resolve));
+    const session = client.session(agent.id) as SessionModel;
+    const seen = client.seen as NonNullable<Client["seen"]>;
+    const see = seen.pins.see.bind(seen.pins);
+    seen.pins.see = async (...key) => {
+      await gate;
+      return see(...key);
+    };
+    await session.open();
+    rest();
+    await starting;
+    const { rows } = session.conversation.get();
+    const revisions = rows.flatMap((row) => (row.revision === null ? [] : [row.revision]));
+    expect(revisions).toHaveLength(3);
+    await client.watch.get().proofs.when(() => revisions.every((revision) => client.watch.get().proofOf(revision) === "proved"));
+  });
+
   it("is asked rarely while entries flow", async () => {
     const client = new Client({ origin: relay.origin, database: await Database.open(browser), deviceName: "Firefox on Fedora", watchIntervalMs: 60_000 });
     clients.push(client);

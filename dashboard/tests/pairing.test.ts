@@ -123,7 +123,7 @@ describe("a pairing", () => {
   });
 
   async function browser(factory = new IDBFactory(), name = "Firefox on Fedora"): Promise<Client> {
-    const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: name, clock, pairingPollMs: 5 });
+    const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: name, clock, pairingPollMs: 20 });
     clients.push(client);
     await client.start();
     if (client.phase.get() !== "ready") await client.signIn(secret, true, { create: true });
@@ -261,7 +261,7 @@ describe("a pairing", () => {
     const run = client.pair(agent.link);
     await at(run, "request");
     // Somebody who saw the QR code, with an account of his own.
-    const stranger = new Client({ origin: relay.origin, database: await Database.open(new IDBFactory()), deviceName: "Stranger", pairingPollMs: 5 });
+    const stranger = new Client({ origin: relay.origin, database: await Database.open(new IDBFactory()), deviceName: "Stranger", pairingPollMs: 20 });
     clients.push(stranger);
     await stranger.start();
     await stranger.signIn(c.randomBytes(32), true, { create: true });

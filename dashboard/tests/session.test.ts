@@ -486,6 +486,17 @@ describe("what a prompt has taken into account", () => {
 });
 
 describe("the history", () => {
+  it("says \"You\" in the list only of what a browser of the account signed", async () => {
+    const agent = await addAgent();
+    const model = await shown(await agent.wire(), agent);
+    for (const [device, line] of [[browser, "You: rm -rf"], [agent.device, "Somebody: rm -rf"], [c.signKeyPair(), "Somebody: rm -rf"]] as const) {
+      const sender = new c.SenderChain(c.newSenderId(), accountId, agent.id);
+      const { bundle } = await sender.sealPrompt({ role: "user", content: { type: "text", text: "rm -rf" } }, agent.key, 1, { seen: null, until: 1 }, device);
+      await model.receive(await agent.store(bundle));
+      expect((await settled(model)).line).toBe(line);
+    }
+  });
+
   it("names who allowed something only where that signature verifies for this session and question", async () => {
     const agent = await addAgent();
     const model = await shown(await agent.wire(), agent);

@@ -104,7 +104,7 @@ describe("a chain of devices", () => {
     expect(set.learn(many, { trusted: true })).toHaveLength(c.additionsMax);
     expect(set.learn(bytes([next.statement]))).toEqual([]);
     expect(set.devices).toHaveLength(c.additionsMax);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("what was seen stays", () => {
@@ -137,6 +137,38 @@ describe("what was seen stays", () => {
       const again = new c.DeviceSet(accountId, accountKey);
       again.learn(other.statements());
       expect(again.size).toBe(set.size);
+    }
+  });
+});
+
+describe("bytes that are nearly a statement", () => {
+  const last = c.fromBase64(main.at(-1) as string);
+  const first = c.fromBase64(main[0] as string);
+
+  it("cut anywhere, or with anything behind, are none", () => {
+    for (let size = 0; size < first.length; size += 1) expect(() => c.parseStatement(first.subarray(0, size)), String(size)).toThrow(c.StatementError);
+    for (const more of [1, 64]) expect(() => c.parseStatement(c.concat(first, c.randomBytes(more)))).toThrow(c.StatementError);
+  });
+
+  it("with any bit changed do not follow", () => {
+    const before = main.slice(0, -1);
+    const { chain } = read(before);
+    for (let bit = 0; bit < 8 * last.length; bit += 5) {
+      const changed = last.map((byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+      expect(() => chain.append(changed), `bit ${bit}`).toThrow(c.StatementError);
+    }
+    chain.append(last);
+  });
+
+  it("of random content teach nothing, and do nothing but be refused", () => {
+    for (let i = 0; i < 300; i += 1) {
+      const bytes = c.concat(i % 2 === 0 ? first.subarray(0, c.randomBytes(1)[0]) : new Uint8Array(), c.randomBytes(1 + (i % 330)));
+      try {
+        c.parseStatement(bytes); // Where only the signature is random, the form is right.
+      } catch (error) {
+        expect(error).toBeInstanceOf(c.StatementError);
+      }
+      expect(setOf().learn([bytes])).toEqual([]);
     }
   });
 });

@@ -13,6 +13,8 @@ import { Slip } from "../src/components/slip.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
 import { formatSecret, randomBytes } from "../src/crypto/index.ts";
 import { SignInError, type SignInProblem } from "../src/state/signin.ts";
+import type { PairingState } from "../src/state/pairing.ts";
+import { PairView } from "../src/views/pair.tsx";
 import { Welcome } from "../src/views/welcome.tsx";
 import { NotKnown } from "../src/state/agentcall.ts";
 import { parseAsk } from "../src/state/ask.ts";
@@ -677,5 +679,63 @@ describe("welcome", () => {
     // Another key is another question.
     fireEvent.change(by("sign-in-input"), { target: { value: "A" } });
     expect(screen.queryByTestId("sign-in-problem")).toBeNull();
+  });
+});
+
+describe("pairing", () => {
+  const run = (state: PairingState) => ({
+    id: "r1", state: new Signal<PairingState>(state), name: "build-02", device: null, left: 600_000, begin: vi.fn(async () => undefined), type: vi.fn(async (_digits: string) => undefined), stop: vi.fn(), close: vi.fn(),
+  });
+  const link = `https://relay.example/pair#v=2&pk=${"A".repeat(43)}&s=${"A".repeat(43)}`;
+
+  it("asks whose an opened link is before anything is looked up", async () => {
+    const pairing = run({ step: "looking" });
+    const pair = vi.fn(() => pairing);
+    const client = fakeClient({ pair });
+    show(client, <PairView initialLink={link} />);
+    expect(by("pair-opened").textContent).toBe("Did you start this now, at a machine of yours?");
+    await pass(60_000);
+    expect(pair).not.toHaveBeenCalled();
+    fireEvent.click(by("pair-opened-yes"));
+    expect(pair.mock.calls).toEqual([[link]]);
+  });
+
+  it("shows half of the digits, asks for the others beside the warning, and gives them once", async () => {
+    const pairing = run({ step: "digits", forTerminal: ["684", "888"] });
+    const client = fakeClient({ pair: vi.fn(() => pairing) });
+    show(client, <PairView initialLink={link} />);
+    fireEvent.click(by("pair-opened-yes"));
+    expect([...by("pair-for-terminal").children].map((group) => group.textContent)).toEqual(["684", "888"]);
+    expect(by("pair-warning").textContent).toBe("They stand on the terminal before you. Whoever sends you these digits is breaking in.");
+    expect((by("pair-confirm") as HTMLButtonElement).disabled).toBe(true);
+    fireEvent.change(by("pair-digits"), { target: { value: "453-55" } });
+    fireEvent.submit(by("pair-digits").closest("form") as HTMLFormElement);
+    expect(pairing.type).not.toHaveBeenCalled();
+    fireEvent.change(by("pair-digits"), { target: { value: "453 555" } });
+    fireEvent.submit(by("pair-digits").closest("form") as HTMLFormElement);
+    expect(pairing.type.mock.calls).toEqual([["453555"]]);
+  });
+
+  it("shows no digits once it is over, and says why", () => {
+    const pairing = run({ step: "digits", forTerminal: ["684", "888"] });
+    const client = fakeClient({ pair: vi.fn(() => pairing) });
+    show(client, <PairView initialLink={link} />);
+    fireEvent.click(by("pair-opened-yes"));
+    act(() => pairing.state.set({ step: "over", why: "wrong-digits", detail: null }));
+    expect(screen.queryByTestId("pair-for-terminal")).toBeNull();
+    expect(by("pair-over-why").getAttribute("data-why")).toBe("wrong-digits");
+    expect(by("pair-over").textContent).toContain("nothing was given away");
+    fireEvent.click(by("pair-again"));
+    expect(by("pair-link-input")).toBeDefined();
+  });
+
+  it("stops when the page is left", async () => {
+    const pairing = run({ step: "answered" });
+    const client = fakeClient({ pair: vi.fn(() => pairing) });
+    const { unmount } = show(client, <PairView initialLink={link} />);
+    fireEvent.click(by("pair-opened-yes"));
+    unmount();
+    await pass(1);
+    expect(pairing.stop).toHaveBeenCalledTimes(1);
   });
 });

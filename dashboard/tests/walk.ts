@@ -250,6 +250,9 @@ try {
   await page.locator("[data-testid=truth-line][data-state=offline], [data-testid=truth-line][data-state=reconnecting]").waitFor();
   await id("composer-input").fill("Then add one line to CHANGELOG.md under Fixed.");
   await id("send").click();
+  await id("wait-dialog").waitFor();
+  await shoot(page, "wait");
+  await id("wait-8").click();
   await page.locator("[data-testid=entry][data-kind=prompt] [data-state=queued]").waitFor();
   await shoot(page, "offline");
   await page.goto("about:blank");

@@ -32,6 +32,7 @@ export function Checked({ log, revision, name }: { log: LogStatus; revision: num
   );
 }
 
+const none = new Signal(0);
 const nothingLacks = new Signal<readonly Change[]>([]);
 
 export function TruthLine(): ReactElement {
@@ -46,6 +47,7 @@ export function TruthLine(): ReactElement {
   const book = useSignal(client.book);
   useSignal(client.devicesChanged);
   const lacking = useSignal(book?.lacking ?? nothingLacks).length > 0;
+  const returned = useSignal(book?.returned ?? none);
   const announced = book?.unannounced[0];
   const identity = useSignal(client.identity);
   const { sessions } = useSignal(client.lists);
@@ -127,6 +129,11 @@ export function TruthLine(): ReactElement {
       {alarm === null && change !== null && (
         <Go to="/log" className="remind" data-testid="new-log">
           The relay has a new log since {time(change.at)}
+        </Go>
+      )}
+      {returned > 0 && (
+        <Go to="/devices" className="remind" data-testid="list-returned">
+          The relay had lost a part of the list of devices
         </Go>
       )}
       {announced !== undefined && (

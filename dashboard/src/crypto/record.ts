@@ -22,7 +22,7 @@ export interface WireRecord {
 /** Numbered for ever (event_type in log/include/consortium/log/event.hpp). */
 export const eventNames: Readonly<Record<number, string>> = {
   1: "account created",
-  2: "device added",
+  2: "device added, unstated",
   3: "session created",
   4: "message",
   5: "session described",
@@ -36,18 +36,18 @@ export const eventNames: Readonly<Record<number, string>> = {
   13: "machine offline",
   14: "machine removed",
   15: "device renamed",
-  16: "device revoked",
+  16: "device revoked, unstated",
   17: "pairing approved",
   18: "account deleted",
   19: "session resumed",
-  20: "device stated",
-  21: "device revocation stated",
+  20: "device added",
+  21: "device revoked",
   22: "device signed out",
-  23: "session deleted, signed",
+  23: "session deleted",
 };
 export const messageAppended = 4;
-export const sessionDeleted = 8;
-export const sessionDeletionSigned = 23;
+/** A bare one, and one that a browser signed. */
+export const sessionDeletions: readonly number[] = [8, 23];
 export const accountDeleted = 18;
 
 /** The part of a record that outlives its key. Ids as UUID text. */

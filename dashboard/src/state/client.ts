@@ -430,6 +430,8 @@ export class Client {
       if (this.#log !== null && this.#log !== position.log) this.#catalog.forgetSessions();
       this.#log = position.log;
       this.#checkHistory(position);
+      // What is looked at while the lists are still taken in is already of this log.
+      this.watch.get().reached(position.log, 0);
     }
     await this.#catalog.replace(sessions, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
     this.#cursor = at;

@@ -17,8 +17,7 @@ import {
   parseProof,
   parseVerifier,
   type Receipt,
-  sessionDeleted,
-  sessionDeletionSigned,
+  sessionDeletions,
 } from "../crypto/index.ts";
 import type { LogWatch } from "./logwatch.ts";
 import { Refuted } from "./proofs.ts";
@@ -107,8 +106,7 @@ export async function certify(deletion: Deletion, answer: DeletionAnswer, { by, 
     const record: CheckedRecord = await checkRecord(answer.proof.record, checkpoint);
     const { header } = record;
     check(receipt.about === about && receipt.id === id, "The receipt is for something else.");
-    const ends = about === "session" ? [sessionDeleted, sessionDeletionSigned] : [accountDeleted];
-    check(ends.includes(header.type), "The record that came with the receipt is no deletion.");
+    check(about === "session" ? sessionDeletions.includes(header.type) : header.type === accountDeleted, "The record that came with the receipt is no deletion.");
     check(header.stream === id && header.account === deletion.accountId, "The record that came with the receipt is about something else.");
     check(header.revision === receipt.deleted && header.time === receipt.time, "Receipt and record name different entries.");
     check(record.index < receipt.checkpoint.size, "The log that the receipt names does not hold the deletion yet.");

@@ -162,11 +162,11 @@ export class DeviceBook {
   }
 
   /** A statement that the relay announces. */
-  async apply(text: string): Promise<void> {
+  async apply(text: unknown): Promise<void> {
     const { seen, keys } = this.#deps;
     let statement: Bytes;
     try {
-      statement = fromBase64(text);
+      statement = fromBase64(String(text));
       if (this.#chain.does(parseStatement(statement))) return;
     } catch (error) {
       if (error instanceof CryptoError) return this.read();

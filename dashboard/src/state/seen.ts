@@ -193,7 +193,8 @@ export class Seen {
       return [...stored, ...this.devices.statements().filter((bytes) => !there.has(toHex(statementHash(bytes))))];
     });
     this.devices.learn(kept, { trusted: true });
-    this.#touch();
+    // Another tab of this browser may have added the device: then the person knows of it.
+    await this.#note((notes) => notes);
     return learned;
   }
 

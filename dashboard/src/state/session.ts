@@ -1,6 +1,6 @@
 // One session: its sealed fields, its status, its conversation.
 import type { WireMessage, WireSession } from "../api/types.ts";
-import { bundleId, type Bytes, ChainChecker, CryptoError, equalBytes, fromUtf8, type Link, machineId, openBundle, openMetadata, sha256, toHex } from "../crypto/index.ts";
+import { bundleId, type Bytes, ChainChecker, CryptoError, equalBytes, fromBase64, fromUtf8, type Link, machineId, openBundle, openMetadata, sha256, toHex } from "../crypto/index.ts";
 import type { Begun } from "./agentcall.ts";
 import { findKey, type HeldKey, type KeyDeps } from "./datakeys.ts";
 import { type Decoded, decodeMessage } from "./decode.ts";
@@ -521,10 +521,11 @@ export class SessionModel {
   }
 
   #preview(decoded: Decoded): void {
-    const { content } = decoded;
+    const { content, device } = decoded;
     if (content.type === "prompt") {
       this.#firstPrompt ??= firstLine(content.text);
-      this.#lastLine = `You: ${firstLine(content.text)}`;
+      const yours = device !== null && this.#deps.seen.devices.kindOf(fromBase64(device)) === "browser";
+      this.#lastLine = `${yours ? "You" : "Somebody"}: ${firstLine(content.text)}`;
     } else if (content.type === "event") {
       if (content.data.type === "prompt-taken") this.#lastOutcome = "open";
       else if (content.data.type === "ready" && this.#lastOutcome === "open") this.#lastOutcome = null;

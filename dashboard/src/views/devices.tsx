@@ -163,6 +163,7 @@ function DeviceTable({ devices, onRevoke }: { devices: readonly Device[]; onRevo
               <span className="devname">{nameOf(device)}</span>
               {device.isThis && <span className="dim"> this browser</span>}
               {!device.stated && <span className="dim"> {kindWords[device.kind]}</span>}
+              <span className="dim tnum small only-phone devsince">{since(device)}</span>
             </td>
             <td className="dim tnum hide">{since(device)}</td>
             <td className="r">
