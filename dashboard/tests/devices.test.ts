@@ -242,6 +242,31 @@ describe("renewing the token", () => {
     expect(said.message).not.toBeNull();
   });
 
+  it("believes no proxy: what is not the relay's own answer ends nothing", async () => {
+    let between: (() => Response) | null = null;
+    const database = await Database.open(new IDBFactory());
+    const client = new Client({ origin: relay.origin, database, deviceName: "Behind a proxy", fetch: (...args) => (between === null ? fetch(...args) : Promise.resolve(between())) });
+    clients.push(client);
+    await client.start();
+    await client.signIn(secret, true, { create: true });
+    await live(client);
+    const pages: [number, string][] = [
+      [404, "<h1>404 page not found</h1>"], [404, "{}"], [404, '{"error":"Not found"}'], [404, '{"error":"Not found","code":"page-not-found"}'], [401, '{"message":"Unauthorized"}'], [302, ""], [502, "<html>"],
+    ];
+    for (const [status, body] of pages) {
+      between = () => new Response(status === 302 ? null : body, { status, headers: { "Content-Type": "text/html" } });
+      await expect(client.api.login({ accountId: "", device: { publicKey: "", kind: "browser" }, challenge: "", deviceSignature: "" }), body).rejects.toMatchObject({ code: "bad-answer" });
+    }
+    between = () => new Response("<h1>404 page not found</h1>", { status: 404 });
+    relay.forgetTokens();
+    relay.dropConnections();
+    await client.connection.when((connection) => connection.state === "offline" && connection.message !== null);
+    expect(client.phase.get()).toBe("ready");
+    between = null;
+    client.tryNow();
+    await live(client);
+  });
+
   it("is voided by signing out, which wipes everything", async () => {
     const factory = new IDBFactory();
     const client = await signedIn(factory);

@@ -89,7 +89,7 @@ export class FakeRelay {
   async start(port = 0): Promise<void> {
     const http = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
-        const known = error instanceof Refusal ? error : new Refusal(500, "error", String(error));
+        const known = error instanceof Refusal ? error : new Refusal(500, "internal", String(error));
         this.#json(response, known.status, { error: known.message, code: known.code, retry: false, ...known.body });
       });
     });
@@ -363,7 +363,7 @@ export class FakeRelay {
     if (route === "DELETE /v1/account") {
       const signed = this.#challenges.get(body["challenge"]);
       const key = [...this.accounts].find(([, known]) => known === account)?.[0] ?? "";
-      if (signed?.publicKey !== key || !c.verifySignature(c.fromBase64(body["signature"]), c.fromBase64(body["challenge"]), c.fromBase64(key))) throw new Refusal(401, "bad-signature", "Invalid signature");
+      if (signed?.publicKey !== key || !c.verifySignature(c.fromBase64(body["signature"]), c.fromBase64(body["challenge"]), c.fromBase64(key))) throw new Refusal(401, "unauthorized", "Invalid signature");
       account.revision += 1;
       const deletion = this.proofs?.append({ type: 18, account: account.id, stream: account.id, revision: account.revision, seq: 0 }, new Uint8Array());
       const counts = [`sessions ${account.sessions.size}`, `machines ${account.machines.size}`];

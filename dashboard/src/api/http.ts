@@ -31,6 +31,10 @@ interface Answer<T> {
 }
 
 const timeoutMs = 30_000;
+/** The words that the relay has for what went wrong (docs/protocol.md 2). */
+const relayCodes: ReadonlySet<unknown> = new Set([
+  "bad-request", "unauthorized", "forbidden", "revoked", "not-found", "conflict", "version-mismatch", "too-large", "rate-limited", "overloaded", "wrong-origin", "expired", "timeout", "closed", "unavailable", "internal",
+]);
 
 export class Api {
   readonly origin: string;
@@ -72,7 +76,7 @@ export class Api {
       const said = (value ?? {}) as Record<string, unknown>;
       const { error, code, retry } = said;
       // Only the relay answers in this form. Whatever else stands in between has not spoken for it, whatever its status.
-      if (typeof code !== "string" || typeof error !== "string") throw new ApiError(response.status, "bad-answer", "What answered is not the relay.", 5_000);
+      if (typeof code !== "string" || !relayCodes.has(code) || typeof error !== "string") throw new ApiError(response.status, "bad-answer", "What answered is not the relay.", 5_000);
       throw new ApiError(response.status, code, error, typeof retry === "number" ? retry : response.status >= 500 ? 5_000 : false, said);
     }
     return { body: value as T, position: positionOf(response, value) };
