@@ -69,6 +69,7 @@ export class Dashboard {
   async answer(link: string): Promise<string> {
     await this.beginPairing(link);
     await this.by('pair-begin').click();
+    await this.by('pair-for-terminal').waitFor();
     const groups = await this.by('pair-for-terminal').locator('span').allInnerTexts();
     return groups.join(' ');
   }
