@@ -74,6 +74,13 @@ describe("transcript", () => {
     expect(transcript.rows).toMatchObject([{ state: "refused", reason: "it repeats an earlier one" }, { state: "taken" }, { kind: "event", tone: "fail" }]);
   });
 
+  it("marks what the agent found wrong with the log or the devices", () => {
+    const message = (more: object): Content => ({ type: "event", data: { type: "message", message: "Look.", ...more } });
+    expect(rowsOf(message({}), message({ logAlarm: { what: "shorter" } }), message({ deviceAlarm: { what: "withheld" } }))).toMatchObject([
+      { tone: "plain" }, { tone: "fail", raw: { what: "shorter" } }, { tone: "fail", raw: { what: "withheld" } },
+    ]);
+  });
+
   it("nests a subagent's calls, and theirs", () => {
     const [, agent] = rowsOf(
       toolUse("a", "Agent", {}),

@@ -242,8 +242,11 @@ export class Transcript {
         return say(`The agent found this session's history broken: it expected ${String(data["expected"])} and got ${String(data["got"])}.`, "fail", data);
       case "log-alarm":
         return say(string(data["text"]) ?? "It gave no reason.", "alarm");
-      case "message":
-        return say(string(data["message"]) ?? "", data["logAlarm"] === undefined ? "plain" : "fail", data["logAlarm"]);
+      case "message": {
+        // What the agent found wrong with the relay's log, or with what it shows of the account's devices.
+        const alarm = data["logAlarm"] ?? data["deviceAlarm"];
+        return say(string(data["message"]) ?? "", alarm === undefined ? "plain" : "fail", alarm);
+      }
       case "permission-mode-changed":
         return say(`Mode changed: ${modeName(string(data["mode"]) ?? "")}`);
       case "switch":

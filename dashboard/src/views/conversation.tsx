@@ -74,7 +74,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
     (name: string, d: unknown, done: string) =>
       void client.call(model.id, name, d).then(
         () => say(done),
-        (error: unknown) => say(error instanceof RpcError && error.code === "conflict" ? "Too late: Claude has it already." : error instanceof Error ? error.message : String(error)),
+        (error: unknown) => say(error instanceof RpcError && error.code === "conflict" ? "Too late: Claude has it, or it is over." : error instanceof Error ? error.message : String(error)),
       ),
     [client, model, say],
   );
