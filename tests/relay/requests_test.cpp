@@ -84,7 +84,7 @@ void expect_needed(const boost::json::object& good, std::initializer_list<const 
         auto changed = good;
         changed.erase(field);
         EXPECT_EQ(read(changed).error(), errc::bad_request) << field;
-        for (const boost::json::value bad :
+        for (const auto& bad :
              {boost::json::value(7), boost::json::value(""), boost::json::value("AA="),
               boost::json::value(base64_of(31)), boost::json::value(base64_of(33)),
               boost::json::value("//__" + std::string(40, 'A'))})
@@ -214,7 +214,7 @@ TEST(requests_test, statements_are_some_and_not_too_many)
     EXPECT_TRUE(read(limits::statements_per_chain_max, boost::json::value(base64_of(1))));
     EXPECT_FALSE(read(0, nullptr));
     EXPECT_FALSE(read(limits::statements_per_chain_max + 1, boost::json::value(base64_of(1))));
-    for (const boost::json::value bad :
+    for (const auto& bad :
          {boost::json::value(1), boost::json::value(nullptr), boost::json::value(""), boost::json::value("x"),
           boost::json::value(base64_of(limits::statement_bytes_max + 1))})
         EXPECT_EQ(read(1, bad).error(), errc::bad_request) << bad;
