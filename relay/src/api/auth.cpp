@@ -115,6 +115,10 @@ net::http_response ask_for_statement(
 
 asio::awaitable<net::http_response> login(services& shared, v1::login_request asked)
 {
+    // Whatever it is about, and whether or not there is such an account.
+    if (asked.statement)
+        if (const auto said = parse_statement(*asked.statement); !said)
+            co_return refuse(said.error());
     if (auto proved = prove(shared, asked, asked.public_key); !proved)
         co_return refuse(proved.error());
     auto wanted = std::make_shared<projections::sign_in>();
