@@ -137,10 +137,25 @@ protected:
     }
     void sign_in()
     {
+        const auto account = ed25519_key::random();
+        const auto browser = ed25519_key::random();
         auto wanted = std::make_shared<projections::sign_in>();
-        wanted->account_key = {1};
+        wanted->account_key = account.public_key();
+        wanted->create = true;
         wanted->new_account = account_id{make_uuid_v7(clock.now())};
         wanted->new_device = device_id{make_uuid_v7(clock.now())};
+        const device_statement addition{
+            .account = wanted->new_account,
+            .n = 1,
+            .previous = {},
+            .action = statement_action::add,
+            .device = browser.public_key(),
+            .kind = device_kind::browser,
+            .time = clock.now(),
+            .sealed_name = bytes(80, 1),
+            .signature = {}};
+        wanted->device = projections::sign_in::named_device{
+            browser.public_key(), device_kind::browser, sign_statement(account, addition)};
         ASSERT_TRUE(append(wanted));
         who = {wanted->found_account, wanted->found_device, wanted->found_kind};
         auto session = std::make_shared<projections::create_session>();
