@@ -242,13 +242,6 @@ asio::awaitable<relay_answer<bool>> device_book::give_back(const device_chain& c
     co_return posted.has_value();
 }
 
-result<void> device_book::meet(const device_chain& chain)
-{
-    if (const auto kept = keep(chain.statements()); !kept)
-        return std::unexpected(kept.error());
-    return {};
-}
-
 result<void> device_book::raise(device_finding what, std::string detail)
 {
     const auto now = clock_.now();

@@ -50,8 +50,6 @@ public:
     asio::awaitable<result<void>> read_chain() override;
     result<bool> learn(const std::vector<bytes>& statements) override;
 
-    /// A chain that came another way: with a refusal, or a confirmed pairing. As read_chain(), but nothing is posted.
-    result<void> meet(const device_chain& chain);
     /// Whether this machine belongs to the account, as far as statements say.
     device_standing own() const { return set_.standing_of(own_); }
     const device_set& set() const noexcept { return set_; }

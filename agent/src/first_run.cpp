@@ -145,6 +145,16 @@ asio::awaitable<result<std::optional<identity>>> first_run::go_on()
     say("Going on with the sign-in that was begun here.");
     const bool made_here = (*sign_in_begun)->made_here;
     auto who = co_await sign_in(std::move(**sign_in_begun));
+    if (!who && !worth_retrying(who.error()) && load_unfinished_sign_in(store_).value_or(std::nullopt))
+    {
+        say(detail_of(who.error().detail));
+        const auto anew = co_await input_.yes("Give it up, with its key, and begin anew?", /*otherwise=*/false);
+        if (!anew || !*anew)
+            co_return std::unexpected(who.error());
+        if (const auto forgotten = forget_unfinished_sign_in(store_); !forgotten)
+            co_return std::unexpected(forgotten.error());
+        co_return std::optional<identity>();
+    }
     if (!who)
         co_return std::unexpected(who.error());
     if (made_here)
@@ -264,7 +274,7 @@ asio::awaitable<result<identity>> first_run::compare(pairing_attempt& attempt)
     say("");
     say("Only into the page that you opened yourself; tell them to nobody. Waiting for it.");
     const auto confirmed = co_await wait_while(attempt, state::answered);
-    if (!confirmed)
+    if (!confirmed && confirmed.error() != errc::expired)
     {
         if (const auto forgotten = forget_unconfirmed_pairing(store_); !forgotten)
             co_return std::unexpected(forgotten.error());
@@ -277,11 +287,14 @@ asio::awaitable<result<identity>> first_run::compare(pairing_attempt& attempt)
     for (;;)
     {
         auto who = co_await finish_pairing(relay_, store_, kept, clock_);
-        if (who || !worth_retrying(who.error()))
-        {
-            if (!who)
-                (void)forget_unconfirmed_pairing(store_);
+        if (who)
             co_return who;
+        if (!worth_retrying(who.error()))
+        {
+            if (const auto forgotten = forget_unconfirmed_pairing(store_); !forgotten)
+                co_return std::unexpected(forgotten.error());
+            // A relay may forget a pairing that was confirmed: the chain was asked.
+            co_return confirmed ? who : std::unexpected(confirmed.error());
         }
         co_await pause(delay.next());
     }

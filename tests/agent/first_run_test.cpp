@@ -258,6 +258,39 @@ TEST_F(first_run_test, a_typed_secret_without_an_account_is_said_before_anything
     EXPECT_TRUE(person.shows(host_name()));
 }
 
+// Goal: a confirmation that the relay has in the chain counts, even where it has forgotten the pairing.
+TEST_F(first_run_test, a_relay_that_forgot_a_confirmed_pairing_does_not_undo_it)
+{
+    begin();
+    person.type("1");
+    ASSERT_TRUE(until_shown("Waiting for the dashboard."));
+    const auto code = answer();
+    person.type(code.asked_at_terminal);
+    ASSERT_TRUE(until_shown(code.shown_at_terminal));
+    relay.with(
+        [&]
+        {
+            owner.add(*relay.chain, account_relay::request_of(asked()).device, device_kind::agent);
+            relay.pairings.clear();
+        });
+    ASSERT_TRUE(until([&] { return done.has_value(); }));
+    EXPECT_TRUE(*done) << done->error().detail;
+}
+
+TEST_F(first_run_test, a_relay_that_forgot_an_unconfirmed_pairing_ends_it)
+{
+    begin();
+    person.type("1");
+    ASSERT_TRUE(until_shown("Waiting for the dashboard."));
+    const auto code = answer();
+    person.type(code.asked_at_terminal);
+    ASSERT_TRUE(until_shown(code.shown_at_terminal));
+    relay.with([&] { relay.pairings.clear(); });
+    ASSERT_TRUE(until_shown("This pairing is over. The relay knows nothing of this pairing any more"));
+    EXPECT_FALSE(load_unconfirmed_pairing(store).value());
+    EXPECT_FALSE(store.load_identity().value());
+}
+
 // Goal: the program may end between the digits and the confirmation.
 TEST_F(first_run_test, a_pairing_that_waits_for_its_confirmation_goes_on)
 {
