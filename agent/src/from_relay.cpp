@@ -126,6 +126,11 @@ bool worth_retrying(const error& problem) noexcept
     }
 }
 
+bool is_denial(const relay_failure& failure) noexcept
+{
+    return failure.by_relay && (failure == errc::unauthorized || failure == errc::revoked);
+}
+
 relay_failure relay_failure::not_reached(error why)
 {
     // A peer that is no relay, or none that we understand, may be one tomorrow.

@@ -78,6 +78,9 @@ using relay_answer = std::expected<T, relay_failure>;
 /// Whether the same request may succeed later: the relay was not reached, or said so.
 bool worth_retrying(const error& problem) noexcept;
 
+/// Whether the relay itself says that it does not take the token.
+bool is_denial(const relay_failure& failure) noexcept;
+
 /// The object of an HTTP answer: 2xx, JSON, with `member` in it; the refusal, if it is the relay's; else a stranger's.
 relay_answer<unchecked>
 judge_answer(std::string_view where, unsigned status, std::string_view body, std::string_view member);

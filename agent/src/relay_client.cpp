@@ -37,11 +37,6 @@ relay_client::post(std::string path, json::object body, std::string_view member)
     return send(std::move(request), member);
 }
 
-bool is_denial(const relay_failure& failure) noexcept
-{
-    return failure.by_relay && (failure == errc::unauthorized || failure == errc::revoked);
-}
-
 asio::awaitable<relay_answer<std::string>> relay_client::regain_access(relay_failure denied)
 {
     if (!judge_denial)

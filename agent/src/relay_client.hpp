@@ -10,9 +10,6 @@ namespace consortium::agent
 {
 namespace asio = boost::asio;
 
-/// Whether the relay itself says that it does not take the token.
-bool is_denial(const relay_failure& failure) noexcept;
-
 /// The relay's HTTP side. Everything on one executor.
 class relay_client
 {

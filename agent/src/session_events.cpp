@@ -10,6 +10,7 @@
 #include "message_post.hpp"
 #include "session_runner.hpp"
 #include "trash.hpp"
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 
 namespace consortium::agent

@@ -82,6 +82,11 @@ asio::awaitable<void> session_runner::take_prompts()
 {
     while (!ended_ && !gone_)
     {
+        if (gone_)
+        {
+            co_await prompts_changed_.wait();
+            continue;
+        }
         judge_prompts(); // a device may have been revoked since a prompt of it was accepted
         const auto next = chain_read_ && queued_.empty() ? gate_->first_to_run() : std::nullopt;
         if (!next)
