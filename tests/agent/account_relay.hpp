@@ -5,7 +5,9 @@
 #include "consortium/e2ee/box.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/net/http_server.hpp"
+#include "relay_client.hpp"
 #include "statement_list.hpp"
+#include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
 #include <gtest/gtest.h>
@@ -236,7 +238,8 @@ private:
     {
         if (!chain)
             return refusal("not-found", 404);
-        for (const auto& each : *read_statements(unchecked(body)))
+        const auto given = read_statements(unchecked(body)).value();
+        for (const auto& each : given)
         {
             const auto& there = chain->statements();
             if (std::ranges::find(there, each) == there.end() && !chain->append(byte_view(each)))
