@@ -101,7 +101,7 @@ describe('login', () => {
     const wrong = [{ ...good, publicKey: randomText(31) }, { ...good, publicKey: 'ü' }, { ...good, publicKey: 7 }, { ...good, signature: randomText(63) }, { ...good, signature: '' },
       { ...good, challenge: '' }, { ...good, challenge: '*' }, { ...good, challenge: randomText(100_000) }, { ...withDevice, deviceSignature: undefined }, { ...withDevice, device: 'x' },
       { ...withDevice, device: { ...given, kind: 'toaster' } }, { ...withDevice, device: { ...given, publicKey: randomText(33) } },
-      { ...withDevice, statement: 'x' }, { ...withDevice, statement: 7 }, { ...withDevice, statement: randomText(300) }, { ...withDevice, create: 'yes' }];
+      { ...withDevice, statement: 'x' }, { ...withDevice, statement: 7 }, { ...withDevice, create: 'yes' }];
     for (const body of wrong) refused(await login(body), [400, 401, 413]);
     for (const publicKey of [randomText(31), '', 'x', 5, null]) {
       refused(await request(`${relay.url}/v1/auth/challenge`, 'POST', { publicKey, origin: relay.url }), [400, 401]);
