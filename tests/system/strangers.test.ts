@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { answerCode, codeIn, linkIn, Machine } from '../support/agent.ts';
+import { Machine, pair } from '../support/agent.ts';
 import { Person, type Conversation } from '../support/e2ee.ts';
 import { LyingRelay, type Page } from '../support/proxy.ts';
 import type { Relay } from '../support/relay.ts';
@@ -41,9 +41,7 @@ describe('something on the way answers in the place of the relay', () => {
     machine = new Machine({ relay: network.url, api: api.url });
     person = await Person.signIn(relay.url);
     terminal = await machine.start();
-    await person.approve(await linkIn(terminal));
-    await codeIn(terminal);
-    await answerCode(terminal, true);
+    await pair(terminal, person);
     conversation = await person.join();
   });
   after(async () => {
