@@ -1,7 +1,7 @@
 #include "commands/verify.hpp"
 #include "claims.hpp"
-#include "consortium/common/printable.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/printable.hpp"
 #include <boost/json.hpp>
 #include <iostream>
 

@@ -71,8 +71,8 @@ inline constexpr std::size_t statements_per_chain_max = 2 * device_additions_max
 inline constexpr std::size_t device_name_bytes_max = 200;
 inline constexpr std::size_t statement_name_bytes_min = 73; ///< a box bundle of a name of one byte
 inline constexpr std::size_t statement_name_bytes_max = 272;
-inline constexpr std::size_t statements_per_commit_max = 256; ///< more are several commits
-inline constexpr std::size_t statement_bytes_max = 512; ///< one with the longest name has 466
+inline constexpr std::size_t statements_per_commit_max = 256;                    ///< more are several commits
+inline constexpr std::size_t statement_bytes_max = 512;                          ///< one with the longest name has 466
 inline constexpr std::size_t statements_kept_max = 4 * statements_per_chain_max; ///< of all branches of an account
 
 // Presence.
