@@ -55,8 +55,10 @@ std::string unchecked::uuid(std::string_view name) const
 std::int64_t unchecked::number(std::string_view name) const
 {
     const auto* value = value_->if_contains(name);
-    const auto* found = value != nullptr ? value->if_int64() : nullptr;
-    return found != nullptr ? std::max<std::int64_t>(*found, 0) : 0;
+    boost::system::error_code does_not_fit;
+    const auto found =
+        value != nullptr && value->is_number() ? value->to_number<std::int64_t>(does_not_fit) : std::int64_t(0);
+    return does_not_fit ? 0 : std::max<std::int64_t>(found, 0);
 }
 
 bool unchecked::flag(std::string_view name) const

@@ -183,13 +183,13 @@ protected:
         checker.on_alarm = [this](const log_alarm& alarm) { alarms.push_back(alarm.what); };
     }
     log_checker::outcome check() { return run(io, checker.check()).value(); }
-    unchecked acknowledged(const v1::record_object& record)
+    json::object acknowledged(const v1::record_object& record)
     {
-        return unchecked(
-            {{"result", "success"},
-             {"revision", record.revision},
-             {"seq", 3},
-             {"proof", json_of(v1::proof_object{relay.log.note(), relay.log.placed(record)})}});
+        return {
+            {"result", "success"},
+            {"revision", record.revision},
+            {"seq", 3},
+            {"proof", json_of(v1::proof_object{relay.log.note(), relay.log.placed(record)})}};
     }
     using outcome = log_checker::outcome;
     using findings = std::vector<log_finding>;
@@ -455,7 +455,7 @@ TEST_F(log_check, a_proved_message_is_looked_for_again)
     ASSERT_EQ(check(), outcome::fits);
     const bytes bundle = to_bytes(random_array<90>());
     relay.mine = relay.log.store(bundle, 12, 3);
-    checker.look_at(acknowledged(*relay.mine), account, session, base64_encode(bundle));
+    checker.look_at(unchecked(acknowledged(*relay.mine)), account, session, base64_encode(bundle));
     EXPECT_TRUE(alarms.empty());
     EXPECT_GT(store.load_log_memory().value().logs.at(relay.log.origin).proved, 0);
     relay.log.grow(3);
@@ -479,12 +479,13 @@ TEST_F(log_check, a_message_that_is_not_in_the_log_is_an_alarm)
     const bytes bundle = to_bytes(random_array<90>());
     const auto record = relay.log.store(bundle, 12, 3);
     const auto text = base64_encode(bundle);
-    checker.look_at({{"result", "success"}, {"revision", 12}, {"seq", 3}}, account, session, text);
-    checker.look_at({{"result", "success"}, {"revision", 12}, {"seq", 3}, {"proof", nullptr}}, account, session, text);
+    checker.look_at(unchecked({{"result", "success"}, {"revision", 12}, {"seq", 3}}), account, session, text);
+    checker.look_at(
+        unchecked({{"result", "success"}, {"revision", 12}, {"seq", 3}, {"proof", nullptr}}), account, session, text);
     EXPECT_TRUE(alarms.empty()) << "nothing was claimed";
     auto forged = acknowledged(record);
     forged["proof"].as_object()["record"].as_object()["path"].as_array()[0] = base64_encode(random_array<32>());
-    checker.look_at(forged, account, session, text);
+    checker.look_at(unchecked(forged), account, session, text);
     EXPECT_EQ(alarms, findings{log_finding::bad_record});
     EXPECT_EQ(store.load_log_memory().value().logs.at(relay.log.origin).proved, 0);
 }

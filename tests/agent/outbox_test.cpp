@@ -249,8 +249,8 @@ TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
     box->on_refused = [](const relay_failure&) { FAIL(); };
     ASSERT_TRUE(box->seal_with(seal_plainly));
     for (int i = 0; i < 64; ++i)
-        ASSERT_TRUE(box->push("message " + std::to_string(i), 0));
-    ASSERT_TRUE(box->push(std::string(400, 'x'), 0));
+        ASSERT_TRUE(box->push(json::value_from("message " + std::to_string(i)), 0));
+    ASSERT_TRUE(box->push(json::value_from(std::string(400, 'x')), 0));
     ASSERT_TRUE(box->push("behind it", 0));
     asio::co_spawn(io, outbox::run(box), asio::detached);
     EXPECT_TRUE(run_until(io, [&] { return stuck == 1; }));
@@ -274,7 +274,7 @@ TEST(outbox, sends_no_more_bytes_at_once_than_a_usual_proxy_takes)
     const auto box = open_outbox(io, place.path() / "spool", relay);
     ASSERT_TRUE(box->seal_with(seal_plainly));
     for (int i = 0; i < 20; ++i)
-        ASSERT_TRUE(box->push(std::string(200'000, 'x'), 0));
+        ASSERT_TRUE(box->push(json::value_from(std::string(200'000, 'x')), 0));
     asio::co_spawn(io, outbox::run(box), asio::detached);
     EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(10))));
     EXPECT_EQ(relay.refused_sizes, 0);
