@@ -1,4 +1,5 @@
 #pragma once
+#include "device_directory.hpp"
 #include "from_relay.hpp"
 #include <string_view>
 #include <variant>
@@ -15,6 +16,13 @@ struct never_shared
 /// A browser of the account signed the deletion of this very session. Made by verifying that, and by nothing else.
 class verified_deletion
 {
+public:
+    /// `said`: `{device, signature}` as the relay hands it on (docs/protocol.md 2.8). Empty unless the device is a
+    /// browser that no statement revokes.
+    static std::optional<verified_deletion> verify(
+        const unchecked& said, const std::string& account, const std::string& session, const device_directory& devices);
+
+private:
     verified_deletion() = default;
 };
 
@@ -40,6 +48,14 @@ std::optional<hearsay> parse_hearsay(std::string_view word) noexcept;
 std::optional<hearsay> hearsay_of(const relay_failure& failure) noexcept;
 
 using evidence = std::variant<never_shared, verified_deletion, logged_out, hearsay>;
+
+/// What hearing of a deletion is evidence of: of itself where it is signed, otherwise of `otherwise`. Reads the chain
+/// of devices where the signer is not known yet.
+asio::awaitable<evidence>
+weigh_deletion(unchecked said, hearsay otherwise, std::string account, std::string session, device_directory& devices);
+/// What a failed request is evidence of; empty: of nothing.
+asio::awaitable<std::optional<evidence>>
+weigh_refusal(relay_failure failure, std::string account, std::string session, device_directory& devices);
 
 enum class disposal
 {

@@ -25,8 +25,9 @@ asio::awaitable<relay_answer<void>> ask_for(relay_client& relay, const std::stri
 class leftover final : message_sender
 {
 public:
-    leftover(session_folder folder, relay_client& relay, screen& out, const clock_source& clock)
-        : folder_(std::move(folder)), relay_(relay), out_(out), clock_(clock)
+    leftover(
+        session_folder folder, relay_client& relay, device_directory& devices, screen& out, const clock_source& clock)
+        : folder_(std::move(folder)), relay_(relay), devices_(devices), out_(out), clock_(clock)
     {
     }
 
@@ -67,7 +68,7 @@ public:
                 refused = there.error();
         }
         if (refused)
-            dispose(*refused);
+            co_await dispose(*refused);
         co_return true;
     }
 
@@ -77,19 +78,26 @@ private:
         co_return co_await post_messages(relay_, folder_.record().session_id, batch);
     }
 
-    void dispose(const relay_failure& refused)
+    asio::awaitable<void> dispose(relay_failure refused)
     {
-        const auto why = hearsay_of(refused);
+        const auto& record = folder_.record();
+        const auto why = co_await weigh_refusal(refused, record.account_id, record.session_id, devices_);
         if (!why)
-            return out_.line("trouble", "An earlier session is refused: " + refused.detail);
-        if (const auto done = folder_.dispose(*why, clock_.now()); !done)
+            co_return out_.line("trouble", "An earlier session is refused: " + refused.detail);
+        const auto done = folder_.dispose(*why, clock_.now());
+        if (!done)
             out_.line("trouble", done.error().detail);
+        else if (*done == disposal::destroy)
+            out_.line("deleted", "An earlier session was deleted by a browser: it is gone from this machine.");
         else
-            out_.line("trash", "An earlier session: " + std::string(sentence(*why)) + ". See `consortium trash`.");
+            out_.line(
+                "trash",
+                "An earlier session: " + std::string(sentence(std::get<hearsay>(*why))) + ". See `consortium trash`.");
     }
 
     session_folder folder_;
     relay_client& relay_;
+    device_directory& devices_;
     screen& out_;
     const clock_source& clock_;
 };
@@ -99,9 +107,8 @@ bool belongs_to(const identity& who, const std::string& server, const std::strin
     return server == who.server_url && account == who.account_id;
 }
 
-/// What the relay shows again comes back.
-asio::awaitable<bool>
-look_into_trash(const keystore& store, const identity& who, relay_client& relay, screen& out, const clock_source& clock)
+/// Counts the days of what lies in the trash.
+void tend(const keystore& store, screen& out, const clock_source& clock)
 {
     if (const auto destroyed = tend_trash(store, clock.now()); !destroyed)
         out.line("trouble", destroyed.error().detail);
@@ -109,15 +116,29 @@ look_into_trash(const keystore& store, const identity& who, relay_client& relay,
         out.line(
             "trash", std::to_string(*destroyed) + " sessions lay there for " + std::to_string(trash_days) +
                          " days and are destroyed.");
+}
+
+} // namespace
+
+asio::awaitable<bool> bring_back(
+    const keystore& store, const identity& who, relay_client& relay, device_directory& devices, screen& out,
+    std::optional<std::string> directory)
+{
     for (const auto& each : list_trash(store))
     {
-        if (!belongs_to(who, each.server_url, each.account_id) || each.session_id.empty())
+        if (!belongs_to(who, each.server_url, each.account_id) || each.session_id.empty() ||
+            (directory && each.directory != *directory))
             continue;
         const auto there = co_await ask_for(relay, each.session_id);
         if (!there && worth_retrying(there.error()))
             co_return false;
         if (!there)
+        {
+            const auto why = co_await weigh_refusal(there.error(), each.account_id, each.session_id, devices);
+            if (why && dispose_in_trash(store, each.tag, *why).value_or(false))
+                out.line("deleted", "A session in the trash was deleted by a browser: it is gone from this machine.");
             continue;
+        }
         if (const auto back = restore_from_trash(store, each.tag); back)
             out.line("restored", "The relay shows a session again that was in the trash: " + each.session_id);
         else if (back.error() != errc::locked && back.error() != errc::not_found)
@@ -126,10 +147,9 @@ look_into_trash(const keystore& store, const identity& who, relay_client& relay,
     co_return true;
 }
 
-} // namespace
-
 asio::awaitable<bool> look_after_leftovers_once(
-    const keystore& store, const identity& who, relay_client& relay, screen& out, const clock_source& clock)
+    const keystore& store, const identity& who, relay_client& relay, device_directory& devices, screen& out,
+    const clock_source& clock)
 {
     const auto key = store.local_key();
     if (!key)
@@ -137,7 +157,8 @@ asio::awaitable<bool> look_after_leftovers_once(
         out.line("trouble", key.error().detail);
         co_return true;
     }
-    if (!co_await look_into_trash(store, who, relay, out, clock))
+    tend(store, out, clock);
+    if (!co_await bring_back(store, who, relay, devices, out, std::nullopt))
         co_return false;
     for (const auto& tag : session_folder::list(store))
     {
@@ -145,7 +166,7 @@ asio::awaitable<bool> look_after_leftovers_once(
         if (!folder || folder->record().session_id.empty() ||
             !belongs_to(who, folder->record().server_url, folder->record().account_id))
             continue;
-        leftover one(std::move(*folder), relay, out, clock);
+        leftover one(std::move(*folder), relay, devices, out, clock);
         if (!co_await one.look_after(*key))
             co_return false;
     }
@@ -163,8 +184,9 @@ asio::awaitable<bool> is_reached(relay_client& relay)
 
 } // namespace
 
-asio::awaitable<void>
-look_after_leftovers(const keystore& store, identity who, relay_client& relay, screen& out, const clock_source& clock)
+asio::awaitable<void> look_after_leftovers(
+    const keystore& store, identity who, relay_client& relay, device_directory& devices, screen& out,
+    const clock_source& clock)
 {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     backoff delay;
@@ -173,7 +195,7 @@ look_after_leftovers(const keystore& store, identity who, relay_client& relay, s
     {
         // A folder that is held is not to be had by who wants to resume it: not while nobody answers.
         if (done || co_await is_reached(relay))
-            done = co_await look_after_leftovers_once(store, who, relay, out, clock);
+            done = co_await look_after_leftovers_once(store, who, relay, devices, out, clock);
         if (done)
             delay.reset();
         timer.expires_after(done ? std::chrono::milliseconds(idle_interval) : delay.next());

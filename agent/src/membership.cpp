@@ -120,8 +120,8 @@ result<void> destroy_sessions(const keystore& store, const identity& who, unix_m
     {
         if (!belongs_to(who, each.server_url, each.account_id))
             continue;
-        if (auto destroyed = destroy_session_folder(store.trash() / each.tag); !destroyed)
-            return destroyed;
+        if (const auto destroyed = dispose_in_trash(store, each.tag, logged_out()); !destroyed)
+            return std::unexpected(destroyed.error());
     }
     return {};
 }

@@ -242,7 +242,7 @@ void session_runner::on_update(const unchecked& body)
         judge_prompts();
     }
     else if (type == "delete-session" && body.uuid("sid") == sid)
-        session_gone(hearsay::unsigned_deletion, "The session was deleted in the dashboard.");
+        spawn(heard_of_deletion(body, hearsay::unsigned_deletion));
     else if (type == "update-session" && body.uuid("id") == sid)
     {
         if (const auto metadata = body.object("metadata"))
@@ -266,12 +266,24 @@ void session_runner::look_at_message(const stored_message& message)
     prompts_changed_.notify();
 }
 
-/// The relay itself refuses. What it says is not proved, so nothing is destroyed for it.
+/// A deletion that a browser signed is one. Everything else is the relay's word alone.
+asio::awaitable<void> session_runner::heard_of_deletion(unchecked said, hearsay otherwise)
+{
+    const auto& record = folder_.record();
+    const auto proof =
+        co_await weigh_deletion(std::move(said), otherwise, record.account_id, record.session_id, devices_);
+    const auto* heard = std::get_if<hearsay>(&proof);
+    session_gone(
+        proof, heard == nullptr ? "The session was deleted in the dashboard."
+                                : "This session: " + std::string(sentence(*heard)) + ".");
+}
+
+/// The relay itself refuses. Where nothing proves what it says, nothing is destroyed for it.
 void session_runner::on_link_refused(const relay_failure& reason)
 {
     const auto said = hearsay_of(reason);
     if (said == hearsay::not_found && !folder_.record().session_id.empty())
-        return session_gone(*said, "The relay has no such session any more.");
+        return spawn(heard_of_deletion(reason.said.object("deletion").value_or(unchecked()), *said));
     if (said == hearsay::no_access || said == hearsay::device_revoked)
     {
         status_ = 1;

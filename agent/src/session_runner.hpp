@@ -88,6 +88,7 @@ private:
     asio::awaitable<void> stream_partial();
     asio::awaitable<void> watch_claude();
     asio::awaitable<void> fetch_messages();
+    asio::awaitable<void> heard_of_deletion(unchecked said, hearsay otherwise);
     asio::awaitable<void> begin(std::string params, std::function<void(std::string)> reply);
     asio::awaitable<void> serve(call_method method, std::string params, std::function<void(std::string)> reply);
     asio::awaitable<result<json::value>> carry_out(const accepted_call& call);

@@ -98,6 +98,19 @@ result<void> restore_from_trash(const keystore& store, const std::string& tag, c
     return remove_trash_note(target);
 }
 
+result<bool> dispose_in_trash(const keystore& store, const std::string& tag, const evidence& why)
+{
+    if (decide(why) != disposal::destroy)
+        return false;
+    const auto folder = store.trash() / tag;
+    const auto lock = file_lock::attempt(lock_of_session(folder));
+    if (!lock)
+        return std::unexpected(lock.error());
+    if (const auto gone = destroy_session_folder(folder); !gone)
+        return std::unexpected(gone.error());
+    return true;
+}
+
 result<std::size_t> tend_trash(const keystore& store, unix_millis now, const crash_point& at)
 {
     std::size_t destroyed = 0;

@@ -32,6 +32,10 @@ std::vector<trashed_session> list_trash(const keystore& store);
 /// Moves it back to the sessions. errc::not_found, errc::locked (another process is at it), errc::io.
 result<void> restore_from_trash(const keystore& store, const std::string& tag, const crash_point& at = {});
 
+/// Destroys one that lies there at once, where the evidence allows that. False: it does not. errc::not_found,
+/// errc::locked, errc::io.
+result<bool> dispose_in_trash(const keystore& store, const std::string& tag, const evidence& why);
+
 /// Notes that the program runs at `now`, and destroys what has lain there long enough. How many that were.
 result<std::size_t> tend_trash(const keystore& store, unix_millis now, const crash_point& at = {});
 

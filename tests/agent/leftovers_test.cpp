@@ -1,6 +1,9 @@
 // What earlier sessions left: sent, kept and given up only on the relay's own word.
+#include "agent/fake_directory.hpp"
 #include "agent/fresh_directory.hpp"
 #include "agent/run.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/signed_deletion.hpp"
 #include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
 #include "leftovers.hpp"
@@ -18,6 +21,7 @@ namespace json = boost::json;
 namespace
 {
 
+const std::string account = "01890a5d-ac96-774b-bcce-b302099a8000";
 const std::string sid = "01890a5d-ac96-774b-bcce-b302099a8057";
 constexpr auto not_found = R"({"error":"Not found","code":"not-found","retry":false})";
 
@@ -83,7 +87,7 @@ struct leftovers : ::testing::Test
     leftovers()
     {
         who.server_url = relay.url();
-        who.account_id = "account";
+        who.account_id = account;
         session_record record;
         record.tag = "t";
         record.session_id = sid;
@@ -94,7 +98,7 @@ struct leftovers : ::testing::Test
         auto waiting = spool::open(folder.spool_file(), store.local_key().value(), "t").value();
         EXPECT_TRUE(waiting.append({"one", 1, nullptr, "said before"}));
     }
-    bool look() { return run(io, look_after_leftovers_once(store, who, *client, out, clock)); }
+    bool look() { return run(io, look_after_leftovers_once(store, who, *client, devices, out, clock)); }
 
     fresh_directory place;
     boost::asio::io_context io;
@@ -102,6 +106,7 @@ struct leftovers : ::testing::Test
     system_clock_source clock;
     screen out;
     relay_in_between relay;
+    fake_directory devices;
     identity who;
     std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
 };
@@ -157,4 +162,27 @@ TEST_F(leftovers, what_the_relay_says_is_gone_comes_back_when_it_shows_it_again)
     EXPECT_TRUE(list_trash(store).empty());
     EXPECT_EQ(session_folder::list(store), std::vector<std::string>{"t"});
     EXPECT_EQ(relay.taken(), std::vector<std::string>{"said before"}) << "with what it had to say";
+}
+
+// Goal: a deletion that a browser signed destroys, whenever it is heard of: before or after the trash.
+TEST_F(leftovers, what_a_browser_deleted_is_gone_at_once)
+{
+    const auto browser = ed25519_key::from_seed(key_of(1));
+    const auto given =
+        sign_deletion(browser, parse_uuid<account_id>(account).value(), parse_uuid<session_id>(sid).value());
+    const json::object said{
+        {"error", "Not found"},
+        {"code", "not-found"},
+        {"retry", false},
+        {"deletion",
+         json::object{{"device", base64_encode(given.device)}, {"signature", base64_encode(given.signature)}}}};
+    relay.say(net::http_response::json(404, json::serialize(said)));
+    EXPECT_TRUE(look());
+    EXPECT_EQ(list_trash(store).size(), 1u) << "by a device of which nobody ever heard";
+
+    devices.add(browser.public_key());
+    EXPECT_TRUE(look());
+    EXPECT_TRUE(list_trash(store).empty());
+    EXPECT_TRUE(std::filesystem::is_empty(store.trash()));
+    EXPECT_TRUE(session_folder::list(store).empty());
 }

@@ -6,6 +6,7 @@
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/signed_deletion.hpp"
 #include "consortium/e2ee/signed_box.hpp"
 #include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
@@ -744,6 +745,24 @@ TEST_F(session, a_deletion_that_is_not_proved_ends_it_and_keeps_its_key_in_the_t
     ASSERT_EQ(trash.size(), 1u);
     EXPECT_EQ(trash[0].session_id, sid);
     EXPECT_EQ(trash[0].why, hearsay::unsigned_deletion);
+}
+
+TEST_F(session, a_deletion_that_a_browser_signed_destroys_it_at_once)
+{
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    const auto given = sign_deletion(page.device, page.account, parse_uuid<session_id>(sid).value());
+    socket.say(
+        "update", json::object{
+                      {"seq", 2},
+                      {"body", json::object{
+                                   {"t", "delete-session"},
+                                   {"sid", sid},
+                                   {"device", base64_encode(given.device)},
+                                   {"signature", base64_encode(given.signature)}}}});
+    ASSERT_TRUE(ends());
+    EXPECT_TRUE(session_folder::list(store).empty());
+    EXPECT_TRUE(list_trash(store).empty());
 }
 
 TEST_F(session, what_the_relay_itself_refuses_ends_it_and_destroys_nothing)

@@ -167,6 +167,8 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     bool resumed = false;
     const auto directory = std::filesystem::current_path().string();
     const bool fresh = wanted.fresh || claude::chooses_session(wanted.for_claude);
+    if (!fresh) // what was interrupted here may lie in the trash, on the word of a relay that shows it again
+        (void)co_await bring_back(with.store, *who, **relay, **book, with.out, directory);
     auto folder = choose_session(with.store, *who, directory, fresh, with.clock.now(), resumed);
     if (!folder)
     {
@@ -185,7 +187,8 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.environment = claude::child_environment(environ);
     options.arguments = std::move(*for_claude);
     options.resumed = resumed;
-    asio::co_spawn(executor, look_after_leftovers(with.store, *who, **relay, with.out, with.clock), asio::detached);
+    asio::co_spawn(
+        executor, look_after_leftovers(with.store, *who, **relay, **book, with.out, with.clock), asio::detached);
     session_runner runner(
         executor, with.store, *who, std::move(*folder), **relay, **book, with.out, with.clock, spans,
         std::move(options));
