@@ -713,7 +713,7 @@ TEST_F(session, a_proxys_pages_cost_nothing)
         R"(send {"type":"result","subtype":"success","is_error":false,"result":"spoken into the page"})"
         "\nend\nexit 0\n");
     auto& first = online();
-    ASSERT_TRUE(run_until(io, [&] { return !text_at(state, "instance").empty(); }));
+    ASSERT_TRUE(run_until(io, [&] { return !state.empty(); }));
     for (int i = 0; i < 3; ++i)
         exchange.failures.push_back(
             relay_failure::not_reached({errc::unavailable, "no WebSocket was opened: HTTP 403", std::nullopt}));
