@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Machine, pair } from '../support/agent.ts';
+import { linkIn, Machine, pair } from '../support/agent.ts';
 import { Person, type Conversation } from '../support/e2ee.ts';
 import { LyingRelay, type Page } from '../support/proxy.ts';
 import type { Relay } from '../support/relay.ts';
