@@ -157,6 +157,7 @@ describe('the whole', () => {
     // Both sides go on meanwhile: Claude ends its answer, the person writes another prompt.
     api.open('fallen');
     await dashboard.prompt('written while the relay was down');
+    await dashboard.by('wait-1').click(); // the agent cannot be reached: how long it may wait is the person's word
     await waitFor('the prompt to be kept here', async () => (await dashboard.entry('prompt', 'written while the relay was down').count()) === 1);
     await relay.start();
     await dashboard.entry('text', 'before the fall, and after it.').waitFor({ timeout: 40_000 });
