@@ -1,7 +1,7 @@
 /// Chromium with a fresh profile.
 
 import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type BrowserContext, type ConsoleMessage, type Page } from 'playwright-core';
 import { endLater } from './cleanup.ts';
 import { freshDirectory } from './places.ts';
 
@@ -14,6 +14,11 @@ const flags = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** A browser that the chain does not name yet is told so by 409, with what it has to sign: Chromium writes that down as an error. */
+function isFirstSignIn(message: ConsoleMessage): boolean {
+  return message.text().includes('status of 409') && new URL(message.location().url).pathname === '/v1/auth';
+}
 
 export class Browser {
   readonly context: BrowserContext;
@@ -46,7 +51,8 @@ export class Browser {
   async page(url: string): Promise<Page> {
     const page = await this.context.newPage();
     page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(`console: ${message.text()}`);
+      if (message.type() !== 'error' || isFirstSignIn(message)) return;
+      this.complaints.push(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.stack ?? error.message}`));
     page.on('request', (request) => {
