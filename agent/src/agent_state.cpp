@@ -1,4 +1,5 @@
 #include "agent_state.hpp"
+#include "claude/deep_json.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/e2ee/act.hpp"
 #include "consortium/e2ee/envelope.hpp"
@@ -24,6 +25,11 @@ result<const agent_state::open_question*> agent_state::ask(claude::question aske
     made.ask = claude::make_ask(asked, e2ee::make_random_name(), directory_);
     if (made.ask.size() > limits::ask_bytes_max || json::serialize(json::value(made.ask)).size() > written_bytes_max)
         return fail(errc::too_large, "The question is too large to be shown to a person.");
+    // What is handed to Claude is read from this text; a number beyond all bounds is written as none that can be read.
+    boost::system::error_code unreadable;
+    (void)claude::parse_deep(made.ask, unreadable);
+    if (unreadable)
+        return fail(errc::bad_request, "The question cannot be written down as it is.");
     made.asked = std::move(asked);
     made.hash = e2ee::ask_hash(made.ask);
     made.since = now;

@@ -35,8 +35,12 @@ void session_runner::judge_prompts()
 {
     if (!chain_read_)
         return;
-    if (const auto news = gate_->judge(); !news.held.empty() || !news.refused.empty())
+    const auto held = folder_.prompts().held.size();
+    const auto news = gate_->judge();
+    if (!news.held.empty() || !news.refused.empty())
         report(news);
+    else if (folder_.prompts().held.size() != held)
+        state_changed(); // one was let go: the chain names its device by now
 }
 
 // -------------------------------------------------------------------------------------------------------- the chain

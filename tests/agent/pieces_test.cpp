@@ -10,6 +10,7 @@
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <limits>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -209,6 +210,9 @@ TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
     EXPECT_EQ(
         state.ask(question("t3", std::string(limits::ask_bytes_max / 6 - 1000, '"')), 10).error(), errc::too_large);
     EXPECT_EQ(state.find("t2"), nullptr);
+    auto beyond = question("t4");
+    beyond.arguments["n"] = std::numeric_limits<double>::infinity();
+    EXPECT_EQ(state.ask(std::move(beyond), 10).error(), errc::bad_request);
 }
 
 TEST(qr_code, holds_a_pairing_link)
