@@ -148,7 +148,8 @@ describe('a relay that was restored from a backup', () => {
       rmSync(relay.data, { recursive: true });
       cpSync(join(backup.path, 'data'), relay.data, { recursive: true });
       rmSync(join(relay.data, 'witness'));
-      const adopted = await run(program('consortium-admin'), ['witness', 'adopt', '--accept-loss', '--data', relay.data]);
+      cpSync(relay.data, join(backup.path, 'copy'), { recursive: true });
+      const adopted = await run(program('consortium-admin'), ['witness', 'adopt', '--accept-loss', '--data', relay.data, '--copy', join(backup.path, 'copy')]);
       assert.equal(adopted.code, 0, adopted.stdout + adopted.stderr);
       await relay.start();
       // The agent has no secret: it posts the statements that it kept, which prove themselves, and signs in alone.

@@ -434,7 +434,7 @@ describe('while a session runs', () => {
       show();
     });
 
-    it('by a browser whose revocation the relay withholds: refused once `devices` has delivered it', { timeout: 60_000 }, async () => {
+    it('by a browser whose revocation the relay withholds: refused once `devices` has delivered it', { timeout: 120_000 }, async () => {
       const lost = newDevice('browser', 'a lost phone');
       await Login.in(relay.url, person.login.account, lost);
       const page = anotherPage(lost);
@@ -607,7 +607,8 @@ describe('while a session runs', () => {
       const again = await conversation.call('abort', {});
       assert.equal(again.ok, true);
       await waitFor('the second to be stopped', () => api.asked.find(({ prompt }) => prompt === 'two #stoppable')!.hungUp);
-      await conversation.told('ready');
+      const last = (again as { result: { end: string } }).result.end;
+      await waitFor('its end to be there', async () => (await conversation.history()).some(({ id }) => id === last));
     });
 
     it('dropped: the question stays open until somebody answers', async () => {
