@@ -70,7 +70,7 @@ void session_runner::on_device_revoked()
 {
     status_ = 1;
     session_gone(
-        hearsay::device_revoked, "A browser of your account has revoked this machine. `consortium auth login` pairs it "
+        hearsay::device_revoked, "A browser of your account has revoked this machine. The next `consortium` pairs it "
                                  "again, as a new machine.");
 }
 
@@ -284,7 +284,9 @@ void session_runner::on_link_refused(const relay_failure& reason)
     const auto said = hearsay_of(reason);
     if (said == hearsay::not_found && !folder_.record().session_id.empty())
         return spawn(heard_of_deletion(reason.said.object("deletion").value_or(unchecked()), *said));
-    if (said == hearsay::no_access || said == hearsay::device_revoked)
+    if (said == hearsay::device_revoked)
+        return on_device_revoked();
+    if (said == hearsay::no_access)
     {
         status_ = 1;
         return session_gone(
@@ -310,10 +312,12 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
             "trash", "Its keys and what was kept of it are in the trash here for " + std::to_string(trash_days) +
                          " days. See `consortium trash`.");
     const auto* heard = std::get_if<hearsay>(&proof);
-    if (heard == nullptr || *heard != hearsay::device_revoked || !claude_ || !claude_->busy())
+    if (heard == nullptr || *heard != hearsay::device_revoked)
         return end(why);
     // What Claude is doing was asked for while this machine belonged to the account.
-    out_.line("revoked", "Claude finishes what it is doing. Nothing of it leaves this machine.");
+    out_.line("revoked", why);
+    out_.line(
+        "revoked", "Claude may finish what it is doing: nothing of it leaves this machine. Ctrl-C twice ends it.");
     outbox_->stop();
     asio::post(
         executor_,
@@ -322,7 +326,6 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
             if (link)
                 link->stop();
         });
-    end_when_idle_ = why;
 }
 
 } // namespace consortium::agent

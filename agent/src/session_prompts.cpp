@@ -163,8 +163,6 @@ void session_runner::on_busy(bool busy)
     send_alive(); // every flip counts, however short
     if (busy)
         return;
-    if (end_when_idle_)
-        return end(*end_when_idle_);
     prove_next_ = true;
     say_end();
     queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end

@@ -161,7 +161,6 @@ private:
     held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
     bool ended_ = false;
-    std::optional<std::string> end_when_idle_;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;
     bool said_offline_ = false;

@@ -56,15 +56,24 @@ result<session_folder> choose_session(
     return session_folder::create(store, std::move(record));
 }
 
+/// As far as this machine knows: the relay is not asked here.
+result<bool> is_revoked(surroundings& with, relay_client& relay, const identity& who)
+{
+    const auto book = open_book(with.store, relay, who, with.clock);
+    if (!book)
+        return std::unexpected(book.error());
+    return (*book)->own() == device_standing::revoked;
+}
+
 void say_revoked(surroundings& with, std::size_t moved)
 {
     with.out.text("A browser of your account has revoked this machine.");
     if (moved > 0)
         with.out.text(
             "The keys of " + foreign(std::to_string(moved)) +
-            " sessions, and what they had not sent yet, are in the "
-            "trash here. See `consortium trash`.");
-    with.out.text("`consortium auth login` pairs it again, as a new machine.");
+            " sessions, and what they had not sent yet, are in the trash here. See `consortium trash`.");
+    with.out.text("It can be paired again, as a new machine:");
+    with.out.text("");
 }
 
 /// What a session was allowed without being asked is not allowed again without being asked.
@@ -120,6 +129,20 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     const system_boot_clock spans;
     first_run first(with.store, **relay, input, with.clock, spans);
     std::optional<identity> who = std::move(*known);
+    if (who)
+    {
+        const auto revoked = is_revoked(with, **relay, *who);
+        if (!revoked)
+        {
+            with.out.text(detail_of(revoked.error().detail));
+            co_return 1;
+        }
+        if (*revoked)
+        {
+            say_revoked(with, move_sessions_to_trash(with.store, *who, with.clock.now()));
+            who.reset();
+        }
+    }
     if (!who)
     {
         (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
@@ -147,11 +170,6 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     if (!book)
     {
         with.out.text(detail_of(book.error().detail));
-        co_return 1;
-    }
-    if ((*book)->own() == device_standing::revoked)
-    {
-        say_revoked(with, move_sessions_to_trash(with.store, *who, with.clock.now()));
         co_return 1;
     }
     (*book)->on_news = [&out = with.out](const std::string& words) { out.line("devices", words); };
