@@ -87,8 +87,9 @@ export async function linkIn(terminal: Terminal, { not }: { not?: string } = {})
   const link = /https?:\/\/[^\s]+\/pair#v=2&pk=[\w-]{43}&s=[\w-]{43}/g;
   const choice = /\b1[).:\]]?\s+[^\n]*pair/i;
   let chosen = false;
+  let screen = '';
   return waitFor('a pairing link', async () => {
-    const screen = await terminal.screen();
+    screen = await terminal.screen();
     const found = screen.match(link)?.filter((text) => text !== not).at(-1);
     if (found === undefined && !chosen && choice.test(screen)) {
       chosen = true;
@@ -96,7 +97,7 @@ export async function linkIn(terminal: Terminal, { not }: { not?: string } = {})
       await terminal.press('Enter');
     }
     return found;
-  }, { ms: 20_000, every: 50, last: () => terminal.screen() });
+  }, { ms: 20_000, every: 50, last: () => screen.trimEnd() });
 }
 
 /** The terminal asks for the digits of the dashboard. */
