@@ -649,7 +649,7 @@ TEST_F(session, under_another_log_it_says_anew_where_it_stands)
     ASSERT_TRUE(run_until(io, [&] { return number_at(begin(socket), "v") == number_at(state, "v"); }));
     const auto before = number_at(state, "v");
     const auto refused = told("prompt-refused").size();
-    socket.say("caught-up", json::object{{"log", "01890a5d-ac96-774b-bcce-b302099a8058"}, {"revision", 1}});
+    socket.say("caught-up", json::object{{"log", "01890a5d-ac96-774b-bcce-b302099a80ff"}, {"revision", 1}});
     EXPECT_TRUE(run_until(io, [&] { return number_at(state, "v") > before; }));
     EXPECT_TRUE(run_until(io, [&] { return told("ready").size() == 2; }));
     EXPECT_EQ(told("prompt-refused").size(), refused) << "what is met again is no replay";
