@@ -69,9 +69,7 @@ void session_runner::on_device_alarm(const device_alarm& alarm)
 void session_runner::on_device_revoked()
 {
     status_ = 1;
-    session_gone(
-        hearsay::device_revoked, "A browser of your account has revoked this machine. The next `consortium` pairs it "
-                                 "again, as a new machine.");
+    session_gone(hearsay::device_revoked, "A browser of your account has revoked this machine.");
 }
 
 // ----------------------------------------------------------------------------------------------------------- fields
@@ -316,8 +314,8 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
         return end(why);
     // What Claude is doing was asked for while this machine belonged to the account.
     out_.line("revoked", why);
-    out_.line(
-        "revoked", "Claude may finish what it is doing: nothing of it leaves this machine. Ctrl-C twice ends it.");
+    out_.text("Claude may finish what it is doing: nothing of it leaves this machine. Ctrl-C twice ends it.");
+    out_.text("The next `consortium` pairs this machine again, as a new one.");
     outbox_->stop();
     asio::post(
         executor_,

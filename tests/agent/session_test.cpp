@@ -767,12 +767,26 @@ TEST_F(session, a_deletion_that_a_browser_signed_destroys_it_at_once)
 
 TEST_F(session, what_the_relay_itself_refuses_ends_it_and_destroys_nothing)
 {
-    exchange.failures = {relay_failure{{errc::revoked, "this device was revoked", std::nullopt}, /*by_relay=*/true}};
+    exchange.failures = {relay_failure{{errc::unauthorized, "no such token", std::nullopt}, /*by_relay=*/true}};
     start(std::string(initialized) + "end\nexit 0\n");
     ASSERT_TRUE(ends());
     EXPECT_EQ(status, 1);
     ASSERT_EQ(list_trash(store).size(), 1u);
+    EXPECT_EQ(list_trash(store)[0].why, hearsay::no_access);
+}
+
+// Goal: nothing leaves a machine that was revoked, and what Claude does there is nobody's business but the person's.
+TEST_F(session, a_machine_that_was_revoked_lets_claude_run)
+{
+    exchange.failures = {relay_failure{{errc::revoked, "this device was revoked", std::nullopt}, /*by_relay=*/true}};
+    start(std::string(initialized) + "end\nexit 0\n");
+    ASSERT_TRUE(run_until(io, [&] { return list_trash(store).size() == 1; }));
     EXPECT_EQ(list_trash(store)[0].why, hearsay::device_revoked);
+    EXPECT_FALSE(run_until(io, [&] { return status.has_value(); }, std::chrono::seconds(1)));
+    runner->interrupt();
+    runner->interrupt();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 1);
 }
 
 TEST_F(session, ends_in_order_and_is_not_resumed)

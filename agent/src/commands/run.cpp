@@ -172,7 +172,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
         with.out.text(detail_of(book.error().detail));
         co_return 1;
     }
-    (*book)->on_news = [&out = with.out](const std::string& words) { out.line("devices", words); };
+    (*book)->on_news = [&out = with.out](const std::string& words) { out.text(foreign(words)); };
     (*relay)->judge_denial = [&](const relay_failure& denied)
     { return judge_denial(with.store, **relay, *who, **book, denied); };
 
