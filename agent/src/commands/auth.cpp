@@ -92,7 +92,13 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
     const auto known = with.store.load_identity();
     if (known && !*known)
     {
-        with.out.text("This machine belongs to no account.");
+        // A pairing or a sign-in that was begun leaves keys too.
+        if (const auto forgotten = with.store.forget_account(); !forgotten)
+        {
+            with.out.text(detail_of(forgotten.error().detail));
+            co_return 1;
+        }
+        with.out.text("This machine belongs to no account, and keeps no key of one.");
         co_return 0;
     }
     if (known && (*known)->account_secret)
