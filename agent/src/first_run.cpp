@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cstdio>
+#include <termios.h>
 #include <unistd.h>
 
 namespace consortium::agent
@@ -40,6 +41,31 @@ asio::awaitable<void> pause(std::chrono::milliseconds time)
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
+
+/// What is typed is not shown, for as long as it lives.
+class hidden_typing
+{
+public:
+    hidden_typing() : changed_(::tcgetattr(STDIN_FILENO, &before_) == 0)
+    {
+        if (!changed_)
+            return; // no terminal
+        auto silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    ~hidden_typing()
+    {
+        if (changed_)
+            ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    }
+    hidden_typing(const hidden_typing&) = delete;
+    hidden_typing& operator=(const hidden_typing&) = delete;
+
+private:
+    termios before_{};
+    bool changed_;
+};
 
 /// Looks at something again and again while the person may press Enter; ends their question when it has happened.
 class watch
@@ -413,8 +439,13 @@ asio::awaitable<result<identity>> first_run::type_secret()
     say("The secret key is needed once, to say that this machine is yours. It is not kept here afterwards.");
     for (;;)
     {
-        ask("Secret key:");
-        const auto typed = co_await input_.line();
+        ask("Secret key (it is not shown):");
+        result<std::string> typed = std::string();
+        {
+            const hidden_typing hidden;
+            typed = co_await input_.line();
+        }
+        say("");
         if (!typed)
             co_return std::unexpected(typed.error());
         const auto secret = e2ee::backup_parse(*typed);
@@ -463,9 +494,9 @@ asio::awaitable<result<void>> first_run::show_devices(const identity& who, const
     {
         const auto device = (*book)->find(key);
         const auto added = (*book)->set().addition_of(key);
-        say("  " + foreign(device->kind == device_kind::agent ? "machine  " : "browser  ") +
-            foreign(iso_time(added->time)) + "  " + foreign(device->name, 60) +
-            foreign(device->revoked ? "  (revoked)" : ""));
+        const auto kind = device->kind == device_kind::agent ? own_text("machine") : own_text("browser");
+        say("  " + kind + "  " + foreign(iso_time(added->time)) + "  " + foreign(device->name, 60) +
+            (device->revoked ? own_text("  (revoked)") : own_text("")));
     }
     say("Last changed " + foreign(iso_time(changed)) + ". If you do not know one of them, revoke it in a dashboard.");
     say("");

@@ -235,7 +235,7 @@ TEST_F(first_run_test, a_typed_secret_without_an_account_is_said_before_anything
     const auto secret = key256::random();
     begin();
     person.type("3");
-    ASSERT_TRUE(until_shown("Secret key:"));
+    ASSERT_TRUE(until_shown("Secret key"));
     person.type("nonsense");
     ASSERT_TRUE(until_shown("That is not a secret key"));
     person.type(e2ee::backup_text(secret));
