@@ -109,7 +109,7 @@ export function TruthLine(): ReactElement {
   return (
     <footer className="truth" aria-label="Connection and log" data-testid="truth-line" data-t={alarm !== null ? "bad" : ""} data-state={connection.state} data-log={log.state}>
       {alarm !== null ? (
-        <Go to={lacking ? "/devices" : "/log"} className="say" data-testid="open-log">
+        <Go to={alarm.kind === "seen" && lacking ? "/devices" : "/log"} className="say" data-testid="open-log">
           <AlertIcon className="i" />
           <b>{alarm.kind === "seen" ? "the relay contradicts what was seen" : "the relay's history does not match"}</b>
           <span className="no-phone trunc">{alarm.text}</span>
