@@ -5,8 +5,7 @@ export type CryptoErrorCode =
   | "bad-version" // a version byte this client does not know
   | "not-authentic" // a tag, mac or signature does not verify
   | "wrong-origin" // a challenge or link of another relay
-  | "wrong-identity" // a challenge for another key
-  | "expired";
+  | "wrong-identity"; // a challenge for another key
 
 export class CryptoError extends Error {
   readonly code: CryptoErrorCode;

@@ -593,7 +593,7 @@ export class Client {
     const seen = this.#seen as Seen;
     const keys = this.#keys as AccountKeys;
     try {
-      return await signInAlone(this.api, accountId, device, this.#now());
+      return await signInAlone(this.api, accountId, device);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.code === "revoked") {
@@ -607,7 +607,7 @@ export class Client {
     try {
       if (kept !== null) {
         await this.api.postStatements(kept);
-        return await signInAlone(this.api, accountId, device, this.#now());
+        return await signInAlone(this.api, accountId, device);
       }
     } catch (error) {
       if (!(error instanceof ApiError) || (error.code !== "conflict" && error.code !== "not-found")) throw error;
@@ -765,7 +765,7 @@ export class Client {
       await watch.settle();
       const known = await trusted(watch);
       const challenge = fromBase64(await this.api.challenge(toBase64(keys.publicKey)));
-      checkChallenge(challenge, this.api.origin, keys.publicKey, this.#now());
+      checkChallenge(challenge, this.api.origin, keys.publicKey);
       const { signature, challenge: text } = loginBody(challenge, keys);
       const answer = await this.api.deleteAccount({ challenge: text, signature });
       const certificate = await certify({ about: "account", id: accountId, accountId, title: "Your account", at: this.#now() }, answer, known);

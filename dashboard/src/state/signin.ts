@@ -69,7 +69,7 @@ export async function signInWithSecret(deps: SignInDeps, choice: SignInChoice): 
   let statement: Uint8Array | null = null;
   let seen: Seen | null = null;
   for (let attempt = 0; attempt <= conflictsMax; attempt += 1) {
-    checkChallenge(challenge, api.origin, keys.publicKey, now());
+    checkChallenge(challenge, api.origin, keys.publicKey);
     try {
       const { token } = await api.login({
         ...loginBody(challenge, keys, { keys: device, kind: "browser" }),
@@ -122,9 +122,9 @@ export async function signInWithSecret(deps: SignInDeps, choice: SignInChoice): 
 }
 
 /** With the browser's own key alone: what renews a token. Throws ApiError, CryptoError. */
-export async function signInAlone(api: Api, accountId: string, device: KeyPair, now: number): Promise<Login> {
+export async function signInAlone(api: Api, accountId: string, device: KeyPair): Promise<Login> {
   const challenge = fromBase64(await api.challenge(toBase64(device.publicKey)));
-  checkChallenge(challenge, api.origin, device.publicKey, now);
+  checkChallenge(challenge, api.origin, device.publicKey);
   const { token } = await api.login(deviceLoginBody(challenge, accountId, { keys: device, kind: "browser" }));
   const login = { token, ...readToken(token) };
   if (login.accountId !== accountId) throw new CryptoError("wrong-identity", "The relay's token is of another account.");
