@@ -82,7 +82,6 @@ describe('a browser whose clock is wrong', () => {
       await terminal.ended();
       await dashboard.page.reload();
       await dashboard.choose(conversation.id);
-      await dashboard.page.locator('[data-testid=conversation][data-state=offline]').waitFor();
       await dashboard.prompt('from the day after tomorrow');
       await dashboard.by('wait-8').click();
       await waitFor('the prompt to be stored', async () => (await conversation.history()).some(({ envelope }) => envelope?.d?.content?.text === 'from the day after tomorrow'));
