@@ -520,7 +520,17 @@ describe("the history", () => {
       await model.receive(message);
       await settled(model);
       expect(model.conversation.get().answered.get("t1")?.device).toBe(device);
+      // Of a call that is not here: a row of its own.
+      const row = model.conversation.get().rows.at(-1);
+      expect(row?.kind === "approval" && row.approval.device).toBe(device);
     }
+    const rows = model.conversation.get().rows.length;
+    const data = { type: "assistant", message: { content: [{ type: "tool_use", id: "t1", name: "Bash", input: { command: "ls" } }] }, parent_tool_use_id: null };
+    const { bundle } = await agent.sender.seal({ role: "agent", content: { type: "output", data } }, agent.key, 1);
+    await model.receive(await agent.store(bundle));
+    await model.receive((await agent.say({ type: "approval", id: c.toBase64(id), ask, ...good })).message);
+    await settled(model);
+    expect(model.conversation.get().rows.slice(rows).map((row) => row.kind)).toEqual(["who", "tool"]);
   });
 
   it("shows a prompt that nobody signed, or that was signed for another place, as unverified", async () => {

@@ -254,8 +254,9 @@ describe('about a conversation', () => {
 
   it('an approval that only the agent speaks of', async () => {
     const mine = await openSession();
-    const { ask } = mine.question('touch it');
-    await mine.event({ type: 'approval', ask, id: randomText(16), text: JSON.stringify({ challenge: 'ab'.repeat(16), d: { decision: 'approved' } }), device: person.device.key.base64, signature: randomText(64) });
+    const { id, ask, hash } = mine.question('touch it');
+    const text = JSON.stringify({ challenge: 'ab'.repeat(16), d: { id, ask: hash, decision: 'approved', grants: [] } });
+    await mine.event({ type: 'approval', ask, id: randomText(16), text, device: person.device.key.base64, signature: randomText(64) });
     await dashboard.by('decision').getByText(/says the agent/).waitFor();
   });
 

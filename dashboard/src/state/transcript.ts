@@ -210,8 +210,10 @@ export class Transcript {
     const text = approval.ask ?? this.#asks.get(approval.hash) ?? null;
     const ask = text === null ? null : parseAsk(text, approval.id);
     const answered: AnsweredAsk = { ...approval, tool: ask?.tool ?? null, at: item.decoded.at ?? item.createdAt };
-    if (ask !== null && ask.toolUseId === null) this.#push({ ...this.#common(item), kind: "approval", approval: answered });
-    else this.answered = new Map(this.answered).set(ask?.toolUseId ?? approval.id, answered);
+    const call = ask === null ? approval.id : ask.toolUseId;
+    if (call !== null) this.answered = new Map(this.answered).set(call, answered);
+    // It stands with the call that it was about; where that is not here, it is shown all the same.
+    if (call === null || !this.#tools.has(call)) this.#push({ ...this.#common(item), kind: "approval", approval: answered });
   }
 
   #mark(bundleId: unknown, state: "held" | "taken" | "refused", reason?: string): void {
