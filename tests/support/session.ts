@@ -49,6 +49,7 @@ export class SessionOwner {
   /** Changes what `begin` says. */
   begin: (honest: Record<string, unknown>) => Record<string, unknown> = (honest) => honest;
   readonly #challenges = new Set<string>();
+  #alive: NodeJS.Timeout | undefined;
 
   private constructor(person: Person, login: Login, client: Client, id: string, key: Uint8Array) {
     this.person = person;
@@ -116,8 +117,18 @@ export class SessionOwner {
     return seal(this.answers[name]?.(call) ?? (name === 'abort' ? { end: this.last } : name === 'set-mode' || name === 'set-model' ? d : {}));
   }
 
+  /** Says so from here on every few seconds, as an agent does: the relay calls away who is silent. */
   alive(thinking = false): void {
-    this.client.emit('session-alive', { sid: this.id, time: Date.now(), thinking, mode: 'remote' });
+    clearInterval(this.#alive);
+    const say = () => this.client.emit('session-alive', { sid: this.id, time: Date.now(), thinking, mode: 'remote' });
+    say();
+    this.#alive = setInterval(say, 5_000).unref();
+  }
+
+  /** Says that it is over, and nothing more. */
+  end(): void {
+    clearInterval(this.#alive);
+    this.client.emit('session-end', { sid: this.id, time: Date.now() });
   }
 
   /** Seals the next message of the agent. */
@@ -200,6 +211,7 @@ export class SessionOwner {
   }
 
   close(): void {
+    clearInterval(this.#alive);
     this.client.close();
   }
 }

@@ -66,7 +66,7 @@ describe('several sessions', () => {
     await beta.setState({ requests: {} });
     beta.alive(false);
     await state(beta, 'idle');
-    alpha.client.emit('session-end', { sid: alpha.id, time: Date.now() });
+    alpha.end();
     await waitFor('it to be no longer working', async () => (await dashboard.row(alpha.id).getAttribute('data-state')) !== 'working');
   });
 
