@@ -345,6 +345,29 @@ describe("composer", () => {
     expect(by("wait-dialog")).toBeDefined();
   });
 
+  it("does not call an agent away before the page is connected, nor waits for that for ever", async () => {
+    const connecting = () => new Signal<Connection>({ state: "connecting", since: 0, received: 0, message: null });
+    const client = fakeClient({ connection: connecting() });
+    const { unmount } = put(client);
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "at once" } });
+    fireEvent.click(by("send"));
+    await pass(5_000);
+    expect(screen.queryByTestId("wait-dialog")).toBeNull();
+    expect(client.reach).not.toHaveBeenCalled();
+    act(() => client.connection.set({ state: "live", since: 0, received: 0, message: null }));
+    await pass(1);
+    expect(client.sendPrompt.mock.calls).toEqual([["s1", "at once", {}, 600_000]]);
+    unmount();
+
+    put(fakeClient({ connection: connecting() }));
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "later" } });
+    fireEvent.click(by("send"));
+    await pass(10_000);
+    expect(by("wait-dialog")).toBeDefined();
+  });
+
   it("brings the draft back and keeps it", async () => {
     const client = fakeClient({ loadDraft: vi.fn(async () => "half a thought") });
     put(client);

@@ -13,6 +13,8 @@ const models = ["opus", "sonnet", "haiku"] as const;
 const draftMs = 400;
 /** How long a prompt may wait for an agent that cannot be reached, in hours. */
 const waits = [1, 8, 24] as const;
+/** How long a page that was just opened may take to connect before nothing counts as reached. */
+const connectMs = 10_000;
 
 interface Props {
   readonly session: SessionSummary;
@@ -42,6 +44,8 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   const connected = connection.state === "live" || connection.state === "catching-up";
   const working = session.status === "working" || session.status === "needs-you";
   const online = session.status !== "offline";
+  const there = useRef(online);
+  there.current = online;
 
   useEffect(() => {
     let here = true;
@@ -95,10 +99,13 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
 
   const send = async () => {
     if (text.trim() === "" || !session.openable || sending !== "no") return;
-    if (online && connected) {
-      setSending("reaching");
-      if (await client.reach(session.id)) return give(promptWaitMs);
-    }
+    setSending("reaching");
+    // Before its first connection a page knows of no agent whether it is there.
+    const { state } = await Promise.race([
+      client.connection.when(({ state }) => state !== "connecting"),
+      new Promise<{ state: "connecting" }>((resolve) => setTimeout(() => resolve({ state: "connecting" }), connectMs)),
+    ]);
+    if (there.current && (state === "live" || state === "catching-up") && (await client.reach(session.id))) return give(promptWaitMs);
     setSending("waiting");
   };
 
