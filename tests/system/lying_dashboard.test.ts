@@ -33,6 +33,13 @@ afterEach(() => {
   lying.hooks = {};
 });
 
+/** Signed in, with nothing left open by another group. */
+async function open(): Promise<void> {
+  if (dashboard !== undefined) return void (await dashboard.page.goto(lying.url));
+  dashboard = await Dashboard.open(browser, lying.url);
+  await dashboard.signIn(base32Of(person.secret));
+}
+
 describe('at the sign-in', () => {
   it('a challenge for another place is not signed', async () => {
     let signed = false;
@@ -73,10 +80,7 @@ describe('a key that was typed', () => {
 describe('about a conversation', () => {
   let owner: SessionOwner;
 
-  before(async () => {
-    dashboard = await Dashboard.open(browser, lying.url);
-    await dashboard.signIn(base32Of(person.secret));
-  });
+  before(open);
   after(() => owner?.close());
 
   let number = 0;
@@ -389,6 +393,8 @@ async function allowOnce(): Promise<void> {
 }
 
 describe('about the devices', () => {
+  before(open);
+
   /** The relay shows this chain, and takes what is posted or not. */
   function showing(statements: string[], posted: string[], { takes }: { takes: boolean }): Hooks {
     return {
@@ -459,6 +465,8 @@ describe('about the devices', () => {
 });
 
 describe('about a machine that asks to be paired', () => {
+  before(open);
+
   const lies: [string, string, (body: any) => void][] = [
     ['another device', 'changed', (body) => { body.device.publicKey = new Pairing(relay.url).body.device.publicKey; }],
     ['another name', 'changed', (body) => { body.device.sealedName = new Pairing(relay.url, 'another').body.device.sealedName; }],
