@@ -395,13 +395,16 @@ async function allowOnce(): Promise<void> {
 describe('about the devices', () => {
   before(open);
 
-  /** The relay shows this chain, and takes what is posted or not. */
+  /** The relay shows this chain, and takes what is posted and the next, as a relay does, or says so and does not. */
   function showing(statements: string[], posted: string[], { takes }: { takes: boolean }): Hooks {
     return {
       request: ({ method, path, body }) => {
         if (method !== 'POST' || path !== '/v1/devices/statements') return;
-        posted.push(...body.statements);
-        if (takes) statements.push(...body.statements);
+        const fresh = body.statements.filter((statement: string) => !statements.includes(statement));
+        if (takes && DeviceChain.read(person.login.accountId, person.keys.key.publicKey, [...statements, ...fresh]).broken !== undefined)
+          return { status: 409, body: { error: 'not the next', code: 'conflict', retry: false, statements: [...statements] } };
+        posted.push(...fresh);
+        if (takes) statements.push(...fresh);
         return { status: 200, body: { success: true } };
       },
       reply: ({ path }, { body }) => {
