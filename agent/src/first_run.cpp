@@ -1,7 +1,7 @@
 #include "first_run.hpp"
 #include "consortium/e2ee/backup.hpp"
 #include "consortium/e2ee/keys.hpp"
-#include "device_book.hpp"
+#include "membership.hpp"
 #include "qr_code.hpp"
 #include "wakeup.hpp"
 #include <algorithm>
@@ -468,19 +468,23 @@ asio::awaitable<result<identity>> first_run::type_secret()
     }
 }
 
-/// After the first sign-in: who else is in the account, so that a stranger is seen.
-asio::awaitable<result<void>> first_run::show_devices(const identity& who, const key256& secret)
+/// The account's devices, as the relay's chain names them now.
+asio::awaitable<result<std::unique_ptr<device_book>>> first_run::read_book(const identity& who)
 {
-    const auto account = parse_uuid<account_id>(who.account_id);
-    const auto seed = store_.load_device_seed();
-    if (!account || !seed || !*seed)
-        co_return fail(errc::corrupt, "this machine's key is missing");
-    auto book = device_book::open(
-        store_, relay_, *account, who.account_key, ed25519_key::from_seed(**seed).public_key(), clock_);
+    auto book = open_book(store_, relay_, who, clock_);
     if (!book)
         co_return std::unexpected(book.error());
     if (const auto read = co_await (*book)->read_chain(); !read)
-        co_return read;
+        co_return std::unexpected(read.error());
+    co_return std::move(*book);
+}
+
+/// After the first sign-in: who else is in the account, so that a stranger is seen.
+asio::awaitable<result<void>> first_run::show_devices(const identity& who, const key256& secret)
+{
+    const auto book = co_await read_book(who);
+    if (!book)
+        co_return std::unexpected(book.error());
     (*book)->open_names_with(e2ee::make_account_keys(secret).content);
     unix_millis changed = 0;
     say("");
@@ -505,16 +509,9 @@ asio::awaitable<result<void>> first_run::show_devices(const identity& who, const
 
 asio::awaitable<result<bool>> first_run::has_browser(const identity& who)
 {
-    const auto account = parse_uuid<account_id>(who.account_id);
-    const auto seed = store_.load_device_seed();
-    if (!account || !seed || !*seed)
-        co_return fail(errc::corrupt, "this machine's key is missing");
-    auto book = device_book::open(
-        store_, relay_, *account, who.account_key, ed25519_key::from_seed(**seed).public_key(), clock_);
+    const auto book = co_await read_book(who);
     if (!book)
         co_return std::unexpected(book.error());
-    if (const auto read = co_await (*book)->read_chain(); !read)
-        co_return std::unexpected(read.error());
     const auto& set = (*book)->set();
     const auto keys = set.devices();
     co_return std::ranges::any_of(

@@ -1,4 +1,5 @@
 #pragma once
+#include "device_book.hpp"
 #include "keystore.hpp"
 #include "pairing.hpp"
 #include "relay_client.hpp"
@@ -36,6 +37,7 @@ private:
     asio::awaitable<result<identity>> show_secret(identity who);
     asio::awaitable<result<identity>> type_secret();
     asio::awaitable<result<identity>> sign_in(unfinished_sign_in what);
+    asio::awaitable<result<std::unique_ptr<device_book>>> read_book(const identity& who);
     asio::awaitable<result<void>> show_devices(const identity& who, const key256& secret);
     asio::awaitable<result<bool>> has_browser(const identity& who);
 

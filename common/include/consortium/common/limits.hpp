@@ -63,7 +63,7 @@ inline constexpr std::size_t challenges_max = 100'000;
 inline constexpr auto pairing_lifetime = 10min; ///< from the answer on
 inline constexpr auto pairing_unpolled = 30s;   ///< an unanswered request that nobody asks about
 inline constexpr std::size_t pairings_pending_max = 10'000;
-inline constexpr auto clock_skew_max = 10min; ///< heartbeats and RPC older than this are ignored
+inline constexpr auto clock_skew_max = 10min; ///< heartbeats older than this are ignored
 
 // The device chain (docs/protocol.md 2.3).
 inline constexpr std::size_t device_additions_max = 2048;
