@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { claudeEnvironment, claudeProgram } from './claude.ts';
 import type { Person } from './e2ee.ts';
+import { filesBelow, type StoredFile } from './files.ts';
 import { freshDirectory, program } from './places.ts';
 import { Terminal } from './terminal.ts';
 import { waitFor } from './wait.ts';
@@ -63,13 +64,9 @@ export class Machine {
     return terminal;
   }
 
-  /** Everything it keeps: path and content. */
-  stored(): [string, Buffer][] {
-    if (!existsSync(this.state)) return [];
-    return readdirSync(this.state, { recursive: true, encoding: 'utf8' })
-      .map((name) => join(this.state, name))
-      .filter((path) => statSync(path).isFile())
-      .map((path) => [path, readFileSync(path)]);
+  /** Everything it keeps. */
+  stored(): StoredFile[] {
+    return filesBelow(this.state);
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 /// Looks for text that nobody but the two ends may be able to read.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { relative } from 'node:path';
+import { filesBelow } from './files.ts';
 
 /** The ways in which `text` may lie in a file: as it is, in hex, in base64 at each of its three alignments, in UTF-16. */
 export function disguises(text: string | Uint8Array): [name: string, bytes: Buffer][] {
@@ -30,9 +30,8 @@ export function findings(where: string, bytes: Buffer, texts: (string | Uint8Arr
 
 /** The same in every file below a directory, names included. */
 export function findingsBelow(directory: string, texts: (string | Uint8Array)[]): string[] {
-  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
-    const path = join(directory, name);
-    const inName = findings(`the name of ${path}`, Buffer.from(name), texts);
-    return statSync(path).isFile() ? [...inName, ...findings(path, readFileSync(path), texts)] : inName;
-  });
+  return filesBelow(directory).flatMap(({ path, content }) => [
+    ...findings(`the name of ${path}`, Buffer.from(relative(directory, path)), texts),
+    ...findings(path, content, texts),
+  ]);
 }

@@ -86,7 +86,7 @@ describe('consortium', () => {
     const [text] = await terminal.shows(/([A-Z2-7]{5}-){10}[A-Z2-7]{2}/);
     const secret = parseSecret(text);
     const forms = [Buffer.from(secret), Buffer.from(Buffer.from(secret).toString('base64')), Buffer.from(Buffer.from(secret).toString('hex')), Buffer.from(text)];
-    const kept = () => machine.stored().some(([, content]) => forms.some((form) => content.includes(form)));
+    const kept = () => machine.stored().some(({ content }) => forms.some((form) => content.includes(form)));
     assert.equal(kept(), true, 'until a browser has it, it is the only copy');
     const person = await Person.signIn(relay.url, secret);
     await terminal.shows(/Forget it here/);
@@ -105,7 +105,7 @@ describe('consortium', () => {
     const person = await pair(terminal);
     (await person.join()).close();
     assert.equal(statSync(machine.state).mode & 0o777, 0o700);
-    for (const [path] of machine.stored()) assert.equal(statSync(path).mode & 0o077, 0, path);
+    for (const { path, mode } of machine.stored()) assert.equal(mode & 0o077, 0, path);
   });
 
   it('hands over to Claude Code what is not its own, unchanged', { timeout: 60_000 }, async () => {
@@ -137,7 +137,7 @@ describe('consortium', () => {
     const terminal = await machine.start();
     const person = await pair(terminal);
     const conversation = await person.join();
-    const key = machine.stored().map(([path]) => path).find((path) => path.endsWith('session.json'))!;
+    const key = machine.stored().map(({ path }) => path).find((path) => path.endsWith('session.json'))!;
     api.scene('peek', [[use('Read', { file_path: key })], [say('That was all.')]]);
     await conversation.prompt('look #peek');
     await conversation.answered('That was all.');
@@ -164,7 +164,7 @@ describe('consortium', () => {
     let terminal = await machine.start();
     const person = await pair(terminal);
     const conversation = await person.join();
-    const record = machine.stored().map(([path]) => path).find((path) => path.endsWith('session.json'))!;
+    const record = machine.stored().map(({ path }) => path).find((path) => path.endsWith('session.json'))!;
     process.kill(await terminal.pid(), 'SIGKILL');
     // As it stands there when that was chosen in the dashboard.
     writeFileSync(record, JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), mode: 'bypassPermissions' }));
@@ -195,7 +195,7 @@ describe('consortium', () => {
     const logout = await machine.start(['auth', 'logout']);
     assert.equal(await logout.ended(), 0);
     assert.equal((await status(/Not paired/)).code, 1);
-    assert.equal(machine.stored().some(([, content]) => content.includes('eyJ')), false, 'no token is left');
+    assert.equal(machine.stored().some(({ content }) => content.includes('eyJ')), false, 'no token is left');
   });
 
   it('owns a session alone: a second one in the same folder begins another', { timeout: 60_000 }, async () => {

@@ -3,11 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, readdirSync, readFileSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, readFileSync, statSync, truncateSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Login, request, type Client } from '../support/client.ts';
+import { filesBelow } from '../support/files.ts';
 import { freshDirectory, program } from '../support/places.ts';
 import { Random } from '../support/random.ts';
 import { Relay, run } from '../support/relay.ts';
@@ -170,9 +171,9 @@ describe('damaged files', () => {
   let sid: string;
   let stored = 0;
 
-  const walFiles = () => readdirSync(join(relay.data, 'db')).filter((name) => name.endsWith('.log')).sort().map((name) => join(relay.data, 'db', name));
-  const liveWal = () => walFiles().filter((path) => statSync(path).size > 0).at(-1)!;
-  const walSize = () => walFiles().reduce((sum, path) => sum + statSync(path).size, 0);
+  const walFiles = () => filesBelow(join(relay.data, 'db')).filter(({ path }) => path.endsWith('.log')).sort((a, b) => (a.path < b.path ? -1 : 1));
+  const liveWal = () => walFiles().filter(({ content }) => content.length > 0).at(-1)!.path;
+  const walSize = () => walFiles().reduce((sum, { content }) => sum + content.length, 0);
   const witness = () => join(relay.data, 'witness');
 
   async function write(n: number): Promise<void> {
@@ -184,9 +185,8 @@ describe('damaged files', () => {
 
   /** Digests of what matters in the data directory: all but RocksDB's own diary. */
   function digests(): Record<string, string> {
-    const names = readdirSync(relay.data, { recursive: true, encoding: 'utf8' }).filter((name) => !/(^|\/)(LOG|LOCK)/.test(name));
-    const files = names.filter((name) => statSync(join(relay.data, name)).isFile());
-    return Object.fromEntries(files.sort().map((name) => [name, createHash('sha256').update(readFileSync(join(relay.data, name))).digest('hex')]));
+    const files = filesBelow(relay.data).filter(({ path }) => !/\/(LOG|LOCK)/.test(path.slice(relay.data.length)));
+    return Object.fromEntries(files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]));
   }
 
   async function refusesToStart(reason: RegExp): Promise<string> {

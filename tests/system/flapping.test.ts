@@ -2,12 +2,12 @@
 /// SEED=… repeats a run.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Machine, pair } from '../support/agent.ts';
 import { Person, SenderOrder, type Conversation } from '../support/e2ee.ts';
+import { filesBelow } from '../support/files.ts';
 import { LyingRelay } from '../support/proxy.ts';
 import { Random } from '../support/random.ts';
 import { Relay } from '../support/relay.ts';
@@ -151,10 +151,9 @@ describe('an agent that is killed while Claude has not begun to answer', () => {
     const conversation = await person.join();
     const transcripts = join(machine.home, '.claude', 'projects');
     const writtenDown = (words: string) =>
-      existsSync(transcripts) &&
-      readdirSync(transcripts, { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.jsonl'))
-        .flatMap((name) => readFileSync(join(transcripts, name), 'utf8').split('\n'))
+      filesBelow(transcripts)
+        .filter(({ path }) => path.endsWith('.jsonl'))
+        .flatMap(({ content }) => content.toString().split('\n'))
         .some((line) => line.includes('"type":"user"') && line.includes(words));
 
     const said: string[] = [];

@@ -30,7 +30,7 @@ after(async () => {
 });
 
 /** Credentials of any account in what the machine keeps. */
-const credentials = (machine: Machine) => machine.stored().filter(([, content]) => /eyJ[\w-]+\.[\w-]+\.[\w-]+/.test(content.toString('latin1'))).map(([path]) => path);
+const credentials = (machine: Machine) => machine.stored().filter(({ content }) => /eyJ[\w-]+\.[\w-]+\.[\w-]+/.test(content.toString('latin1'))).map(({ path }) => path);
 
 describe('while pairing', () => {
   afterEach(() => {
@@ -711,7 +711,7 @@ describe('a session that is said to be deleted', () => {
     const conversation = await person.join();
     await conversation.prompt('something to keep');
     await conversation.answered('Heard: something to keep');
-    const keyed = () => machine.stored().some(([, content]) => content.includes(Buffer.from(conversation.key)) || content.includes(toBase64(conversation.key)));
+    const keyed = () => machine.stored().some(({ content }) => content.includes(Buffer.from(conversation.key)) || content.includes(toBase64(conversation.key)));
     assert.equal(keyed(), true);
     return { machine, person, terminal, conversation, keyed };
   }

@@ -86,7 +86,7 @@ describe('the whole', () => {
     assert.match(there, /^\d{3} \d{3}$/);
     await typeCode(terminal, there);
     const here = await codeIn(terminal);
-    assert.deepEqual(machine.stored().filter(([, content]) => content.includes('eyJ')), [], 'no token before both halves were typed');
+    assert.deepEqual(machine.stored().filter(({ content }) => content.includes('eyJ')), [], 'no token before both halves were typed');
     await dashboard.typeDigits(here);
     await dashboard.by('pair-open-session').click({ timeout: 20_000 });
     await dashboard.by('conversation').waitFor();
