@@ -147,6 +147,7 @@ void program::wire()
         .assets = assets_,
         .readers = readers_,
         .proofs = *proofs_,
+        .refusals = refusals_,
     });
     rules_ = std::make_unique<socket_rules>(*shared_);
     router_ = std::make_unique<request_router>(*shared_);
@@ -191,6 +192,7 @@ void program::start()
     running_ = true;
     listen_for_control();
     server_->start(*router_);
+    refusals_.start(server_->executor(0));
     presence_.start(*server_);
 }
 
@@ -205,6 +207,7 @@ void program::stop()
     readers_.join();
     log_->close();
     server_->stop();
+    refusals_.stop();
 }
 
 } // namespace consortium::relay

@@ -43,6 +43,7 @@ private:
 
     const config settings_;
     const system_clock_source clock_;
+    refusal_log refusals_;
     const std::unique_ptr<net::http_server> server_;
     const accepted_origins origins_;
     std::filesystem::path generated_secret_;

@@ -9,6 +9,7 @@
 #include "limits.hpp"
 #include "presence_service.hpp"
 #include "prover.hpp"
+#include "refusal_log.hpp"
 #include "rpc_service.hpp"
 #include <boost/asio/thread_pool.hpp>
 
@@ -41,6 +42,8 @@ struct services
     /// Reads of unknown length go here: a network thread has others to serve.
     boost::asio::thread_pool& readers;
     prover& proofs;
+    /// Whatever is refused for being too much is said here, not in lines of its own.
+    refusal_log& refusals;
 };
 
 /// What a committed event voids is void at once: tokens of the device or the account, and the account's pairings.

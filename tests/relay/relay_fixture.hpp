@@ -69,6 +69,7 @@ protected:
             .assets = assets,
             .readers = readers,
             .proofs = *proofs,
+            .refusals = refusals,
         });
         rules = std::make_unique<socket_rules>(*shared);
         router = std::make_unique<request_router>(*shared);
@@ -285,6 +286,8 @@ protected:
 
     std::filesystem::path place;
     const system_clock_source clock;
+    std::vector<std::string> refused; ///< what the refusal log said
+    refusal_log refusals{{}, [this](const std::string& line) { refused.push_back(line); }};
     manual_boot_clock spans;
     const config settings;
     std::unique_ptr<net::http_server> server;
