@@ -14,6 +14,6 @@ export default defineConfig({
   },
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],
-    testTimeout: 15_000,
+    testTimeout: 60_000,
   },
 });

@@ -122,8 +122,8 @@ describe("a pairing", () => {
     await relay.stop();
   });
 
-  async function browser(factory = new IDBFactory(), name = "Firefox on Fedora"): Promise<Client> {
-    const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: name, clock, pairingPollMs: 20 });
+  async function browser(factory = new IDBFactory(), name = "Firefox on Fedora", fetcher: typeof fetch = fetch): Promise<Client> {
+    const client = new Client({ origin: relay.origin, database: await Database.open(factory), deviceName: name, clock, pairingPollMs: 20, fetch: fetcher });
     clients.push(client);
     await client.start();
     if (client.phase.get() !== "ready") await client.signIn(secret, true, { create: true });
@@ -292,6 +292,68 @@ describe("a pairing", () => {
     expect(statements()).toBe(1);
   });
 
+  it("takes no other request once it has answered one", async () => {
+    const client = await browser();
+    for (const when of ["answered", "revealed"] as const) {
+      const agent = await machine();
+      const run = client.pair(agent.link);
+      await at(run, "request");
+      await run.begin();
+      if (when === "revealed") {
+        await agent.reveal();
+        await at(run, "digits");
+      }
+      // Whoever knows s makes another, right in all its parts, and the relay shows that one from now on.
+      const other = new PairingAgent(relay.origin, "build-02");
+      const theirs = await c.makePairingRequest(c.parsePairingLink(agent.link), other.device, "build-02", other.nonce);
+      relay.tamperPairing = () => ({ ...theirs, status: "pending" });
+      expect(await over(run)).toBe("lost");
+      relay.tamperPairing = null;
+    }
+    expect([statements(), client.seen?.posting]).toEqual([1, []]);
+  });
+
+  it("makes its answer once: what is shown afterwards changes no digit", async () => {
+    const client = await browser();
+    const agent = await machine();
+    const answers: string[] = [];
+    const answerPairing = client.api.answerPairing.bind(client.api);
+    client.api.answerPairing = async (publicKey, response) => {
+      answers.push(response);
+      return answerPairing(publicKey, response);
+    };
+    const { run, forTerminal, fromTerminal } = await digits(client, agent);
+    let shown = 0;
+    relay.tamperPairing = (status) => {
+      if (status.status !== "revealed") return status;
+      shown += 1;
+      return { ...status, response: answers[0]?.replace(/^./, "B") ?? "", nonce: c.toBase64(c.randomBytes(32)) };
+    };
+    await run.begin(); // A second press.
+    while (shown < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    const state = run.state.get();
+    expect([state.step, state.step === "digits" ? state.forTerminal.join(" ") : null, answers.length]).toEqual(["digits", forTerminal, 1]);
+    // An answer of somebody else, by the same browser's token, is none any more.
+    await expect(answerPairing(c.toBase64(agent.box.publicKey), c.toBase64(c.randomBytes(257)))).rejects.toMatchObject({ code: "conflict" });
+    relay.tamperPairing = null;
+    await run.type(fromTerminal);
+    await at(run, "paired");
+  });
+
+  it("gives one guess to each pairing, however many are begun", async () => {
+    const client = await browser();
+    for (let round = 0; round < 3; round += 1) {
+      const agent = await machine();
+      const { run, fromTerminal } = await digits(client, agent);
+      const guesses = [...Array(50)].map(() => String(c.randomBytes(4).reduce((sum, byte) => sum * 256 + byte, 0) % 1_000_000).padStart(6, "0")).filter((guess) => guess !== fromTerminal.replace(" ", ""));
+      // All at once, and the right one last: only the first is looked at.
+      await Promise.all([...guesses, fromTerminal].map((guess) => run.type(guess)));
+      expect(await over(run)).toBe("wrong-digits");
+      await agent.statusWhen("refused");
+    }
+    expect([statements(), client.seen?.posting, book(client).devices.length]).toEqual([1, [], 1]);
+  });
+
   it("ends when what is revealed is not what was committed to", async () => {
     const client = await browser();
     const agent = await machine();
@@ -438,6 +500,102 @@ describe("a pairing", () => {
     const again = await browser(factory);
     expect([statements(), again.seen?.posting]).toEqual([3, []]);
     expect(again.seen?.devices.standingOf(second.device.publicKey)).toBe("good");
+  });
+
+  describe("whose page dies", () => {
+    /** The requests of a whole pairing, in order; what the page does in between is on disk before the next. */
+    const requests = ["GET /v1/auth/request/status", "GET /v1/devices", "POST /v1/auth/response", "POST /v1/auth/confirm"];
+    /** What the page learns by looking, and dies of. */
+    const sights = ["pending", "answered", "revealed"];
+
+    /** A network whose page dies at a moment: what it asks from then on goes nowhere, and what was asked is never answered. */
+    function mortal() {
+      const seen = new Set<string>();
+      let at: string | null = null;
+      let dead = false;
+      let bury = () => {};
+      const died = new Promise<void>((resolve) => (bury = resolve));
+      const never = new Promise<Response>(() => {});
+      const dies = (moment: string): boolean => {
+        seen.add(moment);
+        if (moment === at) {
+          dead = true;
+          bury();
+        }
+        return dead;
+      };
+      const fetcher: typeof fetch = async (input, init) => {
+        const request = `${init?.method} ${new URL(String(input)).pathname}`;
+        if (dead || (requests.includes(request) && dies(`before ${request}`))) return never;
+        const response = await fetch(input, init);
+        if (dead || (requests.includes(request) && dies(`after ${request}`))) return never;
+        if (request === requests[0]) {
+          const { status } = (await response.clone().json()) as { status: string };
+          if (dies(`seeing ${status}`)) return never;
+        }
+        return response;
+      };
+      const dieAt = (moment: string | null) => {
+        seen.clear();
+        at = moment;
+      };
+      return { fetcher, dieAt, seen, died };
+    }
+
+    /** All that both ends do, as it should be; the machine reveals its part once the page has looked for it in vain. */
+    async function whole(client: Client, agent: PairingAgent, seen: ReadonlySet<string>): Promise<void> {
+      const run = client.pair(agent.link);
+      await at(run, "request");
+      await run.begin();
+      while (!seen.has("seeing answered")) await new Promise((resolve) => setTimeout(resolve, 5));
+      await agent.reveal();
+      await at(run, "digits");
+      await run.type((await agent.code()).fromTerminal.join(" "));
+      await at(run, "paired");
+    }
+
+    const signsIn = async (agent: PairingAgent, accountId: string): Promise<boolean> => {
+      const { challenge } = await post(relay.origin, "/v1/auth/challenge", { publicKey: c.toBase64(agent.device.publicKey), origin: relay.origin });
+      return post(relay.origin, "/v1/auth", c.deviceLoginBody(b64(challenge), accountId, { keys: agent.device, kind: "agent" })).then(() => true, () => false);
+    };
+
+    const moments = [...requests.flatMap((request) => [`before ${request}`, `after ${request}`]), ...sights.map((status) => `seeing ${status}`)];
+
+    it("at one of the moments below, and there are no others", async () => {
+      const { fetcher, dieAt, seen } = mortal();
+      const client = await browser(new IDBFactory(), "Firefox on Fedora", fetcher);
+      dieAt(null);
+      await whole(client, await machine(), seen);
+      expect([...seen].sort()).toEqual([...moments].sort());
+    });
+
+    for (const moment of moments) {
+      it(`${moment}: nothing half-made remains, and the next pairing works`, async () => {
+        const { fetcher, dieAt, seen, died } = mortal();
+        const factory = new IDBFactory();
+        const client = await browser(factory, "Firefox on Fedora", fetcher);
+        const agent = await machine();
+        dieAt(moment);
+        void whole(client, agent, seen);
+        await died;
+        client.stop();
+
+        const again = await browser(factory);
+        const accountId = again.accountId as string;
+        // Both halves were typed by the time of the confirmation, and what was signed then is out. Before it, nothing is.
+        const both = moment.endsWith("/confirm");
+        expect([again.seen?.posting, statements()]).toEqual([[], both ? 2 : 1]);
+        expect([again.seen?.devices.standingOf(agent.device.publicKey), await signsIn(agent, accountId)]).toEqual(both ? ["good", true] : ["unknown", false]);
+        expect(book(again).devices.map((device) => device.name)).toEqual(["Firefox on Fedora", ...(both ? ["build-02"] : [])]);
+        expect(again.watch.get().alarm.get()).toBeNull();
+
+        const next = await machine("build-03");
+        const second = await digits(again, next);
+        await second.run.type(second.fromTerminal);
+        await next.finish();
+        expect(statements()).toBe(both ? 3 : 2);
+      });
+    }
   });
 
   it("can be confirmed and refused by nobody else", async () => {

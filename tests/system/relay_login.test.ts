@@ -1,10 +1,11 @@
 /// Login, devices, pairing and their revocation.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { answerChallenge, askChallenge, base64, chainOf, Login, newDevice, nextStatement, randomText, request, SigningKey, type Device } from '../support/client.ts';
 import { Pairing, pairingStatus, Person } from '../support/e2ee.ts';
-import { makeRequest } from '../support/independent/pairing.ts';
+import { commitOf, makeRequest, sealRequestName } from '../support/independent/pairing.ts';
 import { kinds, parseStatement, sealDeviceName, signStatement, type DeviceChain, type Statement } from '../support/independent/statement.ts';
 import { encode, plusOrder, torsion } from '../support/independent/ed25519.ts';
 import { Relay } from '../support/relay.ts';
@@ -480,6 +481,37 @@ describe('pairing', () => {
     await answered.confirm();
     const late = await person.login.post('/v1/auth/response', { publicKey: pairing.publicKey, response: randomText(257) });
     refused(late, 409, 'conflict');
+  });
+
+  it('lets nobody vary anything once there is a commitment, whoever knows the link', async () => {
+    const [person, stranger] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
+    const pairing = new Pairing(relay.url);
+    await pairing.ask();
+    const answers = [await person.prepareAnswer(pairing.text), await stranger.prepareAnswer(pairing.text)];
+    const answered = await person.answer(pairing.text);
+    /** Right in all its parts, but of another device with another nonce. */
+    const anotherRequest = () => {
+      const device = newDevice('agent');
+      return makeRequest(pairing.link, device.key, 'agent', sealRequestName('a machine', pairing.link.secret), commitOf(pairing.link.publicKey, device.key.publicKey, randomBytes(32))).body;
+    };
+    const stays = async (status: string) => {
+      for (let i = 0; i < 5; ++i) refused(await pairing.ask(anotherRequest()), 409, 'conflict');
+      for (const answer of answers) refused(await answer.post(), 409, 'conflict');
+      for (let i = 0; i < 5; ++i) refused(await pairing.reveal(randomBytes(32)), 400, 'bad-request');
+      const { publicKey: _, ...fields } = pairing.body;
+      const { status: now, response, nonce, ...shown } = (await pairingStatus(relay.url, pairing.publicKey)).body;
+      assert.deepEqual([now, response, shown], [status, answered.response, fields]);
+      assert.equal(nonce, status === 'revealed' ? base64(pairing.nonce) : undefined);
+    };
+    await stays('answered');
+    await pairing.reveal();
+    await stays('revealed');
+    assert.deepEqual(await answered.revealed(), pairing.read(answered.response).code);
+    await answered.confirm();
+    await pairing.status('authorized');
+    refused(await pairing.ask(anotherRequest()), 409, 'conflict');
+    for (const answer of answers) refused(await answer.post(), 409, 'conflict');
+    assert.equal((await stranger.chain()).statements.length, 1);
   });
 
   it('is not answered, revealed, confirmed or refused where nobody asked', async () => {
