@@ -11,7 +11,4 @@ namespace consortium::net
 result<std::shared_ptr<boost::asio::ssl::context>>
 make_server_tls(const std::string& certificate_file, const std::string& key_file);
 
-/// Trusts the system's authorities and those of `extra_ca_file` (when not empty).
-result<std::shared_ptr<boost::asio::ssl::context>> make_client_tls(const std::string& extra_ca_file);
-
 } // namespace consortium::net
