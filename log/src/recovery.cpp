@@ -289,23 +289,40 @@ try
         write();
     }
     rocksdb::WriteBatch last;
-    const rocksdb::Slice first_key;
-    const std::string above_all_keys(64, '\xff');
-    for (const auto table : rules.retired())
-        last.DeleteRange(store.view(table), first_key, above_all_keys);
     rocks_store::write_tables(last, store, tables);
     rocksdb::WriteOptions durable;
     durable.sync = true;
     if (const auto status = store.db().Write(durable, &last); !status.ok())
         return std::unexpected(to_error(status, "cannot record the new view tables"));
-    for (const auto table : rules.retired())
-        if (const auto status = store.db().CompactRange({}, store.view(table), nullptr, nullptr); !status.ok())
-            spdlog::warn("the space of view table {} is not freed: {}", tables[table], status.ToString());
     return {};
 }
 catch (const log_failure& failure)
 {
     return std::unexpected(failure.reason);
+}
+
+/// What an older version wrote to tables that this one does not use.
+result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
+{
+    const rocksdb::Slice first_key;
+    const std::string above_all_keys(64, '\xff');
+    for (const auto table : rules.retired())
+    {
+        const std::unique_ptr<rocksdb::Iterator> rows(store.db().NewIterator({}, store.view(table)));
+        rows->SeekToFirst();
+        if (const auto status = rows->status(); !status.ok())
+            return std::unexpected(to_error(status, "cannot read a retired view table"));
+        if (!rows->Valid())
+            continue;
+        rocksdb::WriteOptions durable;
+        durable.sync = true;
+        if (const auto status = store.db().DeleteRange(durable, store.view(table), first_key, above_all_keys);
+            !status.ok())
+            return std::unexpected(to_error(status, "cannot erase a retired view table"));
+        if (const auto status = store.db().CompactRange({}, store.view(table), nullptr, nullptr); !status.ok())
+            spdlog::warn("the space of view table {} is not freed: {}", rules.tables()[table], status.ToString());
+    }
+    return {};
 }
 
 result<opened_directory>
@@ -390,6 +407,9 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         if (auto made = make_new_tables(out, names.scratch(), rules); !made)
             return std::unexpected(made.error());
     }
+    if (access == store_access::read_write)
+        if (auto erased = erase_retired_tables(*out.store, rules); !erased)
+            return std::unexpected(erased.error());
     out.store->hold(std::move(lock));
     return out;
 }

@@ -1,6 +1,7 @@
 #include "consortium/projections/rebuild.hpp"
 #include "consortium/projections/views.hpp"
 #include "families.hpp"
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -131,8 +132,10 @@ result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, cons
                 return std::unexpected(events.error());
             rebuild_report report{.events = *events, .tables = {}};
             const auto tables = rules().tables();
+            const auto retired = rules().retired();
             for (log::table_id table = 0; table < tables.size(); ++table)
-                report.tables.push_back(compare_table(*live, (*rebuilt)->rows(), tables[table], table));
+                if (std::ranges::find(retired, table) == retired.end())
+                    report.tables.push_back(compare_table(*live, (*rebuilt)->rows(), tables[table], table));
             return report;
         });
 }

@@ -507,6 +507,52 @@ TEST_F(recovery_test, new_view_tables_are_made_from_the_log)
     expect_refused(image, errc::newer_version, "view.totals");
 }
 
+/// A later version that only has no use for `messages` any more.
+class shrunken_domain final : public domain
+{
+public:
+    std::span<const std::string_view> tables() const override { return before_.tables(); }
+    std::span<const table_id> retired() const override
+    {
+        static constexpr std::array<table_id, 1> unused{table_messages};
+        return unused;
+    }
+    revision last_revision(const view_reader& rows, account_id account) const override
+    {
+        return before_.last_revision(rows, account);
+    }
+    void fold(const event& happened, view_writer& rows) const override { before_.fold(happened, rows); }
+
+private:
+    small_domain before_;
+};
+
+// Goal: what stands in a table that is not used any more goes also when no new table takes its place, and a tool that
+// only reads leaves it.
+TEST_F(recovery_test, a_retired_view_table_is_emptied_when_the_log_is_opened)
+{
+    const auto image = crashed(crash_point::after_witness_sync);
+    const shrunken_domain later;
+    const auto messages = [](const snapshot& at)
+    {
+        std::size_t count = 0;
+        at.scan(table_messages, {}, {}, [&](byte_view, byte_view) { return ++count, true; });
+        return count;
+    };
+    {
+        const auto early = open_log_reader(options_for(image), later);
+        ASSERT_TRUE(early) << early.error().detail;
+        EXPECT_GT(messages(*(*early)->read()), 0u);
+    }
+    for (int start = 0; start < 2; ++start)
+    {
+        test_sink sink;
+        const auto log = open_log(options_for(image), later, sink, clock_);
+        ASSERT_TRUE(log) << log.error().detail;
+        EXPECT_EQ(messages(*(*log)->read()), 0u);
+    }
+}
+
 // Goal: a power cut at any moment, which loses everything not synced, loses nothing that was acknowledged.
 TEST_F(recovery_test, a_power_cut_loses_nothing_acknowledged)
 {

@@ -96,8 +96,8 @@ public:
     virtual ~domain() = default;
     /// Names of the view tables; a table's id is its index. The list only grows.
     virtual std::span<const std::string_view> tables() const = 0;
-    /// Of these, those that newer ones replaced and fold() does not touch. What an older version wrote there is erased
-    /// when the newer tables are made.
+    /// Of these, those that fold() does not touch any more. What an older version wrote there is erased when the log is
+    /// opened.
     virtual std::span<const table_id> retired() const { return {}; }
     /// The account's last revision, as folded so far; 0 before its first event.
     virtual revision last_revision(const view_reader& rows, account_id account) const = 0;

@@ -27,7 +27,7 @@ struct rebuild_report
 result<std::uint64_t> fold_log(const log::log_reader& source, log::scratch_views& into);
 
 /// Folds the whole log, with the functions that folded it while it was written, into views under `scratch` (which must
-/// not exist and is removed afterwards) and compares every table with the live one.
+/// not exist and is removed afterwards) and compares every table that is in use with the live one.
 result<rebuild_report> compare_rebuilt_views(const log::log_reader& source, const std::filesystem::path& scratch);
 
 } // namespace consortium::projections
