@@ -77,12 +77,7 @@ int main(int argc, char** argv)
     counting_views views;
     std::uint64_t head = 0;
 
-    login owner;
-    owner.public_key = key_of(1);
-    owner.device_key = to_bytes(key_of(2));
-    owner.kind = log::device_kind::agent;
-    owner.new_account = new_id<account_id>();
-    owner.new_device = new_id<device_id>();
+    auto owner = stated_account(1).sign_in(2, device_kind::agent);
     apply(owner, views, head);
     create_session created;
     created.who = {owner.found_account, owner.found_device, owner.found_kind};

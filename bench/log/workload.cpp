@@ -138,10 +138,8 @@ workload::workload(
     };
     for (std::size_t i = 0; i < tenants; ++i)
     {
-        auto owner = std::make_shared<projections::login>();
-        fill_random(owner->public_key);
-        owner->device_key = to_bytes(random_array<32>());
-        owner->kind = log::device_kind::agent;
+        auto owner = std::make_shared<projections::sign_in>();
+        fill_random(owner->account_key);
         owner->new_account = {make_uuid_v4()};
         owner->new_device = {make_uuid_v4()};
         run(owner);

@@ -2,35 +2,11 @@
 #include "families.hpp"
 #include <algorithm>
 
-/// Accounts, their devices and pairings.
+/// Accounts and their devices.
 namespace consortium::projections
 {
 namespace
 {
-
-log::draft device_draft(account_id account, device_id device, bytes public_key, log::device_kind kind, std::string name)
-{
-    return draft_of(
-        log::event_type::device_added, account, device.as<stream_id>(),
-        log::device_added{std::move(public_key), kind, std::move(name)});
-}
-
-log::draft rename_draft(account_id account, device_id device, std::string name)
-{
-    return draft_of(
-        log::event_type::device_renamed, account, device.as<stream_id>(), log::device_renamed{std::move(name)});
-}
-
-/// A device that `who` may change.
-result<device_row> reach_device(const log::view_reader& rows, const principal& who, device_id device)
-{
-    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
-        return std::unexpected(reached.error());
-    auto row = get_row<device_row>(rows, device_row_key(rows, who.account, device));
-    if (!row)
-        return fail(errc::not_found, "no device with this id");
-    return *row;
-}
 
 struct account_fold
 {
@@ -97,15 +73,6 @@ struct account_fold
     {
         change_standing([](device_standing_row& standing) { ++standing.sign_outs; });
     }
-    void operator()(on<type::pairing_approved>) const
-    {
-        if (const auto* body = happened.as<log::pairing_approved>())
-        {
-            const auto index = pairing_row_key(rows, body->request_key);
-            put_row(rows, index, pairing_row{happened.number});
-            put_row(rows, row_key(account, happened.header.rev.value), pairing_of_row{to_array<16>(index)});
-        }
-    }
     void operator()(on<type::account_deleted>) const
     {
         get_row_of<account_row>(happened, rows, row_key(account));
@@ -161,7 +128,6 @@ result<device_view> read_device(const log::snapshot& at, account_id account, con
         .account = account,
         .public_key = {},
         .kind = row.kind,
-        .sealed_name = {},
         .created_at = 0,
         .revoked_at = row.revoked ? std::optional(row.revoked_at) : std::nullopt};
     const auto standing = get_row<device_standing_row>(at, device_row_key(at, account, row.id));
@@ -186,14 +152,6 @@ result<device_view> read_device(const log::snapshot& at, account_id account, con
     if (body == nullptr)
         return fail(errc::corrupt, "record " + std::to_string(row.added.value) + " does not add a device");
     out.public_key = body->public_key;
-    out.sealed_name = body->sealed_name;
-    if (row.named != row.added)
-    {
-        const auto named = read_event_of<log::device_renamed>(at, row.named);
-        if (!named)
-            return std::unexpected(named.error());
-        out.sealed_name = named->as<log::device_renamed>()->sealed_name;
-    }
     return out;
 }
 
@@ -217,139 +175,6 @@ std::optional<known_device> device_of_key(const log::view_reader& rows, account_
     if (!known)
         corrupt_row(table::device_key, "names a device that does not exist");
     return known;
-}
-
-log::draft unnamed_device_draft(account_id account, device_id device)
-{
-    return device_draft(account, device, {}, device_kind::unnamed, {});
-}
-
-account_id login::account() const
-{
-    return {};
-}
-
-std::size_t login::size() const
-{
-    return sizeof(*this) + device_key.size() + sealed_name.size();
-}
-
-result<log::decision> login::decide(const log::view_reader& rows, unix_millis)
-{
-    if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
-        return std::unexpected(fits.error());
-    if (device_key.empty() != (kind == log::device_kind::unnamed) || (!device_key.empty() && device_key.size() != 32))
-        return fail(errc::bad_request, "a device has a kind and a key of 32 bytes, or neither");
-
-    log::decision out;
-    const auto known = get_row<account_key_row>(rows, account_index_key(rows, public_key));
-    if (expected && (!known || known->account != *expected))
-        return fail(errc::not_found, "this account is not here any more");
-    if (!known)
-    {
-        if (!may_register)
-            return fail(errc::forbidden, "no account has this key, and new ones need an invitation");
-        found_account = new_account;
-        out.drafts.push_back(draft_of(
-            log::event_type::account_created, new_account, new_account.as<stream_id>(),
-            log::account_created{public_key}));
-    }
-    else
-        found_account = known->account;
-    out.account = found_account;
-
-    if (const auto device = device_of_key(rows, found_account, device_key))
-    {
-        if (!device->row.revoked)
-        {
-            found_device = device->id;
-            found_kind = device->row.kind;
-            return out;
-        }
-        // Clients without a device key cannot make another one: revoking ends the tokens they hold.
-        if (kind != log::device_kind::unnamed)
-            return fail(errc::revoked, "this device was revoked");
-    }
-    found_device = new_device;
-    found_kind = kind;
-    out.drafts.push_back(device_draft(found_account, new_device, device_key, kind, sealed_name));
-    return out;
-}
-
-std::size_t approve_pairing::size() const
-{
-    return sizeof(*this) + device_key.size() + sealed_name.size() + response.size();
-}
-
-result<log::decision> approve_pairing::decide(const log::view_reader& rows, unix_millis)
-{
-    first = false;
-    if (auto reached = reach_account(rows, who, account_target::members, intent::settle); !reached)
-        return std::unexpected(reached.error());
-    if (auto fits = check_text("sealedName", sealed_name.size(), 0, limits::sealed_name_bytes_max); !fits)
-        return std::unexpected(fits.error());
-    if (auto fits = check_text("response", response.size(), 1, limits::state_bytes_max); !fits)
-        return std::unexpected(fits.error());
-    if (device_key.empty() != (kind == log::device_kind::unnamed) || (!device_key.empty() && device_key.size() != 32))
-        return fail(errc::bad_request, "a device has a kind and a key of 32 bytes, or neither");
-
-    log::decision out{.account = who.account, .drafts = {}};
-    if (get_row<pairing_row>(rows, pairing_row_key(rows, request_key)))
-        return out;
-
-    auto device = new_device;
-    const auto known = device_of_key(rows, who.account, device_key);
-    if (known && known->row.revoked && kind != log::device_kind::unnamed)
-        return fail(errc::revoked, "that device was revoked");
-    // A request that names the key of one of the account's browsers must not get that browser's token.
-    if (known && known->row.kind != kind)
-        return fail(errc::conflict, "that key belongs to a device of another kind");
-    if (known && !known->row.revoked)
-    {
-        device = known->id;
-        if (!sealed_name.empty())
-            out.drafts.push_back(rename_draft(who.account, device, sealed_name));
-    }
-    else
-        out.drafts.push_back(device_draft(who.account, device, device_key, kind, sealed_name));
-    out.drafts.push_back(draft_of(
-        log::event_type::pairing_approved, who.account, device.as<stream_id>(),
-        log::pairing_approved{request_key, device, who.device, response}));
-    first = true;
-    return out;
-}
-
-std::size_t revoke_device::size() const
-{
-    return sizeof(*this);
-}
-
-result<log::decision> revoke_device::decide(const log::view_reader& rows, unix_millis)
-{
-    const auto row = reach_device(rows, who, device);
-    if (!row)
-        return std::unexpected(row.error());
-    log::decision out{.account = who.account, .drafts = {}};
-    if (!row->revoked)
-        out.drafts.push_back(draft_of(log::event_type::device_revoked, who.account, device.as<stream_id>()));
-    return out;
-}
-
-std::size_t rename_device::size() const
-{
-    return sizeof(*this) + sealed_name.size();
-}
-
-result<log::decision> rename_device::decide(const log::view_reader& rows, unix_millis)
-{
-    if (auto fits = check_text("sealedName", sealed_name.size(), 1, limits::sealed_name_bytes_max); !fits)
-        return std::unexpected(fits.error());
-    const auto row = reach_device(rows, who, device);
-    if (!row)
-        return std::unexpected(row.error());
-    if (row->revoked)
-        return fail(errc::revoked, "that device was revoked");
-    return log::decision{.account = who.account, .drafts = {rename_draft(who.account, device, sealed_name)}};
 }
 
 std::size_t delete_account::size() const
@@ -447,26 +272,6 @@ result<std::vector<device_view>> list_devices(const log::snapshot& at, account_i
                 out.push_back(std::move(*device));
             }
             return out;
-        });
-}
-
-result<pairing_view> find_pairing(const log::snapshot& at, const byte_array<32>& request_key)
-{
-    return guarded(
-        [&]() -> result<pairing_view>
-        {
-            const auto row = get_row<pairing_row>(at, pairing_row_key(at, request_key));
-            if (!row)
-                return fail(errc::not_found, "no approved pairing has this key");
-            const auto approved = read_event_of<log::pairing_approved>(at, row->approved);
-            if (!approved)
-                return std::unexpected(approved.error());
-            const auto& body = *approved->as<log::pairing_approved>();
-            return pairing_view{
-                .account = approved->header.account,
-                .device = body.device,
-                .response = body.response,
-                .approved_at = approved->header.time};
         });
 }
 

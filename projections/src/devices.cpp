@@ -88,6 +88,14 @@ private:
     std::map<ed25519_public, fresh_device> fresh_;
 };
 
+/// A device_added of a device that gives no key.
+log::draft unnamed_device_draft(account_id account, device_id device)
+{
+    return draft_of(
+        log::event_type::device_added, account, device.as<stream_id>(),
+        log::device_added{.public_key = {}, .kind = device_kind::unnamed, .sealed_name = {}});
+}
+
 bool is_key_of(const log::view_reader& rows, account_id account, const ed25519_public& account_key)
 {
     const auto known = get_row<account_key_row>(rows, account_index_key(rows, account_key));

@@ -65,8 +65,6 @@ std::optional<known_device> device_of_id(const log::view_reader& rows, account_i
 std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key);
 /// What the account's chain says of a key.
 std::optional<stated_device> find_stated(const log::view_reader& rows, account_id account, const ed25519_public& key);
-/// A device_added of a device that gives no key.
-log::draft unnamed_device_draft(account_id account, device_id device);
 
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
 

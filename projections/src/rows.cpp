@@ -103,11 +103,6 @@ row_key device_index_key(const log::view_reader& rows, account_id account, byte_
     return {account_part(rows, account), rows.prf({label('k'), account.view(), public_key})};
 }
 
-row_key pairing_row_key(const log::view_reader& rows, const byte_array<32>& request_key)
-{
-    return row_key(rows.prf({label('r'), request_key}));
-}
-
 row_key session_row_key(const log::view_reader& rows, account_id account, session_id session)
 {
     return {account_part(rows, account), session_part(rows, account, session)};

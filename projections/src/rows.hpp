@@ -48,7 +48,7 @@ enum class key_shape
 {
     account,            ///< A
     account_thing,      ///< A ‖ more: goes with the account
-    account_index,      ///< a prf: goes with the account; a row of the account leads to it
+    account_index,      ///< a prf: goes with the account, whose row leads to it
     session,            ///< A ‖ S
     session_thing,      ///< S ‖ more: goes with the session
     session_index,      ///< A ‖ prf: goes with the session, whose row leads to it
@@ -92,7 +92,6 @@ row_key account_row_key(const log::view_reader& rows, account_id account);
 row_key account_index_key(const log::view_reader& rows, byte_view public_key);
 row_key device_row_key(const log::view_reader& rows, account_id account, device_id device);
 row_key device_index_key(const log::view_reader& rows, account_id account, byte_view public_key);
-row_key pairing_row_key(const log::view_reader& rows, const byte_array<32>& request_key);
 row_key session_row_key(const log::view_reader& rows, account_id account, session_id session);
 byte_array<16> tag_part(const log::view_reader& rows, account_id account, std::string_view tag);
 byte_array<16> local_id_part(const log::view_reader& rows, session_id session, std::string_view local_id);
@@ -232,7 +231,7 @@ struct device_row
     device_id id;
     log::device_kind kind = log::device_kind::unnamed;
     lsn added;
-    lsn named; ///< the event that holds the name
+    lsn named; ///< the event that gave its name; nothing reads it any more
     bool revoked = false;
     unix_millis revoked_at = 0;
     static void fields(auto& row, auto& codec)
@@ -252,24 +251,6 @@ struct device_key_row
     static constexpr table_description description{"device_key", key_shape::account_thing};
     device_id device;
     static void fields(auto& row, auto& codec) { codec(row.device); }
-};
-/// prf('r' ‖ request key)
-struct pairing_row
-{
-    static constexpr auto where = table::pairing;
-    static constexpr table_description description{"pairing", key_shape::account_index};
-    lsn approved;
-    static void fields(auto& row, auto& codec) { codec(row.approved); }
-};
-/// A ‖ revision u64be of the approval
-struct pairing_of_row
-{
-    static constexpr auto where = table::pairing_of;
-    static constexpr table_description description{"pairing_of", key_shape::account_thing};
-    byte_array<16> index{};
-    static constexpr auto leads_to = table::pairing;
-    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const { return row_key(index); }
-    static void fields(auto& row, auto& codec) { codec(row.index); }
 };
 /// A ‖ S
 struct session_row
@@ -472,6 +453,17 @@ struct message_row
     static constexpr auto where = table::message;
     static constexpr table_description description{"message", key_shape::retired};
 };
+/// Pairings that were approved before there were statements, and the way to them from their account.
+struct pairing_row
+{
+    static constexpr auto where = table::pairing;
+    static constexpr table_description description{"pairing", key_shape::retired};
+};
+struct pairing_of_row
+{
+    static constexpr auto where = table::pairing_of;
+    static constexpr table_description description{"pairing_of", key_shape::retired};
+};
 
 /// Of every table the row, in the order of `table`.
 template <class... Row>
@@ -519,8 +511,7 @@ private:
                 case key_shape::machine_index:
                     return From::description.key == key_shape::machine;
                 case key_shape::account_index:
-                    return From::description.key == key_shape::account ||
-                           From::description.key == key_shape::account_thing;
+                    return From::description.key == key_shape::account;
                 case key_shape::account:
                 case key_shape::account_thing:
                 case key_shape::session:

@@ -3,6 +3,7 @@
 #include "consortium/common/secret.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
+#include "projections/stated_account.hpp"
 #include <boost/json.hpp>
 #include <condition_variable>
 #include <cstdlib>
@@ -177,13 +178,7 @@ protected:
         if (!opened)
             throw std::runtime_error(opened.error().detail);
         relay->log = std::move(*opened);
-        views::login owner;
-        owner.public_key.fill(1);
-        owner.device_key = bytes(32, 2);
-        owner.kind = log::device_kind::browser;
-        owner.new_account = account_id{make_uuid_v7(relay->clock.now())};
-        owner.new_device = device_id{make_uuid_v7(relay->clock.now())};
-        const auto done = relay->submit(owner);
+        const auto done = relay->submit(views::testing::stated_account(1).sign_in(2, device_kind::browser));
         relay->owner = {done->found_account, done->found_device, done->found_kind};
         return relay;
     }

@@ -158,12 +158,12 @@ json::value describe_machine(const machine_view& of)
         {"updatedAt", of.updated_at}};
 }
 
-json::value describe_device(const device_view& of)
+json::value describe_device(const device_view& of, const std::string& sealed_name)
 {
     json::object out{{"device", said(of.id)},
                      {"publicKey", said(of.public_key)},
                      {"kind", int(of.kind)},
-                     {"sealedName", said(of.sealed_name)},
+                     {"sealedName", said(sealed_name)},
                      {"createdAt", of.created_at},
                      {"revokedAt", of.revoked_at ? json::value(*of.revoked_at) : json::value(nullptr)}};
     if (of.stated || of.sign_outs > 0) // what the first directories do not have
@@ -190,9 +190,15 @@ void describe_account(json::array& out, const log::snapshot& at, account_id acco
     }
     json::array revisions;
     json::array deletions;
+    std::map<device_id, std::string> names; // of the first edition's devices
     for (const auto& happened : changes(at, account, revision{}, SIZE_MAX).value())
     {
         revisions.push_back(happened.number.value);
+        const auto device = happened.header.stream.as<device_id>();
+        if (const auto* added = happened.as<log::device_added>())
+            names[device] = added->sealed_name;
+        if (const auto* renamed = happened.as<log::device_renamed>())
+            names[device] = renamed->sealed_name;
         if (happened.header.type == log::event_type::session_deletion_signed)
         {
             const auto session = happened.header.stream.as<session_id>();
@@ -213,7 +219,7 @@ void describe_account(json::array& out, const log::snapshot& at, account_id acco
     for (auto& one : deletions)
         out.push_back(std::move(one));
     for (const auto& one : list_devices(at, account).value())
-        out.push_back(describe_device(one));
+        out.push_back(describe_device(one, names[one.id]));
     for (const auto& one : list_statements(at, account).value())
         out.push_back(json::object{{"statement", said(one)}, {"account", said(account)}});
     for (const auto& one : list_sessions(at, account, SIZE_MAX).value())

@@ -59,26 +59,15 @@ public:
     }
 
     /// Account `who`, made if it is new, as device `which`, which a statement adds.
-    principal sign_in(std::uint8_t who, std::uint8_t which, std::optional<device_kind> kind)
+    principal sign_in(std::uint8_t who, std::uint8_t which, device_kind kind)
     {
-        projections::sign_in wanted;
-        auto& chain = chains_.try_emplace(who, stated_account(who)).first->second;
-        if (chain.id.is_nil())
-            chain.id = account(who);
-        wanted.account_key = chain.public_key();
-        if (kind)
-            wanted.device = {public_key(which), *kind, chain.follow(chain.add(public_key(which), *kind))};
-        wanted.create = true;
-        wanted.new_account = chain.id;
+        auto wanted = chains_.try_emplace(who, who, account(who)).first->second.sign_in(which, kind);
         wanted.new_device = device(which);
         const auto done = run(wanted);
         return {done->found_account, done->found_device, done->found_kind};
     }
     /// The account's key begins another account: what it said in the first says nothing there.
-    void begin_anew(std::uint8_t who, account_id id)
-    {
-        chains_.insert_or_assign(who, stated_account(who)).first->second.id = id;
-    }
+    void begin_anew(std::uint8_t who, account_id id) { chains_.insert_or_assign(who, stated_account(who, id)); }
     principal pair(std::uint8_t who, std::uint8_t which)
     {
         auto& chain = chains_.at(who);
@@ -252,7 +241,7 @@ void write_history(
     author by(to, sink, clock);
     // Ann: two browsers, one of them without a device key; two agents, one of them revoked.
     const auto ann = by.sign_in(1, 1, device_kind::browser);
-    by.sign_in(1, 2, {});
+    by.sign_in(1, 2, device_kind::unnamed);
     const auto agent = by.pair(1, 3);
     const auto lost = by.pair(1, 4);
     by.sign_out(agent);

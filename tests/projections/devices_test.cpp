@@ -1,6 +1,5 @@
 #include "consortium/common/limits.hpp"
 #include "projections/memory_log.hpp"
-#include "projections/stated_account.hpp"
 
 using namespace consortium;
 using namespace consortium::projections;
@@ -9,37 +8,24 @@ using namespace consortium::projections::testing;
 namespace
 {
 
+// Of memory_log_test's.
 constexpr std::uint8_t account_seed = 1;
 constexpr std::uint8_t browser_seed = 10;
 constexpr std::uint8_t agent_seed = 11;
 
-/// A new account with a browser, whose statements made it, and an agent.
-class devices : public ::testing::Test
+/// The account with a browser, whose statements made it, and an agent.
+class devices : public memory_log_test
 {
 protected:
-    memory_log log_;
-    memory_snapshot at_{log_};
-    stated_account account_{account_seed};
-    principal browser_;
-    principal agent_;
-
-    devices()
-    {
-        account_.id = new_id<account_id>();
-        browser_ = signed_in(account_seed, browser_seed, account_.follow(account_.add(public_key(browser_seed))));
-        EXPECT_TRUE(state(account_.follow(account_.add(public_key(agent_seed), device_kind::agent))));
-        agent_ = signed_in(account_seed, agent_seed, {}, device_kind::agent);
-    }
+    stated_account& account_ = account(account_seed);
 
     projections::sign_in
     wish(std::uint8_t account_key, std::uint8_t device_key, bytes statement, device_kind kind = device_kind::browser)
     {
-        projections::sign_in wanted;
-        wanted.account_key = public_key(account_key);
-        wanted.device = {public_key(device_key), kind, std::move(statement)};
-        wanted.new_account = account_key == account_seed ? account_.id : new_id<account_id>();
-        wanted.new_device = new_id<device_id>();
-        wanted.create = true;
+        auto wanted = stated_account(account_key).sign_in(device_key, kind);
+        wanted.device->statement = std::move(statement);
+        if (account_key == account_seed)
+            wanted.new_account = account_.id;
         return wanted;
     }
     principal signed_in(
@@ -62,28 +48,10 @@ protected:
     }
     result<std::vector<log::event>> state(bytes statement)
     {
-        auto wanted = statements({std::move(statement)});
-        return log_.submit(wanted);
-    }
-    /// "code: what was said of it", and nothing was written.
-    std::string refusal(log::command&& wanted)
-    {
-        const auto head = log_.head();
-        const auto done = log_.submit(wanted);
-        EXPECT_EQ(log_.head(), head) << "a refused command wrote something";
-        return done ? "succeeded" : std::string(word(done.error().code)) + ": " + done.error().detail;
+        return memory_log_test::state(account_, std::move(statement));
     }
     device_brief brief(const principal& who) const { return find_device_brief(at_, who.account, who.device).value(); }
 
-    session_id session_of(const principal& who)
-    {
-        create_session wanted;
-        wanted.who = who;
-        wanted.new_session = new_id<session_id>();
-        wanted.tag = to_string(wanted.new_session);
-        EXPECT_TRUE(log_.submit(wanted));
-        return wanted.session;
-    }
     static delete_session deletion(const principal& who, session_id session, std::optional<signed_deletion> proof = {})
     {
         delete_session wanted;
@@ -106,7 +74,6 @@ TEST_F(devices, the_first_sign_in_makes_the_account_with_its_first_statement)
     EXPECT_EQ(device.kind, device_kind::browser);
     EXPECT_EQ(device.created_at, log_.now);
     EXPECT_TRUE(device.stated);
-    EXPECT_EQ(device.sealed_name, "");
     EXPECT_FALSE(device.revoked_at);
     EXPECT_EQ(device.sign_outs, 0u);
     EXPECT_EQ(find_chain_head(at_, account_.id).value(), account_.head);
@@ -151,19 +118,19 @@ TEST_F(devices, another_device_needs_the_next_statement)
 TEST_F(devices, a_statement_at_sign_in_adds_this_very_device)
 {
     const std::string other = "bad-request: the statement does something else than add this device";
-    EXPECT_EQ(refusal(wish(account_seed, 20, account_.add(public_key(21)))), other);
-    EXPECT_EQ(refusal(wish(account_seed, 20, account_.add(public_key(20), device_kind::agent))), other);
-    EXPECT_EQ(refusal(wish(account_seed, 20, account_.revoke(public_key(browser_seed)))), other);
+    EXPECT_EQ(refusal_text(wish(account_seed, 20, account_.add(public_key(21)))), other);
+    EXPECT_EQ(refusal_text(wish(account_seed, 20, account_.add(public_key(20), device_kind::agent))), other);
+    EXPECT_EQ(refusal_text(wish(account_seed, 20, account_.revoke(public_key(browser_seed)))), other);
     EXPECT_EQ(
-        refusal(wish(account_seed, browser_seed, {}, device_kind::agent)),
+        refusal_text(wish(account_seed, browser_seed, {}, device_kind::agent)),
         "conflict: the account has this device as another kind");
     auto of_another = stated_account(2);
     of_another.id = account_.id;
     of_another.head = account_.head;
     EXPECT_EQ(
-        refusal(wish(account_seed, 20, of_another.add(public_key(20)))),
+        refusal_text(wish(account_seed, 20, of_another.add(public_key(20)))),
         "bad-request: a device statement is not signed by the account");
-    EXPECT_EQ(refusal(wish(account_seed, 20, bytes(40, 1))), "bad-request: a device statement is too short");
+    EXPECT_EQ(refusal_text(wish(account_seed, 20, bytes(40, 1))), "bad-request: a device statement is too short");
 }
 
 TEST_F(devices, an_account_is_made_only_where_that_is_wanted)
@@ -172,7 +139,7 @@ TEST_F(devices, an_account_is_made_only_where_that_is_wanted)
     bob.id = new_id<account_id>();
     auto unwanted = wish(2, 30, bob.add(public_key(30)));
     unwanted.create = false;
-    EXPECT_EQ(refusal(std::move(unwanted)), "not-found: no account has this key");
+    EXPECT_EQ(refusal_text(std::move(unwanted)), "not-found: no account has this key");
 
     auto asking = wish(2, 30, {});
     asking.new_account = bob.id;
@@ -182,7 +149,8 @@ TEST_F(devices, an_account_is_made_only_where_that_is_wanted)
     EXPECT_EQ(find_account(at_, bob.id).error(), errc::not_found);
 
     // The id belongs to the challenge: a statement for another is refused.
-    EXPECT_EQ(refusal(wish(2, 30, bob.add(public_key(30)))), "bad-request: a device statement is of another account");
+    EXPECT_EQ(
+        refusal_text(wish(2, 30, bob.add(public_key(30)))), "bad-request: a device statement is of another account");
 
     auto closed = wish(2, 30, bob.add(public_key(30)));
     closed.new_account = bob.id;
@@ -217,7 +185,7 @@ TEST_F(devices, signing_in_to_an_account_that_is_gone_makes_no_other)
 {
     auto wanted = wish(2, 30, {});
     wanted.expected = account_.id;
-    EXPECT_EQ(refusal(std::move(wanted)), "not-found: this account is not here any more");
+    EXPECT_EQ(refusal_text(std::move(wanted)), "not-found: this account is not here any more");
 }
 
 TEST_F(devices, statements_are_taken_all_or_none_and_once)
@@ -230,7 +198,8 @@ TEST_F(devices, statements_are_taken_all_or_none_and_once)
     auto broken = third;
     broken.back() ^= 1;
     EXPECT_EQ(
-        refusal(statements({first, second, broken})), "bad-request: a device statement is not signed by the account");
+        refusal_text(statements({first, second, broken})),
+        "bad-request: a device statement is not signed by the account");
     auto all = statements({first, second, third});
     EXPECT_EQ(log_.submit(all)->size(), 3u);
     EXPECT_EQ(find_chain_head(at_, account_.id).value(), after.head);
@@ -242,7 +211,7 @@ TEST_F(devices, statements_are_taken_all_or_none_and_once)
     EXPECT_EQ(find_chain_head(at_, account_.id).value(), after.head);
     // One of a fork: sound, and not the next.
     EXPECT_EQ(
-        refusal(statements({account_.add(public_key(22))})),
+        refusal_text(statements({account_.add(public_key(22))})),
         "conflict: a device statement has another number than the next");
     EXPECT_EQ(list_statements(at_, account_.id, 4).value(), (std::vector{second, third}));
     EXPECT_TRUE(list_statements(at_, account_.id, 6)->empty());
@@ -259,25 +228,25 @@ TEST_F(devices, the_same_statement_twice_in_one_request_counts_once)
 TEST_F(devices, the_rules_of_the_chain_hold_on_rows)
 {
     EXPECT_EQ(
-        refusal(statements({account_.add(public_key(browser_seed))})),
+        refusal_text(statements({account_.add(public_key(browser_seed))})),
         "bad-request: a device statement adds a device twice");
     EXPECT_EQ(
-        refusal(statements({account_.revoke(public_key(20))})),
+        refusal_text(statements({account_.revoke(public_key(20))})),
         "bad-request: a device statement revokes a device that was never added");
     EXPECT_EQ(
-        refusal(statements({account_.revoke(public_key(agent_seed), device_kind::browser)})),
+        refusal_text(statements({account_.revoke(public_key(agent_seed), device_kind::browser)})),
         "bad-request: a device statement revokes a device as another kind than it was added");
     auto elsewhere = account_;
     elsewhere.head.hash[0] ^= 1;
     EXPECT_EQ(
-        refusal(statements({elsewhere.add(public_key(20))})),
+        refusal_text(statements({elsewhere.add(public_key(20))})),
         "conflict: a device statement follows another one than the last");
     ASSERT_TRUE(state(account_.follow(account_.revoke(public_key(agent_seed), device_kind::agent))));
     EXPECT_EQ(
-        refusal(statements({account_.revoke(public_key(agent_seed), device_kind::agent)})),
+        refusal_text(statements({account_.revoke(public_key(agent_seed), device_kind::agent)})),
         "bad-request: a device statement revokes a device twice");
     EXPECT_EQ(
-        refusal(statements({account_.add(public_key(agent_seed), device_kind::agent)})),
+        refusal_text(statements({account_.add(public_key(agent_seed), device_kind::agent)})),
         "bad-request: a device statement adds a device that was revoked");
 }
 
@@ -285,10 +254,10 @@ TEST_F(devices, statements_of_an_account_that_is_not_there_are_refused)
 {
     auto foreign = statements({account_.add(public_key(20))});
     foreign.of = new_id<account_id>();
-    EXPECT_EQ(refusal(std::move(foreign)), "not-found: no such account");
+    EXPECT_EQ(refusal_text(std::move(foreign)), "not-found: no such account");
     auto other_key = statements({account_.add(public_key(20))});
     other_key.account_key = public_key(2);
-    EXPECT_EQ(refusal(std::move(other_key)), "not-found: no such account");
+    EXPECT_EQ(refusal_text(std::move(other_key)), "not-found: no such account");
 }
 
 TEST_F(devices, more_statements_than_a_chain_can_have_are_refused)
@@ -307,12 +276,8 @@ TEST_F(devices, a_revocation_ends_the_device)
     EXPECT_EQ(events[0].header.stream, agent_.device.as<stream_id>());
     EXPECT_TRUE(brief(agent_).revoked);
     EXPECT_EQ(find_device(at_, account_.id, agent_.device)->revoked_at, log_.now);
-    EXPECT_EQ(refusal(wish(account_seed, agent_seed, {}, device_kind::agent)), "revoked: this device was revoked");
-    create_session wanted;
-    wanted.who = agent_;
-    wanted.tag = "tag";
-    wanted.new_session = new_id<session_id>();
-    EXPECT_EQ(refusal(std::move(wanted)), "revoked: this device was revoked");
+    EXPECT_EQ(refusal_text(wish(account_seed, agent_seed, {}, device_kind::agent)), "revoked: this device was revoked");
+    EXPECT_EQ(refusal_text(session_wish(agent_, "tag")), "revoked: this device was revoked");
 }
 
 TEST_F(devices, signing_out_raises_the_number_of_the_devices_tokens)
@@ -335,8 +300,8 @@ TEST_F(devices, signing_out_raises_the_number_of_the_devices_tokens)
 
 TEST_F(devices, a_signed_deletion_is_kept_and_shown_until_the_account_goes)
 {
-    const auto session = session_of(agent_);
-    const auto other = session_of(agent_);
+    const auto session = session_of(agent_, to_string(new_id<session_id>()));
+    const auto other = session_of(agent_, to_string(new_id<session_id>()));
     EXPECT_EQ(find_deletion(at_, account_.id, session).error(), errc::not_found);
     const auto proof = sign_deletion(signing_key(browser_seed), account_.id, session);
     const auto events = log_.submit(*std::make_unique<delete_session>(deletion(browser_, session, proof))).value();
@@ -357,26 +322,27 @@ TEST_F(devices, a_signed_deletion_is_kept_and_shown_until_the_account_goes)
 
 TEST_F(devices, a_deletion_is_signed_by_a_good_browser_for_this_session_or_refused)
 {
-    const auto session = session_of(agent_);
-    const auto other = session_of(agent_);
+    const auto session = session_of(agent_, to_string(new_id<session_id>()));
+    const auto other = session_of(agent_, to_string(new_id<session_id>()));
     const auto by = [&](std::uint8_t device, session_id which)
     { return deletion(browser_, session, sign_deletion(signing_key(device), account_.id, which)); };
     EXPECT_EQ(
-        refusal(by(77, session)),
+        refusal_text(by(77, session)),
         "bad-request: the deletion is signed by a device that the account's chain does not name");
-    EXPECT_EQ(refusal(by(agent_seed, session)), "bad-request: the deletion is signed by a device that is no browser");
+    EXPECT_EQ(
+        refusal_text(by(agent_seed, session)), "bad-request: the deletion is signed by a device that is no browser");
     const std::string unsigned_word =
         "bad-request: the deletion is not signed by the device it names, for this session";
-    EXPECT_EQ(refusal(by(browser_seed, other)), unsigned_word);
+    EXPECT_EQ(refusal_text(by(browser_seed, other)), unsigned_word);
     const auto another_account = sign_deletion(signing_key(browser_seed), new_id<account_id>(), session);
-    EXPECT_EQ(refusal(deletion(browser_, session, another_account)), unsigned_word);
+    EXPECT_EQ(refusal_text(deletion(browser_, session, another_account)), unsigned_word);
     auto forged = sign_deletion(signing_key(agent_seed), account_.id, session);
     forged.device = public_key(browser_seed);
-    EXPECT_EQ(refusal(deletion(browser_, session, forged)), unsigned_word);
+    EXPECT_EQ(refusal_text(deletion(browser_, session, forged)), unsigned_word);
 
     ASSERT_TRUE(state(account_.follow(account_.add(public_key(20)))));
     ASSERT_TRUE(state(account_.follow(account_.revoke(public_key(20)))));
-    EXPECT_EQ(refusal(by(20, session)), "bad-request: the deletion is signed by a device that was revoked");
+    EXPECT_EQ(refusal_text(by(20, session)), "bad-request: the deletion is signed by a device that was revoked");
     EXPECT_TRUE(find_session(at_, account_.id, session));
 }
 
@@ -386,19 +352,20 @@ TEST_F(devices, a_device_from_before_the_statements_goes_on_when_one_names_it)
 {
     const auto old_device = new_id<device_id>();
     const auto old_revoked = new_id<device_id>();
-    const auto fold = [&](log::event_type type, device_id about, log::event_body body)
-    { log_.append(account_.id, type, about.as<stream_id>(), std::move(body)); };
-    fold(
-        log::event_type::device_added, old_device,
-        log::device_added{to_bytes(public_key(40)), device_kind::browser, "name"});
-    fold(
-        log::event_type::device_added, old_revoked,
-        log::device_added{to_bytes(public_key(41)), device_kind::browser, "name"});
-    fold(log::event_type::device_revoked, old_revoked, log::no_body{});
+    const auto add_old = [&](device_id device, std::uint8_t key)
+    {
+        append_old(
+            account_.id, log::event_type::device_added, device,
+            log::device_added{to_bytes(public_key(key)), device_kind::browser, "name"});
+    };
+    add_old(old_device, 40);
+    append_old(account_.id, log::event_type::device_renamed, old_device, log::device_renamed{"another name"});
+    add_old(old_revoked, 41);
+    append_old(account_.id, log::event_type::device_revoked, old_revoked);
 
     const principal old{account_.id, old_device, device_kind::browser};
     EXPECT_FALSE(brief(old).exists());
-    EXPECT_EQ(find_device(at_, account_.id, old_device)->sealed_name, "name");
+    EXPECT_EQ(find_device(at_, account_.id, old_device)->public_key, to_bytes(public_key(40)));
     EXPECT_FALSE(find_device(at_, account_.id, old_device)->stated);
     EXPECT_EQ(find_stated_device(at_, account_.id, public_key(40)).error(), errc::not_found);
 

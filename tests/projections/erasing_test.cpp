@@ -1,6 +1,5 @@
 #include "erasing.hpp"
 #include "projections/random_history.hpp"
-#include "projections/stated_account.hpp"
 #include <algorithm>
 #include <rapidcheck/gtest.h>
 
@@ -81,16 +80,11 @@ protected:
         EXPECT_TRUE(log_.submit(state));
         return session;
     }
-    /// A chain of one browser, which signs the deletion of a session.
+    /// One more browser, which signs the deletion of a session.
     void fill_chain(const principal& who, std::uint8_t account_key)
     {
-        stated_account chain(account_key);
-        chain.id = who.account;
-        append_statements stated;
-        stated.of = who.account;
-        stated.account_key = chain.public_key();
-        stated.items.push_back({chain.follow(chain.add(public_key(80))), new_id<device_id>()});
-        EXPECT_TRUE(log_.submit(stated));
+        auto& chain = account(account_key);
+        EXPECT_TRUE(state(chain, chain.follow(chain.add(public_key(80)))));
         auto deleted = about<delete_session>(who, session_of(who, "deleted"));
         deleted.proof = sign_deletion(signing_key(80), who.account, deleted.session);
         EXPECT_TRUE(log_.submit(deleted));
@@ -108,13 +102,6 @@ protected:
         fill_session(who);
         fill_machine(who);
         fill_chain(who, key);
-        approve_pairing paired;
-        paired.who = who;
-        paired.request_key = key_of(78);
-        paired.device_key = to_bytes(key_of(79));
-        paired.response = "answer";
-        paired.new_device = new_id<device_id>();
-        EXPECT_TRUE(log_.submit(paired));
         return who;
     }
 };

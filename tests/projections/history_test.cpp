@@ -137,10 +137,7 @@ RC_GTEST_PROP(history, concurrent_writers_have_one_winner_for_each_version_and_l
 {
     random_history history;
     auto& log = history.log;
-    login owner;
-    owner.public_key = key_of(1);
-    owner.new_account = new_id<account_id>();
-    owner.new_device = new_id<device_id>();
+    auto owner = stated_account(1).sign_in(10, device_kind::browser);
     RC_ASSERT(log.submit(owner).has_value());
     const principal who{owner.found_account, owner.found_device, owner.found_kind};
     create_session created;
@@ -217,10 +214,7 @@ TEST(history, an_impossible_event_is_refused)
 TEST(history, a_gap_in_a_session_is_refused)
 {
     random_history history;
-    login owner;
-    owner.public_key = key_of(1);
-    owner.new_account = new_id<account_id>();
-    owner.new_device = new_id<device_id>();
+    auto owner = stated_account(1).sign_in(10, device_kind::browser);
     ASSERT_TRUE(history.log.submit(owner));
     create_session created;
     created.who = {owner.found_account, owner.found_device, owner.found_kind};

@@ -110,6 +110,26 @@ private:
     std::vector<std::map<bytes, std::optional<bytes>>> pending_;
 };
 
+/// Makes an event that no command makes any more, as logs of an older version hold it.
+class old_event final : public log::command
+{
+public:
+    account_id of;
+    log::event_type type{};
+    device_id about;
+    log::event_body body;
+
+    account_id account() const override { return of; }
+    std::size_t size() const override { return sizeof(*this); }
+    result<log::decision> decide(const log::view_reader&, unix_millis) override
+    {
+        log::decision out{.account = of, .drafts = {}};
+        out.drafts.push_back(
+            {.type = type, .stream = about.as<stream_id>(), .key = of.as<key_id>(), .destroys = {}, .body = body});
+        return out;
+    }
+};
+
 class memory_log
 {
 public:
@@ -123,14 +143,6 @@ public:
         if (!decided)
             return std::unexpected(decided.error());
         return append(*decided);
-    }
-    /// An event that no command makes any more, as logs of an older version hold it.
-    void append(account_id account, log::event_type type, stream_id stream, log::event_body body)
-    {
-        log::decision decided{.account = account, .drafts = {}};
-        decided.drafts.push_back(
-            {.type = type, .stream = stream, .key = account.as<key_id>(), .destroys = {}, .body = std::move(body)});
-        append(decided);
     }
 
     lsn head() const { return {events_.size()}; }
@@ -240,17 +252,32 @@ protected:
     memory_log log_;
     memory_snapshot at_{log_};
 
-    principal sign_in(std::uint8_t account_key, std::uint8_t device_key, log::device_kind kind)
+    std::map<std::uint8_t, stated_account> accounts_;
+
+    stated_account& account(std::uint8_t key) { return accounts_.try_emplace(key, key).first->second; }
+    /// As a device that a statement adds.
+    principal sign_in(std::uint8_t account_key, std::uint8_t device_key, device_kind kind)
     {
-        login wanted;
-        wanted.public_key = public_key(account_key);
-        wanted.device_key = to_bytes(public_key(device_key));
-        wanted.kind = kind;
-        wanted.sealed_name = "name " + std::to_string(device_key);
-        wanted.new_account = new_id<account_id>();
-        wanted.new_device = new_id<device_id>();
+        auto wanted = account(account_key).sign_in(device_key, kind);
         EXPECT_TRUE(log_.submit(wanted).has_value());
         return {wanted.found_account, wanted.found_device, wanted.found_kind};
+    }
+    result<std::vector<log::event>> state(const stated_account& whose, bytes statement)
+    {
+        append_statements wanted;
+        wanted.of = whose.id;
+        wanted.account_key = whose.public_key();
+        wanted.items.push_back({std::move(statement), new_id<device_id>()});
+        return log_.submit(wanted);
+    }
+    void append_old(account_id of, log::event_type type, device_id about, log::event_body body = log::no_body{})
+    {
+        old_event wanted;
+        wanted.of = of;
+        wanted.type = type;
+        wanted.about = about;
+        wanted.body = std::move(body);
+        EXPECT_TRUE(log_.submit(wanted).has_value());
     }
     principal browser_ = sign_in(1, 10, log::device_kind::browser);
     principal agent_ = sign_in(1, 11, log::device_kind::agent);
@@ -316,9 +343,12 @@ protected:
         EXPECT_FALSE(outcome.has_value());
         return outcome ? errc::internal : outcome.error().code;
     }
+    /// "code: what was said of it", and nothing was written.
     std::string refusal_text(log::command&& wanted)
     {
+        const auto head = log_.head();
         const auto outcome = log_.submit(wanted);
+        EXPECT_EQ(log_.head(), head) << "a refused command wrote something";
         return outcome ? "succeeded" : std::string(word(outcome.error().code)) + ": " + outcome.error().detail;
     }
 };

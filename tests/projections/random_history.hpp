@@ -1,6 +1,6 @@
 #pragma once
 #include "projections/memory_log.hpp"
-#include "projections/stated_account.hpp"
+#include <algorithm>
 #include <array>
 #include <ostream>
 #include <rapidcheck.h>
@@ -31,7 +31,8 @@ inline rc::Gen<std::vector<step>> histories()
         rc::gen::container<std::vector<step>>(rc::gen::construct<step>(number(40), number(8), number(6), number(8))));
 }
 
-/// Three accounts, each with browsers and agents; everything the commands can do, valid or not.
+/// Three accounts, each with browsers and agents; everything the commands can do, valid or not, and what only older
+/// versions did.
 class random_history
 {
 public:
@@ -65,15 +66,8 @@ private:
 
     void sign_in(std::size_t which)
     {
-        login wanted;
-        wanted.public_key = public_key(account_seed(which));
-        wanted.kind = std::array{
-            log::device_kind::browser, log::device_kind::agent,
-            log::device_kind::unnamed}[which % 3 == 2 ? 2 : which % 2];
-        if (wanted.kind != log::device_kind::unnamed)
-            wanted.device_key = to_bytes(public_key(static_cast<std::uint8_t>(100 + which)));
-        wanted.new_account = new_id<account_id>();
-        wanted.new_device = new_id<device_id>();
+        const auto device = static_cast<std::uint8_t>(100 + which);
+        auto wanted = account(which).sign_in(device, which % 3 == 2 ? device_kind::unnamed : kind_of(device));
         if (submit(wanted))
             actors_[which] = {wanted.found_account, wanted.found_device, wanted.found_kind};
     }
@@ -85,14 +79,51 @@ private:
     {
         return device_seed % 2 == 0 ? device_kind::browser : device_kind::agent;
     }
-    /// The next statement of the actor's account, valid or not.
-    bytes statement(const step& one, const principal& who, statement_action action) const
+    /// The actor's account as it stands; a new one if there is none.
+    stated_account account(std::size_t which) const
     {
-        stated_account account(account_seed(one.who % actors_.size()));
-        account.id = who.account;
-        account.head = find_chain_head(memory_snapshot(log), who.account).value_or(chain_head());
+        stated_account out(account_seed(which));
+        for (std::size_t other = which % 3; other < actors_.size(); other += 3)
+            if (!actors_[other].account.is_nil())
+                out.id = actors_[other].account;
+        out.head = find_chain_head(memory_snapshot(log), out.id).value_or(chain_head());
+        return out;
+    }
+    /// The next statement of the actor's account, valid or not.
+    bytes statement(const step& one, statement_action action) const
+    {
+        const auto signer = account(one.who % actors_.size());
         const auto device = device_seed(one);
-        return account.sign(account.next(action, public_key(device), kind_of(device)));
+        return signer.sign(signer.next(action, public_key(device), kind_of(device)));
+    }
+
+    /// A device of the first edition, which no statement names.
+    void add_old_device(const step& one, const principal& who)
+    {
+        const auto key = to_bytes(public_key(device_seed(one)));
+        const auto devices = list_devices(memory_snapshot(log), who.account).value();
+        if (!devices.empty() && std::ranges::count(devices, key, &device_view::public_key) == 0)
+            submit_old(
+                who.account, log::event_type::device_added, new_id<device_id>(),
+                log::device_added{key, kind_of(device_seed(one)), "name"});
+    }
+    /// What once happened to such a device.
+    void change_old_device(const principal& who, log::event_type type, log::event_body body)
+    {
+        const auto devices = list_devices(memory_snapshot(log), who.account).value();
+        const auto old = std::ranges::find(devices, false, &device_view::stated);
+        if (old == devices.end())
+            return;
+        submit_old(who.account, type, old->id, std::move(body));
+    }
+    void submit_old(account_id of, log::event_type type, device_id about, log::event_body body)
+    {
+        old_event wanted;
+        wanted.of = of;
+        wanted.type = type;
+        wanted.about = about;
+        wanted.body = std::move(body);
+        submit(wanted);
     }
 
     session_id session(const step& one) const
@@ -105,8 +136,7 @@ private:
     template <class Command>
     bool submit(Command& wanted)
     {
-        constexpr bool alone = std::is_same_v<Command, login> || std::is_same_v<Command, approve_pairing> ||
-                               std::is_same_v<Command, delete_account>;
+        constexpr bool alone = std::is_same_v<Command, projections::sign_in> || std::is_same_v<Command, delete_account>;
         commands.push_back({std::make_shared<Command>(wanted), {}, alone});
         const auto done = log.submit(wanted);
         if (done)
@@ -235,34 +265,13 @@ private:
             return;
         }
         case 19:
-        {
-            approve_pairing wanted;
-            wanted.who = who;
-            wanted.request_key = key_of(one.which);
-            wanted.device_key = to_bytes(key_of(static_cast<std::uint8_t>(100 + one.detail)));
-            wanted.sealed_name = "paired";
-            wanted.response = "answer";
-            wanted.new_device = new_id<device_id>();
-            submit(wanted);
-            return;
-        }
+            add_old_device(one, who);
+            return change_old_device(
+                who, log::event_type::pairing_approved, log::pairing_approved{{}, {}, {}, "answer"});
         case 20:
-        {
-            revoke_device wanted;
-            wanted.who = who;
-            wanted.device = actors_[one.detail % actors_.size()].device;
-            submit(wanted);
-            return;
-        }
+            return change_old_device(who, log::event_type::device_revoked, log::no_body{});
         case 21:
-        {
-            rename_device wanted;
-            wanted.who = who;
-            wanted.device = actors_[one.detail % actors_.size()].device;
-            wanted.sealed_name = text("name");
-            submit(wanted);
-            return;
-        }
+            return change_old_device(who, log::event_type::device_renamed, log::device_renamed{text("name")});
         case 22:
         {
             if (one.detail > 2)
@@ -283,7 +292,7 @@ private:
             wanted.of = who.account;
             wanted.account_key = public_key(account_seed(one.who % actors_.size()));
             wanted.items.push_back(
-                {statement(one, who, one.what == 27 ? statement_action::revoke : statement_action::add),
+                {statement(one, one.what == 27 ? statement_action::revoke : statement_action::add),
                  new_id<device_id>()});
             submit(wanted);
             return;

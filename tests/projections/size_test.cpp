@@ -83,12 +83,7 @@ TEST(size_on_disk, a_message_costs_its_payload_and_at_most_400_bytes)
         std::vector<std::pair<principal, session_id>> rooms;
         for (std::uint8_t account = 0; account < accounts; ++account)
         {
-            auto owner = std::make_shared<login>();
-            owner->public_key = key_of(account);
-            owner->device_key = to_bytes(key_of(account));
-            owner->kind = log::device_kind::agent;
-            owner->new_account = new_id<account_id>();
-            owner->new_device = new_id<device_id>();
+            auto owner = std::make_shared<sign_in>(stated_account(account).sign_in(account, device_kind::agent));
             run(owner);
             sink.wait_for(submitted);
             for (std::size_t i = 0; i < sessions_each; ++i)

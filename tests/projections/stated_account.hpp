@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/device_chain.hpp"
 #include "consortium/common/signed_deletion.hpp"
+#include "consortium/projections/commands.hpp"
 
 namespace consortium::projections::testing
 {
@@ -24,7 +25,10 @@ public:
     account_id id;
     chain_head head;
 
-    explicit stated_account(std::uint8_t account_key) : key_(signing_key(account_key)) {}
+    explicit stated_account(std::uint8_t account_key, account_id account = {make_uuid_v7(0)})
+        : id(account), key_(signing_key(account_key))
+    {
+    }
 
     ed25519_public public_key() const { return key_.public_key(); }
 
@@ -56,6 +60,18 @@ public:
     {
         head = head_after(head, parse_statement(statement).value(), statement);
         return statement;
+    }
+    /// Signs in as a device that the next statement adds, or as the unnamed one; makes the account if it is new.
+    projections::sign_in sign_in(std::uint8_t device, device_kind kind)
+    {
+        projections::sign_in wanted;
+        wanted.account_key = public_key();
+        if (kind != device_kind::unnamed)
+            wanted.device = {testing::public_key(device), kind, follow(add(testing::public_key(device), kind))};
+        wanted.new_account = id;
+        wanted.new_device = {make_uuid_v7(0)};
+        wanted.create = true;
+        return wanted;
     }
 
 private:

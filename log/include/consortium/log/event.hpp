@@ -274,7 +274,7 @@ constexpr event_description describe(event_type type) noexcept
     case event_type::device_revoked:
         return of<no_body>("device_revoked", device, ends, seal::account, update::device, rows::own);
     case event_type::pairing_approved:
-        return of<pairing_approved>("pairing_approved", device, changes, seal::account, update::none, rows::own);
+        return of<pairing_approved>("pairing_approved", device, changes, seal::account, update::none, rows::none);
 
     case event_type::addition_stated:
         return of<device_stated>("addition_stated", device, begins, seal::account, update::device, rows::own);

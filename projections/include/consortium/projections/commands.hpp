@@ -13,7 +13,7 @@ namespace consortium::projections
 {
 
 /// Who asks, as its token says. An agent reaches only the sessions and machines it created: of others in its account it
-/// hears errc::forbidden, of all else errc::not_found. Commands that create, delete, approve or revoke also answer
+/// hears errc::forbidden, of all else errc::not_found. Commands that create, delete or sign out also answer
 /// errc::revoked when the device has been revoked meanwhile.
 struct principal
 {
@@ -28,32 +28,6 @@ struct versioned_value
     revision version;
     /// The event that holds the value; 0: never written.
     lsn where;
-};
-
-/// Makes the account of a public key if it is new, and its device; a device key that is known is the same device and
-/// keeps its kind and name. errc::revoked: the device key was revoked in this account (a revoked unnamed device is
-/// replaced by a new one). errc::forbidden: the account is new and `may_register` is false. errc::not_found: the key
-/// does not open `expected`, which was deleted or is of another log.
-class login final : public log::command
-{
-public:
-    byte_array<32> public_key{};
-    bytes device_key; ///< empty: the account's unnamed device
-    log::device_kind kind = log::device_kind::unnamed;
-    std::string sealed_name;
-    account_id new_account; ///< used if the account is new
-    device_id new_device;   ///< used if the device is new
-    bool may_register = true;
-    std::optional<account_id> expected; ///< sign in to this account or not at all
-
-    // Answer
-    account_id found_account;
-    device_id found_device;
-    log::device_kind found_kind{};
-
-    account_id account() const override;
-    std::size_t size() const override;
-    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
 /// Signs in with the account's key (docs/protocol.md 2.1): a device of its chain, one that `statement` adds to the
@@ -126,52 +100,12 @@ public:
     account_id account() const final { return who.account; }
 };
 
-/// Adds the requesting agent's device and stores the answer. A second approval of the same request by anybody changes
-/// nothing. A device key that is known is the same device, under its new name. errc::forbidden: agents cannot approve.
-/// errc::revoked: that device key was revoked in this account. errc::conflict: it belongs to a device of another kind.
-class approve_pairing final : public members_command
-{
-public:
-    byte_array<32> request_key{};
-    bytes device_key;
-    log::device_kind kind = log::device_kind::agent;
-    std::string sealed_name;
-    std::string response;
-    device_id new_device;
-
-    // Answer
-    bool first = false; ///< false: it had been approved before
-
-    std::size_t size() const override;
-    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
-};
-
-/// errc::not_found, errc::forbidden for agents. Revoking twice is no error.
-class revoke_device final : public members_command
-{
-public:
-    device_id device;
-
-    std::size_t size() const override;
-    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
-};
-
 /// Voids all tokens that the device had (`g`, docs/protocol.md 2.4) and ends its sockets; the chain names it still.
 class sign_out final : public members_command
 {
 public:
     // Answer
     std::uint64_t sign_outs = 0;
-
-    std::size_t size() const override;
-    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
-};
-
-class rename_device final : public members_command
-{
-public:
-    device_id device;
-    std::string sealed_name;
 
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;

@@ -17,7 +17,7 @@ enum class intent
 {
     see,    ///< what another device of the account made is not there: errc::not_found
     write,  ///< what another device of the account made is errc::forbidden
-    settle, ///< create, delete, approve, revoke: as write, and errc::revoked if the device was revoked meanwhile
+    settle, ///< create, delete, sign out: as write, and errc::revoked if the device was revoked meanwhile
 };
 
 struct session_target

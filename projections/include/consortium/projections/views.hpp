@@ -29,7 +29,6 @@ struct device_view
     account_id account;
     bytes public_key;
     log::device_kind kind{};
-    std::string sealed_name; ///< as an older version stored it; names of stated devices are in their statements
     unix_millis created_at = 0;
     std::optional<unix_millis> revoked_at;
     bool stated = false;         ///< the account's chain names it
@@ -59,16 +58,6 @@ result<device_view> find_stated_device(const log::snapshot& at, account_id accou
 result<std::vector<bytes>> list_statements(const log::snapshot& at, account_id account, std::uint64_t first = 1);
 /// Where the chain ends.
 result<chain_head> find_chain_head(const log::snapshot& at, account_id account);
-
-struct pairing_view
-{
-    account_id account;
-    device_id device;
-    std::string response;
-    unix_millis approved_at = 0;
-};
-/// errc::not_found until it was approved.
-result<pairing_view> find_pairing(const log::snapshot& at, const byte_array<32>& request_key);
 
 struct session_view
 {
