@@ -1,5 +1,6 @@
 #include "connection.hpp"
 #include "consortium/projections/views.hpp"
+#include "contain.hpp"
 #include <boost/asio/steady_timer.hpp>
 
 namespace consortium::relay
@@ -71,12 +72,13 @@ result<void> connection::submit(std::shared_ptr<log::command> wanted, hub::compl
 {
     auto self = std::static_pointer_cast<connection>(shared_from_this());
     stalled_command given{
-        std::move(wanted), std::make_shared<hub::completion>(
-                               [self, done = std::move(done)](const log::outcome& ended) mutable
-                               {
-                                   done(ended);
-                                   self->completed();
-                               })};
+        std::move(wanted),
+        std::make_shared<hub::completion>(
+            [self, done = std::move(done)](const log::outcome& ended) mutable
+            {
+                contain("answering a client", [&] { done(ended); }, [&] { self->fail("internal error"); });
+                self->completed();
+            })};
     if (stalled_.empty())
     {
         auto queued = pass_on(given);
@@ -104,29 +106,34 @@ void connection::stall()
     if (!carrier_)
         return;
     carrier_->pause_reading();
-    try_again();
+    look_soon(&connection::try_again);
+}
+
+void connection::look_soon(void (connection::*look)())
+{
+    auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);
+    timer->async_wait(
+        [self = std::static_pointer_cast<connection>(shared_from_this()), timer, look](const boost::system::error_code&)
+        {
+            if (self->carrier_)
+                contain("a client's turn", [&] { (self.get()->*look)(); }, [&] { self->fail("internal error"); });
+        });
 }
 
 void connection::try_again()
 {
-    auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);
-    timer->async_wait(
-        [self = std::static_pointer_cast<connection>(shared_from_this()), timer](const boost::system::error_code&)
-        {
-            if (!self->carrier_)
-                return;
-            while (!self->stalled_.empty())
-            {
-                const auto given = self->stalled_.front();
-                const auto queued = self->pass_on(given);
-                if (!queued && queued.error() == errc::overloaded)
-                    return self->try_again();
-                self->stalled_.pop_front();
-                if (!queued)
-                    (*given.done)({.wanted = given.wanted, .committed = std::unexpected(queued.error())});
-            }
-            self->carrier_->resume_reading();
-        });
+    while (!stalled_.empty())
+    {
+        const auto given = stalled_.front();
+        const auto queued = pass_on(given);
+        if (!queued && queued.error() == errc::overloaded)
+            return look_soon(&connection::try_again);
+        stalled_.pop_front();
+        if (!queued)
+            (*given.done)({.wanted = given.wanted, .committed = std::unexpected(queued.error())});
+    }
+    if (carrier_)
+        carrier_->resume_reading();
 }
 
 void connection::completed()
@@ -168,7 +175,7 @@ void connection::hold_back_if_full()
         return;
     held_back_ = true;
     carrier_->pause_reading();
-    look_again();
+    look_soon(&connection::look_again);
 }
 
 void connection::promised(std::size_t bytes)
@@ -193,17 +200,10 @@ void connection::delivered(std::size_t bytes)
 
 void connection::look_again()
 {
-    auto timer = std::make_shared<boost::asio::steady_timer>(carrier_->executor(), look_interval);
-    timer->async_wait(
-        [self = std::static_pointer_cast<connection>(shared_from_this()), timer](const boost::system::error_code&)
-        {
-            if (!self->carrier_)
-                return;
-            if (self->carrier_->queued_bytes() >= held_back_bytes / 2)
-                return self->look_again();
-            self->held_back_ = false;
-            self->carrier_->resume_reading();
-        });
+    if (carrier_->queued_bytes() >= held_back_bytes / 2)
+        return look_soon(&connection::look_again);
+    held_back_ = false;
+    carrier_->resume_reading();
 }
 
 } // namespace consortium::relay

@@ -58,6 +58,7 @@ private:
     };
     result<void> pass_on(const stalled_command& given);
     void stall();
+    void look_soon(void (connection::*look)());
     void try_again();
     void completed();
     void look_again();

@@ -1,9 +1,11 @@
 #include "consortium/common/printable.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/log/diagnostics.hpp"
+#include "contain.hpp"
 #include "program.hpp"
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
@@ -88,6 +90,7 @@ int main(int argc, char** argv)
         return *parsed.exit_code;
     }
     set_up_logging(parsed.settings.log_level);
+    std::set_terminate(end_saying_why);
     init_crypto();
     try
     {

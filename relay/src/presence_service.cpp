@@ -1,6 +1,7 @@
 #include "presence_service.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
+#include "contain.hpp"
 #include <algorithm>
 #include <spdlog/spdlog.h>
 
@@ -185,7 +186,9 @@ void presence_service::arm()
         {
             if (ec || !timer_)
                 return;
-            perform(with([](presence_table& table, unix_millis now) { return table.sweep(now); }));
+            contain(
+                "looking who is silent",
+                [&] { perform(with([](presence_table& table, unix_millis now) { return table.sweep(now); })); });
             arm();
         });
 }

@@ -77,6 +77,7 @@ result<std::unique_ptr<program>> program::make(const config& settings)
     options.threads = settings.io_threads;
     options.certificate_file = settings.tls_certificate;
     options.key_file = settings.tls_key;
+    options.on_bug = [](std::string_view what) { spdlog::error("a task of a network thread failed: {}", what); };
     auto server = net::http_server::listen(std::move(options));
     if (!server)
         return std::unexpected(server.error());

@@ -1,4 +1,5 @@
 #include "prover.hpp"
+#include "contain.hpp"
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 #include <vector>
@@ -71,22 +72,16 @@ void prover::answer_some()
         now.assign(std::move_iterator(waiting_.begin()), std::move_iterator(end));
         waiting_.erase(waiting_.begin(), end);
     }
+    std::unique_ptr<log::snapshot> at;
     // After they were committed: it sees all of them.
-    const auto at = source_.read();
+    contain("reading the log for proofs", [&] { at = source_.read(); });
     for (auto& question : now)
     {
-        auto made = guarded_proof(*at, question.number);
+        auto made = at ? guarded_proof(*at, question.number) : fail(errc::internal, "the log could not be read");
         if (!made)
             spdlog::error("proving record {} failed: {}", question.number.value, made.error().detail);
-        try
-        {
-            question.done(std::move(made));
-        }
-        catch (const std::exception& bug)
-        {
-            // It ends this answer alone: an ack that is dropped says so by itself.
-            spdlog::error("handing out a proof failed: {}", bug.what());
-        }
+        // A bug ends this answer alone: an ack that is dropped says so by itself.
+        contain("handing out a proof", [&] { question.done(std::move(made)); });
     }
     {
         const std::lock_guard lock(guard_);

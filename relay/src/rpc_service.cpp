@@ -1,4 +1,6 @@
 #include "rpc_service.hpp"
+#include "contain.hpp"
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 
 namespace consortium::relay
@@ -110,7 +112,7 @@ void rpc_service::limit(const shared_pending& given)
         [timer, weak = std::weak_ptr(given)](const boost::system::error_code&)
         {
             if (const auto late = weak.lock())
-                finish(*late, refusal(timed_out.detail, timed_out));
+                contain("ending a late call", [&] { finish(*late, refusal(timed_out.detail, timed_out)); });
         });
 }
 
@@ -148,21 +150,21 @@ void rpc_service::wait_for_target(const shared_pending& given)
     // The timer holds the call; when it ends, the hope does.
     auto timer = std::make_shared<boost::asio::steady_timer>(server_.executor(given->thread));
     timer->expires_at(given->ends_at - times_.timeout + times_.grace);
-    timer->async_wait(
-        [this, timer, given](const boost::system::error_code&)
-        {
-            {
-                const std::lock_guard lock(guard_);
-                const auto [first, last] = hoping_.equal_range(hope_key(given->wanted.account, given->wanted.method));
-                for (auto at = first; at != last; ++at)
-                    if (at->second.lock() == given)
-                    {
-                        hoping_.erase(at);
-                        return finish(*given, not_available());
-                    }
-            }
-            // Registered meanwhile: it was dispatched.
-        });
+    timer->async_wait([this, timer, given](const boost::system::error_code&)
+                      { contain("ending a call without a target", [&] { give_up_hope(given); }); });
+}
+
+void rpc_service::give_up_hope(const shared_pending& given)
+{
+    {
+        const std::lock_guard lock(guard_);
+        const auto [first, last] = hoping_.equal_range(hope_key(given->wanted.account, given->wanted.method));
+        const auto found = std::find_if(first, last, [&](const auto& one) { return one.second.lock() == given; });
+        if (found == last)
+            return; // registered meanwhile: it was dispatched
+        hoping_.erase(found);
+    }
+    finish(*given, not_available());
 }
 
 void rpc_service::forward(const shared_pending& given, const endpoint& target)

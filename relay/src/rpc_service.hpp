@@ -66,6 +66,7 @@ private:
     void dispatch(const shared_pending& given);
     void forward(const shared_pending& given, const endpoint& target);
     void wait_for_target(const shared_pending& given);
+    void give_up_hope(const shared_pending& given);
     void limit(const shared_pending& given);
     static void emit(const shared_pending& given, socket& server);
     static void finish(pending& given, const boost::json::value& answer);

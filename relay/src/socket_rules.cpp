@@ -11,22 +11,6 @@ namespace
 
 namespace v1 = protocol::v1;
 
-/// What a socket carries from sign-in to its end.
-struct attached
-{
-    token_holder holder;
-    v1::handshake_request asked;
-    connection_id id = 0;
-    std::shared_ptr<connection> self; ///< from on_connected on
-    bool held = false;
-};
-
-std::shared_ptr<attached> of(socket& client)
-{
-    const auto* found = std::any_cast<std::shared_ptr<attached>>(&client.user_data);
-    return found ? *found : nullptr;
-}
-
 audience audience_of(services& shared, const projections::principal& who, const v1::handshake_request& asked)
 {
     switch (asked.type)
@@ -50,6 +34,21 @@ audience audience_of(services& shared, const projections::principal& who, const 
 }
 
 } // namespace
+
+struct socket_rules::attached
+{
+    token_holder holder;
+    v1::handshake_request asked;
+    connection_id id = 0;
+    std::shared_ptr<connection> self; ///< from on_connected on
+    bool held = false;
+};
+
+std::shared_ptr<socket_rules::attached> socket_rules::of(socket& client)
+{
+    const auto* found = std::any_cast<std::shared_ptr<attached>>(&client.user_data);
+    return found ? *found : nullptr;
+}
 
 result<void>
 socket_rules::check_scope(socket& client, const projections::principal& who, const v1::handshake_request& asked)
@@ -101,17 +100,34 @@ asio::awaitable<result<void>> socket_rules::on_connect(socket& client, boost::js
 void socket_rules::on_connected(socket& client)
 {
     const auto state = of(client);
-    const auto& who = state->holder.who;
-    const auto& asked = state->asked;
+    const auto account = state->holder.who.account;
+    shared_.commits.watch(account);
+    try
+    {
+        settle_in(client, *state);
+    }
+    catch (...)
+    {
+        if (!state->self)
+            shared_.commits.unwatch(account);
+        throw;
+    }
+    if (!state->self)
+    {
+        shared_.commits.unwatch(account);
+        client.disconnect();
+    }
+}
+
+void socket_rules::settle_in(socket& client, attached& state)
+{
+    const auto& who = state.holder.who;
+    const auto& asked = state.asked;
     // It may have been revoked, or have signed out, while it connected: what comes later finds it in its room.
-    shared_.commits.watch(who.account);
     lazy_snapshot at(shared_.log);
     if (const auto now = find_holder(at.get(), who.account, who.device);
-        !now || now->revoked || now->sign_outs != state->holder.sign_outs)
-    {
-        shared_.commits.unwatch(who.account);
-        return client.disconnect();
-    }
+        !now || now->revoked || now->sign_outs != state.holder.sign_outs)
+        return;
     const auto head = projections::last_revision(at.get(), who.account);
     auto start = head;
     bool behind = false;
@@ -130,8 +146,8 @@ void socket_rules::on_connected(socket& client)
             behind = true;
         }
     }
-    state->self = std::make_shared<connection>(
-        shared_, state->id, client, who, asked,
+    state.self = std::make_shared<connection>(
+        shared_, state.id, client, who, asked,
         follower(
             audience_of(shared_, who, asked), start, behind, asked.follows,
             {.queue_bytes_max = limits::socket_queue_bytes_max, .mark_every = limits::caught_up_every}));
@@ -139,7 +155,7 @@ void socket_rules::on_connected(socket& client)
         client.emit("resync", boost::json::object{{"reason", resync}});
     else if (asked.follows && !behind)
         client.emit(shared_.updates.caught_up(head));
-    shared_.commits.join(state->self);
+    shared_.commits.join(state.self);
 
     if (asked.type != v1::client_type::machine)
         return;

@@ -22,6 +22,12 @@ public:
     static void hold(socket& client, bool high);
 
 private:
+    /// What a socket carries from sign-in to its end.
+    struct attached;
+    static std::shared_ptr<attached> of(socket& client);
+
+    /// Makes its connection and joins it; none: it has no place here any more.
+    void settle_in(socket& client, attached& state);
     result<void>
     check_scope(socket& client, const projections::principal& who, const protocol::v1::handshake_request& asked);
 

@@ -238,6 +238,19 @@ protected:
     std::filesystem::path directory_;
 };
 
+// Goal: what a posted task throws ends the task: its thread serves on, and the program hears of it.
+TEST_F(http_server_test, a_task_that_throws_leaves_its_thread_running)
+{
+    std::vector<std::string> bugs;
+    http_server_options options;
+    options.on_bug = [&](std::string_view what) { bugs.emplace_back(what); };
+    start(std::move(options));
+    server_->post(0, [] { throw std::runtime_error("a bug"); });
+    server_->post(0, [] { throw 1; });
+    EXPECT_EQ(get("/echo").body, "GET ");
+    EXPECT_EQ(bugs, (std::vector<std::string>{"a bug", "an exception of no known type"}));
+}
+
 TEST_F(http_server_test, answers_and_keeps_the_connection)
 {
     start();

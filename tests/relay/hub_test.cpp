@@ -1,6 +1,7 @@
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
 #include "hub/hub.hpp"
+#include "unreadable_log.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <condition_variable>
@@ -42,6 +43,8 @@ public:
 
     void send(net::shared_frame frame) override
     {
+        if (broken)
+            throw std::runtime_error("a bug in sending");
         const std::lock_guard lock(guard);
         got.emplace_back(frame->payload());
         if (slow)
@@ -71,6 +74,7 @@ public:
     std::vector<std::string> got;
     std::atomic<std::size_t> queued = 0;
     std::atomic<bool> slow = false;
+    std::atomic<bool> broken = false;
     std::atomic<bool> open = true;
     std::atomic<bool> was_revoked = false;
     std::atomic<bool> failed = false;
@@ -96,8 +100,9 @@ protected:
             {.directory = place / "data", .witness = {}, .master_secret = std::string(40, 's')}, projections::rules(),
             *commits, clock));
         updates = std::make_unique<update_writer>(*events);
+        reads = std::make_unique<unreadable_log>(*events);
         commits->attach(
-            *events, *updates,
+            *reads, *updates,
             {.committed = [](const log::event&) {},
              .pressure = [](bool) {},
              .failure = [](const error&) { std::abort(); }});
@@ -228,6 +233,7 @@ protected:
     std::unique_ptr<net::http_server> server;
     std::unique_ptr<hub> commits;
     std::unique_ptr<log::event_log> events;
+    std::unique_ptr<unreadable_log> reads; ///< what the hub has of it
     std::unique_ptr<update_writer> updates;
     projections::principal who;
     session_id in;
@@ -298,6 +304,43 @@ TEST_F(hub_test, a_sender_is_not_told_of_its_own_messages)
     EXPECT_EQ(other->revisions().size(), 1u);
     leave(0, sender);
     leave(0, other);
+}
+
+// Goal: a log that cannot be read costs the client that waits for it its connection, and the relay nothing.
+TEST_F(hub_test, a_failed_read_ends_the_client_alone)
+{
+    reads->broken = true;
+    const auto reader = join(0, 0);
+    until([&] { return reader->failed.load(); });
+    reads->broken = false;
+    leave(0, reader);
+    const auto again = join(0, 0);
+    until([&] { return again->revisions() == range(1, head().value); });
+    leave(0, again);
+}
+
+TEST_F(hub_test, a_bug_about_one_client_leaves_the_others_alone)
+{
+    const auto broken = join(0);
+    const auto good = join(0);
+    broken->broken = true;
+    std::promise<void> done;
+    on(0,
+       [&]
+       {
+           ASSERT_TRUE(
+               commits->submit(message("a"), 0, [](const log::outcome&) { throw std::runtime_error("a bug"); }));
+           commits->post(0, [] { throw std::runtime_error("another"); });
+           ASSERT_TRUE(commits->submit(message("b"), 0, [&](const log::outcome&) { done.set_value(); }));
+       });
+    done.get_future().wait();
+    EXPECT_TRUE(broken->failed);
+    EXPECT_FALSE(good->failed);
+    EXPECT_EQ(good->revisions().size(), 2u);
+    commits->send(who.account, [frame = net::encode_text_frame("said")](member& to) { to.send(frame); });
+    until([&] { return good->words().size() == 3; });
+    for (const auto& one : {broken, good})
+        leave(0, one);
 }
 
 // Goal: what a sender says after its durable messages reaches every thread after them.

@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
+#include <cstdio>
 #include <ctime>
 #include <mutex>
 #include <thread>
@@ -134,6 +135,9 @@ public:
     server_impl(http_server_options options, std::shared_ptr<asio::ssl::context> tls)
         : options_(std::move(options)), tls_(std::move(tls))
     {
+        if (!options_.on_bug)
+            options_.on_bug = [](std::string_view what)
+            { std::fprintf(stderr, "a network task failed: %.*s\n", static_cast<int>(what.size()), what.data()); };
         for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i)
             threads_.push_back(std::make_unique<network_thread>());
     }
@@ -166,6 +170,8 @@ public:
     open_count& open_connections() noexcept { return open_; }
 
 private:
+    void run(network_context& context);
+    void report(std::exception_ptr bug) noexcept;
     asio::awaitable<void> accept();
     void adopt(std::size_t thread, tcp::socket socket);
 
@@ -557,9 +563,42 @@ void server_impl::start(http_handler& handler)
             [this, i]
             {
                 current = {this, i};
-                threads_[i]->context.run();
+                run(threads_[i]->context);
                 current = {};
             });
+    }
+}
+
+/// Until stop(). An exception leaves run() behind the task that threw it: the next one follows.
+void server_impl::run(network_context& context)
+{
+    for (;;)
+        try
+        {
+            context.run();
+            return;
+        }
+        catch (...)
+        {
+            report(std::current_exception());
+        }
+}
+
+/// Nothing that a task throws may end the process.
+void server_impl::report(std::exception_ptr bug) noexcept
+{
+    try
+    {
+        if (bug)
+            std::rethrow_exception(std::move(bug));
+    }
+    catch (const std::exception& thrown)
+    {
+        options_.on_bug(thrown.what());
+    }
+    catch (...)
+    {
+        options_.on_bug("an exception of no known type");
     }
 }
 
@@ -587,10 +626,7 @@ asio::awaitable<void> server_impl::accept()
         open_.add();
         const auto thread = next;
         next = (next + 1) % threads_.size();
-        if (thread == 0)
-            adopt(thread, std::move(socket));
-        else
-            post(thread, [this, thread, moved = std::move(socket)]() mutable { adopt(thread, std::move(moved)); });
+        post(thread, [this, thread, moved = std::move(socket)]() mutable { adopt(thread, std::move(moved)); });
     }
 }
 
@@ -610,7 +646,9 @@ void server_impl::adopt(std::size_t thread, tcp::socket socket)
     from.thread = thread;
     auto channel = tls_ ? stream(std::move(socket), tls_) : stream(std::move(socket));
     auto made = std::make_shared<connection>(*this, thread, std::move(channel), std::move(from));
-    asio::co_spawn(threads_[thread]->context, [made]() { return made->run(); }, [made](std::exception_ptr) {});
+    asio::co_spawn(
+        threads_[thread]->context, [made]() { return made->run(); },
+        [this, made](std::exception_ptr bug) { report(std::move(bug)); });
 }
 
 bool server_impl::drain(std::chrono::milliseconds limit)

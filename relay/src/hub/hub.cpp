@@ -1,5 +1,6 @@
 #include "hub/hub.hpp"
 #include "consortium/projections/views.hpp"
+#include "contain.hpp"
 #include <algorithm>
 #include <bit>
 #include <boost/asio/as_tuple.hpp>
@@ -16,6 +17,13 @@ namespace
 // When a client that takes nothing is looked at again: soon, then less and less often.
 constexpr auto patience_min = std::chrono::milliseconds(5);
 constexpr auto patience_max = std::chrono::milliseconds(160);
+
+/// Runs what is about one client. A bug ends its connection: it dials again and reads on where it was.
+template <class Task>
+void contain_for(member& who, std::string_view name, Task&& task) noexcept
+{
+    contain(name, std::forward<Task>(task), [&] { who.fail("internal error"); });
+}
 
 } // namespace
 
@@ -178,7 +186,9 @@ void hub::read_on(const std::shared_ptr<member>& who)
     if (who->reading_)
         return;
     who->reading_ = true;
-    asio::post(server_.executor(here()), [this, who] { read_part(who); });
+    asio::post(
+        server_.executor(here()),
+        [this, who] { contain_for(*who, "reading the log for a client", [&] { read_part(who); }); });
 }
 
 void hub::read_part(const std::shared_ptr<member>& who)
@@ -191,7 +201,8 @@ void hub::read_part(const std::shared_ptr<member>& who)
         who->reading_ = true;
         who->patience_ = std::clamp(who->patience_ * 2, patience_min, patience_max);
         auto timer = std::make_shared<asio::steady_timer>(server_.executor(here()), who->patience_);
-        timer->async_wait([this, who, timer](const boost::system::error_code&) { read_part(who); });
+        timer->async_wait([this, who, timer](const boost::system::error_code&)
+                          { contain_for(*who, "reading the log for a client", [&] { read_part(who); }); });
         return;
     }
     who->patience_ = {};
@@ -230,7 +241,7 @@ void hub::when_live(member& who, std::move_only_function<void()> task)
 void hub::run_waiting(member& who)
 {
     for (auto& task : std::exchange(who.when_live_, {}))
-        task();
+        contain("what waited for a client to catch up", task);
 }
 
 void hub::touch(member& who)
@@ -254,10 +265,13 @@ void hub::send(account_id account, ephemeral what)
         const auto members = place->second.members;
         for (const auto& who : members)
             if (who->is_open() && !who->place().behind())
-            {
-                what(*who);
-                touch(*who);
-            }
+                contain_for(
+                    *who, "telling a client",
+                    [&]
+                    {
+                        what(*who);
+                        touch(*who);
+                    });
     };
     std::uint64_t woken = 0;
     {
@@ -313,7 +327,7 @@ void hub::drain(std::size_t thread)
     }
     at.delivering = true;
     for (auto& job : work)
-        job();
+        contain("a task of the hub", job);
     settle(at);
 }
 
@@ -323,12 +337,17 @@ void hub::settle(shard& at)
     for (const auto& who : std::exchange(at.touched, {}))
     {
         who->touched_ = false;
-        who->flush();
-        if (who->place().behind())
-            read_on(who);
+        contain_for(
+            *who, "sending to a client",
+            [&]
+            {
+                who->flush();
+                if (who->place().behind())
+                    read_on(who);
+            });
     }
     for (const auto& who : std::exchange(at.revoked, {}))
-        who->revoked();
+        contain_for(*who, "signing a client out", [&] { who->revoked(); });
     for (const auto& who : std::exchange(at.departed, {}))
         remove(at, who);
 }
@@ -399,8 +418,13 @@ void hub::deliver_event(shard& at, const published& event, connection_id origin)
     {
         auto& who = *members[i];
         const bool own = is_message && origin != 0 && who.id() == origin;
-        if (who.place().on_event(happened, frame, own, make, who) || who.place().behind())
-            touch(who);
+        contain_for(
+            who, "telling a client of an event",
+            [&]
+            {
+                if (who.place().on_event(happened, frame, own, make, who) || who.place().behind())
+                    touch(who);
+            });
     }
     if (const auto known = log::describe(happened.header.type); known.voids_tokens())
         for (const auto& who : members)
@@ -414,11 +438,11 @@ void hub::deliver(std::size_t thread, const std::shared_ptr<commit_batch>& batch
     ++at.batches;
     for (const auto& item : batch->items)
         for (const auto& event : item.events)
-            deliver_event(at, event, item.caller.origin);
+            contain("delivering an event", [&] { deliver_event(at, event, item.caller.origin); });
     for (auto& item : batch->items)
         // Whose it is first: the rest of it is that thread's alone.
         if (item.caller.thread == thread && item.caller.done)
-            std::exchange(item.caller.done, {})(item.ended);
+            contain("what follows a commit", [&] { std::exchange(item.caller.done, {})(item.ended); });
 }
 
 void hub::on_pressure(bool high)

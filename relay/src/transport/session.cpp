@@ -166,7 +166,7 @@ void session::changed()
             if (const auto self = weak.lock())
             {
                 self->flush_posted_ = false;
-                self->flush();
+                self->contain_here("sending to a client", [&] { self->flush(); });
             }
         });
 }
@@ -233,6 +233,18 @@ asio::awaitable<net::http_response> session::poll(std::shared_ptr<session> self)
 }
 
 asio::awaitable<net::http_response> session::receive(std::shared_ptr<session> self, std::string body)
+try
+{
+    co_return co_await take(self, std::move(body));
+}
+catch (...)
+{
+    log_bug("taking what a client sent");
+    self->close("internal error", net::close_code::internal_error);
+    co_return engine_error(3);
+}
+
+asio::awaitable<net::http_response> session::take(std::shared_ptr<session> self, std::string body)
 {
     if (self->closed_ || self->carrier_ != carrier::polling)
         co_return engine_error(3);
@@ -270,6 +282,17 @@ asio::awaitable<net::http_response> session::receive(std::shared_ptr<session> se
 }
 
 asio::awaitable<void> session::run(std::shared_ptr<session> self, std::shared_ptr<net::websocket> connection)
+try
+{
+    co_await carry(self, std::move(connection));
+}
+catch (...)
+{
+    log_bug("carrying a client");
+    self->close("internal error", net::close_code::internal_error);
+}
+
+asio::awaitable<void> session::carry(std::shared_ptr<session> self, std::shared_ptr<net::websocket> connection)
 {
     if (self->closed_ || self->probing_ || self->websocket_)
     {
@@ -416,7 +439,9 @@ void session::leave_name_space(std::string_view reason)
     {
         left->begin_closing();
         // In a turn of its own: the rules may be in the middle of something with this socket.
-        asio::post(executor_, [left, text = std::string(reason)] { left->finish_closing(text); });
+        asio::post(
+            executor_, [left, text = std::string(reason)]
+            { contain("what follows the end of a client", [&] { left->finish_closing(text); }); });
     }
     if (!closed_)
         arm_connect_timeout();
@@ -663,7 +688,7 @@ void session::schedule_heartbeat(std::chrono::milliseconds after)
         {
             const auto self = weak.lock();
             if (self && !self->closed_ && self->heartbeat_turn_ == turn)
-                self->heartbeat();
+                self->contain_here("a heartbeat", [&] { self->heartbeat(); });
         });
 }
 

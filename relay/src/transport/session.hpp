@@ -2,6 +2,7 @@
 #include "consortium/net/http_server.hpp"
 #include "consortium/protocol/engine_io.hpp"
 #include "consortium/protocol/socket_io.hpp"
+#include "contain.hpp"
 #include "transport/socket.hpp"
 #include "transport/socket_server.hpp"
 #include <atomic>
@@ -74,6 +75,14 @@ public:
 private:
     /// Queues the open packet and starts the clocks.
     void start();
+    static asio::awaitable<void> carry(std::shared_ptr<session> self, std::shared_ptr<net::websocket> connection);
+    static asio::awaitable<net::http_response> take(std::shared_ptr<session> self, std::string body);
+    /// A bug ends this session alone.
+    template <class Task>
+    void contain_here(std::string_view name, Task&& task)
+    {
+        contain(name, std::forward<Task>(task), [this] { close("internal error", net::close_code::internal_error); });
+    }
 
     enum class carrier
     {

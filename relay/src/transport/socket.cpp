@@ -1,5 +1,6 @@
 #include "transport/socket.hpp"
 #include "consortium/protocol/socket_io.hpp"
+#include "contain.hpp"
 #include "transport/session.hpp"
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -127,7 +128,7 @@ void socket_impl::settle(std::uint64_t id, result<boost::json::array> with)
 {
     auto found = awaited_.extract(id);
     if (found)
-        found.mapped().answered(std::move(with));
+        contain("what follows a client's answer", [&] { found.mapped().answered(std::move(with)); });
 }
 
 void socket_impl::answered(std::uint64_t id, boost::json::array args)

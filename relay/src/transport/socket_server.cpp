@@ -1,4 +1,5 @@
 #include "transport/socket_server.hpp"
+#include "contain.hpp"
 #include "transport/session.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -186,7 +187,7 @@ void socket_server_impl::close_all(std::string_view reason)
                 for (auto* each : context_.by_thread[thread])
                     sessions.push_back(each->shared_from_this());
                 for (const auto& each : sessions)
-                    each->close(text);
+                    contain("ending a session", [&] { each->close(text); });
             });
     }
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace consortium::net
 {
@@ -53,6 +54,10 @@ struct http_server_options
     std::chrono::milliseconds idle_timeout{75'000};  ///< between two requests
     std::chrono::milliseconds body_timeout{20'000};  ///< without any byte of the body
     std::chrono::milliseconds write_timeout{60'000}; ///< without any byte being taken
+
+    /// Hears of what a task of a network thread threw and nobody caught: the task ended, the thread goes on. Must not
+    /// throw. Default: a line on standard error.
+    std::function<void(std::string_view what)> on_bug;
 };
 
 /// Listener and network threads. Each thread has its own io_context; a connection never changes thread.
