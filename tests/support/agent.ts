@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { claudeEnvironment, claudeProgram } from './claude.ts';
@@ -21,6 +21,8 @@ export interface AgentOptions {
   hostname?: string;
   /** Name of the project folder. */
   folder?: string;
+  /** It can be sent to sleep: see `sleep`. */
+  sleeps?: boolean;
 }
 
 const unshare = ['unshare', '--uts', ...(process.getuid!() === 0 ? [] : ['--map-root-user'])];
@@ -41,6 +43,8 @@ export class Machine {
   /** Added to the environment of what is started from now on. */
   readonly env: Record<string, string>;
   readonly #options: AgentOptions;
+  readonly #slept = join(this.#place.path, 'slept');
+  #sleptMs = 0;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -48,6 +52,18 @@ export class Machine {
     this.work = join(this.#place.path, options.folder ?? 'project');
     mkdirSync(this.home);
     mkdirSync(this.work);
+    if (!options.sleeps) return;
+    this.sleep(0);
+    Object.assign(this.env, { LD_PRELOAD: program('asleep.so'), CONSORTIUM_SLEPT: this.#slept });
+  }
+
+  /** It slept for so long, and wakes up: what runs on it finds clocks that ran on meanwhile, and connections as they were. */
+  sleep(ms: number): void {
+    this.#sleptMs += ms;
+    const nanoseconds = Buffer.alloc(8);
+    nanoseconds.writeBigInt64LE(BigInt(this.#sleptMs) * 1_000_000n);
+    // In place: the program has it mapped.
+    writeFileSync(this.#slept, nanoseconds, { flag: existsSync(this.#slept) ? 'r+' : 'w' });
   }
 
   /** Starts `consortium`. */

@@ -326,6 +326,8 @@ export class Conversation {
   readonly sender = new Sender();
   /** Whose signature is under what is done here. */
   device: Device;
+  /** How far the agent's clock is ahead of ours, as the last `begin` showed. */
+  ahead = 0;
   #newest: string | null = null;
 
   constructor(person: Person, id: string, key: Uint8Array, client: Client, device: Device = person.device) {
@@ -338,7 +340,7 @@ export class Conversation {
 
   /** Another page of the same person: another sender. */
   another(device: Device = this.device): Conversation {
-    return new Conversation(this.person, this.id, this.key, this.client, device);
+    return Object.assign(new Conversation(this.person, this.id, this.key, this.client, device), { ahead: this.ahead });
   }
 
   place(kind: string): Place {
@@ -370,7 +372,7 @@ export class Conversation {
   async sealPrompt(text: string, meta: Record<string, unknown> = {}, also: Partial<Envelope> = {}): Promise<Prompt> {
     const { id, envelope } = this.sender.next({ role: 'user', content: { type: 'text', text }, meta: { sentFrom: 'web', ...meta } }, Date.now());
     const seen = 'seen' in also ? also.seen : await this.newest();
-    const full = { ...envelope, seen, until: Date.now() + 600_000, ...also };
+    const full = { ...envelope, seen, until: Date.now() + this.ahead + 600_000, ...also };
     return { bundle: this.sealAct('prompt', JSON.stringify(full), id), id: base64(id), from: envelope.from, n: envelope.n };
   }
 
@@ -468,6 +470,7 @@ export class Conversation {
   async begin(devices = this.person.seen.digest()): Promise<Begun> {
     const outcome = await this.callSealed('begin', sealBundle(utf8(JSON.stringify({ devices })), this.key, this.place('rpc-request:begin')));
     if (!outcome.ok) throw new Error(`begin: ${JSON.stringify(outcome)}`);
+    this.ahead = outcome.result.now - Date.now();
     return outcome.result;
   }
 
