@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { answerChallenge, askChallenge, base64, chainOf, Login, newDevice, nextStatement, randomText, request, SigningKey, type Device } from '../support/client.ts';
 import { Pairing, pairingStatus, Person } from '../support/e2ee.ts';
 import { commitOf, makeRequest, sealRequestName } from '../support/independent/pairing.ts';
-import { kinds, parseStatement, sealDeviceName, signStatement, type DeviceChain, type Statement } from '../support/independent/statement.ts';
+import { kinds, maxAdditions, parseStatement, sealDeviceName, signStatement, statementHash, type DeviceChain, type Statement } from '../support/independent/statement.ts';
 import { encode, plusOrder, torsion } from '../support/independent/ed25519.ts';
 import { Relay } from '../support/relay.ts';
 import { refused } from '../support/refusals.ts';
@@ -354,6 +354,32 @@ describe('statements', () => {
     for (const body of [undefined, 'x', [7], [''], ['*'], Array(5000).fill('AAAA')]) refused(await post(body), [400, 413]);
     assert.equal((await chain()).statements.length, before.statements.length);
     assert.deepEqual((await post([base64(right)])).body, { success: true });
+  });
+
+  it('are 4,096 at most: of a chain that is full every device can still be revoked, and nothing follows', { timeout: 300_000 }, async () => {
+    const { account, login: mine, chain } = await someone();
+    const [first] = (await chain()).statements;
+    const said: Buffer[] = [first!];
+    const say = (action: 1 | 2, device: Uint8Array, kind: number): Buffer => signStatement(account, {
+      account: mine.accountId, n: BigInt(said.length + 1), previous: statementHash(said.at(-1)!), action, device, kind,
+      time: BigInt(Date.now()), sealedName: Buffer.alloc(action === 1 ? 73 : 0, 9),
+    });
+    const devices = Array.from({ length: maxAdditions - 1 }, () => new SigningKey().publicKey);
+    for (const device of devices) said.push(say(1, device, kinds.agent));
+    const oneMore = say(1, new SigningKey().publicKey, kinds.agent);
+    for (const device of devices) said.push(say(2, device, kinds.agent));
+    said.push(say(2, mine.device.key.publicKey, kinds.browser));
+    assert.equal(said.length, 2 * maxAdditions);
+    const last = say(1, new SigningKey().publicKey, kinds.agent);
+
+    assert.deepEqual((await post(said.slice(0, maxAdditions).map(base64))).body, { success: true });
+    refused(await post([base64(oneMore)]), 400, 'bad-request');
+    assert.deepEqual((await post(said.slice(maxAdditions).map(base64))).body, { success: true });
+    refused(await post([base64(last)]), 400, 'bad-request');
+    refused(await post([...said, last].map(base64)), 400, 'bad-request');
+    const { statements } = await mine.must('GET', '/v1/devices');
+    assert.equal(statements.length, 2 * maxAdditions);
+    assert.equal(statements.at(-1), base64(said.at(-1)!));
   });
 
   it('before an invalid one are taken', async () => {

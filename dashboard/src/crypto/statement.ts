@@ -118,7 +118,7 @@ export function parseStatement(bytes: Uint8Array): DeviceStatement {
   return { accountId, n, previous, action, device, kind, time, sealedName: take(nameBytes), signature: take(signatureBytes) };
 }
 
-function signedPart(statement: Omit<DeviceStatement, "signature">): Bytes {
+export function signedPart(statement: Omit<DeviceStatement, "signature">): Bytes {
   const { accountId, n, previous, action, device, kind, time, sealedName } = statement;
   return concat(
     label,
