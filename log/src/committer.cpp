@@ -201,12 +201,13 @@ committer::written committer::store(batch& ready)
 void committer::confirm(std::vector<written> done)
 {
     std::shared_ptr<const pinned_store> newest;
-    lsn destroyed_by;
+    const written* destroyed = nullptr; // the last that destroyed keys
     for (const auto& one : done)
         if (one.good && one.state)
         {
             newest = one.state;
-            destroyed_by = std::max(destroyed_by, one.destroyed_by);
+            if (one.destroyed_by.value != 0)
+                destroyed = &one;
         }
     if (newest && !unwitnessed_)
     {
@@ -218,8 +219,10 @@ void committer::confirm(std::vector<written> done)
         else
         {
             parts_.below.reached(crash_point::after_witness_sync);
-            if (destroyed_by.value != 0)
-                parts_.destroyed(destroyed_by);
+            // Not the store's number now: a checkpoint may follow, and nobody's state is that new before the next
+            // commit.
+            if (destroyed != nullptr)
+                parts_.destroyed(destroyed->destroyed_by, destroyed->state->sequence());
             const std::lock_guard lock(publish_mutex_);
             published_ = std::move(newest);
         }

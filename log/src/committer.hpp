@@ -33,8 +33,9 @@ public:
         disk_floor& disk;
         std::chrono::milliseconds checkpoint_interval;
         seams below;
-        /// Told on a writing thread when a batch with deletions is durable, before its state is published.
-        std::function<void(lsn)> destroyed;
+        /// Told on a writing thread when a batch with deletions is durable, before its state is published: the last
+        /// event that destroyed a key, and the store's sequence number once the batch was in it.
+        std::function<void(lsn by, std::uint64_t sequence)> destroyed;
         /// Told on a writing thread whenever idle() may have become true.
         std::function<void()> progressed;
     };

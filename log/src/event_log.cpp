@@ -38,7 +38,7 @@ public:
                .disk = disk_,
                .options = options,
                .below = below,
-               .destroyed = [this](lsn by) { compactor_.destroyed(by); }})
+               .destroyed = [this](lsn by, std::uint64_t sequence) { compactor_.destroyed(by, sequence); }})
     {
     }
 

@@ -60,7 +60,7 @@ void key_compactor::stop()
         thread_.join();
 }
 
-void key_compactor::destroyed(lsn by)
+void key_compactor::destroyed(lsn by, std::uint64_t sequence)
 {
     {
         const std::lock_guard lock(mutex_);
@@ -68,7 +68,7 @@ void key_compactor::destroyed(lsn by)
         if (destroyed_ <= compacted_)
             due_ = steady_clock::now() + options_.delay;
         destroyed_ = by;
-        sequence_ = store_->db().GetLatestSequenceNumber();
+        sequence_ = sequence;
     }
     changed_.notify_all();
 }

@@ -28,8 +28,8 @@ public:
     key_compactor(std::shared_ptr<rocks_store> store, settings options);
     ~key_compactor();
 
-    /// The event `by` destroyed keys, durably; who reads from now on does not see them any more.
-    void destroyed(lsn by);
+    /// The event `by` destroyed keys, durably. Who reads the store as it was at `sequence` or later does not see them.
+    void destroyed(lsn by, std::uint64_t sequence);
     /// event_log::compact().
     result<void> compact();
     /// Gives up what is under way; the next start does it. Idempotent.
@@ -49,7 +49,7 @@ private:
     std::condition_variable changed_;
     lsn destroyed_;
     lsn compacted_;
-    /// Of the store when `destroyed_` was durable.
+    /// Of the store when `destroyed_` was written.
     std::uint64_t sequence_ = 0;
     moment due_;
     std::atomic<bool> stopping_ = false;

@@ -32,6 +32,8 @@ public:
     /// Of the key ring: see keyring::find().
     std::uint64_t key_generation() const noexcept { return key_generation_; }
     rocksdb::ReadOptions options() const;
+    /// Of RocksDB, at this moment; 0 for a read-only store.
+    std::uint64_t sequence() const noexcept { return snapshot_ != nullptr ? snapshot_->GetSequenceNumber() : 0; }
 
 private:
     std::shared_ptr<rocks_store> store_;

@@ -32,7 +32,7 @@ public:
         const log_options& options;
         seams below;
         /// As the committer's.
-        std::function<void(lsn)> destroyed;
+        std::function<void(lsn by, std::uint64_t sequence)> destroyed;
     };
 
     explicit sequencer(environment parts);

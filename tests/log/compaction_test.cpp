@@ -125,6 +125,22 @@ TEST_F(compaction_test, it_waits_for_readers_of_the_time_before)
         EXPECT_EQ(files_with(options.directory, key).empty(), !wrapped_keys(*store).contains(key));
 }
 
+// Goal: something else may be written right behind a deletion, as a checkpoint is. The wipe waits for no commit after
+// it.
+TEST_F(compaction_test, an_idle_log_is_wiped_too)
+{
+    below.reached = [this](crash_point point)
+    {
+        if (point == crash_point::after_witness_sync)
+            EXPECT_TRUE(store->db().Put({}, store->meta(), "of the test", "").ok());
+    };
+    open();
+    const auto key = destroyed_key(/*in_table_files=*/true);
+    const auto wiped = log->compact();
+    ASSERT_TRUE(wiped) << wiped.error().detail;
+    EXPECT_EQ(files_with(options.directory, key), names{});
+}
+
 TEST_F(compaction_test, closing_does_not_wait_for_it)
 {
     options.compact_delay = 0ms;
