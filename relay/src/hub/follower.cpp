@@ -5,6 +5,19 @@ namespace consortium::relay
 
 using protocol::v1::client_type;
 
+namespace
+{
+
+/// Whether a session or a machine is deleted.
+bool ends_a_part(const log::event& happened)
+{
+    using update = log::event_update;
+    const auto told = log::describe(happened.header.type).update;
+    return told == update::delete_session || told == update::delete_machine;
+}
+
+} // namespace
+
 audience audience::user()
 {
     return {};
@@ -68,6 +81,9 @@ bool audience::hears(const log::event& happened)
             own_[stream] = projections::reaches_made_by(*limited_, created->creator);
         if (const auto* registered = happened.as<log::machine_registered>())
             own_[stream] = projections::reaches_made_by(*limited_, registered->creator);
+        // Nobody knows any more who made what is deleted: its maker must not miss it.
+        if (ends_a_part(happened) && !own_.contains(stream))
+            return true;
         return reaches(stream);
     case client_type::session:
         switch (log::describe(happened.header.type).update)
