@@ -17,12 +17,16 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <expected>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <spawn.h>
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <unordered_map>
 #include <vector>
@@ -52,8 +56,8 @@ struct percentiles
     std::vector<double> sorted;
 };
 
-template <class T>
-T need(result<T> value, const char* what)
+template <class T, class Problem>
+T need(std::expected<T, Problem> value, const char* what)
 {
     if (!value)
         throw std::runtime_error(std::string(what) + ": " + value.error().detail);
@@ -255,13 +259,126 @@ asio::awaitable<row> measure(
         percentiles(std::move(delivered))};
 }
 
+asio::awaitable<std::string> open_session(net::http_client& http, const std::string& url, const std::string& token)
+{
+    const auto made =
+        co_await call(http, url + "/v1/sessions", "POST", {{"tag", "bench"}, {"metadata", "bench"}}, token);
+    co_return std::string(made.at("session").as_object().at("id").as_string());
+}
+
+/// An account that says 1 KiB, waits for the acknowledgement and a little longer, until the time is over.
+asio::awaitable<void> speak_now_and_then(std::string url, steady::time_point end, std::vector<double>& acknowledged)
+{
+    const auto executor = co_await asio::this_coro::executor;
+    const auto http = need(net::http_client::make(executor), "http client");
+    const auto token = co_await login(*http, url);
+    const auto session = co_await open_session(*http, url, token);
+    agent::socket_client_options options{url, "/v1/updates/", {{"token", token}}, {}};
+    const auto socket = need(co_await agent::socket_client::connect(options, {[](auto...) {}, [](error) {}}), "socket");
+    const std::string content = base64_encode(bytes(768, 0x5a));
+    asio::steady_timer pause(executor);
+    while (steady::now() < end)
+    {
+        const auto at = steady::now();
+        const auto answer = need(
+            co_await socket->emit_with_ack("message", {json::object{{"sid", session}, {"message", content}}}, 30s),
+            "message");
+        if (answer.at(0).as_object().at("result").as_string() != "success")
+            throw std::runtime_error("a message was refused: " + json::serialize(answer));
+        acknowledged.push_back(millis(steady::now() - at));
+        pause.expires_after(5ms);
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+    socket->close();
+}
+
+/// One of several connections of an account that write 8 MB messages without a pause.
+asio::awaitable<void>
+flood(std::string url, std::string token, std::string session, steady::time_point end, std::size_t& bytes_written)
+{
+    const auto http = need(net::http_client::make(co_await asio::this_coro::executor), "http client");
+    net::client_request request{
+        "POST",
+        url + "/v3/sessions/" + session + "/messages",
+        {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + token}},
+        json::serialize(
+            json::object{{"messages", json::array{json::object{{"content", base64_encode(bytes(6'000'000, 0x5a))}}}}})};
+    asio::steady_timer pause(co_await asio::this_coro::executor);
+    while (steady::now() < end)
+    {
+        const auto answer = co_await http->send(request);
+        if (answer && answer->status == 200)
+        {
+            bytes_written += request.body.size();
+            continue;
+        }
+        // Too much at once: it is told so.
+        pause.expires_after(20ms);
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+}
+
+void run_until_done(asio::io_context& context, std::vector<std::exception_ptr>& failed)
+{
+    context.run();
+    for (const auto& why : failed)
+        if (why)
+            std::rethrow_exception(why);
+}
+
+/// Acknowledgements of eight quiet accounts while another writes 8 MB messages over `floods` connections.
+void measure_fairness(const std::string& program, steady::duration time)
+{
+    std::printf(
+        "\nFairness: eight accounts say 1 KiB now and then; another writes 8 MB messages meanwhile (milliseconds)\n"
+        "%12s %10s %10s %10s %12s %12s\n",
+        "connections", "ack p50", "ack p99", "flood MB/s", "p50 / quiet", "p99 / quiet");
+    std::optional<percentiles> quiet;
+    for (const std::size_t floods : {0u, 1u, 4u})
+    {
+        relay_process relay(program);
+        const auto end = steady::now() + 1s + time;
+        std::size_t bytes_written = 0;
+        std::vector<double> acknowledged;
+        std::vector<std::exception_ptr> failed(2);
+        // The writer has a thread of its own, so that what it costs its client is not counted.
+        asio::io_context quiet_side(1);
+        asio::io_context flooding_side(1);
+        for (int i = 0; i < 8; ++i)
+            asio::co_spawn(
+                quiet_side, speak_now_and_then(relay.url(), end, acknowledged),
+                [&](std::exception_ptr why) { failed[0] = why ? why : failed[0]; });
+        asio::co_spawn(
+            flooding_side,
+            [](std::string url, std::size_t count, steady::time_point until,
+               std::size_t& written) -> asio::awaitable<void>
+            {
+                const auto executor = co_await asio::this_coro::executor;
+                const auto http = need(net::http_client::make(executor), "http client");
+                const auto token = co_await login(*http, url);
+                const auto session = co_await open_session(*http, url, token);
+                for (std::size_t i = 0; i < count; ++i)
+                    asio::co_spawn(executor, flood(url, token, session, until, written), asio::detached);
+            }(relay.url(), floods, end, bytes_written),
+            [&](std::exception_ptr why) { failed[1] = why; });
+        std::jthread flooding([&] { flooding_side.run(); });
+        run_until_done(quiet_side, failed);
+        flooding.join();
+        percentiles got(std::move(acknowledged));
+        if (!quiet)
+            quiet = got;
+        std::printf(
+            "%12zu %10.2f %10.2f %10.1f %12.1f %12.1f\n", floods, got.at(0.5), got.at(0.99),
+            static_cast<double>(bytes_written) / 1e6 / std::chrono::duration<double>(time).count(),
+            got.at(0.5) / quiet->at(0.5), got.at(0.99) / quiet->at(0.99));
+    }
+}
+
 asio::awaitable<void> measure_all(relay_process& relay, steady::duration time)
 {
     const auto http = need(net::http_client::make(co_await asio::this_coro::executor), "http client");
     const auto token = co_await login(*http, relay.url());
-    const auto made =
-        co_await call(*http, relay.url() + "/v1/sessions", "POST", {{"tag", "bench"}, {"metadata", "bench"}}, token);
-    const std::string session(made.at("session").as_object().at("id").as_string());
+    const auto session = co_await open_session(*http, relay.url(), token);
 
     std::printf("\nDurable 1 KiB messages, one sender, one reader on another socket (milliseconds)\n");
     std::printf(
@@ -306,6 +423,7 @@ try
     context.run();
     if (failed)
         std::rethrow_exception(failed);
+    measure_fairness(program, time);
     return 0;
 }
 catch (const std::exception& problem)

@@ -18,6 +18,10 @@ constexpr std::size_t early_batch_records_min = 32;
 /// Answers without a record are bounded too.
 constexpr std::size_t batch_outcomes_max = 4 * limits::batch_records_max;
 constexpr auto retry_overloaded = 100ms;
+/// So long after a small command others are taken to be there, for whom large ones leave time.
+constexpr auto others_remembered = 200ms;
+/// The longest that a large command waits for them.
+constexpr auto large_pause_max = 200ms;
 
 } // namespace
 
@@ -182,19 +186,25 @@ bool sequencer::refill(batch& next)
         {
             if (const auto why = committer_.failed())
                 throw log_failure(*why);
-            if (ripe(next))
+            const auto wanted = may_go(next);
+            if (ripe(next, wanted))
                 return false;
-            if (!queue_.empty())
+            if (queue_.has(wanted))
+            {
+                take_from_queue(wanted);
                 break;
+            }
             if (closing_ && next.outcomes.empty())
                 return false;
             waiting_for_work_ = true;
-            waiting_for_disk_ = !next.outcomes.empty();
-            work_.wait(lock);
+            waiting_for_disk_ = !next.outcomes.empty() || large_since_;
+            // What waits and may not go is large: the one before it is on its way, or its pause passes.
+            if (queue_.empty() || waiting_for_disk_)
+                work_.wait(lock);
+            else
+                work_.wait_until(lock, large_again_);
             waiting_for_work_ = waiting_for_disk_ = false;
         }
-        while (pending_.size() < pending_max && !queue_.empty())
-            pending_.push_back(queue_.pop());
         if (pressure_ && queue_.below_low_mark())
         {
             pressure_ = false;
@@ -208,16 +218,51 @@ bool sequencer::refill(batch& next)
     return true;
 }
 
+/// Which commands may go into the batch now. While others are there, a large one begins a batch of its own, once the
+/// one before it is stored and others had as much time as that took: so large writes have half of the log's time at
+/// most, and nobody's small command waits for more than one of them.
+command_queue::choice sequencer::may_go(const batch& next)
+{
+    using choice = command_queue::choice;
+    const auto now = std::chrono::steady_clock::now();
+    if (large_since_ && large_handed_ && committer_.stored_all())
+    {
+        large_again_ = now + std::min<std::chrono::steady_clock::duration>(now - *large_since_, large_pause_max);
+        large_since_.reset();
+    }
+    if (closing_ || now - small_taken_ > others_remembered)
+        return choice::any;
+    const bool large = next.outcomes.empty() && !large_since_ && now >= large_again_ && queue_.has(choice::large);
+    return large ? choice::large : choice::small;
+}
+
+void sequencer::take_from_queue(command_queue::choice wanted)
+{
+    const auto now = std::chrono::steady_clock::now();
+    do
+    {
+        auto taken = queue_.pop(wanted);
+        if (queue_.is_large(taken->size()))
+        {
+            large_since_ = large_since_.value_or(now);
+            large_handed_ = false;
+        }
+        else
+            small_taken_ = now;
+        pending_.push_back(std::move(taken));
+    } while (wanted != command_queue::choice::large && pending_.size() < pending_max && queue_.has(wanted));
+}
+
 /// Whether the batch should go although it could hold more. While the disk is busy with the one before it grows with
 /// whatever comes, until it holds half of all that waits: then it stands ready for the disk, and the other half
 /// follows.
-bool sequencer::ripe(const batch& next) const
+bool sequencer::ripe(const batch& next, command_queue::choice wanted) const
 {
     if (next.outcomes.empty() || committer_.waiting())
         return false;
     if (next.records >= early_batch_records_min && next.outcomes.size() >= queue_.count())
         return true;
-    return queue_.empty() && committer_.idle();
+    return !queue_.has(wanted) && committer_.idle();
 }
 
 void sequencer::take(batch& next, std::shared_ptr<command> wanted)
@@ -413,6 +458,7 @@ void sequencer::hand_over(std::unique_ptr<batch> ready)
         give_up(*ready, nullptr);
         throw log_failure(taken.error());
     }
+    large_handed_ = true;
     retire(std::exchange(in_flight_, std::move(ready)));
     destroyed_before_ = std::move(destroyed_);
     destroyed_.clear();

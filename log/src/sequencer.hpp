@@ -4,8 +4,10 @@
 #include "event_codec.hpp"
 #include "layered_rows.hpp"
 #include "lru.hpp"
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_set>
 
@@ -60,6 +62,8 @@ private:
     void decide_loop();
     std::unique_ptr<batch> build();
     bool refill(batch& next);
+    command_queue::choice may_go(const batch& next);
+    void take_from_queue(command_queue::choice wanted);
     void take(batch& next, std::shared_ptr<command> wanted);
     void admit(batch& next, decided ready);
     result<void> check_drafts(const decision& what);
@@ -67,7 +71,7 @@ private:
     const scope_key* find_key(const key_id& scope);
     void seal_rows(batch& next);
     tree_head edge() const;
-    bool ripe(const batch& next) const;
+    bool ripe(const batch& next, command_queue::choice wanted) const;
     void hand_over(std::unique_ptr<batch> ready);
     void reclaim();
     void retire(std::unique_ptr<batch> stored);
@@ -97,6 +101,11 @@ private:
     std::unique_ptr<batch> in_flight_; ///< its rows stay readable here until they are in the store
     std::unique_ptr<batch> spare_;
     lru<key_id, scope_key, std::hash<key_id>> scope_keys_;
+    using moment = std::chrono::steady_clock::time_point;
+    moment small_taken_{};                        ///< when a small command last went
+    std::optional<moment> large_since_;           ///< when the large one that is on its way was taken
+    bool large_handed_ = false;                   ///< it is with the committer
+    moment large_again_{};                        ///< the next one waits so long
     std::unordered_set<key_id> destroyed_;        ///< in the batch that is built
     std::unordered_set<key_id> destroyed_before_; ///< in the one in flight
 
@@ -106,7 +115,7 @@ private:
     bool closing_ = false;
     bool pressure_ = false;
     bool waiting_for_work_ = false; ///< the deciding thread, for commands
-    bool waiting_for_disk_ = false; ///< and with a batch at hand, for the disk
+    bool waiting_for_disk_ = false; ///< and with a batch at hand, or with a large one in flight, for the disk
 
     std::mutex report_mutex_;
     bool reported_pressure_ = false;

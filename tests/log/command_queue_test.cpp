@@ -86,7 +86,6 @@ TEST(command_queue, one_account_fills_half_and_leaves_room_for_others)
     while (queue.push(std::make_shared<numbered>(account_of(1), 1, taken)))
         ++taken;
     EXPECT_EQ(taken, 50);
-    EXPECT_TRUE(queue.above_high_mark());
     EXPECT_TRUE(queue.push(std::make_shared<numbered>(account_of(2), 1, 0)));
 }
 
@@ -98,6 +97,58 @@ TEST(command_queue, one_command_larger_than_the_bound_is_taken_when_nothing_wait
     EXPECT_FALSE(queue.push(std::make_shared<numbered>(account_of(2), 1, 0)));
     EXPECT_NE(queue.pop(), nullptr);
     EXPECT_TRUE(queue.push(std::make_shared<numbered>(account_of(2), 1, 0)));
+}
+
+// Goal: what one account floods with is its own affair: senders are held back when several do.
+TEST(command_queue, one_account_alone_does_not_hold_back_the_others)
+{
+    command_queue queue({.count_max = 80, .bytes_max = 8000});
+    while (queue.push(std::make_shared<numbered>(account_of(1), 200, 0)))
+    {
+    }
+    EXPECT_FALSE(queue.above_high_mark());
+    EXPECT_TRUE(queue.below_low_mark());
+    for (std::uint8_t who = 2; who <= 3; ++who)
+        for (int i = 0; i < 10; ++i)
+            ASSERT_TRUE(queue.push(std::make_shared<numbered>(account_of(who), 1, 0)));
+    EXPECT_TRUE(queue.above_high_mark()) << "three times an eighth";
+    while (queue.pop())
+    {
+    }
+    EXPECT_TRUE(queue.below_low_mark());
+}
+
+// Goal: turns are worth the same in bytes: who writes ten times as much at a time comes a tenth as often.
+TEST(command_queue, turns_count_bytes_too)
+{
+    command_queue queue({.count_max = 1000, .bytes_max = 1'000'000, .turn_bytes = 100});
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(queue.push(std::make_shared<numbered>(account_of(1), 1000, i)));
+    for (int i = 0; i < 100; ++i)
+        ASSERT_TRUE(queue.push(std::make_shared<numbered>(account_of(2), 100, i)));
+    std::size_t large = 0;
+    for (int i = 0; i < 55; ++i)
+        large += queue.pop()->account() == account_of(1) ? 1 : 0;
+    EXPECT_EQ(large, 5u);
+    // Alone it waits for nobody.
+    while (queue.count() > 0)
+        ASSERT_NE(queue.pop(), nullptr);
+}
+
+TEST(command_queue, large_commands_are_taken_by_themselves_and_take_no_room_from_small_ones)
+{
+    using choice = command_queue::choice;
+    command_queue queue({.count_max = 100, .bytes_max = 1000, .turn_bytes = 100, .large_bytes = 500});
+    EXPECT_TRUE(queue.push(std::make_shared<numbered>(account_of(1), 5000, 0)));
+    EXPECT_FALSE(queue.push(std::make_shared<numbered>(account_of(2), 501, 0)));
+    EXPECT_FALSE(queue.has(choice::small));
+    EXPECT_EQ(queue.pop(choice::small), nullptr);
+    EXPECT_TRUE(queue.push(std::make_shared<numbered>(account_of(3), 1, 7)));
+    EXPECT_TRUE(queue.has(choice::small));
+    EXPECT_EQ(queue.pop(choice::large)->size(), 5000u);
+    EXPECT_FALSE(queue.has(choice::large));
+    EXPECT_EQ(queue.pop(choice::small)->size(), 1u);
+    EXPECT_TRUE(queue.empty());
 }
 
 } // namespace

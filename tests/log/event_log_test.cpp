@@ -295,6 +295,11 @@ TEST_F(event_log_test, a_full_queue_refuses_and_reports_pressure)
     // Another account still gets in.
     waiting.push_back(start(std::make_shared<test_command>(
         bob, 1, [](const view_reader&, unix_millis) -> result<decision> { return decision{}; })));
+    EXPECT_TRUE(sink->pressure().empty()) << "a flood of one account is no reason to hold back the others";
+    for (std::uint8_t other = 11; other <= 13; ++other)
+        for (int i = 0; i < 8; ++i)
+            waiting.push_back(start(std::make_shared<test_command>(
+                account_of(other), 1, [](const view_reader&, unix_millis) -> result<decision> { return decision{}; })));
     EXPECT_EQ(sink->pressure(), std::vector<bool>{true});
     release.set_value();
     for (auto& one : waiting)
