@@ -26,7 +26,7 @@ function flipped(bytes: Uint8Array, bit: number): c.Bytes {
   return out;
 }
 
-describe("account keys (C.5)", () => {
+describe("account keys", () => {
   it("derives login and content keys from the secret", async () => {
     const account = await c.accountFromSecret(secret);
     expect(c.toBase64(account.publicKey)).toBe("A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
@@ -51,7 +51,7 @@ describe("account keys (C.5)", () => {
   });
 });
 
-describe("the written key (C.2)", () => {
+describe("the written key", () => {
   const written = "AAAQE-AYEAU-DAOCA-JBIFQ-YDIOB-4IBCE-QTCQK-RMFYY-DENBW-HA5DY-PQ";
 
   it("is ten groups of five and one of two", () => {
@@ -142,7 +142,7 @@ describe("bundles", () => {
   });
 });
 
-describe("boxes and wrapped keys (C.4, C.5)", () => {
+describe("boxes and wrapped keys", () => {
   it("legacy secretbox has its bytes", () => {
     const sealed = "EBESExQVFhcYGRobHB0eHyAhIiMkJSYn2nOC1zvvqgRuBWZMEVUZUNAxd3PgKW8=";
     expect(c.toBase64(c.sealSecretbox(json({ a: 1 }), secret, run(0x10, 24)))).toBe(sealed);

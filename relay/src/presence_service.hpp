@@ -22,7 +22,7 @@ public:
 
     /// From the log as it was opened: everything active counts as heard just now.
     result<void> load(const log::snapshot& at);
-    /// On the sequencer's thread, for every event.
+    /// On the thread of the log's commit_sink, for every event.
     void committed(const log::event& happened);
     /// Runs `task` on the table.
     actions with(const std::function<actions(presence_table&, unix_millis now)>& task);

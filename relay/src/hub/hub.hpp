@@ -61,7 +61,7 @@ class hub final : public log::commit_sink
 public:
     struct hooks
     {
-        /// Each committed event, on the sequencer's thread, before anybody hears of it. Must not block.
+        /// Each committed event, on the thread of the log's commit_sink, before anybody hears of it. Must not block.
         std::function<void(const log::event&)> committed;
         /// On every network thread: stop or resume reading from this thread's sockets.
         std::function<void(bool high)> pressure;

@@ -7,7 +7,7 @@
 namespace consortium::e2ee
 {
 
-/// The account secret as people write it down: base32 in groups of five, joined by '-' (docs/protocol.md C.2).
+/// The account secret as people write it down: base32 in groups of five, joined by '-' (docs/protocol.md 4).
 std::string backup_text(const key256& secret);
 
 /// Reads it back: any case, spacing and punctuation; 0, 1, 8 and 9 are taken as O, I, B and G. A text of at most 50

@@ -11,7 +11,7 @@ class x25519_key
 {
 public:
     static x25519_key from_secret(const key256& secret);
-    /// docs/protocol.md C.1: the secret is the first half of SHA-512(seed).
+    /// docs/protocol.md 4: the secret is the first half of SHA-512(seed).
     static x25519_key from_seed(const key256& seed);
     static x25519_key random();
 
@@ -24,7 +24,7 @@ private:
     x25519_public public_{};
 };
 
-/// Opens what box_bundle_seal() of common/ made for `recipient` (docs/protocol.md C.4). errc::corrupt otherwise.
+/// Opens what box_bundle_seal() of common/ made for `recipient` (docs/protocol.md 4). errc::corrupt otherwise.
 result<bytes> box_bundle_open(const x25519_key& recipient, byte_view bundle);
 
 } // namespace consortium::e2ee
