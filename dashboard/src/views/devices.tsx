@@ -121,7 +121,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
               ? "This is the browser you are using. It is locked at once; with your secret key you can sign in again as a new device."
               : revoking.kind === "agent"
                 ? "It loses its connection at once and nothing is done there any more on your word until it is paired anew, as a new device. What it sent so far stays, for reading."
-                : "It is locked at once and receives nothing more. Nothing that it sends is done any more."}
+                : "It is locked at once and receives nothing more. Nothing that it sends is done any more. The secret key that it holds is not taken from it: if it is lost or stolen, begin anew with a new key."}
           </p>
           <div className="acts flush">
             <button type="button" className="b" onClick={() => setRevoking(null)}>
