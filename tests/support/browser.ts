@@ -33,7 +33,7 @@ export class Browser {
     this.context = context;
     this.#remove = remove;
     this.#forget = endLater(() => this.close());
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(45_000);
   }
 
   /** CONSORTIUM_CHROMIUM names another program than /usr/bin/chromium. */

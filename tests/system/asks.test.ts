@@ -43,7 +43,7 @@ async function writing(scene: string, name: string, content: string) {
 }
 
 describe('a question', () => {
-  it('is one text, and what is in it is what runs', { timeout: 60_000 }, async () => {
+  it('is one text, and what is in it is what runs', { timeout: 180_000 }, async () => {
     const content = 'one\u202E two\nGrüße 👩‍💻\n9007199254740993\n';
     const question = await writing('exact', 'exact.txt', content);
     assert.deepEqual(Object.keys(question.asked).filter((key) => ['id', 'nonce', 'tool', 'arguments', 'grants', 'cwd'].includes(key)).length, 6);
@@ -59,7 +59,7 @@ describe('a question', () => {
     await noQuestion();
   });
 
-  it('that is approved without a grant grants nothing: the next one is asked too', { timeout: 60_000 }, async () => {
+  it('that is approved without a grant grants nothing: the next one is asked too', { timeout: 180_000 }, async () => {
     api.scene('twice', [[use('Bash', { command: 'touch granted-one', description: 'one' })], [use('Bash', { command: 'touch granted-one', description: 'again' })]]);
     await conversation.prompt('please #twice');
     const first = await conversation.question(({ tool }) => tool === 'Bash');
@@ -74,7 +74,7 @@ describe('a question', () => {
     await noQuestion();
   });
 
-  it('whose one grant is given is not asked again, and another is', { timeout: 60_000 }, async () => {
+  it('whose one grant is given is not asked again, and another is', { timeout: 180_000 }, async () => {
     api.scene('granted', [
       [use('Bash', { command: 'touch for-the-session', description: 'one' })],
       [use('Bash', { command: 'touch for-the-session', description: 'again' })],
@@ -93,7 +93,7 @@ describe('a question', () => {
     await noQuestion();
   });
 
-  it('of 0.9 MB comes as a message, and the state stays small', { timeout: 90_000 }, async () => {
+  it('of 0.9 MB comes as a message, and the state stays small', { timeout: 270_000 }, async () => {
     const content = 'x'.repeat(900_000);
     const question = await writing('large', 'large.txt', content);
     const state = await conversation.state();
@@ -106,7 +106,7 @@ describe('a question', () => {
     await noQuestion();
   });
 
-  it('of 5 MB is refused in words, to Claude and to the person', { timeout: 90_000 }, async () => {
+  it('of 5 MB is refused in words, to Claude and to the person', { timeout: 270_000 }, async () => {
     api.scene('huge', [[use('Write', { file_path: file('huge.txt'), content: 'y'.repeat(5_000_000) })]]);
     await conversation.prompt('please #huge');
     await conversation.told('message', ({ message }) => /too (large|big|long)|4 MiB/i.test(message), 60_000);
@@ -115,7 +115,7 @@ describe('a question', () => {
     await noQuestion();
   });
 
-  it('after question leaves nothing in the state', { timeout: 120_000 }, async () => {
+  it('after question leaves nothing in the state', { timeout: 360_000 }, async () => {
     const many = 12;
     api.scene('many', Array.from({ length: many }, (_, i) => [use('Bash', { command: `echo ${i} ${'z'.repeat(15_000)}`, description: `number ${i}` })]));
     await conversation.prompt('please #many');

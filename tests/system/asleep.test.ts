@@ -57,7 +57,7 @@ describe('a machine that sleeps between the challenge and the call', () => {
   const made = () => existsSync(join(machine.work, 'made-by-claude.txt'));
 
   for (const [what, ms] of [['for three hours', 3 * hour], ['for just over a minute', 61 * second]] as const) {
-    it(`${what}: nothing is done, nobody is told "no", and the question stays open`, { timeout: 180_000 }, async () => {
+    it(`${what}: nothing is done, nobody is told "no", and the question stays open`, { timeout: 540_000 }, async () => {
       const question = await openQuestion();
       const [yes, mode] = await Promise.all([conversation.sealCall('permission', conversation.verdict(question, 'approved')), conversation.sealCall('set-mode', { mode: 'plan' })]);
       machine.sleep(ms);
@@ -72,7 +72,7 @@ describe('a machine that sleeps between the challenge and the call', () => {
     });
   }
 
-  it('for less: it is done', { timeout: 120_000 }, async () => {
+  it('for less: it is done', { timeout: 360_000 }, async () => {
     const sealed = await conversation.sealCall('set-mode', { mode: 'plan' });
     machine.sleep(20 * second);
     assert.equal((await conversation.callSealed('set-mode', sealed)).ok, true);
@@ -91,12 +91,12 @@ describe('a prompt that waited while the machine slept', () => {
     return { text, id: sealed.id };
   }
 
-  it('seven hours, and is good for eight: runs', { timeout: 120_000 }, async () => {
+  it('seven hours, and is good for eight: runs', { timeout: 360_000 }, async () => {
     const { text } = await slept(7 * hour, 8 * hour);
     await conversation.answered(`Heard: ${text}`);
   });
 
-  it('longer than it is good for: held, and runs on a person’s word', { timeout: 120_000 }, async () => {
+  it('longer than it is good for: held, and runs on a person’s word', { timeout: 360_000 }, async () => {
     const { text, id } = await slept(9 * hour, 8 * hour);
     await conversation.held(id, 'until');
     assert.equal(given(text), 0);
@@ -154,7 +154,7 @@ describe('turns that the relay withholds from a browser', () => {
     }
   }
 
-  it('over a minute ago: what the person answers without them is held, and both are said', { timeout: 240_000 }, async () => {
+  it('over a minute ago: what the person answers without them is held, and both are said', { timeout: 720_000 }, async () => {
     await dashboard.entry('text', 'Heard: good evening').waitFor();
     const show = await withhold();
     await twoTurns('withheld turn');
@@ -175,7 +175,7 @@ describe('turns that the relay withholds from a browser', () => {
     await dashboard.page.locator('[data-testid=held]').waitFor({ state: 'detached' });
   });
 
-  it('just now: it crossed them, and runs', { timeout: 180_000 }, async () => {
+  it('just now: it crossed them, and runs', { timeout: 540_000 }, async () => {
     const show = await withhold();
     await twoTurns('turn of just now');
     await dashboard.prompt('crossing them');

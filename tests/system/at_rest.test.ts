@@ -56,7 +56,7 @@ class Planted {
   }
 }
 
-it('finds nothing of anybody in any file', { timeout: 120_000 }, async () => {
+it('finds nothing of anybody in any file', { timeout: 360_000 }, async () => {
   const planted = new Planted();
   const origin = `http://${randomBytes(8).toString('hex')}.planted.example`;
   planted.values.push(['the origin', origin]);

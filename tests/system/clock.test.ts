@@ -58,7 +58,7 @@ describe('a browser whose clock is wrong', () => {
   }
 
   for (const hours of [3, -3, 24, -24]) {
-    it(`by ${hours} hours: prompts and approvals work while the agent can be reached`, { timeout: 90_000 }, async () => {
+    it(`by ${hours} hours: prompts and approvals work while the agent can be reached`, { timeout: 270_000 }, async () => {
       const { browser, dashboard } = await ahead(hours * hour);
       try {
         const name = `made-${hours}`;
@@ -75,7 +75,7 @@ describe('a browser whose clock is wrong', () => {
     });
   }
 
-  it('by two days, and the agent away: the prompt is held, not lost', { timeout: 120_000 }, async () => {
+  it('by two days, and the agent away: the prompt is held, not lost', { timeout: 360_000 }, async () => {
     const { browser, dashboard } = await ahead(48 * hour);
     try {
       process.kill(await terminal.pid(), 'SIGKILL');

@@ -78,7 +78,7 @@ describe('a relay that shows less of the chain to an agent', () => {
     };
   }
 
-  it('gets the rest posted, and nothing changes', { timeout: 60_000 }, async () => {
+  it('gets the rest posted, and nothing changes', { timeout: 180_000 }, async () => {
     const all = (await person.chain()).statements.map(toBase64);
     const posted: string[][] = [];
     lying.hooks = shortened(2, posted, { takes: true });
@@ -92,7 +92,7 @@ describe('a relay that shows less of the chain to an agent', () => {
     assert.equal((await conversation.begin()).devices, person.seen.digest());
   });
 
-  it('that stays as it is raises an alarm; who is good stays good, who was revoked stays revoked', { timeout: 60_000 }, async () => {
+  it('that stays as it is raises an alarm; who is good stays good, who was revoked stays revoked', { timeout: 180_000 }, async () => {
     const posted: string[][] = [];
     lying.hooks = shortened(2, posted, { takes: false });
     lying.cutLinks();
@@ -107,7 +107,7 @@ describe('a relay that shows less of the chain to an agent', () => {
     assert.equal((await conversation.begin()).devices, person.seen.digest());
   });
 
-  it('another branch, in which the late browser never was: the union counts', { timeout: 60_000 }, async () => {
+  it('another branch, in which the late browser never was: the union counts', { timeout: 180_000 }, async () => {
     // Somebody with the secret, or a backup that went on: the same beginning, another end.
     const fork = DeviceChain.read(person.login.accountId, person.keys.key.publicKey, (await person.chain()).statements.slice(0, 2)).chain;
     const branch = [...fork.statements.map(toBase64), nextStatement(fork, person.login.account, 'add', newDevice('browser', 'of another branch'))];
@@ -127,7 +127,7 @@ describe('a relay that shows less of the chain to an agent', () => {
 });
 
 describe('a relay that was restored from a backup', () => {
-  it('gets back what it lost: agents and browsers younger than the backup go on', { timeout: 180_000 }, async () => {
+  it('gets back what it lost: agents and browsers younger than the backup go on', { timeout: 540_000 }, async () => {
     const relay = await Relay.start();
     await using machine = new Machine({ relay: relay.url, api: api.url });
     using backup = freshDirectory('backup');
@@ -172,7 +172,7 @@ describe('a relay that was restored from a backup', () => {
 });
 
 describe('a machine away for a week', () => {
-  it('does not run what a browser asked that was revoked meanwhile', { timeout: 120_000 }, async () => {
+  it('does not run what a browser asked that was revoked meanwhile', { timeout: 360_000 }, async () => {
     await using relay = await Relay.start();
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);
@@ -203,7 +203,7 @@ describe('a machine away for a week', () => {
 });
 
 describe('a machine that was revoked', () => {
-  it('takes no acts any more, says so, and is a new machine when paired anew', { timeout: 120_000 }, async () => {
+  it('takes no acts any more, says so, and is a new machine when paired anew', { timeout: 360_000 }, async () => {
     await using relay = await Relay.start();
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);

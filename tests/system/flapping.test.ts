@@ -48,7 +48,7 @@ describe('a network that comes and goes', () => {
   const prompted = () =>
     api.asked.filter(({ round, sideQuestion }) => round === 0 && !sideQuestion).flatMap((asked) => asked.prompts).flatMap((text) => text.split('\n'));
 
-  it(`${prompts} prompts run once each, in order, and are answered once each`, { timeout: 900_000 }, async (test) => {
+  it(`${prompts} prompts run once each, in order, and are answered once each`, { timeout: 2_700_000 }, async (test) => {
     const random = new Random();
     test.diagnostic(`SEED=${random.seed}`);
     let over = false;
@@ -110,7 +110,7 @@ describe('a network that comes and goes', () => {
     assert.equal(history.some(({ envelope }) => /prompt-refused|history-broken/.test(JSON.stringify(envelope!.d))), false);
   });
 
-  it('an agent that is killed again and again runs no prompt twice, and none is lost', { timeout: 300_000 }, async (test) => {
+  it('an agent that is killed again and again runs no prompt twice, and none is lost', { timeout: 900_000 }, async (test) => {
     const random = new Random();
     test.diagnostic(`SEED=${random.seed}`);
     const sent: string[] = [];
@@ -142,7 +142,7 @@ describe('an agent that is killed while Claude has not begun to answer', () => {
   });
   after(() => api.close());
 
-  it('gives the prompt again, and it stands once in the conversation: the first one, and a later one', { timeout: 120_000 }, async () => {
+  it('gives the prompt again, and it stands once in the conversation: the first one, and a later one', { timeout: 360_000 }, async () => {
     await using relay = await Relay.start();
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);

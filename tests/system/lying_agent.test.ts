@@ -66,7 +66,7 @@ describe('while pairing', () => {
     ['rubbish', async () => randomText(257)],
   ];
   for (const [what, lie] of lies) {
-    it(`refuses ${what}, and keeps nothing`, { timeout: 60_000 }, async () => {
+    it(`refuses ${what}, and keeps nothing`, { timeout: 180_000 }, async () => {
       await using machine = new Machine({ relay: lying.url, api: api.url });
       const person = await Person.signIn(relay.url);
       const terminal = await machine.start();
@@ -101,7 +101,7 @@ describe('while pairing', () => {
     ['no chain', async () => []],
   ];
   for (const [what, lie] of chains) {
-    it(`does not believe ${what}: no token, no session`, { timeout: 60_000 }, async () => {
+    it(`does not believe ${what}: no token, no session`, { timeout: 180_000 }, async () => {
       await using machine = new Machine({ relay: lying.url, api: api.url });
       const person = await Person.signIn(relay.url);
       const terminal = await machine.start();
@@ -119,7 +119,7 @@ describe('while pairing', () => {
     });
   }
 
-  it('a stranger who answers first gains nothing: the terminal waits for digits that the person does not have', { timeout: 60_000 }, async () => {
+  it('a stranger who answers first gains nothing: the terminal waits for digits that the person does not have', { timeout: 180_000 }, async () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const [owner, mallory] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
     const terminal = await machine.start();
@@ -138,7 +138,7 @@ describe('while pairing', () => {
     refusedConfirmation(await theirs.confirmWith(await theirs.statement()));
   });
 
-  it('a relay that answers by itself, and asks the dashboard with a request of its own, does not know the digits', { timeout: 60_000 }, async () => {
+  it('a relay that answers by itself, and asks the dashboard with a request of its own, does not know the digits', { timeout: 180_000 }, async () => {
     // Between the two it plays each against the other: two pairings, two codes.
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const [owner, mallory] = await Promise.all([Person.signIn(relay.url), Person.signIn(relay.url)]);
@@ -159,7 +159,7 @@ describe('while pairing', () => {
     assert.equal((await toOwner.status('refused')).status, 'refused');
   });
 
-  it('wrong digits at the terminal end it; the next pairing of the same machine works', { timeout: 90_000 }, async () => {
+  it('wrong digits at the terminal end it; the next pairing of the same machine works', { timeout: 270_000 }, async () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);
     const terminal = await machine.start();
@@ -180,7 +180,7 @@ describe('while pairing', () => {
     (await person.join()).close();
   });
 
-  it('wrong digits at the dashboard: no statement, no token', { timeout: 60_000 }, async () => {
+  it('wrong digits at the dashboard: no statement, no token', { timeout: 180_000 }, async () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);
     const terminal = await machine.start();
@@ -194,7 +194,7 @@ describe('while pairing', () => {
     assert.equal((await person.chain()).statements.length, 1);
   });
 
-  it('the relay restarts before the confirmation: it is over, and said', { timeout: 60_000 }, async () => {
+  it('the relay restarts before the confirmation: it is over, and said', { timeout: 180_000 }, async () => {
     await using own = await Relay.start();
     await using machine = new Machine({ relay: own.url, api: api.url });
     const person = await Person.signIn(own.url);
@@ -210,7 +210,7 @@ describe('while pairing', () => {
     assert.deepEqual(credentials(machine), []);
   });
 
-  it('the agent is killed between its digits and the confirmation: started again it finds itself in the chain', { timeout: 90_000 }, async () => {
+  it('the agent is killed between its digits and the confirmation: started again it finds itself in the chain', { timeout: 270_000 }, async () => {
     await using machine = new Machine({ relay: relay.url, api: api.url });
     const person = await Person.signIn(relay.url);
     let terminal = await machine.start();
@@ -418,7 +418,7 @@ describe('while a session runs', () => {
       await refusesButLives(() => page.send(sealBundle(plaintext, conversation.key, conversation.place('prompt'))), { prompt: 'moved' });
     });
 
-    it('by a browser that the relay keeps from the agent: held; run once `devices` has delivered it', { timeout: 60_000 }, async () => {
+    it('by a browser that the relay keeps from the agent: held; run once `devices` has delivered it', { timeout: 180_000 }, async () => {
       const { hide, show } = withheld();
       const fresh = newDevice('browser', 'a new phone');
       await hide();
@@ -434,7 +434,7 @@ describe('while a session runs', () => {
       show();
     });
 
-    it('by a browser whose revocation the relay withholds: refused once `devices` has delivered it', { timeout: 120_000 }, async () => {
+    it('by a browser whose revocation the relay withholds: refused once `devices` has delivered it', { timeout: 360_000 }, async () => {
       const lost = newDevice('browser', 'a lost phone');
       await Login.in(relay.url, person.login.account, lost);
       const page = anotherPage(lost);
@@ -543,7 +543,7 @@ describe('while a session runs', () => {
       await unsealed('permission', real);
     });
 
-    it('more begins than are kept: the oldest challenge is dead, the newest lives', { timeout: 60_000 }, async () => {
+    it('more begins than are kept: the oldest challenge is dead, the newest lives', { timeout: 180_000 }, async () => {
       const first = await conversation.begin();
       let last = first;
       for (let i = 0; i < 257; ++i) last = await conversation.begin();
@@ -639,7 +639,7 @@ describe('while a session runs', () => {
   describe('prompts and time', () => {
     const hours = 3_600_000;
 
-    it('of 300 days ago, or good for too long: held, with no change of mode; run by `held` without it', { timeout: 60_000 }, async () => {
+    it('of 300 days ago, or good for too long: held, with no change of mode; run by `held` without it', { timeout: 180_000 }, async () => {
       const page = anotherPage();
       const old = await page.prompt('of last winter', { permissionMode: 'bypassPermissions' }, { at: Date.now() - 300 * 24 * hours, until: Date.now() - 299 * 24 * hours });
       await conversation.held(old.id, 'until');
@@ -669,7 +669,7 @@ describe('while a session runs', () => {
       await conversation.answered('Heard: by a wrong clock');
     });
 
-    it('written before a Stop and delivered after it: held; one of who pressed runs', { timeout: 60_000 }, async () => {
+    it('written before a Stop and delivered after it: held; one of who pressed runs', { timeout: 180_000 }, async () => {
       api.scene('stopped', [[say('going '), gate('never')]]);
       const late = await anotherPage().sealPrompt('written before the stop');
       await anotherPage().prompt('to be stopped #stopped');
@@ -721,7 +721,7 @@ describe('a session that is said to be deleted', () => {
     for (const link of lying.links) link.toClient(event('update', { id: 'cccccccccccc', seq, createdAt: Date.now(), body: { t: 'delete-session', ...body } }));
   };
 
-  it('unsigned, or signed by an agent, a revoked browser, or for another session: its key stays, in the trash', { timeout: 120_000 }, async () => {
+  it('unsigned, or signed by an agent, a revoked browser, or for another session: its key stays, in the trash', { timeout: 360_000 }, async () => {
     const { machine, person, terminal, conversation, keyed } = await talking();
     const revoked = newDevice();
     await Login.in(relay.url, person.login.account, revoked);
@@ -746,7 +746,7 @@ describe('a session that is said to be deleted', () => {
     await machine.close();
   });
 
-  it('signed by a good browser: destroyed', { timeout: 90_000 }, async () => {
+  it('signed by a good browser: destroyed', { timeout: 270_000 }, async () => {
     const { machine, person, terminal, conversation, keyed } = await talking();
     await person.login.must('DELETE', `/v1/sessions/${conversation.id}`, person.deletion(conversation.id));
     await terminal.shows(/deleted/i);

@@ -105,7 +105,7 @@ describe('a relay that lies about its log', () => {
     await api.close();
   });
 
-  it('an honest one raises none, whatever happens to it', { timeout: 120_000 }, async () => {
+  it('an honest one raises none, whatever happens to it', { timeout: 360_000 }, async () => {
     await using watcher = await Watcher.start(lying.url, api.url, relay.url);
     assert.equal(watcher.mode(), 0o600);
     const seen = watcher.log();
@@ -122,7 +122,7 @@ describe('a relay that lies about its log', () => {
     assert.doesNotMatch(await watcher.terminal.screen(), /ALARM/);
   });
 
-  it('one that shows an older state, by checkpoints that it did sign', { timeout: 120_000 }, async () => {
+  it('one that shows an older state, by checkpoints that it did sign', { timeout: 360_000 }, async () => {
     await using watcher = await Watcher.start(lying.url, api.url, relay.url);
     const { checkpoint: old } = await watcher.person.login.must('GET', '/v1/log/checkpoint');
     await watcher.talks('more');
@@ -143,7 +143,7 @@ describe('a relay that lies about its log', () => {
     assert.ok(watcher.log().size > accepted, 'the honest log continues it');
   });
 
-  it('one that swaps its key', { timeout: 120_000 }, async () => {
+  it('one that swaps its key', { timeout: 360_000 }, async () => {
     await using watcher = await Watcher.start(lying.url, api.url, relay.url);
     const before = watcher.log().key;
     const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
@@ -163,7 +163,7 @@ describe('a relay that lies about its log', () => {
     assert.equal(watcher.log().key, before);
   });
 
-  it('one that forges the proof of a message', { timeout: 120_000 }, async () => {
+  it('one that forges the proof of a message', { timeout: 360_000 }, async () => {
     await using watcher = await Watcher.start(lying.url, api.url, relay.url);
     lying.hooks = {
       down: (packet) => {
@@ -177,7 +177,7 @@ describe('a relay that lies about its log', () => {
     await watcher.accept();
   });
 
-  it('one that proves another message than was sent', { timeout: 120_000 }, async () => {
+  it('one that proves another message than was sent', { timeout: 360_000 }, async () => {
     await using watcher = await Watcher.start(lying.url, api.url, relay.url);
     let first: any;
     lying.hooks = {
@@ -197,7 +197,7 @@ describe('a relay that lies about its log', () => {
 });
 
 describe('a relay that goes back to a copy of its log', () => {
-  it('is found when the log is shorter, and when it has grown into another', { timeout: 180_000 }, async () => {
+  it('is found when the log is shorter, and when it has grown into another', { timeout: 540_000 }, async () => {
     using place = freshDirectory('old-log');
     const api = await startScriptedApi();
     const { lying, relay } = await LyingRelay.start();

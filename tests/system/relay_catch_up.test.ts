@@ -160,7 +160,7 @@ describe('catch-up', () => {
 });
 
 describe('under load, with three network threads', () => {
-  it('readers that lose their connection again and again miss nothing', { timeout: 120_000 }, async () => {
+  it('readers that lose their connection again and again miss nothing', { timeout: 360_000 }, async () => {
     const login = await Login.in(relay.url);
     const sessions = await Promise.all(count(3).map(() => login.newSession()));
     const start = await head(login);
@@ -201,7 +201,7 @@ describe('under load, with three network threads', () => {
     }
   });
 
-  it('a reader slower than the stream stays connected, costs little, and misses nothing', { timeout: 120_000 }, async () => {
+  it('a reader slower than the stream stays connected, costs little, and misses nothing', { timeout: 360_000 }, async () => {
     const login = await Login.in(relay.url);
     const { id } = await login.newSession();
     const start = await head(login);

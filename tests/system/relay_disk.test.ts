@@ -130,7 +130,7 @@ describe('a disk', disks, () => {
     assert.equal((await login.allMessages(id)).length, 20);
   });
 
-  it('that is full refuses what is sent before anything is written, serves what there is, and takes more when there is room', { timeout: 60_000 }, async () => {
+  it('that is full refuses what is sent before anything is written, serves what there is, and takes more when there is room', { timeout: 180_000 }, async () => {
     using place = freshDirectory('full');
     const mount = join(place.path, 'disk');
     mkdirSync(mount);

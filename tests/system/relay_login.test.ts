@@ -356,7 +356,7 @@ describe('statements', () => {
     assert.deepEqual((await post([base64(right)])).body, { success: true });
   });
 
-  it('are 4,096 at most: of a chain that is full every device can still be revoked, and nothing follows', { timeout: 300_000 }, async () => {
+  it('are 4,096 at most: of a chain that is full every device can still be revoked, and nothing follows', { timeout: 900_000 }, async () => {
     const { account, login: mine, chain } = await someone();
     const [first] = (await chain()).statements;
     const said: Buffer[] = [first!];

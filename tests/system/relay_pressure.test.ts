@@ -18,7 +18,7 @@ before(async () => {
 after(() => relay.close());
 
 describe('a burst of messages that waits for no answer', () => {
-  it('is stored whole and in order, and answered in order', { timeout: 120_000 }, async () => {
+  it('is stored whole and in order, and answered in order', { timeout: 360_000 }, async () => {
     const login = await Login.in(relay.url);
     const { id } = await login.newSession();
     const raw = await RawSocket.signedIn(relay.port, { token: login.token });
@@ -33,7 +33,7 @@ describe('a burst of messages that waits for no answer', () => {
     raw.close();
   });
 
-  it('is proved whole, and what needs no proof is answered in order meanwhile', { timeout: 120_000 }, async () => {
+  it('is proved whole, and what needs no proof is answered in order meanwhile', { timeout: 360_000 }, async () => {
     const login = await Login.in(relay.url);
     const key = readKey(await login.must('GET', '/v1/log/key'));
     const { id } = await login.newSession();
@@ -61,7 +61,7 @@ describe('a burst of messages that waits for no answer', () => {
     raw.close();
   });
 
-  it('of large messages whose proofs nobody takes yet is not read on, and is answered once they are taken', { timeout: 120_000 }, async () => {
+  it('of large messages whose proofs nobody takes yet is not read on, and is answered once they are taken', { timeout: 360_000 }, async () => {
     const login = await Login.in(relay.url);
     const key = readKey(await login.must('GET', '/v1/log/key'));
     const { id } = await login.newSession();

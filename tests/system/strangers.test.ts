@@ -55,7 +55,7 @@ describe('something on the way answers in the place of the relay', () => {
   const sessions = () => readdirSync(join(machine.state, 'sessions'));
 
   for (const [at, [what, page]] of pages.entries()) {
-    it(`${what}, in the middle of a turn`, { timeout: 60_000 }, async () => {
+    it(`${what}, in the middle of a turn`, { timeout: 180_000 }, async () => {
       const before = sessions();
       api.scene(`page-${at}`, [[say('I begin '), gate(`page-${at}`), say(`and end under page ${at}.`)]]);
       await conversation.prompt(`go on #page-${at}`);
@@ -87,7 +87,7 @@ describe('something on the way answers in the place of the relay', () => {
     await other.close();
   });
 
-  it('a message that is too large for the way waits, is said, and arrives', { timeout: 60_000 }, async () => {
+  it('a message that is too large for the way waits, is said, and arrives', { timeout: 180_000 }, async () => {
     const words = 'many words '.repeat(10_000);
     api.scene('long', [[gate('long'), say(`${words}and the end.`)]]);
     await conversation.prompt('at length #long');
@@ -100,7 +100,7 @@ describe('something on the way answers in the place of the relay', () => {
     await conversation.answered(`${words}and the end.`);
   });
 
-  it('a start under a page loses no key and no word of earlier sessions', { timeout: 90_000 }, async () => {
+  it('a start under a page loses no key and no word of earlier sessions', { timeout: 270_000 }, async () => {
     api.scene('outage', [[gate('outage'), say('Said while nobody listened.')]]);
     await conversation.prompt('speak #outage');
     await api.reached('outage');
@@ -120,7 +120,7 @@ describe('something on the way answers in the place of the relay', () => {
     await conversation.answered('Said while nobody listened.');
   });
 
-  it('only the relay itself sends a session to the trash, from where it comes back', { timeout: 90_000 }, async () => {
+  it('only the relay itself sends a session to the trash, from where it comes back', { timeout: 270_000 }, async () => {
     const gone = { error: 'Not found', code: 'not-found', retry: false };
     const id = conversation.id;
     network.hooks.request = ({ path }) => (path.includes(id) ? { status: 404, body: gone } : undefined);

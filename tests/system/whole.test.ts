@@ -65,7 +65,7 @@ describe('the whole', () => {
 
   /** Each builds on those before: after a failure the rest would only wait in vain. */
   function step(what: string, act: () => void | Promise<void>): void {
-    it(what, { timeout: 120_000 }, async () => {
+    it(what, { timeout: 360_000 }, async () => {
       assert.equal(broken, false, 'an earlier step has failed');
       broken = true;
       await act();
