@@ -1,4 +1,6 @@
 #include "rocks_options.hpp"
+#include "consortium/log/descriptors.hpp"
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstdio>
@@ -8,6 +10,7 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 namespace consortium::log
 {
@@ -98,6 +101,24 @@ rocksdb::ColumnFamilyOptions tree_family(const std::shared_ptr<rocksdb::Cache>& 
 
 } // namespace
 
+namespace
+{
+/// The database's write-ahead logs, its manifest, what a compaction writes; the witness, the lock, directories.
+constexpr std::size_t other_files = 64;
+
+std::size_t table_files_max()
+{
+    rlimit limit{};
+    const std::size_t allowed = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+    return std::clamp<std::size_t>(allowed / 4, 32, 512);
+}
+} // namespace
+
+std::size_t descriptors_reserved()
+{
+    return table_files_max() + other_files;
+}
+
 rocksdb::ColumnFamilyOptions family_options(const std::string& name, const std::shared_ptr<rocksdb::Cache>& cache)
 {
     if (name == "log")
@@ -123,7 +144,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env)
     options.bytes_per_sync = 1 << 20;
     options.wal_bytes_per_sync = 1 << 20;
     // Opening must not depend on how long the log is.
-    options.max_open_files = 512;
+    options.max_open_files = static_cast<int>(table_files_max());
     options.skip_stats_update_on_db_open = true;
     options.stats_dump_period_sec = 0;
     options.stats_persist_period_sec = 0;
