@@ -91,8 +91,9 @@ public:
         posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
         posix_spawn_file_actions_addclose(&actions, out[0]);
         const auto data = (directory_ / "data").string();
-        std::array<const char*, 8> arguments{program.c_str(), "--port",      "0",    "--data",
-                                             data.c_str(),    "--log-level", "warn", nullptr};
+        std::array<const char*, 10> arguments{program.c_str(), "--port",      "0",    "--data",
+                                              data.c_str(),    "--log-level", "warn", "--rate-limits",
+                                              "off",           nullptr};
         const auto begun = steady::now();
         if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments.data()), environ) != 0)
             throw std::runtime_error("cannot start " + program);

@@ -31,8 +31,8 @@ interface Pairing {
   state: "pending" | "answered" | "revealed" | "authorized" | "refused";
 }
 
-export const csp =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+export const csp = (host: string): string =>
+  `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self' ws://${host} wss://${host}; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 const mime: Record<string, string> = {
   html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", woff2: "font/woff2", woff: "font/woff", svg: "image/svg+xml", json: "application/json", webmanifest: "application/manifest+json", png: "image/png",
@@ -612,7 +612,7 @@ export class FakeRelay {
       name = "index.html";
       bytes = await readFile(join(this.#static, name));
     }
-    response.writeHead(200, { "Content-Type": mime[name.split(".").pop() ?? ""] ?? "application/octet-stream", "Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" });
+    response.writeHead(200, { "Content-Type": mime[name.split(".").pop() ?? ""] ?? "application/octet-stream", "Content-Security-Policy": csp(response.req.headers.host ?? ""), "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" });
     response.end(bytes);
   }
 }

@@ -1,4 +1,5 @@
 #include "assets.hpp"
+#include "auth/origins.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/hash.hpp"
 #include <array>
@@ -8,10 +9,27 @@ namespace consortium::relay
 namespace
 {
 
-constexpr std::string_view policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-    "connect-src 'self' ws: wss:; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'";
+/// What the page may do. Its WebSocket goes to the relay and nowhere else: not every browser takes 'self' for that, so
+/// the relay is named, as this request names it and as --public-url does.
+std::string policy(std::string_view host, std::span<const std::string> public_authorities)
+{
+    std::string out =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+        "connect-src 'self'";
+    const auto add = [&](std::string_view authority)
+    {
+        for (const std::string_view scheme : {" ws://", " wss://"})
+            out.append(scheme).append(authority);
+    };
+    // What is no authority could end the directive.
+    if (is_authority(host))
+        add(host);
+    for (const auto& authority : public_authorities)
+        if (authority != host)
+            add(authority);
+    return out + "; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+                 "frame-ancestors 'none'";
+}
 
 std::string_view content_type(std::string_view path)
 {
@@ -60,7 +78,8 @@ bool accepts_html(const net::http_request& request)
 
 } // namespace
 
-asset_store::asset_store(std::span<const embedded_file> files)
+asset_store::asset_store(std::span<const embedded_file> files, std::vector<std::string> public_authorities)
+    : public_authorities_(std::move(public_authorities))
 {
     for (const auto& file : files)
         files_.emplace(
@@ -81,7 +100,9 @@ net::http_response asset_store::answer(const entry& found, const net::http_reque
     out.headers.set("Referrer-Policy", "no-referrer");
     if (page)
     {
-        out.headers.set("Content-Security-Policy", policy);
+        out.headers.set(
+            "Content-Security-Policy",
+            policy(request.header("Host").value_or(std::string_view()), public_authorities_));
         out.headers.set("Cross-Origin-Opener-Policy", "same-origin");
         // The camera reads pairing codes; nothing else is needed of the browser.
         out.headers.set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()");

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 /// The dashboard, as it lies in the program.
 namespace consortium::relay
@@ -22,7 +23,8 @@ std::span<const embedded_file> embedded_files();
 class asset_store
 {
 public:
-    explicit asset_store(std::span<const embedded_file> files);
+    /// `public_authorities`: where else than at the `Host` of its requests the page is.
+    explicit asset_store(std::span<const embedded_file> files, std::vector<std::string> public_authorities = {});
 
     /// The answer to a GET or HEAD of a file, or of a page of the app (any path that is no file's and no API's). Empty:
     /// there is nothing there.
@@ -37,6 +39,7 @@ private:
     };
     net::http_response answer(const entry& found, const net::http_request& request) const;
 
+    std::vector<std::string> public_authorities_;
     std::unordered_map<std::string_view, entry> files_;
 };
 

@@ -133,6 +133,78 @@ parsed_config parse_config(int argc, const char* const* argv)
         ->envname("CONSORTIUM_PUBLIC_URL")
         ->delimiter(',')
         ->type_name("URL");
+    const auto list =
+        [&](const char* flag, const char* variable, std::vector<std::string>& to, const char* what, const char* type)
+    { app.add_option(flag, to, what)->envname(variable)->delimiter(',')->type_name(type); };
+    list(
+        "--dashboard-origin", "CONSORTIUM_DASHBOARD_ORIGIN", settings.dashboard_origins,
+        "The origin of a dashboard that others serve: its pages may sign in here (repeatable, as --public-url)",
+        "ORIGIN");
+    list(
+        "--trusted-proxy", "CONSORTIUM_TRUSTED_PROXY", settings.trusted_proxies,
+        "A proxy whose X-Forwarded-For and Forwarded are believed (repeatable, as --public-url)", "ADDR[/BITS]");
+    app.add_option_function<std::string>(
+           "--rate-limits", [&settings](const std::string& given) { settings.rate_limits = given == "on"; },
+           "off: no rates and no bounds per address, for trusted networks and load generators; those of memory, "
+           "descriptors and quotas stay")
+        ->envname("CONSORTIUM_RATE_LIMITS")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->default_str("on")
+        ->type_name("on|off");
+    const auto count = [&](const char* flag, const char* variable, std::size_t& to, const char* what)
+    {
+        app.add_option(flag, to, what)
+            ->envname(variable)
+            ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
+            ->capture_default_str()
+            ->type_name("N");
+    };
+    const auto mebibytes = [&](const char* flag, const char* variable, std::size_t& to, const char* what)
+    {
+        app.add_option_function<std::size_t>(
+               flag, [&to](std::size_t given) { to = given << 20; }, what)
+            ->envname(variable)
+            ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
+            ->type_name("MIB")
+            ->default_str(std::to_string(to >> 20));
+    };
+    count(
+        "--connections", "CONSORTIUM_CONNECTIONS", settings.connections_max,
+        "Connections at once; no more than the descriptors that the system allows");
+    count(
+        "--connections-per-address", "CONSORTIUM_CONNECTIONS_PER_ADDRESS", settings.connections_per_address_max,
+        "Of these, from one address");
+    count(
+        "--strangers", "CONSORTIUM_STRANGERS", settings.strangers_max,
+        "Connections that have not signed in; the oldest makes room");
+    count(
+        "--strangers-per-address", "CONSORTIUM_STRANGERS_PER_ADDRESS", settings.strangers_per_address_max,
+        "Of these, from one address");
+    milliseconds(
+        "--header-timeout-ms", "CONSORTIUM_HEADER_TIMEOUT_MS", settings.header_timeout,
+        "The header of a request must be complete within this time");
+    count(
+        "--body-rate", "CONSORTIUM_BODY_RATE", settings.body_bytes_per_second_min,
+        "Bytes per second that a body must bring, by the last ten seconds");
+    mebibytes(
+        "--guest-mib", "CONSORTIUM_GUEST_MIB", settings.guest_bytes_max,
+        "Memory for the bodies of all requests without a token");
+    mebibytes(
+        "--guest-mib-per-address", "CONSORTIUM_GUEST_MIB_PER_ADDRESS", settings.guest_bytes_per_address_max,
+        "Of these, from one address");
+    mebibytes(
+        "--account-mib", "CONSORTIUM_ACCOUNT_MIB", settings.account_bytes_max,
+        "Memory for the bodies of one account's requests");
+    count(
+        "--polling-sessions", "CONSORTIUM_POLLING_SESSIONS", settings.polling_sessions_max,
+        "Sockets over HTTP polling at once");
+    count(
+        "--polling-sessions-per-address", "CONSORTIUM_POLLING_SESSIONS_PER_ADDRESS",
+        settings.polling_sessions_per_address_max, "Of these, from one address");
+    count("--pairings", "CONSORTIUM_PAIRINGS", settings.pairings_max, "Pairings under way at once");
+    count(
+        "--pairings-per-address", "CONSORTIUM_PAIRINGS_PER_ADDRESS", settings.pairings_per_address_max,
+        "Of these, from one address");
     app.add_option("--log-level", settings.log_level, "trace, debug, info, warn, error or off")
         ->envname("CONSORTIUM_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))

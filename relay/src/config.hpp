@@ -1,6 +1,6 @@
 #pragma once
 #include "consortium/common/error.hpp"
-#include "consortium/common/limits.hpp"
+#include "limits.hpp"
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -29,6 +29,23 @@ struct config
     std::string tls_certificate;
     std::string tls_key;
     std::vector<std::string> public_urls;
+    std::vector<std::string> dashboard_origins;
+    std::vector<std::string> trusted_proxies;
+    /// Off: no rates and no bounds per address.
+    bool rate_limits = true;
+    std::size_t connections_max = limits::connections_max;
+    std::size_t connections_per_address_max = limits::connections_per_address_max;
+    std::size_t strangers_max = limits::strangers_max;
+    std::size_t strangers_per_address_max = limits::strangers_per_address_max;
+    std::chrono::milliseconds header_timeout = limits::header_timeout;
+    std::size_t body_bytes_per_second_min = limits::body_bytes_per_second_min;
+    std::size_t guest_bytes_max = limits::guest_bytes_max;
+    std::size_t guest_bytes_per_address_max = limits::guest_bytes_per_address_max;
+    std::size_t account_bytes_max = limits::account_bytes_max;
+    std::size_t polling_sessions_max = limits::polling_sessions_max;
+    std::size_t polling_sessions_per_address_max = limits::polling_sessions_per_address_max;
+    std::size_t pairings_max = limits::pairings_pending_max;
+    std::size_t pairings_per_address_max = limits::pairings_per_address_max;
     std::string log_level = "info";
     /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
     std::optional<std::string> master_secret;

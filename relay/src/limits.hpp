@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/clock.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/common/limits.hpp"
 #include <map>
 #include <mutex>
 #include <optional>
@@ -8,7 +9,36 @@
 #include <string_view>
 #include <unordered_map>
 
-/// Rates. Sizes are in common/limits.hpp.
+/// What the relay admits: rates, connections, bodies. What messages and files may have is in common/limits.hpp.
+namespace consortium::limits
+{
+
+inline constexpr std::size_t connections_max = 16'000;           // (flag) and no more than descriptors allow
+inline constexpr std::size_t connections_per_address_max = 256;  // (flag)
+inline constexpr std::size_t strangers_per_address_max = 64;     // (flag) connections that have not signed in
+inline constexpr std::size_t strangers_max = 4'096;              ///< of all addresses: at 16 KiB each, 64 MiB
+inline constexpr auto header_timeout = std::chrono::seconds(10); // (flag)
+inline constexpr std::size_t small_body_bytes_max = 16u << 10;   ///< of a login, and of all that needs little
+inline constexpr std::size_t statements_body_bytes_max = 3u << 20;
+inline constexpr std::size_t fields_body_bytes_max = 3u << 20;       ///< metadata, state and a key
+inline constexpr std::size_t stranger_frame_bytes_max = 16u << 10;   ///< of a WebSocket before it has signed in
+inline constexpr std::size_t guest_bytes_max = 64u << 20;            // (flag) of bodies without a token
+inline constexpr std::size_t guest_bytes_per_address_max = 4u << 20; // (flag)
+inline constexpr std::size_t account_bytes_max = 64u << 20;          // (flag) of bodies of one account
+inline constexpr std::size_t body_bytes_per_second_min = 4u << 10;   // (flag) over the last body_span
+inline constexpr auto body_span = std::chrono::seconds(10);
+inline constexpr std::size_t polling_sessions_max = 10'000;          // (flag)
+inline constexpr std::size_t polling_sessions_per_address_max = 256; // (flag)
+inline constexpr std::size_t polling_strangers_per_address_max = 64; ///< have not signed in
+inline constexpr std::size_t pairings_per_address_max = 100;         // (flag)
+
+static_assert(statements_per_chain_max * (statement_bytes_max * 4 / 3 + 8) < statements_body_bytes_max);
+static_assert(2 * state_bytes_max + data_key_bytes_max + (64u << 10) < fields_body_bytes_max);
+static_assert(statements_body_bytes_max < guest_bytes_per_address_max);
+static_assert(http_body_bytes_max < account_bytes_max);
+
+} // namespace consortium::limits
+
 namespace consortium::relay
 {
 

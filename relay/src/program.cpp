@@ -1,6 +1,8 @@
 #include "program.hpp"
 #include "control_commands.hpp"
+#include "descriptors.hpp"
 #include <cstdlib>
+#include <limits>
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -15,8 +17,8 @@ using namespace std::chrono_literals;
 constexpr rate_limiter::settings guest_rates{.each = {20, 400}, .all = {1000, 4000}};
 // An agent asks once per second how its pairing goes.
 constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4000}};
-constexpr pairing_book::settings pairing_bounds{
-    .pending_max = limits::pairings_pending_max, .pending_per_address_max = 100};
+constexpr auto no_bound = std::numeric_limits<std::size_t>::max();
+constexpr rate_limiter::settings no_rates{.each = {1e9, 1e9}, .all = {1e9, 1e9}};
 constexpr auto drain_limit = 700ms;
 constexpr std::size_t reader_threads = 2;
 
@@ -31,6 +33,11 @@ void end_at_once(const error& why)
     std::_Exit(1);
 }
 
+std::size_t per_address(const config& settings, std::size_t bound)
+{
+    return settings.rate_limits ? bound : no_bound;
+}
+
 error wrong_secret(const config& settings, const error& why)
 {
     const auto source = settings.master_secret
@@ -41,15 +48,24 @@ error wrong_secret(const config& settings, const error& why)
 
 } // namespace
 
-program::program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins)
+program::program(
+    const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins, trusted_proxies proxies)
     : settings_(settings),
       server_(std::move(server)),
       origins_(std::move(origins)),
       commits_(*server_, follower_bounds),
       challenges_(clock_),
-      pairings_(spans_, pairing_bounds),
-      guests_(clock_, guest_rates),
-      pollers_(clock_, poller_rates),
+      pairings_(
+          spans_, {.pending_max = settings.pairings_max,
+                   .pending_per_address_max = per_address(settings, settings.pairings_per_address_max),
+                   .crowded = [this](place_table::crowd, const std::string& address)
+                   { refusals_.note("pairings", "too many", address); }}),
+      guests_(clock_, settings.rate_limits ? guest_rates : no_rates),
+      pollers_(clock_, settings.rate_limits ? poller_rates : no_rates),
+      guest_bytes_(
+          {.all = settings.guest_bytes_max, .each = per_address(settings, settings.guest_bytes_per_address_max)}),
+      account_bytes_({.all = no_bound, .each = settings.account_bytes_max}),
+      proxies_(std::move(proxies)),
       presence_(
           commits_, clock_,
           {.session_timeout = settings.session_timeout,
@@ -59,7 +75,7 @@ program::program(const config& settings, std::unique_ptr<net::http_server> serve
           commits_, *server_, clock_,
           {.timeout = settings.rpc_timeout,
            .grace = std::min<std::chrono::milliseconds>(limits::rpc_target_grace, settings.rpc_timeout / 6)}),
-      assets_(embedded_files()),
+      assets_(embedded_files(), origins_.public_authorities()),
       readers_(reader_threads)
 {
 }
@@ -71,6 +87,10 @@ program::~program()
 
 result<std::unique_ptr<program>> program::make(const config& settings)
 {
+    const auto connections =
+        connections_that_fit(raise_descriptor_limit(), settings.io_threads, settings.connections_max);
+    if (!connections)
+        return std::unexpected(connections.error());
     net::http_server_options options;
     options.address = settings.listen;
     options.port = settings.port;
@@ -78,18 +98,32 @@ result<std::unique_ptr<program>> program::make(const config& settings)
     options.certificate_file = settings.tls_certificate;
     options.key_file = settings.tls_key;
     options.on_bug = [](std::string_view what) { spdlog::error("a task of a network thread failed: {}", what); };
+    options.connections_max = *connections;
+    options.connections_per_address_max = settings.connections_per_address_max;
+    options.strangers_max = settings.strangers_max;
+    options.strangers_per_address_max = settings.strangers_per_address_max;
+    options.stranger_frame_bytes_max = limits::stranger_frame_bytes_max;
+    options.header_timeout = settings.header_timeout;
+    options.body_span = limits::body_span;
+    options.body_bytes_per_second_min = settings.body_bytes_per_second_min;
     auto server = net::http_server::listen(std::move(options));
     if (!server)
         return std::unexpected(server.error());
     auto origins = accepted_origins::make(
-        {.public_urls = settings.public_urls, .own_hosts = own_hosts(), .port = (*server)->port()});
+        {.public_urls = settings.public_urls,
+         .dashboard_origins = settings.dashboard_origins,
+         .own_hosts = own_hosts(),
+         .port = (*server)->port()});
     if (!origins)
         return std::unexpected(origins.error());
+    auto proxies = trusted_proxies::make(settings.trusted_proxies);
+    if (!proxies)
+        return std::unexpected(proxies.error());
     const auto secret = find_secret(settings);
     if (!secret)
         return std::unexpected(secret.error());
 
-    std::unique_ptr<program> out(new program(settings, std::move(*server), std::move(*origins)));
+    std::unique_ptr<program> out(new program(settings, std::move(*server), std::move(*origins), std::move(*proxies)));
     out->generated_secret_ = secret->generated;
     if (auto opened = out->open(secret->value); !opened)
         return std::unexpected(opened.error());
@@ -143,6 +177,9 @@ void program::wire()
         .origins = origins_,
         .guests = guests_,
         .pollers = pollers_,
+        .guest_bytes = guest_bytes_,
+        .account_bytes = account_bytes_,
+        .proxies = proxies_,
         .presence = presence_,
         .rpc = rpc_,
         .assets = assets_,
@@ -156,6 +193,14 @@ void program::wire()
     options.ping_interval = settings_.ping_interval;
     options.ping_timeout = settings_.ping_timeout;
     options.connect_timeout = settings_.connect_timeout;
+    options.stranger_payload_bytes_max = limits::stranger_frame_bytes_max;
+    options.polling_sessions = {
+        .all = settings_.polling_sessions_max,
+        .each = settings_.polling_sessions_per_address_max,
+        .strangers = limits::polling_strangers_per_address_max};
+    options.counted_as = [this](const std::string& address) { return router_->counted_as(address); };
+    options.crowded = [this](place_table::crowd, const std::string& address)
+    { refusals_.note("polling sessions", "too many", address); };
     sockets_ = socket_server::make(*server_, *rules_, options);
     router_->attach(*sockets_);
     commits_.attach(

@@ -35,7 +35,9 @@ public:
     std::string_view public_url() const noexcept { return origins_.first_public_url(); }
 
 private:
-    program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins);
+    program(
+        const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins,
+        trusted_proxies proxies);
     result<void> open(const std::string& secret);
     void wire();
     void listen_for_control();
@@ -59,6 +61,9 @@ private:
     pairing_book pairings_;
     rate_limiter guests_;
     rate_limiter pollers_;
+    byte_budget guest_bytes_;
+    byte_budget account_bytes_;
+    const trusted_proxies proxies_;
     presence_service presence_;
     rpc_service rpc_;
     const asset_store assets_;

@@ -3,6 +3,8 @@
 #include "auth/origins.hpp"
 #include "auth/pairings.hpp"
 #include "auth/tokens.hpp"
+#include "byte_budget.hpp"
+#include "client_address.hpp"
 #include "config.hpp"
 #include "consortium/projections/reach.hpp"
 #include "hub/hub.hpp"
@@ -32,10 +34,14 @@ struct services
     challenge_book& challenges;
     pairing_book& pairings;
     const accepted_origins& origins;
-    /// Requests without a token: logins and pairings.
+    /// Requests without a token: logins and pairings. Taken from where requests are admitted, as the next three.
     rate_limiter& guests;
     /// The same for asking how a pairing goes, which agents do every second.
     rate_limiter& pollers;
+    /// Of bodies that are being received or answered.
+    byte_budget& guest_bytes;
+    byte_budget& account_bytes;
+    const trusted_proxies& proxies;
     presence_service& presence;
     rpc_service& rpc;
     const asset_store& assets;

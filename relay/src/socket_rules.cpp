@@ -93,6 +93,7 @@ asio::awaitable<result<void>> socket_rules::on_connect(socket& client, boost::js
         client.close_transport("too many sockets of this account");
         co_return fail(errc::overloaded, "too many sockets of this account", std::chrono::seconds(10));
     }
+    client.owner = who.account;
     client.user_data = std::make_shared<attached>(*holder, std::move(*asked), ++last_id_);
     co_return result<void>();
 }

@@ -119,12 +119,18 @@ public:
         }
         co_return net::http_response::text(404, "not here");
     }
-    std::optional<net::http_response>
-    refuse_upgrade(const net::http_request& request, const net::connection_info& from) override
+    net::admission admit(const net::http_request& head, net::connection_info& from) override
     {
-        if (!sockets_.owns(request.path))
-            return net::http_response::text(404, "not here");
-        return sockets_.refuse_upgrade(request, from);
+        net::admission out;
+        if (sockets_.owns(head.path))
+        {
+            auto judged = sockets_.admit(head, from);
+            out.refusal = std::move(judged.refusal);
+            out.body_bytes_max = judged.body_bytes_max;
+        }
+        else if (head.upgrade)
+            out.refusal = net::http_response::text(404, "not here");
+        return out;
     }
     asio::awaitable<void>
     upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) override

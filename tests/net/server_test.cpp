@@ -64,16 +64,23 @@ public:
         }
         co_return http_response::text(404, "not here");
     }
-    std::optional<http_response> refuse_upgrade(const http_request& request, const connection_info&) override
+    admission admit(const http_request& head, connection_info&) override
     {
-        if (request.path == "/forbidden")
-            return http_response::text(403, "not you");
-        return {};
+        admission out;
+        if (head.path == "/forbidden")
+            out.refusal = http_response::text(403, "not you");
+        if (head.path == "/small")
+            out.body_bytes_max = 16;
+        out.known = head.header("Authorization").has_value();
+        EXPECT_TRUE(head.body.empty());
+        return out;
     }
     asio::awaitable<void>
     upgraded(http_request request, connection_info, std::unique_ptr<websocket> connection) override
     {
         ++websockets;
+        if (request.path == "/signed-in")
+            connection->set_known();
         if (request.path == "/flood")
         {
             for (int i = 0; i < 100'000 && connection->is_open(); ++i)
@@ -117,7 +124,10 @@ public:
         return http_response::json(status, R"({"error":")" + std::string(detail) + "\"}");
     }
 
+    void crowded(place_table::crowd, const std::string&) override { ++crowded_count; }
+
     std::atomic<int> handled = 0;
+    std::atomic<int> crowded_count = 0;
     std::atomic<int> websockets = 0;
     std::atomic<bool> go = false;
     std::atomic<std::size_t> flooded = 0;
@@ -359,13 +369,145 @@ TEST_F(http_server_test, ends_connections_that_dawdle)
     http_server_options options;
     options.header_timeout = milliseconds(60);
     options.idle_timeout = milliseconds(60);
-    options.body_timeout = milliseconds(60);
+    options.body_span = milliseconds(60);
     start(options);
     EXPECT_EQ(raw(""), "");
     EXPECT_EQ(raw("GET / HT"), "");
     EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab"), "");
     EXPECT_TRUE(raw("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n").ends_with("GET "));
     EXPECT_EQ(site_.handled, 1);
+}
+
+// Goal: a body that trickles is judged by what came last, however much came before; one that comes at the rate it
+// should is taken, however long that takes.
+TEST_F(http_server_test, ends_bodies_that_trickle)
+{
+    http_server_options options;
+    options.body_span = milliseconds(60);
+    options.body_bytes_per_second_min = 10'000;
+    start(options);
+    const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    const auto send_slowly = [&](tcp::socket& to, std::size_t bytes, milliseconds every) -> std::size_t
+    {
+        std::size_t sent = 0;
+        boost::system::error_code failed;
+        asio::steady_timer timer(loop_.executor());
+        for (; sent < 100'000 && !failed; sent += bytes)
+        {
+            asio::write(to, asio::buffer(std::string(std::min(bytes, 100'000 - sent), 'b')), failed);
+            timer.expires_after(every);
+            timer.wait();
+        }
+        return sent;
+    };
+    auto slow = dial();
+    asio::write(slow, asio::buffer(head + std::string(50'000, 'b')));
+    EXPECT_LT(send_slowly(slow, 1, milliseconds(5)), 1000u);
+    auto steady = dial();
+    asio::write(steady, asio::buffer(head));
+    EXPECT_EQ(send_slowly(steady, 2000, milliseconds(5)), 100'000u);
+    std::string got;
+    asio::read_until(steady, asio::dynamic_buffer(got), "POST bbb");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+// Goal: a new connection has the time of a header, not that of an idle connection.
+TEST_F(http_server_test, a_silent_connection_ends_with_the_time_of_a_header)
+{
+    http_server_options options;
+    options.header_timeout = milliseconds(60);
+    options.idle_timeout = std::chrono::minutes(10);
+    start(options);
+    EXPECT_EQ(raw(""), "");
+    // It counts for the whole header, whatever comes meanwhile.
+    auto drips = dial();
+    boost::system::error_code failed;
+    asio::steady_timer timer(loop_.executor());
+    std::size_t sent = 0;
+    for (asio::write(drips, asio::buffer("GET / HTTP/1.1\r\nX: ", 19)); !failed && sent < 10'000; ++sent)
+    {
+        asio::write(drips, asio::buffer("x", 1), failed);
+        timer.expires_after(milliseconds(2));
+        timer.wait();
+    }
+    EXPECT_LT(sent, 10'000u);
+    EXPECT_EQ(site_.handled, 0);
+}
+
+// Goal: what a route does not take is refused on the header: no byte of the body is waited for.
+TEST_F(http_server_test, judges_a_body_by_what_its_header_announces)
+{
+    start();
+    EXPECT_TRUE(raw("POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\n").starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(raw("POST /small HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 17\r\n\r\n")
+                    .starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(
+        raw("POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n").starts_with("HTTP/1.1 403 "));
+    EXPECT_TRUE(
+        raw("POST /forbidden HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n").starts_with("HTTP/1.1 403 "));
+    EXPECT_EQ(site_.handled, 0);
+}
+
+// Goal: after a refusal the connection goes on where the rest of the request is small, and the next request is its own.
+TEST_F(http_server_test, reads_the_body_of_a_refused_request_away)
+{
+    start();
+    const auto got =
+        raw("POST /forbidden HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\nGET /where HTTP/1.1\r\nHost: h\r\n"
+            "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 403 "));
+    EXPECT_TRUE(got.ends_with("GET ")) << got;
+    EXPECT_EQ(site_.handled, 1);
+}
+
+// Goal: whoever is silent keeps nobody out, and whoever has shown who it is stays.
+TEST_F(http_server_test, the_oldest_silent_stranger_of_an_address_makes_room)
+{
+    http_server_options options;
+    options.connections_per_address_max = 6;
+    options.strangers_per_address_max = 4;
+    start(options);
+    const auto ask = [](tcp::socket& from, const std::string& fields)
+    {
+        asio::write(from, asio::buffer("GET /echo HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n"));
+        std::string got;
+        asio::read_until(from, asio::dynamic_buffer(got), "GET ");
+        return got;
+    };
+    auto known = dial();
+    EXPECT_TRUE(ask(known, "Authorization: x\r\n").contains(" 200 "));
+    std::vector<tcp::socket> silent;
+    for (int i = 0; i < 40; ++i)
+    {
+        silent.push_back(dial());
+        EXPECT_TRUE(ask(known, "").contains(" 200 "));
+    }
+    loop_.run_until([&] { return server_->connection_count() <= 6; });
+    EXPECT_TRUE(ask(silent.back(), "").contains(" 200 "));
+    EXPECT_GT(site_.crowded_count, 30);
+    boost::system::error_code failed;
+    char byte = 0;
+    EXPECT_EQ(silent.front().read_some(asio::buffer(&byte, 1), failed), 0u);
+    EXPECT_TRUE(failed);
+}
+
+// Goal: a WebSocket has small bounds until it has signed in.
+TEST_F(http_server_test, a_stranger_may_send_small_messages_only)
+{
+    http_server_options options;
+    options.stranger_frame_bytes_max = 100;
+    start(options);
+    auto stranger = open_websocket("/ws");
+    stranger->send(std::string(101, 'x'));
+    stranger->flush();
+    EXPECT_EQ(read_error(*stranger), errc::closed);
+    loop_.run_until([&] { return !site_.ends.empty(); });
+    EXPECT_EQ(site_.ends.front(), errc::too_large);
+
+    auto known = open_websocket("/signed-in");
+    known->send(std::string(10'000, 'x'));
+    known->flush();
+    EXPECT_EQ(read_messages(*known, 1).front().size(), 10'000u);
 }
 
 TEST_F(http_server_test, survives_peers_that_vanish)
@@ -474,7 +616,13 @@ TEST_F(http_server_test, refuses_connections_above_its_bound)
     start(options);
     auto first = dial();
     auto second = dial();
-    loop_.run_until([&] { return server_->connection_count() == 2; });
+    // Strangers would make room.
+    for (auto* known : {&first, &second})
+    {
+        std::string got;
+        asio::write(*known, asio::buffer(std::string("GET /echo HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\n\r\n")));
+        asio::read_until(*known, asio::dynamic_buffer(got), "GET ");
+    }
     EXPECT_EQ(raw("GET /echo HTTP/1.1\r\n\r\n"), "");
     first.close();
     loop_.run_until([&] { return server_->connection_count() == 1; });

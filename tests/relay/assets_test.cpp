@@ -22,20 +22,42 @@ std::optional<net::http_response> get(std::string path, net::http_headers header
     return store.find(request);
 }
 
+// Goal: a script in the page can reach the relay and nobody else, by WebSocket too.
 TEST(assets_test, the_page_has_a_strict_policy)
 {
-    const auto page = get("/");
+    const auto page = get("/", {{"Host", "relay.example:3005"}});
     ASSERT_TRUE(page);
     EXPECT_EQ(page->headers.find("Content-Type"), "text/html; charset=utf-8");
     EXPECT_EQ(
         page->headers.find("Content-Security-Policy"),
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-        "connect-src 'self' ws: wss:; media-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action "
+        "connect-src 'self' ws://relay.example:3005 wss://relay.example:3005; media-src 'self' blob:; manifest-src "
+        "'self'; base-uri 'none'; form-action "
         "'none'; "
         "frame-ancestors 'none'");
     EXPECT_EQ(page->headers.find("X-Content-Type-Options"), "nosniff");
     EXPECT_EQ(page->headers.find("Referrer-Policy"), "no-referrer");
     EXPECT_EQ(page->headers.find("Cache-Control"), "no-cache");
+}
+
+TEST(assets_test, the_policy_names_the_relay_where_people_reach_it)
+{
+    const auto connects_to = [](const asset_store& store, std::string host)
+    {
+        net::http_request request;
+        request.path = request.target = "/";
+        request.headers = {{"Host", host}};
+        const std::string policy(*store.find(request)->headers.find("Content-Security-Policy"));
+        const auto begin = policy.find("connect-src ") + 12;
+        return policy.substr(begin, policy.find(';', begin) - begin);
+    };
+    const asset_store proxied(files, {"relay.example"});
+    EXPECT_EQ(connects_to(proxied, "relay.example"), "'self' ws://relay.example wss://relay.example");
+    EXPECT_EQ(
+        connects_to(proxied, "[::1]:80"), "'self' ws://[::1]:80 wss://[::1]:80 ws://relay.example wss://relay.example");
+    // A header cannot widen it.
+    for (const auto* bad : {"a.example ws:", "a.example; script-src *", "*", "", "a.example:99999", "*.example"})
+        EXPECT_EQ(connects_to(asset_store(files), bad), "'self'") << bad;
 }
 
 TEST(assets_test, paths_of_the_app_are_the_page)

@@ -75,6 +75,20 @@ TEST_F(config_test, where_the_witness_lies_and_how_much_disk_stays_free)
     EXPECT_EQ(given.disk_free_floor_bytes, std::size_t{200} << 20);
 }
 
+TEST_F(config_test, what_strangers_may_have_can_be_set)
+{
+    EXPECT_TRUE(parse({}).settings.rate_limits);
+    EXPECT_FALSE(parse({"--rate-limits", "off"}).settings.rate_limits);
+    EXPECT_TRUE(parse({"--rate-limits", "on"}).settings.rate_limits);
+    const auto given = parse({"--trusted-proxy", "127.0.0.1", "--trusted-proxy", "10.0.0.0/8",
+                              "--connections-per-address", "7", "--guest-mib", "2", "--header-timeout-ms", "300"})
+                           .settings;
+    EXPECT_EQ(given.trusted_proxies, (std::vector<std::string>{"127.0.0.1", "10.0.0.0/8"}));
+    EXPECT_EQ(given.connections_per_address_max, 7u);
+    EXPECT_EQ(given.guest_bytes_max, 2u << 20);
+    EXPECT_EQ(given.header_timeout, 300ms);
+}
+
 TEST_F(config_test, what_makes_no_sense_is_refused)
 {
     for (const auto& bad : std::vector<std::vector<const char*>>{
@@ -86,7 +100,10 @@ TEST_F(config_test, what_makes_no_sense_is_refused)
              {"--tls-cert", "only"},
              {"--disk-floor-mib", "0"},
              {"--disk-floor-mib", "-1"},
-             {"--log-level", "loud"}})
+             {"--log-level", "loud"},
+             {"--rate-limits", "maybe"},
+             {"--connections", "0"},
+             {"--guest-mib", "0"}})
     {
         const auto out = parse(bad);
         ASSERT_TRUE(out.exit_code) << bad[0];
@@ -100,8 +117,30 @@ TEST_F(config_test, help_names_every_variable)
     const auto out = parse({"--help"});
     EXPECT_EQ(out.exit_code, 0);
     for (const auto* word :
-         {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "--session-timeout-ms", "--public-url",
-          "CONSORTIUM_WITNESS", "CONSORTIUM_DISK_FLOOR_MIB", "CONSORTIUM_COMPACT_DELAY_MS"})
+         {"PORT",
+          "CONSORTIUM_DATA_DIR",
+          "CONSORTIUM_MASTER_SECRET",
+          "--session-timeout-ms",
+          "--public-url",
+          "CONSORTIUM_WITNESS",
+          "CONSORTIUM_DISK_FLOOR_MIB",
+          "CONSORTIUM_COMPACT_DELAY_MS",
+          "CONSORTIUM_TRUSTED_PROXY",
+          "CONSORTIUM_RATE_LIMITS",
+          "CONSORTIUM_DASHBOARD_ORIGIN",
+          "CONSORTIUM_CONNECTIONS",
+          "CONSORTIUM_CONNECTIONS_PER_ADDRESS",
+          "CONSORTIUM_STRANGERS",
+          "CONSORTIUM_STRANGERS_PER_ADDRESS",
+          "CONSORTIUM_HEADER_TIMEOUT_MS",
+          "CONSORTIUM_BODY_RATE",
+          "CONSORTIUM_GUEST_MIB",
+          "CONSORTIUM_GUEST_MIB_PER_ADDRESS",
+          "CONSORTIUM_ACCOUNT_MIB",
+          "CONSORTIUM_POLLING_SESSIONS",
+          "CONSORTIUM_POLLING_SESSIONS_PER_ADDRESS",
+          "CONSORTIUM_PAIRINGS",
+          "CONSORTIUM_PAIRINGS_PER_ADDRESS"})
         EXPECT_NE(out.message.find(word), std::string::npos) << word;
 }
 

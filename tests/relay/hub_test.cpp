@@ -24,9 +24,9 @@ public:
     {
         co_return net::http_response();
     }
-    std::optional<net::http_response> refuse_upgrade(const net::http_request&, const net::connection_info&) override
+    net::admission admit(const net::http_request&, net::connection_info&) override
     {
-        return net::http_response();
+        return {.refusal = net::http_response(), .kept = {}};
     }
     asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
     {

@@ -93,5 +93,32 @@ TEST(origins_test, without_one_the_host_is_meant)
     EXPECT_EQ(origins({"https://relay.example"}).of_host("relay.example", false), "https://relay.example");
 }
 
+// Goal: a page of somebody else cannot use a relay that only its visitor reaches.
+TEST(origins_test, knows_its_own_pages)
+{
+    const auto known = *accepted_origins::make(
+        {.public_urls = {"https://relay.example/x"},
+         .dashboard_origins = {"https://dash.example"},
+         .own_hosts = {"laptop.local"},
+         .port = 3005});
+    const auto own = [&](const char* origin, const char* host) { return known.check_page(origin, host).has_value(); };
+    EXPECT_TRUE(own("https://relay.example", "127.0.0.1:3005"));
+    EXPECT_TRUE(own("https://dash.example", "relay.example"));
+    EXPECT_TRUE(own("http://localhost:3005", "localhost:3005"));
+    EXPECT_TRUE(own("http://127.0.0.1:3005", "127.0.0.1:3005"));
+    EXPECT_TRUE(own("http://laptop.local:3005", "laptop.local:3005"));
+    EXPECT_TRUE(own("http://localhost:8080", "localhost:8080")) << "through a tunnel";
+    EXPECT_FALSE(own("http://localhost:5173", "localhost:3005")) << "another server of this machine";
+    EXPECT_FALSE(own("https://evil.example", "127.0.0.1:3005"));
+    EXPECT_FALSE(own("http://evil.example:3005", "evil.example:3005")) << "a name that was pointed here";
+    EXPECT_FALSE(own("http://relay.example", "relay.example"));
+    EXPECT_FALSE(own("null", "localhost:3005"));
+    EXPECT_FALSE(own("", "localhost:3005"));
+    EXPECT_EQ(known.check_page("https://evil.example", "").error(), errc::forbidden);
+    EXPECT_EQ(
+        accepted_origins::make({.public_urls = {}, .dashboard_origins = {"dash"}, .own_hosts = {}}).error(),
+        errc::bad_request);
+}
+
 } // namespace
 } // namespace consortium::relay

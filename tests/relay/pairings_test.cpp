@@ -268,17 +268,36 @@ TEST_F(pairings_test, everything_is_over_ten_minutes_after_the_answer)
     book.end_confirmation(asked.key(), true); // its time is over; nothing happens
 }
 
-TEST_F(pairings_test, how_many_are_under_way_is_bounded)
+// Goal: whoever announces pairings and does nothing with them keeps nobody else from pairing.
+TEST_F(pairings_test, the_oldest_that_nobody_answered_makes_room)
 {
-    EXPECT_TRUE(book.request(agent().asks, "a"));
-    EXPECT_TRUE(book.request(agent().asks, "a"));
-    EXPECT_EQ(book.request(agent().asks, "a").error(), errc::rate_limited);
-    EXPECT_TRUE(book.request(agent().asks, "b"));
+    const agent first, second, third, other;
+    EXPECT_TRUE(book.request(first.asks, "a"));
+    EXPECT_TRUE(book.request(second.asks, "a"));
+    EXPECT_TRUE(book.request(third.asks, "a"));
+    EXPECT_FALSE(book.poll(first.key()));
+    EXPECT_TRUE(book.poll(second.key()));
+    // All are full: the oldest of all goes, but none that was answered.
+    EXPECT_TRUE(book.answer(second.key(), phone, "answer"));
+    EXPECT_TRUE(book.request(other.asks, "b"));
+    EXPECT_EQ(book.size(), 3u);
+    EXPECT_TRUE(book.request(first.asks, "b"));
+    EXPECT_FALSE(book.poll(third.key()));
+    EXPECT_TRUE(book.poll(other.key()));
+    EXPECT_EQ(stage_of(second), stage::answered);
+}
+
+TEST_F(pairings_test, refuses_more_than_it_may_hold_when_all_were_answered)
+{
+    std::vector<agent> answered(3);
+    for (const auto& each : answered)
+    {
+        EXPECT_TRUE(book.request(each.asks, {}));
+        EXPECT_TRUE(book.answer(each.key(), phone, "answer"));
+    }
     EXPECT_EQ(book.request(agent().asks, "c").error(), errc::overloaded);
-    clock.advance(limits::pairing_unpolled);
-    for (int i = 0; i < 2; ++i)
-        EXPECT_TRUE(book.request(agent().asks, "a"));
-    EXPECT_TRUE(book.request(agent().asks, {}));
+    clock.advance(limits::pairing_lifetime);
+    EXPECT_TRUE(book.request(agent().asks, "c"));
 }
 
 TEST_F(pairings_test, a_deleted_account_leaves_nothing_behind)

@@ -24,14 +24,17 @@ class relay_fixture : public ::testing::Test
 protected:
     static void SetUpTestSuite() { init_crypto(); }
 
-    relay_fixture()
+    explicit relay_fixture(token_bucket::rate guest_rate = {1000, 1000})
         : server(listen()),
           commits(*server, {.queue_bytes_max = 1u << 20, .mark_every = 1000}),
           origins(*accepted_origins::make({.public_urls = {}, .own_hosts = {}, .port = server->port()})),
           challenges(clock),
           pairings(spans, {.pending_max = 100, .pending_per_address_max = 100}),
-          guests(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
+          guests(clock, {.each = guest_rate, .all = {1000, 1000}}),
           pollers(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
+          guest_bytes({.all = limits::guest_bytes_max, .each = limits::guest_bytes_per_address_max}),
+          account_bytes({.all = 10 * limits::account_bytes_max, .each = limits::account_bytes_max}),
+          proxies(*trusted_proxies::make(std::vector<std::string>{})),
           presence(
               commits, clock,
               {.session_timeout = std::chrono::minutes(1),
@@ -64,6 +67,9 @@ protected:
             .origins = origins,
             .guests = guests,
             .pollers = pollers,
+            .guest_bytes = guest_bytes,
+            .account_bytes = account_bytes,
+            .proxies = proxies,
             .presence = presence,
             .rpc = rpc,
             .assets = assets,
@@ -300,6 +306,9 @@ protected:
     pairing_book pairings;
     rate_limiter guests;
     rate_limiter pollers;
+    byte_budget guest_bytes;
+    byte_budget account_bytes;
+    const trusted_proxies proxies;
     presence_service presence;
     rpc_service rpc;
     const asset_store assets;

@@ -22,6 +22,32 @@ http_headers copy_headers(const Fields& fields)
     return out;
 }
 
+bool has_token(std::string_view list, std::string_view token)
+{
+    while (!list.empty())
+    {
+        const auto end = list.find(',');
+        auto item = list.substr(0, end);
+        while (!item.empty() && (item.front() == ' ' || item.front() == '\t'))
+            item.remove_prefix(1);
+        while (!item.empty() && (item.back() == ' ' || item.back() == '\t'))
+            item.remove_suffix(1);
+        if (equal_ignoring_case(item, token))
+            return true;
+        list = end == std::string_view::npos ? std::string_view{} : list.substr(end + 1);
+    }
+    return false;
+}
+
+/// A list may be spread over several fields (RFC 9110 section 5.3).
+bool has_token(const http_headers& headers, std::string_view name, std::string_view token)
+{
+    for (const auto& field : headers)
+        if (equal_ignoring_case(field.name, name) && has_token(field.value, token))
+            return true;
+    return false;
+}
+
 /// An absolute form (RFC 9112 section 3.2.2) means its path.
 std::string_view origin_form(std::string_view target)
 {
@@ -167,8 +193,7 @@ struct request_reader::parser
     http::request_parser<http::empty_body> beast;
 };
 
-request_reader::request_reader(std::size_t header_bytes_max, std::size_t body_bytes_max)
-    : parser_(std::make_unique<parser>()), body_bytes_max_(body_bytes_max)
+request_reader::request_reader(std::size_t header_bytes_max) : parser_(std::make_unique<parser>())
 {
     parser_->beast.header_limit(static_cast<std::uint32_t>(header_bytes_max));
     parser_->beast.skip(true);
@@ -200,23 +225,24 @@ std::optional<read_state> request_reader::take_header()
 
     if (!codings_are_known(request_.headers))
         return refuse(501, "Unsupported transfer coding");
+    request_.upgrade =
+        has_token(request_.headers, "Connection", "upgrade") && has_token(request_.headers, "Upgrade", "websocket");
     if (parser_->beast.chunked())
     {
+        request_.body_size = std::nullopt;
         body_ = body_reader::chunked();
         return {};
     }
     const auto length = parser_->beast.content_length();
-    if (length && *length > body_bytes_max_)
-        return refuse(413, "Request body is too large");
-    body_ = body_reader::of_length(length ? *length : 0);
+    request_.body_size = length ? *length : 0;
+    body_ = body_reader::of_length(*request_.body_size);
     return {};
 }
 
 read_state request_reader::feed(std::string_view input, std::size_t& used)
 {
     used = 0;
-    const bool began_in_body = body_.has_value();
-    if (!began_in_body)
+    if (!body_)
     {
         boost::system::error_code failed;
         const auto state = feed_header(parser_->beast, input, used, failed);
@@ -228,16 +254,17 @@ read_state request_reader::feed(std::string_view input, std::size_t& used)
             return state;
         if (const auto refused = take_header())
             return *refused;
+        return read_state::header_done;
     }
-    std::size_t of_body = 0;
-    const auto outcome = body_->feed(input.substr(used), of_body, request_.body, body_bytes_max_);
-    used += of_body;
+    const auto outcome = body_->feed(input, used, request_.body, body_bytes_max_);
+    if (discards_)
+        request_.body.clear();
     switch (outcome)
     {
     case body_reader::outcome::done:
         return read_state::done;
     case body_reader::outcome::need_more:
-        return began_in_body ? read_state::need_more : read_state::header_done;
+        return read_state::need_more;
     case body_reader::outcome::too_large:
         return refuse(413, "Request body is too large");
     case body_reader::outcome::malformed:

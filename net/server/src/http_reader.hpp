@@ -15,7 +15,7 @@ namespace consortium::net
 enum class read_state
 {
     need_more,
-    header_done, ///< returned once, when the header is complete and a body follows
+    header_done, ///< returned once, when the header is complete; nothing of the body has been read
     done,
     failed,
 };
@@ -64,10 +64,20 @@ private:
 class request_reader
 {
 public:
-    request_reader(std::size_t header_bytes_max, std::size_t body_bytes_max);
+    /// The body may have nothing until limit_body() says how much.
+    explicit request_reader(std::size_t header_bytes_max);
     ~request_reader();
 
     read_state feed(std::string_view input, std::size_t& used);
+
+    /// After header_done.
+    void limit_body(std::size_t bytes_max) noexcept { body_bytes_max_ = bytes_max; }
+    /// Reads the body away.
+    void discard_body(std::size_t bytes_max) noexcept
+    {
+        body_bytes_max_ = bytes_max;
+        discards_ = true;
+    }
 
     /// After header_done or done.
     const http_request& request() const noexcept;
@@ -88,7 +98,8 @@ private:
 
     std::unique_ptr<parser> parser_;
     http_request request_;
-    std::size_t body_bytes_max_;
+    std::size_t body_bytes_max_ = 0;
+    bool discards_ = false;
     std::optional<body_reader> body_;
     unsigned status_ = 400;
     std::string detail_;

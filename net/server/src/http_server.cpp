@@ -13,10 +13,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
 #include <cstdio>
 #include <ctime>
-#include <mutex>
 #include <thread>
 #include <unordered_set>
 #include <vector>
@@ -28,9 +26,10 @@ namespace
 /// Most connections only ever need the smaller buffer, and they are many.
 constexpr std::size_t buffer_bytes_min = 2u << 10;
 constexpr std::size_t buffer_bytes_max = 64u << 10;
-/// A body may pause, but not trickle for ever: after this time it must have come at this rate on the whole.
-constexpr std::chrono::seconds trickle_grace{30};
-constexpr std::size_t trickle_bytes_per_second = 1024;
+/// They are many too, and may mean no good.
+constexpr std::size_t stranger_buffer_bytes_max = 16u << 10;
+/// The body of a refused request is read away up to this size.
+constexpr std::size_t discarded_bytes_max = 64u << 10;
 /// After a refusal the rest of the request is read away for so long, lest a reset destroy the answer.
 constexpr std::chrono::milliseconds linger_time{2'000};
 
@@ -52,32 +51,6 @@ public:
     void destroy_pending() { asio::io_context::shutdown(); }
 };
 
-/// Counted from accept to the end, WebSockets too.
-class open_count
-{
-public:
-    void add() { ++count_; }
-    void remove()
-    {
-        if (--count_ == 0)
-        {
-            const std::lock_guard lock(mutex_);
-            changed_.notify_all();
-        }
-    }
-    std::size_t value() const noexcept { return count_; }
-    bool wait_for_none(std::chrono::milliseconds limit)
-    {
-        std::unique_lock lock(mutex_);
-        return changed_.wait_for(lock, limit, [this] { return count_ == 0; });
-    }
-
-private:
-    std::atomic<std::size_t> count_ = 0;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-};
-
 class connection;
 
 struct network_thread
@@ -90,14 +63,56 @@ struct network_thread
     std::unordered_set<websocket_core*> websockets;
 };
 
+/// Whether a body comes fast enough, whatever came before: each span must bring its part.
+class body_pace
+{
+public:
+    using clock = std::chrono::steady_clock;
+
+    body_pace(std::chrono::milliseconds span, std::size_t bytes_per_second_min)
+        : span_(span), least_(bytes_per_second_min * static_cast<std::size_t>(span.count()) / 1000)
+    {
+    }
+
+    /// False: too slow. Call at least once in each span.
+    bool received(std::size_t bytes, clock::time_point now)
+    {
+        if (now >= began_ + span_)
+        {
+            if (bytes_ < least_)
+                return false;
+            began_ = now;
+            bytes_ = 0;
+        }
+        bytes_ += bytes;
+        return true;
+    }
+    /// After so long without a byte it will have been too slow.
+    std::chrono::milliseconds patience(clock::time_point now) const
+    {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(began_ + span_ - now);
+        return bytes_ < least_ ? left : left + span_;
+    }
+
+private:
+    std::chrono::milliseconds span_;
+    std::size_t least_;
+    clock::time_point began_ = clock::now();
+    std::size_t bytes_ = 0;
+};
+
 /// One accepted connection until it ends or becomes a WebSocket.
 class connection : public std::enable_shared_from_this<connection>
 {
 public:
-    connection(server_impl& server, std::size_t thread, stream channel, connection_info from);
+    connection(
+        server_impl& server, std::size_t thread, stream channel, connection_info from,
+        std::unique_ptr<place_table::place> place);
     ~connection();
 
     asio::awaitable<void> run();
+    /// The connection is closed when it has to make room.
+    void stand_ready_to_leave();
     /// Nothing more is answered after what is under way.
     void wind_down();
     void cut()
@@ -109,10 +124,16 @@ public:
 private:
     asio::awaitable<bool> read_more();
     asio::awaitable<bool> receive(request_reader& reader);
+    asio::awaitable<bool> receive_body(request_reader& reader);
+    /// Asks the handler about the head. False: it was refused, and the connection is to be closed.
+    asio::awaitable<bool> admit(request_reader& reader);
     asio::awaitable<void> refuse(unsigned status, std::string_view detail, bool head);
     asio::awaitable<bool> respond(http_response response, bool head, bool keep_alive);
+    asio::awaitable<http_response> handle(http_request request);
     asio::awaitable<bool> answer(request_reader& reader);
     asio::awaitable<bool> upgrade(request_reader& reader);
+    static asio::awaitable<void>
+    serve(http_handler& handler, http_request request, connection_info from, std::unique_ptr<websocket> opened);
     asio::awaitable<void> linger();
 
     server_impl& server_;
@@ -120,11 +141,15 @@ private:
     stream channel_;
     connection_info from_;
     deadline deadline_;
-    std::shared_ptr<void> counted_;
+    std::shared_ptr<place_table::place> place_;
+    /// Of the request under way.
+    connection_info asking_;
+    admission admission_;
     std::string buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     bool idle_ = true;
+    bool first_ = true;
     bool timed_out_ = false;
     bool upgraded_ = false;
 };
@@ -133,7 +158,13 @@ class server_impl final : public http_server
 {
 public:
     server_impl(http_server_options options, std::shared_ptr<asio::ssl::context> tls)
-        : options_(std::move(options)), tls_(std::move(tls))
+        : options_(std::move(options)),
+          tls_(std::move(tls)),
+          places_(
+              {.all = options_.connections_max,
+               .each = options_.connections_per_address_max,
+               .strangers = options_.strangers_per_address_max,
+               .strangers_all = options_.strangers_max})
     {
         if (!options_.on_bug)
             options_.on_bug = [](std::string_view what)
@@ -159,7 +190,7 @@ public:
     {
         return current.server == this ? std::optional(current.index) : std::nullopt;
     }
-    std::size_t connection_count() const noexcept override { return open_.value(); }
+    std::size_t connection_count() const noexcept override { return places_.count(); }
     bool drain(std::chrono::milliseconds limit) override;
     void stop() override;
 
@@ -167,17 +198,16 @@ public:
     http_handler& handler() noexcept { return *handler_; }
     bool draining() const noexcept { return draining_; }
     network_thread& at(std::size_t thread) noexcept { return *threads_[thread]; }
-    open_count& open_connections() noexcept { return open_; }
+    void report(std::exception_ptr bug) noexcept;
 
 private:
     void run(network_context& context);
-    void report(std::exception_ptr bug) noexcept;
     asio::awaitable<void> accept();
-    void adopt(std::size_t thread, tcp::socket socket);
+    void adopt(std::size_t thread, tcp::socket socket, connection_info from, std::unique_ptr<place_table::place> place);
 
     http_server_options options_;
     std::shared_ptr<asio::ssl::context> tls_;
-    open_count open_;
+    place_table places_;
     std::vector<std::unique_ptr<network_thread>> threads_;
     std::optional<tcp::acceptor> acceptor_;
     std::uint16_t port_ = 0;
@@ -186,37 +216,6 @@ private:
     bool started_ = false;
     bool stopped_ = false;
 };
-
-bool has_token(std::optional<std::string_view> list, std::string_view token)
-{
-    while (list && !list->empty())
-    {
-        const auto end = list->find(',');
-        auto item = list->substr(0, end);
-        while (!item.empty() && (item.front() == ' ' || item.front() == '\t'))
-            item.remove_prefix(1);
-        while (!item.empty() && (item.back() == ' ' || item.back() == '\t'))
-            item.remove_suffix(1);
-        if (equal_ignoring_case(item, token))
-            return true;
-        list = end == std::string_view::npos ? std::string_view{} : list->substr(end + 1);
-    }
-    return false;
-}
-
-/// A list may be spread over several fields (RFC 9110 section 5.3).
-bool has_token(const http_headers& headers, std::string_view name, std::string_view token)
-{
-    for (const auto& field : headers)
-        if (equal_ignoring_case(field.name, name) && has_token(field.value, token))
-            return true;
-    return false;
-}
-
-bool wants_websocket(const http_request& request)
-{
-    return has_token(request.headers, "Connection", "upgrade") && has_token(request.headers, "Upgrade", "websocket");
-}
 
 /// RFC 9110 section 5.6.7.
 std::string http_date()
@@ -262,7 +261,9 @@ std::string response_head(const http_response& response, std::size_t body_size, 
     return out;
 }
 
-connection::connection(server_impl& server, std::size_t thread, stream channel, connection_info from)
+connection::connection(
+    server_impl& server, std::size_t thread, stream channel, connection_info from,
+    std::unique_ptr<place_table::place> place)
     : server_(server),
       thread_(thread),
       channel_(std::move(channel)),
@@ -273,15 +274,30 @@ connection::connection(server_impl& server, std::size_t thread, stream channel, 
           {
               timed_out_ = true;
               channel_.close();
-          })
+          }),
+      place_(std::move(place))
 {
     server_.at(thread_).connections.insert(this);
-    counted_ = std::shared_ptr<void>(nullptr, [count = &server_.open_connections()](void*) { count->remove(); });
 }
 
 connection::~connection()
 {
     server_.at(thread_).connections.erase(this);
+}
+
+void connection::stand_ready_to_leave()
+{
+    place_->on_leave(
+        [executor = channel_.executor(), weak = weak_from_this()]
+        {
+            asio::post(
+                executor,
+                [weak]
+                {
+                    if (const auto self = weak.lock())
+                        self->cut();
+                });
+        });
 }
 
 void connection::wind_down()
@@ -299,8 +315,9 @@ asio::awaitable<bool> connection::read_more()
     end_ -= begin_;
     begin_ = 0;
     // A peer that fills the buffer has more to say.
-    if (was_filled && buffer_.size() < buffer_bytes_max)
-        buffer_.resize(std::clamp(2 * buffer_.size(), buffer_bytes_min, buffer_bytes_max));
+    const auto most = place_->is_known() ? buffer_bytes_max : stranger_buffer_bytes_max;
+    if (was_filled && buffer_.size() < most)
+        buffer_.resize(std::clamp(2 * buffer_.size(), buffer_bytes_min, most));
     // What is left over belongs to a header or a chunk's size, so the buffer is bounded by those.
     if (end_ == buffer_.size())
         buffer_.resize(end_ + buffer_bytes_min);
@@ -325,21 +342,78 @@ asio::awaitable<bool> connection::receive(request_reader& reader)
             begin_ = end_ = 0;
             std::string().swap(buffer_);
         }
-        deadline_.arm(self, options.idle_timeout);
+        // A new connection has the time of a header for all of its first one.
+        if (!first_)
+            deadline_.arm(self, options.idle_timeout);
         if (!co_await read_more())
             co_return false;
         idle_ = false;
     }
-    deadline_.arm(self, options.header_timeout);
-    bool in_body = false;
-    std::size_t received = 0;
-    const auto began = std::chrono::steady_clock::now();
+    if (!std::exchange(first_, false))
+        deadline_.arm(self, options.header_timeout);
     while (true)
     {
         std::size_t used = 0;
         const auto state = reader.feed(std::string_view(buffer_).substr(begin_, end_ - begin_), used);
         begin_ += used;
-        received += used;
+        if (state == read_state::header_done)
+            break;
+        if (state == read_state::failed)
+        {
+            co_await refuse(reader.status(), reader.detail(), reader.request().method == "HEAD");
+            co_return false;
+        }
+        if (!co_await read_more())
+            co_return false;
+    }
+    co_return co_await admit(reader) && co_await receive_body(reader);
+}
+
+asio::awaitable<bool> connection::admit(request_reader& reader)
+{
+    const auto& head = reader.request();
+    asking_ = from_;
+    try
+    {
+        admission_ = server_.handler().admit(head, asking_);
+    }
+    catch (const std::exception& thrown)
+    {
+        admission_ = {};
+        admission_.refusal = server_.handler().refuse(500, thrown.what());
+    }
+    if (admission_.known)
+        place_->set_known();
+    if (!admission_.refusal)
+    {
+        reader.limit_body(admission_.body_bytes_max);
+        if (reader.expects_continue() && begin_ == end_ && head.body_size.value_or(0) <= admission_.body_bytes_max)
+        {
+            std::array<asio::const_buffer, 1> interim{asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25)};
+            co_return !co_await channel_.write_all(interim);
+        }
+        co_return true;
+    }
+    // A small rest is read away behind the answer, so that the connection can be used again.
+    const bool goes_on = !reader.expects_continue() && head.body_size && *head.body_size <= discarded_bytes_max &&
+                         reader.keep_alive() && !admission_.refusal->close && !server_.draining();
+    reader.discard_body(discarded_bytes_max);
+    if (!co_await respond(std::move(*admission_.refusal), head.method == "HEAD", goes_on))
+        co_return false;
+    if (!goes_on)
+        co_await linger();
+    co_return goes_on;
+}
+
+asio::awaitable<bool> connection::receive_body(request_reader& reader)
+{
+    const auto self = shared_from_this();
+    body_pace pace(server_.options().body_span, server_.options().body_bytes_per_second_min);
+    while (true)
+    {
+        std::size_t used = 0;
+        const auto state = reader.feed(std::string_view(buffer_).substr(begin_, end_ - begin_), used);
+        begin_ += used;
         if (state == read_state::done)
         {
             deadline_.disarm();
@@ -350,26 +424,12 @@ asio::awaitable<bool> connection::receive(request_reader& reader)
             co_await refuse(reader.status(), reader.detail(), reader.request().method == "HEAD");
             co_return false;
         }
-        if (state == read_state::header_done)
-        {
-            in_body = true;
-            if (reader.expects_continue() && begin_ == end_)
-            {
-                std::array<asio::const_buffer, 1> interim{asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25)};
-                if (co_await channel_.write_all(interim))
-                    co_return false;
-            }
-        }
-        if (in_body)
-        {
-            const auto age = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
-            if (age > trickle_grace && received < static_cast<std::size_t>(age.count()) * trickle_bytes_per_second)
-                co_return false;
-            deadline_.arm(self, options.body_timeout);
-        }
-        if (begin_ == end_ || state == read_state::need_more)
-            if (!co_await read_more())
-                co_return false;
+        const auto now = body_pace::clock::now();
+        if (!pace.received(used, now))
+            co_return false;
+        deadline_.arm(self, pace.patience(now));
+        if (!co_await read_more())
+            co_return false;
     }
 }
 
@@ -433,9 +493,11 @@ asio::awaitable<bool> connection::upgrade(request_reader& reader)
         refusal = server_.handler().refuse(426, "WebSocket version 13 is wanted");
         refusal->headers.set("Sec-WebSocket-Version", "13");
     }
-    else
+    else if (const auto why = place_->move_to(server_.handler().counted_as(asking_.remote_address));
+             why != place_table::crowd::none)
     {
-        refusal = server_.handler().refuse_upgrade(request, from_);
+        server_.handler().crowded(why, asking_.remote_address);
+        refusal = server_.handler().refuse(429, "too many connections from this address");
     }
     if (refusal)
     {
@@ -453,50 +515,74 @@ asio::awaitable<bool> connection::upgrade(request_reader& reader)
     deadline_.cancel();
 
     upgraded_ = true;
-    buffer_.resize(end_);
-    buffer_.erase(0, begin_);
+    // What came behind the header, and no more room than that.
+    std::string early(buffer_, begin_, end_ - begin_);
+    std::string().swap(buffer_);
+    const auto& options = server_.options();
     websocket_settings settings;
-    settings.message_bytes_max = server_.options().frame_bytes_max;
-    settings.write_timeout = server_.options().write_timeout;
+    settings.known_message_bytes_max = options.frame_bytes_max;
+    settings.message_bytes_max = admission_.known ? options.frame_bytes_max : options.stranger_frame_bytes_max;
+    settings.write_timeout = options.write_timeout;
     auto& websockets = server_.at(thread_).websockets;
-    // Leaves the list on this thread when the connection ends; counts until then.
-    auto core = std::make_shared<websocket_core>(std::move(channel_), std::move(buffer_), settings);
+    auto core = std::make_shared<websocket_core>(std::move(channel_), std::move(early), settings);
+    core->hold(std::move(place_));
     websockets.insert(core.get());
-    core->hold(std::shared_ptr<void>(
-        nullptr,
-        [key_of = core.get(), list = &websockets, counted = std::move(counted_)](void*) { list->erase(key_of); }));
-    auto request_copy = reader.take();
-    try
-    {
-        co_await server_.handler().upgraded(std::move(request_copy), from_, make_websocket(std::move(core)));
-    }
-    catch (const std::exception& thrown)
-    {
-        server_.handler().refuse(500, thrown.what());
-    }
+    // Leaves the list on this thread when the connection ends.
+    core->on_end([key_of = core.get(), list = &websockets] { list->erase(key_of); });
+    auto request_taken = reader.take();
+    request_taken.admitted = std::move(admission_.kept);
+    // On its own: what an HTTP connection needs is not kept for a WebSocket's life.
+    asio::co_spawn(
+        core->executor(), serve(server_.handler(), std::move(request_taken), std::move(asking_), make_websocket(core)),
+        [server = &server_](std::exception_ptr bug) { server->report(std::move(bug)); });
     co_return false;
 }
 
-asio::awaitable<bool> connection::answer(request_reader& reader)
+asio::awaitable<void>
+connection::serve(http_handler& handler, http_request request, connection_info from, std::unique_ptr<websocket> opened)
 {
-    if (wants_websocket(reader.request()))
-        co_return co_await upgrade(reader);
-
-    const bool wants_more = reader.keep_alive();
-    auto request = reader.take();
-    const bool head = request.method == "HEAD";
-    http_response response;
-    std::optional<std::string> thrown_text;
     try
     {
-        response = co_await server_.handler().handle(std::move(request), from_);
+        // In two statements: the request is not kept while the WebSocket lives.
+        auto serving = handler.upgraded(std::move(request), std::move(from), std::move(opened));
+        co_await std::move(serving);
+    }
+    catch (const std::exception& thrown)
+    {
+        handler.refuse(500, thrown.what());
+    }
+}
+
+asio::awaitable<http_response> connection::handle(http_request request)
+{
+    request.admitted = std::move(admission_.kept);
+    std::optional<std::string> thrown_text;
+    // Whoever waits for an answer is not asked to make room.
+    place_->set_busy(true);
+    try
+    {
+        auto response = co_await server_.handler().handle(std::move(request), asking_);
+        place_->set_busy(false);
+        co_return response;
     }
     catch (const std::exception& thrown)
     {
         thrown_text = thrown.what();
     }
-    if (thrown_text)
-        response = server_.handler().refuse(500, *thrown_text);
+    place_->set_busy(false);
+    co_return server_.handler().refuse(500, *thrown_text);
+}
+
+asio::awaitable<bool> connection::answer(request_reader& reader)
+{
+    // It was answered on its header.
+    if (admission_.refusal)
+        co_return true;
+    if (reader.request().upgrade)
+        co_return co_await upgrade(reader);
+    const bool wants_more = reader.keep_alive();
+    const bool head = reader.request().method == "HEAD";
+    auto response = co_await handle(reader.take());
     const bool keep_alive = wants_more && !response.close && !server_.draining();
     if (!co_await respond(std::move(response), head, keep_alive))
         co_return false;
@@ -513,7 +599,7 @@ asio::awaitable<void> connection::run()
         co_return;
     while (true)
     {
-        request_reader reader(server_.options().header_bytes_max, server_.options().body_bytes_max);
+        request_reader reader(server_.options().header_bytes_max);
         if (!co_await receive(reader))
             break;
         if (!co_await answer(reader))
@@ -602,6 +688,30 @@ void server_impl::report(std::exception_ptr bug) noexcept
     }
 }
 
+namespace
+{
+/// What ends a listener; everything else that accept() says is about one connection, or passes.
+bool listens_no_more(const error_code& failed)
+{
+    return failed == asio::error::operation_aborted || failed == asio::error::bad_descriptor;
+}
+
+/// Of the connection that was just made; it may be gone by now.
+bool is_of_one_connection(const error_code& failed)
+{
+    return failed == asio::error::connection_aborted || failed == asio::error::connection_reset ||
+           failed == asio::error::interrupted || failed == boost::system::errc::protocol_error;
+}
+
+std::string address_of(const tcp::endpoint& peer)
+{
+    const auto& address = peer.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+    return address.to_string();
+}
+} // namespace
+
 asio::awaitable<void> server_impl::accept()
 {
     asio::steady_timer pause(threads_.front()->context);
@@ -609,43 +719,45 @@ asio::awaitable<void> server_impl::accept()
     {
         auto [failed, socket] = co_await acceptor_->async_accept(
             threads_[next]->context.get_executor(), asio::as_tuple(asio::use_awaitable));
-        if (failed == asio::error::operation_aborted || failed == asio::error::bad_descriptor)
+        if (listens_no_more(failed))
             break;
+        error_code gone;
+        const auto peer = failed ? tcp::endpoint() : socket.remote_endpoint(gone);
+        if (is_of_one_connection(failed) || gone)
+            continue;
         if (failed)
         {
-            // Out of file descriptors, most likely: others must end first.
+            // Out of file descriptors or memory, most likely: others must end first.
             pause.expires_after(std::chrono::milliseconds(100));
             co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
             continue;
         }
-        if (open_.value() >= options_.connections_max)
-        {
-            socket.close(failed);
+        connection_info from;
+        from.remote_address = address_of(peer);
+        from.remote_port = peer.port();
+        from.tls = tls_ != nullptr;
+        from.thread = next;
+        auto [place, why] = places_.enter(handler_->counted_as(from.remote_address), {});
+        if (why != place_table::crowd::none)
+            handler_->crowded(why, from.remote_address);
+        if (!place)
             continue;
-        }
-        open_.add();
-        const auto thread = next;
         next = (next + 1) % threads_.size();
-        post(thread, [this, thread, moved = std::move(socket)]() mutable { adopt(thread, std::move(moved)); });
+        post(
+            from.thread, [this, moved = std::move(socket), from, held = std::move(place)]() mutable
+            { adopt(from.thread, std::move(moved), std::move(from), std::move(held)); });
     }
 }
 
-void server_impl::adopt(std::size_t thread, tcp::socket socket)
+void server_impl::adopt(
+    std::size_t thread, tcp::socket socket, connection_info from, std::unique_ptr<place_table::place> place)
 {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    connection_info from;
-    const auto peer = socket.remote_endpoint(ignored);
-    auto address = peer.address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    from.remote_address = address.to_string();
-    from.remote_port = peer.port();
-    from.tls = tls_ != nullptr;
-    from.thread = thread;
     auto channel = tls_ ? stream(std::move(socket), tls_) : stream(std::move(socket));
-    auto made = std::make_shared<connection>(*this, thread, std::move(channel), std::move(from));
+    auto made = std::make_shared<connection>(*this, thread, std::move(channel), std::move(from), std::move(place));
+    made->stand_ready_to_leave();
     asio::co_spawn(
         threads_[thread]->context, [made]() { return made->run(); },
         [this, made](std::exception_ptr bug) { report(std::move(bug)); });
@@ -672,7 +784,7 @@ bool server_impl::drain(std::chrono::milliseconds limit)
                 for (auto* open : std::vector(each->connections.begin(), each->connections.end()))
                     open->wind_down();
             });
-    if (open_.wait_for_none(limit))
+    if (places_.wait_for_none(limit))
         return true;
     for (auto& thread : threads_)
         asio::post(
@@ -684,7 +796,7 @@ bool server_impl::drain(std::chrono::milliseconds limit)
                 for (auto* open : std::vector(each->websockets.begin(), each->websockets.end()))
                     open->abort();
             });
-    open_.wait_for_none(std::chrono::milliseconds(500));
+    places_.wait_for_none(std::chrono::milliseconds(500));
     return false;
 }
 

@@ -9,7 +9,8 @@ namespace consortium::net
 {
 namespace
 {
-constexpr std::size_t buffer_bytes_min = 2u << 10;
+/// Most connections only ever get heartbeats, and they are many.
+constexpr std::size_t buffer_bytes_min = 1u << 10;
 constexpr std::size_t buffer_bytes_usual_max = 64u << 10;
 /// A frame up to this size is copied behind its predecessors, a larger one is written from where it is.
 constexpr std::size_t copy_bytes_max = 512;
@@ -30,6 +31,29 @@ websocket_core::websocket_core(stream connection, std::string input, websocket_s
       buffer_(std::move(input)),
       end_(buffer_.size())
 {
+}
+
+void websocket_core::hold(std::shared_ptr<place_table::place> place)
+{
+    place_ = std::move(place);
+    place_->on_leave(
+        [executor = executor(), weak = weak_from_this()]
+        {
+            asio::post(
+                executor,
+                [weak]
+                {
+                    if (const auto self = weak.lock())
+                        self->abort();
+                });
+        });
+}
+
+void websocket_core::set_known()
+{
+    decoder_.set_message_bytes_max(settings_.known_message_bytes_max);
+    if (place_)
+        place_->set_known();
 }
 
 asio::awaitable<result<std::span<const std::string_view>>> websocket_core::read(std::shared_ptr<websocket_core> self)
@@ -78,9 +102,9 @@ void websocket_core::make_room()
         begin_ = 0;
     }
     // Grows by doubling as bytes come in, not at once to what a frame's header claims.
+    const auto usual_max = std::min(buffer_bytes_usual_max, decoder_.message_bytes_max() + frame_header_bytes_max);
     if (end_ == buffer_.size())
-        buffer_.resize(
-            std::max(buffer_bytes_min, std::min(buffer_.size() * 2, std::max(wanted, buffer_bytes_usual_max))));
+        buffer_.resize(std::max(buffer_bytes_min, std::min(buffer_.size() * 2, std::max(wanted, usual_max))));
 }
 
 bool websocket_core::decode()
@@ -255,7 +279,7 @@ void websocket_core::written(boost::system::error_code failed, std::size_t count
         continue_write();
         return;
     }
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(in_flight_));
+    queue_.erase(queue_.begin(), std::next(queue_.begin(), static_cast<std::ptrdiff_t>(in_flight_)));
     in_flight_ = 0;
     write_deadline_.disarm();
     if (flush_wanted_ && !queue_.empty())
@@ -339,7 +363,9 @@ void websocket_core::finish()
     if (in_flight_ == 0)
         queue_.clear();
     queued_ = 0;
-    held_.reset();
+    place_.reset();
+    if (ended_)
+        std::exchange(ended_, nullptr)();
 }
 
 void websocket_core::abort()
@@ -369,6 +395,7 @@ public:
     void close(close_code code, std::string_view reason) override { core_->close(code, reason); }
     void abort() override { core_->abort(); }
     bool is_open() const noexcept override { return core_->is_open(); }
+    void set_known() override { core_->set_known(); }
     asio::any_io_executor executor() const override { return core_->executor(); }
 
 private:

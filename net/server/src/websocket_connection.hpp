@@ -1,10 +1,11 @@
 #pragma once
+#include "consortium/common/places.hpp"
 #include "consortium/net/websocket.hpp"
 #include "deadline.hpp"
 #include "stream.hpp"
 #include "websocket_frames.hpp"
 #include <atomic>
-#include <deque>
+#include <list>
 #include <vector>
 
 namespace consortium::net
@@ -20,6 +21,7 @@ struct websocket_settings
 {
     websocket_role role = websocket_role::server;
     std::size_t message_bytes_max = 0;
+    std::size_t known_message_bytes_max = 0; ///< from set_known() on
     std::chrono::milliseconds write_timeout{60'000};
     std::chrono::milliseconds close_timeout{2'000};
 };
@@ -31,8 +33,10 @@ public:
     /// `input`: what was read beyond the handshake.
     websocket_core(stream connection, std::string input, websocket_settings settings);
 
-    /// Kept until the connection has ended, e.g. a count of connections.
-    void hold(std::shared_ptr<void> held) { held_ = std::move(held); }
+    /// Kept until the connection has ended.
+    void hold(std::shared_ptr<place_table::place> place);
+    void on_end(std::function<void()> ended) { ended_ = std::move(ended); }
+    void set_known();
 
     static asio::awaitable<result<std::span<const std::string_view>>> read(std::shared_ptr<websocket_core> self);
     void send(std::string_view payload);
@@ -73,7 +77,8 @@ private:
 
     stream stream_;
     websocket_settings settings_;
-    std::shared_ptr<void> held_;
+    std::shared_ptr<place_table::place> place_;
+    std::function<void()> ended_;
     frame_decoder decoder_;
     deadline write_deadline_;
     deadline close_deadline_;
@@ -86,7 +91,7 @@ private:
     bool reading_ = false;
 
     // Output.
-    std::deque<segment> queue_;
+    std::list<segment> queue_; ///< what is being written must not move; nothing is allocated while it is empty
     std::vector<asio::const_buffer> gathered_;
     std::span<asio::const_buffer> unwritten_;
     std::size_t in_flight_ = 0; ///< segments of queue_ that gathered_ points into

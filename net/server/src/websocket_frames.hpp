@@ -74,6 +74,8 @@ public:
     /// Unmasks in place, so `buffer` must be offered again from where it was left, with more behind it.
     /// No event and no violation: more input is needed.
     std::optional<frame_event> next(std::span<char> buffer, std::size_t& used);
+    std::size_t message_bytes_max() const noexcept { return message_bytes_max_; }
+    void set_message_bytes_max(std::size_t bytes) noexcept { message_bytes_max_ = bytes; }
     const std::optional<frame_violation>& violation() const noexcept { return violation_; }
     /// How many bytes the frame that begins at the unread input needs in all, as far as is known. A hint for the
     /// buffer.

@@ -98,6 +98,16 @@ public:
             });
     }
     bool is_open() const noexcept override { return open_ && state_->connection->is_open(); }
+    void set_known() override
+    {
+        asio::post(
+            there_,
+            [state = state_]
+            {
+                if (state->connection)
+                    state->connection->set_known();
+            });
+    }
     asio::any_io_executor executor() const override { return home_; }
 
 private:

@@ -128,8 +128,6 @@ asio::awaitable<net::http_response> delete_account(call given)
     if (auto reached = projections::reach(*shared.log.read(), given.who, projections::account_target::end, intent::see);
         !reached)
         co_return refuse(reached.error());
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_account_deletion);
     if (!asked)
         co_return refuse(asked.error());
@@ -147,10 +145,10 @@ asio::awaitable<net::http_response> delete_account(call given)
 }
 
 constexpr route routes[] = {
-    {"DELETE", "/v1/account", access::token, delete_account},
-    {"GET", "/v1/account/profile", access::token, profile},
-    {"GET", "/v1/changes", access::token, changes},
-    {"GET", "/health", access::anyone, health},
+    {"DELETE", "/v1/account", access::token, body::small, delete_account, rate::guests},
+    {"GET", "/v1/account/profile", access::token, body::small, profile},
+    {"GET", "/v1/changes", access::token, body::small, changes},
+    {"GET", "/health", access::anyone, body::small, health},
 };
 
 } // namespace

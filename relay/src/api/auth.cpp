@@ -12,8 +12,6 @@ namespace
 asio::awaitable<net::http_response> make_challenge(call given)
 {
     auto& shared = given.shared;
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_challenge_request);
     if (!asked)
         co_return refuse(asked.error());
@@ -155,8 +153,6 @@ net::http_response login(services& shared, const v1::device_login_request& asked
 asio::awaitable<net::http_response> sign_in(call given)
 {
     auto& shared = given.shared;
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     auto asked = read_body(given, v1::read_sign_in_request);
     if (!asked)
         co_return refuse(asked.error());
@@ -174,9 +170,9 @@ asio::awaitable<net::http_response> log_out(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/auth/challenge", access::anyone, make_challenge},
-    {"POST", "/v1/auth", access::anyone, sign_in},
-    {"POST", "/v1/auth/logout", access::token, log_out},
+    {"POST", "/v1/auth/challenge", access::anyone, body::small, make_challenge, rate::guests},
+    {"POST", "/v1/auth", access::anyone, body::small, sign_in, rate::guests},
+    {"POST", "/v1/auth/logout", access::token, body::small, log_out},
 };
 
 } // namespace

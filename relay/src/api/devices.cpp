@@ -52,8 +52,6 @@ asio::awaitable<net::http_response> list_devices(call given)
 asio::awaitable<net::http_response> post_statements(call given)
 {
     auto& shared = given.shared;
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_statements_request);
     if (!asked)
         co_return refuse(asked.error());
@@ -83,8 +81,8 @@ asio::awaitable<net::http_response> post_statements(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/devices", access::token_of_revoked, list_devices},
-    {"POST", "/v1/devices/statements", access::anyone, post_statements},
+    {"GET", "/v1/devices", access::token_of_revoked, body::small, list_devices},
+    {"POST", "/v1/devices/statements", access::anyone, body::statements, post_statements, rate::guests},
 };
 
 } // namespace

@@ -1,6 +1,5 @@
 #include "api/http.hpp"
 #include "consortium/projections/views.hpp"
-#include <arpa/inet.h>
 #include <charconv>
 #include <spdlog/spdlog.h>
 
@@ -113,6 +112,14 @@ net::http_response refuse_bug(const std::exception& bug)
     return refuse({errc::internal, {}, std::chrono::seconds(5)});
 }
 
+net::http_response open_to_others(net::http_response answer)
+{
+    answer.headers.set("Access-Control-Allow-Origin", "*");
+    answer.headers.set("Access-Control-Expose-Headers", "X-Consortium-Log, X-Consortium-Revision, Retry-After");
+    answer.headers.set("X-Content-Type-Options", "nosniff");
+    return answer;
+}
+
 net::http_response ok(std::string json)
 {
     return net::http_response::json(200, std::move(json));
@@ -143,17 +150,6 @@ result<std::uint64_t> query_number(
             errc::bad_request, std::string(name) + " must be a whole number from " + std::to_string(least) + " to " +
                                    std::to_string(most));
     return out;
-}
-
-std::string rate_key(const std::string& address)
-{
-    in_addr v4{};
-    if (address == "::1" || (inet_pton(AF_INET, address.c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127))
-        return {};
-    in6_addr parsed{};
-    if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1 || IN6_IS_ADDR_V4MAPPED(&parsed))
-        return address;
-    return std::string(reinterpret_cast<const char*>(parsed.s6_addr), 8);
 }
 
 } // namespace consortium::relay::api

@@ -36,13 +36,33 @@ enum class access
     token_of_revoked, ///< the token of a device that was revoked will do
     maybe_token,      ///< without one `who` is nobody: its account is nil
 };
+/// What the body of a request may have: known before it is read, so that nobody is held in memory for what no handler
+/// would take.
+namespace body
+{
+inline constexpr std::size_t small = limits::small_body_bytes_max;
+inline constexpr std::size_t statements = limits::statements_body_bytes_max;
+inline constexpr std::size_t fields = limits::fields_body_bytes_max;
+inline constexpr std::size_t messages = limits::http_body_bytes_max;
+} // namespace body
+/// What requests that come without a token, or cost more than others, are counted by.
+enum class rate
+{
+    none,
+    guests,
+    pollers, ///< asking how a pairing goes, which agents do every second
+};
+/// One endpoint: all that admits a request to it, and what answers it.
 struct route
 {
     std::string_view method;
     /// "/v1/sessions/:id/messages"
     std::string_view pattern;
     access needs;
+    std::size_t body_bytes_max;
     handler run;
+    /// access::maybe_token: only without one.
+    rate counted = rate::none;
 };
 
 /// The families of the contract.
@@ -72,6 +92,8 @@ refuse_session(const call& given, session_id session, const error& why, std::str
 /// For the log; whoever asked hears only that it failed.
 net::http_response refuse_bug(const std::exception& bug);
 net::http_response ok(std::string json);
+/// Any page may read the answer, errors too.
+net::http_response open_to_others(net::http_response answer);
 inline net::http_response success()
 {
     return ok(R"({"success":true})");
@@ -131,10 +153,6 @@ void write_stamp(v1::json_writer& out, const services& shared, revision at);
 result<std::uint64_t> query_number(
     const net::http_request& request, std::string_view name, std::uint64_t otherwise, std::uint64_t least,
     std::uint64_t most);
-
-/// The address that rates are counted by: IPv6 by its /64, which one person may have whole. Empty for loopback, where
-/// a proxy speaks for many: only the rate of all together counts then.
-std::string rate_key(const std::string& address);
 
 /// An id of the path. What has not the form of one is nobody's: nil, which nothing has.
 template <class Id>

@@ -124,9 +124,9 @@ asio::awaitable<net::http_response> show_proof(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/log/key", access::anyone, show_key},
-    {"GET", "/v1/log/checkpoint", access::token, show_checkpoint},
-    {"GET", "/v1/log/proof", access::token, show_proof},
+    {"GET", "/v1/log/key", access::anyone, body::small, show_key},
+    {"GET", "/v1/log/checkpoint", access::token, body::small, show_checkpoint},
+    {"GET", "/v1/log/proof", access::token, body::small, show_proof},
 };
 
 } // namespace

@@ -95,10 +95,10 @@ asio::awaitable<net::http_response> remove_machine(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/machines", access::token, register_machine},
-    {"GET", "/v1/machines", access::token, list_machines},
-    {"GET", "/v1/machines/:id", access::token, find_machine},
-    {"DELETE", "/v1/machines/:id", access::token, remove_machine},
+    {"POST", "/v1/machines", access::token, body::fields, register_machine},
+    {"GET", "/v1/machines", access::token, body::small, list_machines},
+    {"GET", "/v1/machines/:id", access::token, body::small, find_machine},
+    {"DELETE", "/v1/machines/:id", access::token, body::small, remove_machine},
 };
 
 } // namespace

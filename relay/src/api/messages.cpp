@@ -142,9 +142,9 @@ asio::awaitable<net::http_response> post_messages(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/sessions/:id/messages", access::token, latest_messages},
-    {"GET", "/v3/sessions/:id/messages", access::token, page_of_messages},
-    {"POST", "/v3/sessions/:id/messages", access::token, post_messages},
+    {"GET", "/v1/sessions/:id/messages", access::token, body::small, latest_messages},
+    {"GET", "/v3/sessions/:id/messages", access::token, body::small, page_of_messages},
+    {"POST", "/v3/sessions/:id/messages", access::token, body::messages, post_messages},
 };
 
 } // namespace

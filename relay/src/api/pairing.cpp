@@ -17,13 +17,10 @@ net::http_response answer(const result<void>& done)
 asio::awaitable<net::http_response> request_pairing(call given)
 {
     auto& shared = given.shared;
-    const auto address = rate_key(given.from.remote_address);
-    if (auto allowed = shared.guests.take(address); !allowed)
-        co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_pairing_request);
     if (!asked)
         co_return refuse(asked.error());
-    co_return answer(shared.pairings.request(*asked, address));
+    co_return answer(shared.pairings.request(*asked, address_key(given.from.remote_address)));
 }
 
 std::string_view name_of(pairing_stage stage)
@@ -86,8 +83,6 @@ net::http_response show_status(services& shared, const pairing_book::view& known
 asio::awaitable<net::http_response> pairing_status(call given)
 {
     auto& shared = given.shared;
-    if (auto allowed = shared.pollers.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     std::string text(given.request.query_value("publicKey").value_or(std::string_view()));
     // A plus that was not escaped has become a space; base64 has no spaces.
     std::ranges::replace(text, ' ', '+');
@@ -117,8 +112,6 @@ asio::awaitable<net::http_response> answer_pairing(call given)
 asio::awaitable<net::http_response> reveal(call given)
 {
     auto& shared = given.shared;
-    if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-        co_return refuse(allowed.error());
     const auto asked = read_body(given, v1::read_pairing_reveal);
     if (!asked)
         co_return refuse(asked.error());
@@ -180,11 +173,7 @@ asio::awaitable<net::http_response> refuse_pairing(call given)
     if (!asked)
         co_return refuse(asked.error());
     if (asked->signature)
-    {
-        if (auto allowed = shared.guests.take(rate_key(given.from.remote_address)); !allowed)
-            co_return refuse(allowed.error());
         co_return answer(shared.pairings.refuse(asked->public_key, *asked->signature));
-    }
     if (given.who.account.is_nil())
         co_return refuse(
             {errc::unauthorized, "a refusal takes the agent's signature or the token of who answered", {}});
@@ -194,12 +183,12 @@ asio::awaitable<net::http_response> refuse_pairing(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/auth/request", access::anyone, request_pairing},
-    {"GET", "/v1/auth/request/status", access::anyone, pairing_status},
-    {"POST", "/v1/auth/response", access::token, answer_pairing},
-    {"POST", "/v1/auth/reveal", access::anyone, reveal},
-    {"POST", "/v1/auth/confirm", access::token, confirm},
-    {"POST", "/v1/auth/refuse", access::maybe_token, refuse_pairing},
+    {"POST", "/v1/auth/request", access::anyone, body::small, request_pairing, rate::guests},
+    {"GET", "/v1/auth/request/status", access::anyone, body::small, pairing_status, rate::pollers},
+    {"POST", "/v1/auth/response", access::token, body::small, answer_pairing},
+    {"POST", "/v1/auth/reveal", access::anyone, body::small, reveal, rate::guests},
+    {"POST", "/v1/auth/confirm", access::token, body::small, confirm},
+    {"POST", "/v1/auth/refuse", access::maybe_token, body::small, refuse_pairing, rate::guests},
 };
 
 } // namespace

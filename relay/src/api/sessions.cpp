@@ -117,10 +117,10 @@ asio::awaitable<net::http_response> archive_session(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/sessions", access::token, list_sessions},
-    {"POST", "/v1/sessions", access::token, create_session},
-    {"DELETE", "/v1/sessions/:id", access::token, delete_session},
-    {"POST", "/v1/sessions/:id/archive", access::token, archive_session},
+    {"GET", "/v1/sessions", access::token, body::small, list_sessions},
+    {"POST", "/v1/sessions", access::token, body::fields, create_session},
+    {"DELETE", "/v1/sessions/:id", access::token, body::small, delete_session},
+    {"POST", "/v1/sessions/:id/archive", access::token, body::small, archive_session},
 };
 
 } // namespace

@@ -67,6 +67,11 @@ result<origin> parse_authority(std::string_view scheme, std::string_view authori
 
 } // namespace
 
+bool is_authority(std::string_view text)
+{
+    return parse_authority("http", text).has_value();
+}
+
 result<origin> parse_origin(std::string_view text)
 {
     const auto refuse = []
@@ -118,6 +123,13 @@ result<accepted_origins> accepted_origins::make(const settings& from)
             return fail(errc::bad_request, "--public-url " + url + " is " + parsed.error().detail);
         out.public_.push_back(std::move(*parsed));
     }
+    for (const auto& text : from.dashboard_origins)
+    {
+        auto parsed = parse_origin(text);
+        if (!parsed)
+            return fail(errc::bad_request, "--dashboard-origin " + text + ": " + parsed.error().detail);
+        out.dashboards_.push_back(std::move(*parsed));
+    }
     out.own_hosts_ = from.own_hosts;
     out.port_ = from.port;
     if (!from.public_urls.empty())
@@ -143,6 +155,27 @@ result<void> accepted_origins::check(std::string_view text) const
         "this relay is not " + std::string(text) + "; it accepts logins for " + accepted + " (more with --public-url)");
 }
 
+result<void> accepted_origins::check_page(std::string_view text, std::string_view host) const
+{
+    const auto known = [](const std::vector<origin>& list, const origin& one)
+    { return std::ranges::find(list, one) != list.end(); };
+    if (const auto parsed = parse_origin(text))
+    {
+        if (known(public_, *parsed) || known(dashboards_, *parsed))
+            return {};
+        const bool loopback = is_loopback(parsed->host);
+        if (parsed->port == port_ && (loopback || std::ranges::find(own_hosts_, parsed->host) != own_hosts_.end()))
+            return {};
+        // Through a tunnel to this machine the port is another one, which the page's own requests name.
+        if (loopback && text.substr(parsed->scheme.size() + 3) == host)
+            return {};
+    }
+    return fail(
+        errc::forbidden,
+        "a page of another origin may not ask for this without a token (its own pages may, and those of "
+        "--dashboard-origin)");
+}
+
 result<std::string> accepted_origins::of_host(std::string_view host, bool tls) const
 {
     // Behind a proxy that ends TLS the scheme cannot be seen: a public URL of that host knows it.
@@ -159,6 +192,14 @@ result<std::string> accepted_origins::of_host(std::string_view host, bool tls) c
     if (auto accepted = check(text); !accepted)
         return std::unexpected(accepted.error());
     return text;
+}
+
+std::vector<std::string> accepted_origins::public_authorities() const
+{
+    std::vector<std::string> out;
+    for (const auto& known : public_)
+        out.push_back(to_string(known).substr(known.scheme.size() + 3));
+    return out;
 }
 
 std::string_view accepted_origins::first_public_url() const noexcept

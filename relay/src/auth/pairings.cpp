@@ -1,6 +1,7 @@
 #include "auth/pairings.hpp"
 #include "consortium/common/limits.hpp"
 #include <algorithm>
+#include <utility>
 
 namespace consortium::relay
 {
@@ -21,8 +22,6 @@ std::unexpected<error> ended()
 
 void pairing_book::erase(entries::iterator gone)
 {
-    if (const auto count = per_address_.find(gone->second.address); count != per_address_.end() && --count->second == 0)
-        per_address_.erase(count);
     auto [at, end] = by_end_.equal_range(gone->second.ends_at);
     at = std::find_if(at, end, [&](const auto& item) { return item.second == gone->first; });
     CONSORTIUM_ASSERT(at != end);
@@ -76,15 +75,16 @@ result<void> pairing_book::request(const pairing_request& wanted, const std::str
             return fail(errc::conflict, "another request came first with this key; start again with a new link");
         return {};
     }
-    if (entries_.size() >= bounds_.pending_max)
+    auto [place, why] = places_.enter(address, [this, key] { must_go_.push_back(key); });
+    for (const auto& gone : std::exchange(must_go_, {}))
+        erase(entries_.find(gone));
+    if (why != place_table::crowd::none && crowded_)
+        crowded_(why, address);
+    if (!place)
         return fail(errc::overloaded, "too many pairings are under way", std::chrono::seconds(30));
-    if (const auto count = per_address_.find(address);
-        !address.empty() && count != per_address_.end() && count->second >= bounds_.pending_per_address_max)
-        return fail(errc::rate_limited, "too many pairings from this address are under way", std::chrono::minutes(1));
-    ++per_address_[address];
     auto& made = entries_[key];
     made.shown.wanted = wanted;
-    made.address = address;
+    made.place = std::move(place);
     made.ends_at = clock_.now().at + limits::pairing_unpolled;
     by_end_.emplace(made.ends_at, key);
     return {};
@@ -110,6 +110,7 @@ result<void> pairing_book::answer(const link_key& key, const projections::princi
     shown.account = by.account;
     shown.response = std::move(response);
     known->answered_by = by.device;
+    known->place->set_known();
     end_at(key, *known, clock_.now().at + limits::pairing_lifetime);
     return {};
 }

@@ -1,12 +1,16 @@
 #pragma once
 #include "consortium/common/clock.hpp"
 #include "consortium/common/error.hpp"
+#include "consortium/common/places.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/protocol/v1/requests.hpp"
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// Pairings under way (docs/protocol.md, "Pairing"): in memory, for one agent and the one device that answers it, each
 /// step once and in this order. Only the confirmation is an event; it is another's business. Thread-safe.
@@ -28,9 +32,16 @@ public:
     struct settings
     {
         std::size_t pending_max;
-        std::size_t pending_per_address_max;
+        std::size_t pending_per_address_max; ///< that nobody has answered
+        /// Hears when there were too many, whoever had to go.
+        std::function<void(place_table::crowd, const std::string& address)> crowded = {};
     };
-    pairing_book(const boot_clock& clock, settings bounds) : clock_(clock), bounds_(bounds) {}
+    pairing_book(const boot_clock& clock, settings bounds)
+        : clock_(clock),
+          crowded_(std::move(bounds.crowded)),
+          places_({.all = bounds.pending_max, .each = bounds.pending_max, .strangers = bounds.pending_per_address_max})
+    {
+    }
 
     using link_key = x25519_public;
 
@@ -38,7 +49,8 @@ public:
     // or not any more.
 
     /// errc::bad_request: no agent's, or the device did not sign it. errc::conflict: another one came first.
-    /// errc::rate_limited (from this address, unless it is empty), errc::overloaded: too many are under way.
+    /// errc::overloaded: too many are under way. One that nobody has answered makes room for a newer one, of the same
+    /// address where those are too many: its agent asks again.
     result<void> request(const pairing_request& wanted, const std::string& address);
     result<void> answer(const link_key& key, const projections::principal& by, std::string response);
     /// errc::bad_request: not what the request committed to; the right one is still taken.
@@ -75,7 +87,7 @@ private:
     struct entry
     {
         view shown;
-        std::string address;
+        std::unique_ptr<place_table::place> place;
         device_id answered_by;
         std::size_t confirmations = 0; ///< under way
         millis ends_at{0};
@@ -91,10 +103,11 @@ private:
     void erase(entries::iterator gone);
 
     const boot_clock& clock_;
-    const settings bounds_;
+    const std::function<void(place_table::crowd, const std::string&)> crowded_;
     mutable std::mutex guard_;
+    place_table places_;
     entries entries_;
-    std::map<std::string, std::size_t> per_address_;
+    std::vector<link_key> must_go_; ///< while another one comes
     std::multimap<millis, link_key> by_end_;
 };
 

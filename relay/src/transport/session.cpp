@@ -388,6 +388,9 @@ void session::take_over(std::shared_ptr<net::websocket> connection)
     probed_ = false;
     carrier_ = carrier::websocket;
     websocket_ = std::move(connection);
+    place_.reset();
+    if (known_)
+        websocket_->set_known();
     context_.forget(sid_);
     // A poll that is still open ends with a noop.
     wake_poll();
@@ -407,6 +410,7 @@ void session::close(std::string_view reason, net::close_code code)
     if (std::exchange(closed_, true))
         return;
     close_reason_ = reason;
+    place_.reset();
     --context_.session_count;
     context_.by_thread[thread_].erase(this);
     heartbeat_timer_.cancel();
@@ -647,8 +651,9 @@ void session::turn_away(socket_impl& client, const error& reason)
     if (reason.retry)
         data["retry"] = reason.retry->count();
     send(socket_io::message_connect_error(reason.detail, data));
+    // Trying again gives no more time.
     if (!closed_)
-        arm_connect_timeout();
+        wait_for_connect();
 }
 
 asio::awaitable<void> session::welcome(std::shared_ptr<session> self, std::shared_ptr<socket_impl> client)
@@ -661,6 +666,7 @@ asio::awaitable<void> session::welcome(std::shared_ptr<session> self, std::share
         co_return;
     }
     self->connect_limit_.cancel();
+    self->become_known(client->owner);
     self->context_.rules.on_connected(*client);
     const auto over = [&] { return self->closed_ || self->client_ != client; };
     // What arrives while these are delivered queues behind them.
@@ -706,9 +712,27 @@ void session::heartbeat()
     schedule_heartbeat(pauses_ == 0 ? context_.options.ping_timeout : context_.options.ping_interval);
 }
 
+void session::become_known(account_id owner)
+{
+    if (known_)
+        return;
+    owner_ = owner;
+    known_.store(true, std::memory_order_release);
+    if (place_)
+        place_->set_known();
+    if (websocket_)
+        websocket_->set_known();
+}
+
 void session::arm_connect_timeout()
 {
-    connect_limit_.expires_after(context_.options.connect_timeout);
+    connect_until_ = asio::steady_timer::clock_type::now() + context_.options.connect_timeout;
+    wait_for_connect();
+}
+
+void session::wait_for_connect()
+{
+    connect_limit_.expires_at(connect_until_);
     connect_limit_.async_wait(
         [weak = weak_from_this()](const boost::system::error_code& cancelled)
         {

@@ -7,8 +7,8 @@
 #include "transport/socket_server.hpp"
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -41,6 +41,8 @@ class session : public std::enable_shared_from_this<session>
 {
 public:
     session(transport_context& context, std::size_t thread, std::string remote_address, bool polling);
+    /// Of a polling session, before it opens.
+    void hold(std::unique_ptr<place_table::place> place) { place_ = std::move(place); }
     ~session();
 
     const std::string& sid() const noexcept { return sid_; }
@@ -48,6 +50,8 @@ public:
     const std::string& remote_address() const noexcept { return remote_address_; }
     const asio::any_io_executor& executor() const noexcept { return executor_; }
     bool is_open() const noexcept { return !closed_; }
+    /// Whose it is; nil until it has signed in. From any thread.
+    account_id owner() const noexcept { return known_.load(std::memory_order_acquire) ? owner_ : account_id{}; }
     transport_context& context() noexcept { return context_; }
     const std::shared_ptr<socket_impl>& client() const noexcept { return client_; }
 
@@ -117,12 +121,17 @@ private:
     void schedule_heartbeat(std::chrono::milliseconds after);
     void heartbeat();
     void arm_connect_timeout();
+    void wait_for_connect();
+    void become_known(account_id owner);
 
     transport_context& context_;
     std::size_t thread_;
     asio::any_io_executor executor_;
     std::string sid_;
     std::string remote_address_;
+    std::unique_ptr<place_table::place> place_;
+    account_id owner_;
+    std::atomic<bool> known_ = false; ///< owner_ is set
     bool closed_ = false;
     std::string close_reason_;
 
@@ -152,9 +161,10 @@ private:
     bool awaiting_pong_ = false;
 
     asio::steady_timer connect_limit_;
+    asio::steady_timer::time_point connect_until_;
     std::shared_ptr<socket_impl> client_;
     bool connecting_ = false;
-    std::deque<std::string> early_;
+    std::list<std::string> early_;
     std::size_t early_bytes_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/error.hpp"
+#include "consortium/common/ids.hpp"
 #include "consortium/net/frame.hpp"
 #include <any>
 #include <boost/asio/any_io_executor.hpp>
@@ -103,6 +104,8 @@ public:
     /// Sends `41`: clients do not dial again. For what is final (a revoked device).
     virtual void disconnect() = 0;
 
+    /// Whose it is, once on_connect has said yes: set there.
+    account_id owner;
     /// The rules' own data of this socket.
     std::any user_data;
     /// What on_connect wants said beside code and retry when it refuses.

@@ -2,6 +2,7 @@
 #include "contain.hpp"
 #include "transport/session.hpp"
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <mutex>
 #include <unordered_map>
@@ -14,7 +15,7 @@ class socket_server_impl final : public socket_server
 {
 public:
     socket_server_impl(net::http_server& server, socket_handler& rules, socket_server_options options)
-        : context_{server, rules, std::move(options), {}, {}}
+        : context_{server, rules, std::move(options), {}, {}}, places_(context_.options.polling_sessions)
     {
         context_.by_thread.resize(server.thread_count());
         context_.forget = [this](const std::string& sid)
@@ -31,8 +32,7 @@ public:
     }
 
     asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info from) override;
-    std::optional<net::http_response>
-    refuse_upgrade(const net::http_request& request, const net::connection_info& from) override;
+    socket_admission admit(const net::http_request& head, const net::connection_info& from) override;
     asio::awaitable<void>
     upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) override;
 
@@ -52,8 +52,12 @@ private:
         return found == polling_.end() ? nullptr : found->second;
     }
     net::http_response open_polling(const net::connection_info& from);
+    /// A WebSocket that wants to carry a session which polls.
+    static asio::awaitable<void>
+    probe(std::shared_ptr<session> found, std::size_t here, std::unique_ptr<net::websocket> connection);
 
     transport_context context_;
+    place_table places_; ///< of polling sessions
     std::atomic<bool> closing_ = false;
     mutable std::mutex mutex_;
     /// Only what is carried by polling: its requests come on any connection, so on any thread.
@@ -81,6 +85,24 @@ net::http_response unavailable()
 net::http_response socket_server_impl::open_polling(const net::connection_info& from)
 {
     auto made = std::make_shared<session>(context_, from.thread, from.remote_address, /*polling=*/true);
+    auto [place, why] = places_.enter(
+        context_.options.counted_as(from.remote_address),
+        [this, weak = std::weak_ptr(made), executor = made->executor(), sid = made->sid()]
+        {
+            context_.forget(sid);
+            asio::post(
+                executor,
+                [weak]
+                {
+                    if (const auto self = weak.lock())
+                        self->close("others need the place");
+                });
+        });
+    if (why != place_table::crowd::none)
+        context_.options.crowded(why, from.remote_address);
+    if (!place)
+        return unavailable();
+    made->hold(std::move(place));
     {
         const std::lock_guard lock(mutex_);
         polling_.emplace(made->sid(), made);
@@ -88,57 +110,62 @@ net::http_response socket_server_impl::open_polling(const net::connection_info& 
     return made->open_by_polling();
 }
 
+net::http_response preflight()
+{
+    auto answer = polling_response(204, "text/plain", {});
+    answer.headers.add("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    answer.headers.add(
+        "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Happy-Client, X-Consortium-Client");
+    answer.headers.add("Access-Control-Max-Age", "86400");
+    return answer;
+}
+
+socket_admission socket_server_impl::admit(const net::http_request& head, const net::connection_info&)
+{
+    socket_admission out;
+    const auto refuse = [&](net::http_response with)
+    {
+        out.refusal = std::move(with);
+        return out;
+    };
+    if (head.method == "OPTIONS" && !head.upgrade)
+        return refuse(preflight());
+    if (head.query_value("EIO") != "4")
+        return refuse(engine_error(5));
+    const std::string_view wanted = head.upgrade ? "websocket" : "polling";
+    const auto transport = head.query_value("transport");
+    if (transport != wanted)
+        return refuse(engine_error(transport == "websocket" || transport == "polling" ? 3 : 0));
+    const auto sid = head.query_value("sid");
+    if (closing_ && (!sid || head.upgrade))
+        return refuse(unavailable());
+    if (!sid && !head.upgrade && head.method != "GET")
+        return refuse(engine_error(2));
+    if (!sid)
+        return out;
+    const auto found = find(*sid);
+    if (!found)
+        return refuse(engine_error(1));
+    if (head.method != "GET" && head.method != "POST")
+        return refuse(engine_error(3));
+    out.owner = found->owner();
+    if (head.method == "POST")
+        out.body_bytes_max =
+            out.owner.is_nil() ? context_.options.stranger_payload_bytes_max : context_.options.payload_bytes_max;
+    return out;
+}
+
 asio::awaitable<net::http_response> socket_server_impl::handle(net::http_request request, net::connection_info from)
 {
-    if (request.method == "OPTIONS")
-    {
-        auto preflight = polling_response(204, "text/plain", {});
-        preflight.headers.add("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-        preflight.headers.add(
-            "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Happy-Client, X-Consortium-Client");
-        preflight.headers.add("Access-Control-Max-Age", "86400");
-        co_return preflight;
-    }
-    if (request.query_value("EIO") != "4")
-        co_return engine_error(5);
-    const auto transport = request.query_value("transport");
-    if (transport != "polling")
-        co_return engine_error(transport == "websocket" ? 3 : 0);
     const auto sid = request.query_value("sid");
     if (!sid)
-    {
-        if (request.method != "GET")
-            co_return engine_error(2);
-        if (closing_ || counts().polling >= context_.options.polling_sessions_max)
-            co_return unavailable();
         co_return open_polling(from);
-    }
     const auto found = find(*sid);
     if (!found)
         co_return engine_error(1);
     if (request.method == "GET")
         co_return co_await on_thread_of(*found, from.thread, session::poll(found));
-    if (request.method == "POST")
-    {
-        if (request.body.size() > context_.options.payload_bytes_max)
-            co_return polling_response(413, "text/plain", "");
-        co_return co_await on_thread_of(*found, from.thread, session::receive(found, std::move(request.body)));
-    }
-    co_return engine_error(3);
-}
-
-std::optional<net::http_response>
-socket_server_impl::refuse_upgrade(const net::http_request& request, const net::connection_info&)
-{
-    if (request.query_value("EIO") != "4")
-        return engine_error(5);
-    if (request.query_value("transport") != "websocket")
-        return engine_error(request.query_value("transport") == "polling" ? 3 : 0);
-    if (const auto sid = request.query_value("sid"); sid && !find(*sid))
-        return engine_error(1);
-    if (closing_)
-        return unavailable();
-    return {};
+    co_return co_await on_thread_of(*found, from.thread, session::receive(found, std::move(request.body)));
 }
 
 asio::awaitable<void> socket_server_impl::upgraded(
@@ -146,20 +173,23 @@ asio::awaitable<void> socket_server_impl::upgraded(
 {
     const auto sid = request.query_value("sid");
     if (!sid)
-    {
-        auto made = std::make_shared<session>(context_, from.thread, from.remote_address, /*polling=*/false);
-        co_await session::run(std::move(made), std::move(connection));
-        co_return;
-    }
-    const auto found = find(*sid);
+        return session::run(
+            std::make_shared<session>(context_, from.thread, std::move(from.remote_address), /*polling=*/false),
+            std::move(connection));
+    return probe(find(*sid), from.thread, std::move(connection));
+}
+
+asio::awaitable<void>
+socket_server_impl::probe(std::shared_ptr<session> found, std::size_t here, std::unique_ptr<net::websocket> connection)
+{
     if (!found)
     {
         connection->close(net::close_code::policy_violation, "unknown session");
         co_return;
     }
-    if (found->thread() != from.thread)
+    if (found->thread() != here)
         connection = net::use_from(found->executor(), std::move(connection));
-    co_await on_thread_of(*found, from.thread, session::run(found, std::move(connection)));
+    co_await on_thread_of(*found, here, session::run(found, std::move(connection)));
 }
 
 void socket_server_impl::for_each_here(const std::function<void(socket&)>& task)

@@ -1,5 +1,7 @@
 #pragma once
+#include "consortium/common/ids.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/common/places.hpp"
 #include "consortium/net/http_server.hpp"
 #include "transport/socket.hpp"
 #include <chrono>
@@ -20,7 +22,22 @@ struct socket_server_options
     std::size_t acks_pending_max = 4096;          ///< emit_with_ack without an answer, per socket
     std::size_t early_bytes_max = 1u << 20;       ///< events before `40{sid}`; above it reading stops until then
     std::size_t queue_bytes_hard_max = 64u << 20; ///< a socket that lets more pile up is dropped
-    std::size_t polling_sessions_max = 10'000;
+    /// Bodies of sessions that have not signed in.
+    std::size_t stranger_payload_bytes_max = limits::frame_bytes_max;
+    place_table::bounds polling_sessions{.all = 10'000, .each = 10'000, .strangers = 10'000};
+    /// What polling sessions of an address are counted by, and who hears that there were too many.
+    std::function<std::string(const std::string& address)> counted_as = [](const std::string& address)
+    { return address; };
+    std::function<void(place_table::crowd, const std::string& address)> crowded = [](auto, const auto&) {};
+};
+
+/// What is said to a request on its header.
+struct socket_admission
+{
+    std::optional<net::http_response> refusal;
+    std::size_t body_bytes_max = 0;
+    /// Of the session that the request belongs to; nil: a stranger's.
+    account_id owner;
 };
 
 struct socket_server_counts
@@ -42,10 +59,10 @@ public:
 
     /// Whether a request's path is ours (with and without a trailing slash).
     virtual bool owns(std::string_view path) const noexcept = 0;
-    /// The three of net::http_handler, for such requests.
+    /// Judges such a request, one to become a WebSocket too, before its body is read.
+    virtual socket_admission admit(const net::http_request& head, const net::connection_info& from) = 0;
+    /// The two of net::http_handler, for admitted requests.
     virtual asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info from) = 0;
-    virtual std::optional<net::http_response>
-    refuse_upgrade(const net::http_request& request, const net::connection_info& from) = 0;
     virtual asio::awaitable<void>
     upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) = 0;
 

@@ -54,7 +54,12 @@ struct http_request
     std::string path;   ///< percent-decoded, without the query
     query_list query;   ///< form-decoded (`+` is a space)
     http_headers headers;
+    bool upgrade = false; ///< asks to become a WebSocket
+    /// Bytes of body that the header announces; empty when it comes in chunks.
+    std::optional<std::uint64_t> body_size = 0;
     std::string body;
+    /// What http_handler::admit() kept of it.
+    std::shared_ptr<void> admitted;
 
     std::optional<std::string_view> header(std::string_view name) const noexcept { return headers.find(name); }
     /// The first query value of that name.
@@ -64,7 +69,7 @@ struct http_request
 /// Who sent a request.
 struct connection_info
 {
-    std::string remote_address; ///< numeric, without the port
+    std::string remote_address; ///< numeric, without the port; admit() may know better
     std::uint16_t remote_port = 0;
     bool tls = false;
     std::size_t thread = 0; ///< index of the network thread that the connection stays on

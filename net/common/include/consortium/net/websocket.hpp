@@ -55,6 +55,9 @@ public:
     virtual void abort() = 0;
     virtual bool is_open() const noexcept = 0;
 
+    /// The peer has shown who it is: the bounds for strangers end.
+    virtual void set_known() {}
+
     virtual asio::any_io_executor executor() const = 0;
 };
 

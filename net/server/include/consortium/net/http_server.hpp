@@ -1,12 +1,14 @@
 #pragma once
 #include "consortium/common/error.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/common/places.hpp"
 #include "consortium/net/http.hpp"
 #include "consortium/net/websocket.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,25 +18,47 @@ namespace consortium::net
 {
 namespace asio = boost::asio;
 
+/// What is said to a request of which only the head is known.
+struct admission
+{
+    /// The answer, without reading the body; none: it may go on.
+    std::optional<http_response> refusal;
+    /// A larger body is refused (413), by its announced size before a byte of it is read.
+    std::size_t body_bytes_max = limits::http_body_bytes_max;
+    /// Goes with the request, as http_request::admitted, and lives as long.
+    std::shared_ptr<void> kept;
+    /// Whoever asks has shown who it is: its connection is no stranger's any more.
+    bool known = false;
+};
+
 /// What the program does with requests. Called on the connection's thread; several threads at once.
 class http_handler
 {
 public:
     virtual ~http_handler() = default;
 
-    /// Answers one request. The next one of the same connection is read after the answer went out. An exception is
-    /// reported through `refuse(500)`.
+    /// Judges a request, one to become a WebSocket too, before a byte of its body is read. May put another address into
+    /// `from`, for this request: whom a proxy speaks for.
+    virtual admission admit(const http_request& head, connection_info& from) = 0;
+
+    /// Answers one admitted request. The next one of the same connection is read after the answer went out. An
+    /// exception is reported through `refuse(500)`.
     virtual asio::awaitable<http_response> handle(http_request request, connection_info from) = 0;
 
-    /// A request to become a WebSocket. Without an answer the upgrade is done and upgraded() called.
-    virtual std::optional<http_response> refuse_upgrade(const http_request& request, const connection_info& from) = 0;
-    /// Takes the WebSocket over. The connection counts as open until the object is destroyed.
+    /// Takes the WebSocket over, which an admitted request has become. The connection counts as open until the object
+    /// is destroyed.
     virtual asio::awaitable<void>
     upgraded(http_request request, connection_info from, std::unique_ptr<websocket> connection) = 0;
 
     /// The answer to what cannot become a request: 400 (malformed), 413 (body), 426, 431 (header), 500 (exception),
     /// 501. `detail` is for people. The connection closes after it (not after a 500).
     virtual http_response refuse(unsigned status, std::string_view detail) = 0;
+
+    /// What the connections of an address are counted by: bounds are those of all with the same text. Empty: they count
+    /// among all alone.
+    virtual std::string counted_as(const std::string& address) { return address; }
+    /// A connection was refused, or an older one had to make room.
+    virtual void crowded(place_table::crowd, const std::string& /*address*/) {}
 };
 
 struct http_server_options
@@ -45,14 +69,20 @@ struct http_server_options
     std::string certificate_file; ///< PEM chain; with key_file: TLS
     std::string key_file;         ///< PEM
 
-    std::size_t connections_max = 16'000; ///< above it a new connection is closed at once
+    std::size_t connections_max = 16'000; ///< what comes above it makes a stranger go, or is closed at once
+    std::size_t connections_per_address_max = std::numeric_limits<std::size_t>::max();
+    /// Of those that have not shown who they are.
+    std::size_t strangers_per_address_max = std::numeric_limits<std::size_t>::max();
+    std::size_t strangers_max = std::numeric_limits<std::size_t>::max();
     std::size_t header_bytes_max = limits::http_header_bytes_max;
-    std::size_t body_bytes_max = limits::http_body_bytes_max;
     std::size_t frame_bytes_max = limits::frame_bytes_max;
-    std::chrono::milliseconds header_timeout{
-        10'000}; ///< from the first byte (or the connection) to the end of the header
-    std::chrono::milliseconds idle_timeout{75'000};  ///< between two requests
-    std::chrono::milliseconds body_timeout{20'000};  ///< without any byte of the body
+    std::size_t stranger_frame_bytes_max = limits::frame_bytes_max; ///< until websocket::set_known()
+    /// From the connection, later from the first byte, to the end of the header.
+    std::chrono::milliseconds header_timeout{10'000};
+    std::chrono::milliseconds idle_timeout{75'000}; ///< between two requests
+    /// A body is judged by so much time: each such span must bring as much as the rate asks for.
+    std::chrono::milliseconds body_span{10'000};
+    std::size_t body_bytes_per_second_min = 4096;
     std::chrono::milliseconds write_timeout{60'000}; ///< without any byte being taken
 
     /// Hears of what a task of a network thread threw and nobody caught: the task ended, the thread goes on. Must not
