@@ -13,6 +13,8 @@ export interface RelayOptions {
   /** Use this data directory (and leave it) instead of a fresh one. */
   data?: string;
   port?: number;
+  /** How many files it may have open, as a shell's `ulimit -n` says; it cannot raise that. */
+  descriptors?: number;
 }
 
 export interface Exit {
@@ -70,9 +72,12 @@ export class Relay {
   /** Starts it again on the same directory, by default on the port it had. */
   async start(port = this.port): Promise<void> {
     const from = this.output.length;
+    const args = ['--port', String(port), '--data', this.data, ...(this.#options.args ?? [])];
+    const { descriptors } = this.#options;
     const child = spawn(
-      program('consortium-relay'),
-      ['--port', String(port), '--data', this.data, ...(this.#options.args ?? [])],
+      ...((descriptors === undefined
+        ? [program('consortium-relay'), args]
+        : ['/bin/sh', ['-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, program('consortium-relay'), ...args]]) as [string, string[]]),
       { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;

@@ -106,6 +106,22 @@ describe('several sessions', () => {
     assert.equal(browser.sent.some((bytes) => bytes.includes('elsewhere.example/x.png') && bytes.includes('GET ')), false, 'nothing is fetched from elsewhere');
   });
 
+  it('a script in the page reaches the relay and no other server, by WebSocket too', async () => {
+    await using other = await Browser.start();
+    const page = await other.page(relay.url);
+    const open = (address: string) => page.evaluate((to) => new Promise<string>((resolve) => {
+      addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => resolve(`${effectiveDirective} ${blockedURI}`), { once: true });
+      const socket = new WebSocket(to);
+      socket.onopen = () => resolve('open');
+    }), address);
+    assert.equal(await open(`${relay.url.replace('http', 'ws')}/v1/updates/?EIO=4&transport=websocket`), 'open');
+    const stranger = await Relay.start();
+    for (const address of [`ws://127.0.0.1:${stranger.port}`, `ws://localhost:${relay.port}`, 'wss://evil.example']) {
+      assert.match(await open(`${address}/v1/updates/?EIO=4&transport=websocket`), /^connect-src /, address);
+    }
+    await stranger.close();
+  });
+
   it('another person in the same relay sees none of them', async () => {
     const other = await Browser.start({ width: 390, height: 844 });
     const stranger = await Person.signIn(relay.url);
