@@ -1,5 +1,7 @@
 #pragma once
 #include "consortium/common/error.hpp"
+#include "consortium/common/limits.hpp"
+#include "consortium/projections/views.hpp"
 #include "limits.hpp"
 #include <chrono>
 #include <filesystem>
@@ -46,6 +48,9 @@ struct config
     std::size_t polling_sessions_per_address_max = limits::polling_sessions_per_address_max;
     std::size_t pairings_max = limits::pairings_pending_max;
     std::size_t pairings_per_address_max = limits::pairings_per_address_max;
+    projections::registration::by registration = projections::registration::by::invitation;
+    std::chrono::milliseconds invitation_lifetime = limits::invitation_lifetime;
+    projections::quotas quotas;
     std::string log_level = "info";
     /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
     std::optional<std::string> master_secret;
@@ -62,6 +67,9 @@ struct parsed_config
     std::string message;
 };
 parsed_config parse_config(int argc, const char* const* argv);
+
+/// Who may make an account: the first is free where nobody but this machine can reach the relay.
+projections::registration registration_of(const config& settings);
 
 /// The master secret from the environment, or from `DIR.secret`, which is made (0600) when there is no log yet.
 struct found_secret

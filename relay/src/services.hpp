@@ -35,6 +35,8 @@ struct services
     pairing_book& pairings;
     const accepted_origins& origins;
     /// Requests without a token: logins and pairings. Taken from where requests are admitted, as the next three.
+    projections::registration registration{};
+    /// Requests without a token: logins and pairings.
     rate_limiter& guests;
     /// The same for asking how a pairing goes, which agents do every second.
     rate_limiter& pollers;

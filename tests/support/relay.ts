@@ -6,6 +6,9 @@ import { endAtExit, endLater } from './cleanup.ts';
 import { freshDirectory, program } from './places.ts';
 import { waitFor } from './wait.ts';
 
+/** What tools that make many accounts start a relay with. A test of who may make one, or of rates, sets its own. */
+const manyAccounts = { CONSORTIUM_REGISTRATION: 'open', CONSORTIUM_RATE_LIMITS: 'off' };
+
 export interface RelayOptions {
   /** Further command line arguments. */
   args?: string[];
@@ -78,7 +81,7 @@ export class Relay {
       ...((descriptors === undefined
         ? [program('consortium-relay'), args]
         : ['/bin/sh', ['-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, program('consortium-relay'), ...args]]) as [string, string[]]),
-      { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+      { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...manyAccounts, ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;
     const forget = endAtExit(() => child.kill('SIGKILL'));
