@@ -3,12 +3,12 @@
 #include "agent/fake_directory.hpp"
 #include "agent/fake_socket.hpp"
 #include "agent/fresh_directory.hpp"
+#include "agent/played_relay.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/signed_deletion.hpp"
 #include "consortium/e2ee/signed_box.hpp"
-#include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
@@ -16,7 +16,6 @@
 #include <boost/asio/detached.hpp>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <mutex>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -25,115 +24,6 @@ namespace json = boost::json;
 
 namespace
 {
-
-const std::string sid = "01890a5d-ac96-774b-bcce-b302099a8057";
-const std::string log_name = "01890a5d-ac96-774b-bcce-b302099a8058";
-
-/// The HTTP side of a relay with one session, `sid`.
-class played_relay final : public net::http_handler
-{
-public:
-    played_relay()
-    {
-        server_ = net::http_server::listen({}).value();
-        server_->start(*this);
-    }
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
-
-    struct stored
-    {
-        std::string bundle;
-        std::string local_id;
-    };
-    std::vector<stored> messages()
-    {
-        const std::lock_guard lock(guard_);
-        return messages_;
-    }
-    void store(const std::string& bundle, const std::string& local_id)
-    {
-        const std::lock_guard lock(guard_);
-        for (const auto& each : messages_)
-        {
-            if (!local_id.empty() && each.local_id == local_id)
-                return;
-        }
-        messages_.push_back({bundle, local_id});
-    }
-    json::object created()
-    {
-        const std::lock_guard lock(guard_);
-        return created_;
-    }
-    std::atomic<int> refuse_with = 0; ///< a status instead of every answer
-    /// What something in between answers instead.
-    void stand_in_with(std::optional<net::http_response> answer)
-    {
-        const std::lock_guard lock(guard_);
-        stranger_ = std::move(answer);
-    }
-
-    asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
-    {
-        if (const std::lock_guard lock(guard_); stranger_)
-            co_return *stranger_;
-        if (const int status = refuse_with; status != 0)
-            co_return net::http_response::json(
-                static_cast<unsigned>(status), R"({"error":"not now","code":"unavailable","retry":10})");
-        if (request.method == "POST" && request.path == "/v1/sessions")
-        {
-            const std::lock_guard lock(guard_);
-            if (created_.empty())
-                created_ = json::parse(request.body).as_object();
-            auto session = created_;
-            session["id"] = sid;
-            session["metadataVersion"] = 1;
-            session["agentStateVersion"] = 0;
-            co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
-        }
-        if (request.path == "/v3/sessions/" + sid + "/messages" && request.method == "POST")
-        {
-            json::array stored;
-            for (const auto& each : json::parse(request.body).at("messages").as_array())
-            {
-                store(std::string(each.at("content").as_string()), std::string(each.at("localId").as_string()));
-                stored.push_back(json::object{{"localId", each.at("localId")}});
-            }
-            co_return net::http_response::json(200, json::serialize(json::object{{"messages", stored}}));
-        }
-        if (request.path == "/v3/sessions/" + sid + "/messages")
-        {
-            const std::lock_guard lock(guard_);
-            const auto after = std::stoul(std::string(request.query_value("after_seq").value_or("0")));
-            json::array page;
-            for (auto at = after; at < messages_.size(); ++at)
-                page.push_back(json::object{
-                    {"seq", at + 1}, {"content", json::object{{"t", "encrypted"}, {"c", messages_[at].bundle}}}});
-            co_return net::http_response::json(
-                200, json::serialize(json::object{{"messages", page}, {"hasMore", false}}));
-        }
-        co_return net::http_response::json(404, R"({"error":"Not found","code":"not-found","retry":false})");
-    }
-    std::optional<net::http_response> refuse_upgrade(const net::http_request&, const net::connection_info&) override
-    {
-        return net::http_response::text(404, "");
-    }
-    asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
-    {
-        co_return;
-    }
-    net::http_response refuse(unsigned status, std::string_view detail) override
-    {
-        return net::http_response::text(status, std::string(detail));
-    }
-
-private:
-    std::mutex guard_;
-    std::vector<stored> messages_;
-    json::object created_;
-    std::optional<net::http_response> stranger_;
-    std::unique_ptr<net::http_server> server_;
-};
 
 const auto account = to_string(account_id{run_of<16>(0x10)});
 constexpr auto initialized =
