@@ -79,10 +79,7 @@ int main(int argc, char** argv)
 
     auto owner = stated_account(1).sign_in(2, device_kind::agent);
     apply(owner, views, head);
-    create_session created;
-    created.who = {owner.found_account, owner.found_device, owner.found_kind};
-    created.new_session = new_id<session_id>();
-    created.tag = "tag";
+    auto created = session_wish({owner.found_account, owner.found_device, owner.found_kind}, "tag");
     apply(created, views, head);
 
     std::printf("%-22s %10s %8s %8s %8s %10s\n", "", "ns/message", "gets", "puts", "prfs", "bytes put");

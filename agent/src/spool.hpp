@@ -40,7 +40,6 @@ public:
     result<void> done(std::size_t count);
 
     const std::deque<spool_entry>& waiting() const noexcept { return waiting_; }
-    std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
     static constexpr std::size_t waiting_bytes_max = 256u << 20;
 
 private:

@@ -72,7 +72,6 @@ std::unique_ptr<keyring> keyring::create(const key256& root, const rocks_store& 
     out->log_key_ = make("log");
     out->view_key_ = make("view");
     out->relay_.token_seed = make("token");
-    out->relay_.challenge = make("challenge");
     out->relay_.checkpoint_seed = make("checkpoint");
     out->derive();
     return out;
@@ -90,7 +89,6 @@ result<std::unique_ptr<keyring>> keyring::open(const key256& root, const rocks_s
              {"log", &out->log_key_},
              {"view", &out->view_key_},
              {"token", &out->relay_.token_seed},
-             {"challenge", &out->relay_.challenge},
              {"checkpoint", &out->relay_.checkpoint_seed}})
     {
         const auto row = named_row(name);

@@ -306,20 +306,4 @@ result<std::vector<bytes>> list_statements(const log::snapshot& at, account_id a
         });
 }
 
-result<chain_head> find_chain_head(const log::snapshot& at, account_id account)
-{
-    return guarded(
-        [&]() -> result<chain_head>
-        {
-            const auto part = account_part(at, account);
-            const auto chain = get_row<device_chain_row>(at, row_key(part));
-            if (!chain)
-                return chain_head{};
-            const auto last = get_row<statement_row>(at, row_key(part, chain->statements));
-            if (!last)
-                corrupt_row(table::device_chain, "counts a statement that is not there");
-            return chain_head{.n = chain->statements, .hash = last->hash, .additions = chain->additions};
-        });
-}
-
 } // namespace consortium::projections

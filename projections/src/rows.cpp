@@ -133,12 +133,6 @@ byte_array<16> machine_id_part(const log::view_reader& rows, account_id account,
     return rows.prf({label('n'), account.view(), view(machine_id)});
 }
 
-std::uint64_t number_of(byte_view key)
-{
-    CONSORTIUM_ASSERT(key.size() >= sizeof(std::uint64_t));
-    return load_big_endian<std::uint64_t>(key.last(sizeof(std::uint64_t)));
-}
-
 void corrupt_row(table where, std::string_view what)
 {
     throw log::log_failure(

@@ -101,8 +101,6 @@ byte_array<16> tag_part(const log::view_reader& rows, account_id account, std::s
 byte_array<16> local_id_part(const log::view_reader& rows, session_id session, std::string_view local_id);
 row_key machine_row_key(const log::view_reader& rows, account_id account, machine_row_id machine);
 byte_array<16> machine_id_part(const log::view_reader& rows, account_id account, std::string_view machine_id);
-/// The number at the end of a key.
-std::uint64_t number_of(byte_view key);
 
 /// Throws log_failure(errc::corrupt).
 [[noreturn]] void corrupt_row(table where, std::string_view what);

@@ -109,15 +109,6 @@ std::string write(const packet& value)
     return out;
 }
 
-std::string_view peek_event_name(const packet& value) noexcept
-{
-    if (!value.data.starts_with("[\""))
-        return {};
-    const auto rest = value.data.substr(2);
-    const auto end = rest.find_first_of("\"\\");
-    return end != std::string_view::npos && rest[end] == '"' ? rest.substr(0, end) : std::string_view{};
-}
-
 result<event> parse_event(const packet& value)
 {
     auto args = parse_args(value);

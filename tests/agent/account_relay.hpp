@@ -1,10 +1,10 @@
 #pragma once
+#include "agent/loopback.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/device_chain.hpp"
 #include "consortium/common/pairing_request.hpp"
 #include "consortium/e2ee/box.hpp"
 #include "consortium/e2ee/keys.hpp"
-#include "consortium/net/http_server.hpp"
 #include "relay_client.hpp"
 #include "statement_list.hpp"
 #include <algorithm>
@@ -62,7 +62,7 @@ inline ed25519_public some_device()
 }
 
 /// A relay's routes of sign-in, devices and pairing, with one account at most. Honest, unless a test has it lie.
-class account_relay final : public net::http_handler
+class account_relay final : public http_only
 {
 public:
     struct answer
@@ -79,12 +79,7 @@ public:
         bool refused_well = false; ///< with the device's signature
     };
 
-    account_relay()
-    {
-        server_ = net::http_server::listen({}).value();
-        server_->start(*this);
-    }
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
+    std::string url() const { return server_.url(); }
 
     /// Runs `work` while no request is being served.
     template <class Work>
@@ -127,21 +122,6 @@ public:
         if (!said)
             said = serve(std::string(request.path), body);
         co_return net::http_response::json(said->status, json::serialize(said->body));
-    }
-    net::admission admit(const net::http_request& head, net::connection_info&) override
-    {
-        net::admission out;
-        if (head.upgrade)
-            out.refusal = net::http_response::text(404, "");
-        return out;
-    }
-    asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
-    {
-        co_return;
-    }
-    net::http_response refuse(unsigned status, std::string_view detail) override
-    {
-        return net::http_response::text(status, std::string(detail));
     }
 
     /// As the honest relay answers.
@@ -313,7 +293,7 @@ public:
     }
 
 private:
-    std::unique_ptr<net::http_server> server_;
+    loopback server_{*this};
 };
 
 } // namespace consortium::agent::testing

@@ -1,10 +1,7 @@
 // What this machine keeps of the account's devices, and what it does when the relay shows something else.
-#include "agent/account_relay.hpp"
-#include "agent/fresh_directory.hpp"
-#include "agent/run.hpp"
+#include "agent/account_test.hpp"
 #include "device_book.hpp"
 #include "files.hpp"
-#include "keystore.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -13,7 +10,7 @@ using namespace consortium::agent::testing;
 namespace
 {
 
-class device_book_test : public ::testing::Test
+class device_book_test : public account_test
 {
 protected:
     std::unique_ptr<device_book> open()
@@ -31,13 +28,6 @@ protected:
     }
     result<void> read(device_book& book) { return run(io, book.read_chain()); }
 
-    fresh_directory place;
-    keystore store = keystore::open(place.path() / "state").value();
-    boost::asio::io_context io;
-    account_relay relay;
-    std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
-    manual_clock clock{1000};
-    account_owner owner;
     ed25519_key own = ed25519_key::random();
     std::vector<device_finding> alarms;
     std::vector<std::string> news;

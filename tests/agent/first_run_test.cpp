@@ -1,10 +1,7 @@
 // What a person reads and types when a machine is made part of an account.
-#include "agent/account_relay.hpp"
-#include "agent/fresh_directory.hpp"
-#include "agent/run.hpp"
+#include "agent/account_test.hpp"
 #include "consortium/e2ee/backup.hpp"
 #include "first_run.hpp"
-#include "keystore.hpp"
 #include "session_folder.hpp"
 #include <boost/asio/detached.hpp>
 #include <fcntl.h>
@@ -73,15 +70,10 @@ private:
     std::string shown_;
 };
 
-class first_run_test : public ::testing::Test
+class first_run_test : public account_test
 {
 protected:
-    first_run_test()
-    {
-        auto chain = owner.chain();
-        owner.add(chain, some_device());
-        relay.chain = chain;
-    }
+    first_run_test() { make_account(); }
 
     void begin()
     {
@@ -117,36 +109,11 @@ protected:
         const auto its = link();
         EXPECT_TRUE(
             until([&] { return relay.with([&] { return relay.pairings.contains(base64_encode(its.public_key)); }); }));
-        bytes plain;
-        relay.with(
-            [&]
-            {
-                const auto request = account_relay::request_of(asked());
-                plain = e2ee::pairing_answer_make(
-                    its.secret, pairing_transcript(request),
-                    {owner.keys.login.public_key(), owner.keys.content.public_key(), owner.id, relay.chain->head().n,
-                     relay.chain->head().hash, random_array<32>()});
-                asked().response = base64_encode(box_bundle_seal(its.public_key, plain).value());
-                asked().status = "answered";
-            });
+        const auto answered = relay.with([&] { return account_test::answer(asked(), its, honest_answer()); });
         EXPECT_TRUE(until([&] { return relay.with([&] { return asked().status == "revealed"; }); }));
-        return relay.with(
-            [&]
-            {
-                return e2ee::pairing_code_of(
-                    its.secret, pairing_transcript(account_relay::request_of(asked())), plain,
-                    to_array<32>(base64_decode(asked().nonce).value()));
-            });
+        return relay.with([&] { return code(asked(), its, answered); });
     }
 
-    fresh_directory place;
-    keystore store = keystore::open(place.path() / "state").value();
-    boost::asio::io_context io;
-    account_relay relay;
-    std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
-    manual_clock clock{1'700'000'000'000};
-    manual_boot_clock spans;
-    account_owner owner;
     terminal person;
     std::optional<result<identity>> done;
 };

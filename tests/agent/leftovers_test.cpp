@@ -1,17 +1,15 @@
 // What earlier sessions left: sent, kept and given up only on the relay's own word.
 #include "agent/fake_directory.hpp"
 #include "agent/fresh_directory.hpp"
+#include "agent/played_relay.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/signed_deletion.hpp"
-#include "consortium/net/http_server.hpp"
 #include "e2ee/run_of.hpp"
 #include "leftovers.hpp"
 #include "spool.hpp"
 #include "trash.hpp"
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
-#include <mutex>
 
 using namespace consortium;
 using namespace consortium::agent;
@@ -22,68 +20,6 @@ namespace
 {
 
 const std::string account = "01890a5d-ac96-774b-bcce-b302099a8000";
-const std::string sid = "01890a5d-ac96-774b-bcce-b302099a8057";
-constexpr auto not_found = R"({"error":"Not found","code":"not-found","retry":false})";
-
-/// Takes messages, unless it is told to answer something else.
-class relay_in_between final : public net::http_handler
-{
-public:
-    relay_in_between()
-    {
-        server_ = net::http_server::listen({}).value();
-        server_->start(*this);
-    }
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
-    void say(std::optional<net::http_response> instead)
-    {
-        const std::lock_guard lock(guard_);
-        instead_ = std::move(instead);
-    }
-    std::vector<std::string> taken()
-    {
-        const std::lock_guard lock(guard_);
-        return taken_;
-    }
-
-    asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
-    {
-        const std::lock_guard lock(guard_);
-        if (instead_)
-            co_return *instead_;
-        json::array stored;
-        if (request.method == "POST")
-        {
-            for (const auto& each : json::parse(request.body).at("messages").as_array())
-            {
-                taken_.emplace_back(each.at("content").as_string());
-                stored.push_back(json::object{{"localId", each.at("localId")}});
-            }
-        }
-        co_return net::http_response::json(200, json::serialize(json::object{{"messages", stored}}));
-    }
-    net::admission admit(const net::http_request& head, net::connection_info&) override
-    {
-        net::admission out;
-        if (head.upgrade)
-            out.refusal = net::http_response::text(404, "");
-        return out;
-    }
-    asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
-    {
-        co_return;
-    }
-    net::http_response refuse(unsigned status, std::string_view detail) override
-    {
-        return net::http_response::text(status, std::string(detail));
-    }
-
-private:
-    std::mutex guard_;
-    std::optional<net::http_response> instead_;
-    std::vector<std::string> taken_;
-    std::unique_ptr<net::http_server> server_;
-};
 
 struct leftovers : ::testing::Test
 {
@@ -101,6 +37,13 @@ struct leftovers : ::testing::Test
         auto waiting = spool::open(folder.spool_file(), store.local_key().value(), "t").value();
         EXPECT_TRUE(waiting.append({"one", 1, nullptr, "said before"}));
     }
+    std::vector<std::string> taken()
+    {
+        std::vector<std::string> out;
+        for (const auto& each : relay.messages())
+            out.push_back(each.bundle);
+        return out;
+    }
     bool look() { return run(io, look_after_leftovers_once(store, who, *client, devices, out, clock)); }
 
     fresh_directory place;
@@ -108,7 +51,7 @@ struct leftovers : ::testing::Test
     keystore store = keystore::open(place.path() / "state").value();
     system_clock_source clock;
     screen out;
-    relay_in_between relay;
+    played_relay relay;
     fake_directory devices;
     identity who;
     std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
@@ -119,9 +62,9 @@ struct leftovers : ::testing::Test
 TEST_F(leftovers, are_sent)
 {
     EXPECT_TRUE(look());
-    EXPECT_EQ(relay.taken(), std::vector<std::string>{"said before"});
+    EXPECT_EQ(taken(), std::vector<std::string>{"said before"});
     EXPECT_TRUE(look());
-    EXPECT_EQ(relay.taken().size(), 1u) << "once";
+    EXPECT_EQ(relay.posts, 1) << "once";
     EXPECT_EQ(session_folder::list(store).size(), 1u);
 }
 
@@ -137,34 +80,34 @@ TEST_F(leftovers, a_proxys_page_costs_nothing)
           net::http_response::text(403, "Forbidden"), net::http_response::json(404, R"({"message":"no route"})"),
           net::http_response::json(200, R"({"messages":[]})")})
     {
-        relay.say(page);
+        relay.stand_in_with(page);
         EXPECT_FALSE(look()) << page.status << ": there is something left to do";
         EXPECT_EQ(session_folder::list(store), std::vector<std::string>{"t"}) << page.status;
         EXPECT_TRUE(list_trash(store).empty());
     }
-    relay.say(std::nullopt);
+    relay.stand_in_with(std::nullopt);
     EXPECT_TRUE(look());
-    EXPECT_EQ(relay.taken(), std::vector<std::string>{"said before"});
+    EXPECT_EQ(taken(), std::vector<std::string>{"said before"});
 }
 
 TEST_F(leftovers, what_the_relay_says_is_gone_comes_back_when_it_shows_it_again)
 {
-    relay.say(net::http_response::json(404, not_found));
+    relay.stand_in_with(net::http_response::json(404, not_found_body));
     EXPECT_TRUE(look());
     EXPECT_TRUE(session_folder::list(store).empty());
     ASSERT_EQ(list_trash(store).size(), 1u);
     EXPECT_TRUE(look());
     EXPECT_EQ(list_trash(store).size(), 1u) << "still gone";
 
-    relay.say(net::http_response::with(200, "text/html", std::string("<html>Sign in</html>")));
+    relay.stand_in_with(net::http_response::with(200, "text/html", std::string("<html>Sign in</html>")));
     EXPECT_FALSE(look());
     EXPECT_EQ(list_trash(store).size(), 1u) << "a page shows nothing";
 
-    relay.say(std::nullopt);
+    relay.stand_in_with(std::nullopt);
     EXPECT_TRUE(look());
     EXPECT_TRUE(list_trash(store).empty());
     EXPECT_EQ(session_folder::list(store), std::vector<std::string>{"t"});
-    EXPECT_EQ(relay.taken(), std::vector<std::string>{"said before"}) << "with what it had to say";
+    EXPECT_EQ(taken(), std::vector<std::string>{"said before"}) << "with what it had to say";
 }
 
 // Goal: a deletion that a browser signed destroys, whenever it is heard of: before or after the trash.
@@ -179,7 +122,7 @@ TEST_F(leftovers, what_a_browser_deleted_is_gone_at_once)
         {"retry", false},
         {"deletion",
          json::object{{"device", base64_encode(given.device)}, {"signature", base64_encode(given.signature)}}}};
-    relay.say(net::http_response::json(404, json::serialize(said)));
+    relay.stand_in_with(net::http_response::json(404, json::serialize(said)));
     EXPECT_TRUE(look());
     EXPECT_EQ(list_trash(store).size(), 1u) << "by a device of which nobody ever heard";
 

@@ -1,9 +1,9 @@
 // What the agent finds when it holds a relay's log against what it remembers: a relay played with keys and trees of its
 // own, and the example of docs/protocol.md 2.3 that every side shares.
 #include "agent/fresh_directory.hpp"
+#include "agent/loopback.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
-#include "consortium/net/http_server.hpp"
 #include "log_checker.hpp"
 #include <boost/json.hpp>
 #include <fstream>
@@ -121,15 +121,10 @@ log_finding finding(const std::expected<checkpoint, log_mismatch>& judged)
 }
 
 /// A relay that has nothing but a log, and may be told what to answer.
-class log_relay final : public net::http_handler
+class log_relay final : public http_only
 {
 public:
-    log_relay()
-    {
-        server_ = net::http_server::listen({}).value();
-        server_->start(*this);
-    }
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
+    std::string url() const { return server_.url(); }
 
     asio::awaitable<net::http_response> handle(net::http_request request, net::connection_info) override
     {
@@ -149,22 +144,7 @@ public:
             answer.records.push_back(log.placed(*mine));
             co_return net::http_response::json(200, json::serialize(json_of(answer, true)));
         }
-        co_return net::http_response::json(404, R"({"error":"Not found","code":"not-found","retry":false})");
-    }
-    net::admission admit(const net::http_request& head, net::connection_info&) override
-    {
-        net::admission out;
-        if (head.upgrade)
-            out.refusal = net::http_response::text(404, "");
-        return out;
-    }
-    asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
-    {
-        co_return;
-    }
-    net::http_response refuse(unsigned status, std::string_view detail) override
-    {
-        return net::http_response::text(status, std::string(detail));
+        co_return net::http_response::json(404, not_found_body);
     }
 
     std::mutex guard;
@@ -174,7 +154,7 @@ public:
     std::vector<std::string> asked;
 
 private:
-    std::unique_ptr<net::http_server> server_;
+    loopback server_{*this};
 };
 
 class log_check : public ::testing::Test

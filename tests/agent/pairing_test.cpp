@@ -1,9 +1,6 @@
 // Pairing as the terminal does it, with a relay and a dashboard that are played.
-#include "agent/account_relay.hpp"
-#include "agent/fresh_directory.hpp"
-#include "agent/run.hpp"
+#include "agent/account_test.hpp"
 #include "device_book.hpp"
-#include "keystore.hpp"
 #include "pairing.hpp"
 
 using namespace consortium;
@@ -15,39 +12,17 @@ namespace
 
 using state = pairing_attempt::state;
 
-class agent_pairing : public ::testing::Test
+class agent_pairing : public account_test
 {
 protected:
-    agent_pairing()
-    {
-        auto chain = owner.chain();
-        owner.add(chain, some_device());
-        relay.chain = chain;
-    }
+    agent_pairing() { make_account(); }
 
     result<state> advance() { return run(io, attempt.advance()); }
     account_relay::pairing& asked() { return relay.pairings.begin()->second; }
     pairing_request request() { return account_relay::request_of(asked()); }
     e2ee::pairing_link link() { return e2ee::pairing_link_parse(attempt.link()).value(); }
-    e2ee::pairing_answer honest_answer()
-    {
-        return {owner.keys.login.public_key(), owner.keys.content.public_key(), owner.id,
-                relay.chain->head().n,         relay.chain->head().hash,        random_array<32>()};
-    }
-    /// Plays the dashboard up to its answer. What it knows of the code comes back.
-    bytes answer(const e2ee::pairing_answer& what, std::optional<bytes> instead = {})
-    {
-        const auto plain =
-            instead.value_or(e2ee::pairing_answer_make(link().secret, pairing_transcript(request()), what));
-        asked().response = base64_encode(box_bundle_seal(link().public_key, plain).value());
-        asked().status = "answered";
-        return plain;
-    }
-    e2ee::pairing_code code(const bytes& plain)
-    {
-        const auto nonce = to_array<32>(base64_decode(asked().nonce).value());
-        return e2ee::pairing_code_of(link().secret, pairing_transcript(request()), plain, nonce);
-    }
+    bytes answer(const e2ee::pairing_answer& what) { return account_test::answer(asked(), link(), what); }
+    e2ee::pairing_code code(const bytes& answered) { return account_test::code(asked(), link(), answered); }
     /// To where the digits were typed right.
     e2ee::pairing_code compared()
     {
@@ -65,14 +40,6 @@ protected:
     }
     result<identity> finish() { return run(io, finish_pairing(*client, store, attempt.to_keep(), clock)); }
 
-    fresh_directory place;
-    keystore store = keystore::open(place.path() / "state").value();
-    boost::asio::io_context io;
-    account_relay relay;
-    std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
-    manual_clock clock{1'700'000'000'000};
-    manual_boot_clock spans;
-    account_owner owner;
     pairing_attempt attempt{*client, "laptop", spans};
 };
 
@@ -163,9 +130,7 @@ TEST_F(agent_pairing, only_an_answer_of_who_has_the_link_for_this_request_is_tak
         pairing_attempt one(*client, "laptop", spans);
         EXPECT_EQ(run(io, one.advance()).value(), state::waiting);
         const auto its = e2ee::pairing_link_parse(one.link()).value();
-        auto plain = bad(what);
-        asked().response = base64_encode(box_bundle_seal(its.public_key, plain).value());
-        asked().status = "answered";
+        answer_with(asked(), its, bad(what));
         EXPECT_EQ(run(io, one.advance()).error(), errc::corrupt) << what;
         EXPECT_TRUE(asked().nonce.empty()) << "nothing is revealed to a stranger";
     }
@@ -207,13 +172,9 @@ TEST_F(agent_pairing, only_the_chain_that_was_promised_confirms)
         pairing_attempt one(*client, "laptop", spans);
         EXPECT_EQ(run(io, one.advance()).value(), state::waiting);
         const auto its = e2ee::pairing_link_parse(one.link()).value();
-        const auto transcript = pairing_transcript(request());
-        const auto plain = e2ee::pairing_answer_make(its.secret, transcript, honest_answer());
-        asked().response = base64_encode(box_bundle_seal(its.public_key, plain).value());
-        asked().status = "answered";
+        const auto answered = account_test::answer(asked(), its, honest_answer());
         EXPECT_EQ(run(io, one.advance()).value(), state::answered);
-        const auto nonce = to_array<32>(base64_decode(asked().nonce).value());
-        EXPECT_TRUE(one.type(e2ee::pairing_code_of(its.secret, transcript, plain, nonce).asked_at_terminal));
+        EXPECT_TRUE(one.type(account_test::code(asked(), its, answered).asked_at_terminal));
 
         const std::string_view lie = what;
         if (lie == "as a browser")

@@ -1,9 +1,6 @@
 // How this machine gets its token, and what it never signs.
-#include "agent/account_relay.hpp"
-#include "agent/fresh_directory.hpp"
-#include "agent/run.hpp"
+#include "agent/account_test.hpp"
 #include "device_book.hpp"
-#include "keystore.hpp"
 #include "membership.hpp"
 #include "session_folder.hpp"
 #include "sign_in.hpp"
@@ -16,7 +13,7 @@ using namespace consortium::agent::testing;
 namespace
 {
 
-class sign_in_test : public ::testing::Test
+class sign_in_test : public account_test
 {
 protected:
     sign_in_test()
@@ -41,13 +38,6 @@ protected:
         return relay.with([&] { return relay.chain ? relay.chain->size() : 0; });
     }
 
-    fresh_directory place;
-    keystore store = keystore::open(place.path() / "state").value();
-    boost::asio::io_context io;
-    account_relay relay;
-    std::unique_ptr<relay_client> client = relay_client::make(io.get_executor(), relay.url(), {}).value();
-    manual_clock clock{1'700'000'000'000};
-    account_owner owner;
     unfinished_sign_in what;
 };
 

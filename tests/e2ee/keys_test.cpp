@@ -36,7 +36,7 @@ TEST(e2ee_keys, the_key_tree_agrees_with_the_vectors)
         hex_encode(session_metadata_key(key_of(0x80)).view()),
         "35728459acbceb0982617b05d0d693cc1946aa7974c4eb99297c2811b0a9640c");
     EXPECT_EQ(
-        hex_encode(machine_metadata_key(key_of(0x80)).view()),
+        hex_encode(derive(key_of(0x80), "Consortium Metadata", {"machine"}).view()),
         "ca68a379e15fa3e24f4e7e5ce15f48bf7ac98c8e23a286123497426f47d23ad5");
 }
 
@@ -95,7 +95,7 @@ RC_GTEST_PROP(e2ee_keys, metadata_opens_in_both_forms_and_only_unchanged, (const
     changed[*rc::gen::inRange<std::size_t>(0, changed.size())] ^= 1;
     RC_ASSERT(!metadata_open(key, data_key, changed));
     RC_ASSERT(!metadata_open(key, data_key, byte_view(sealed).first(*rc::gen::inRange<std::size_t>(0, sealed.size()))));
-    RC_ASSERT(!metadata_open(machine_metadata_key(data_key), data_key, sealed));
+    RC_ASSERT(!metadata_open(derive(data_key, "Consortium Metadata", {"machine"}), data_key, sealed));
 }
 
 TEST(e2ee_backup, agrees_with_the_vector_and_forgives_how_people_write)

@@ -100,11 +100,3 @@ RC_GTEST_PROP(e2ee_signed_box, opens_only_whole_and_unchanged, (const bytes& pay
     plain[*rc::gen::inRange<std::size_t>(0, plain.size())] ^= 1;
     RC_ASSERT(!open_signed_box(content, account, purpose, boxed(plain)));
 }
-
-TEST(e2ee_signed_box, a_machine_is_its_device)
-{
-    const auto id = machine_id_of(account, agent.public_key());
-    EXPECT_TRUE(parse_uuid<machine_row_id>(id));
-    EXPECT_NE(id, machine_id_of(account, ed25519_key::random().public_key()));
-    EXPECT_NE(id, machine_id_of(account_id{run_of<16>(0x11)}, agent.public_key()));
-}

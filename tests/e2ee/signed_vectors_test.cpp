@@ -103,17 +103,6 @@ TEST(signed_vectors, bad_boxes_do_not)
     }
 }
 
-TEST(signed_vectors, machines_have_these_ids)
-{
-    const auto all = vectors("signed_box.json");
-    for (const auto& each : all.at("machines").as_array())
-        EXPECT_EQ(
-            machine_id_of(
-                parse_uuid<account_id>(string_of(each.at("account"))).value(),
-                to_array<32>(bytes_of(each.at("device")))),
-            string_of(each.at("id")));
-}
-
 TEST(signed_vectors, good_acts_verify_and_are_made_the_same)
 {
     const auto all = vectors("acts.json");

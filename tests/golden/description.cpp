@@ -281,8 +281,7 @@ json::object describe(const log::relay_keys& keys)
 {
     return {
         {"token", said(ed25519_key::from_seed(keys.token_seed).public_key())},
-        {"checkpoint", said(ed25519_key::from_seed(keys.checkpoint_seed).public_key())},
-        {"challenge", said(sha256({keys.challenge.view()}))}};
+        {"checkpoint", said(ed25519_key::from_seed(keys.checkpoint_seed).public_key())}};
 }
 
 } // namespace consortium::golden

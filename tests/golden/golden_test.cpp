@@ -143,7 +143,9 @@ TEST_P(golden_test, is_opened_for_ever)
         ASSERT_TRUE(opened) << opened.error().detail;
         EXPECT_EQ((*opened)->read()->head().value, number("records"));
         EXPECT_EQ((*opened)->opened().kept_records, number("keptRecords"));
-        EXPECT_EQ(json::serialize(describe((*opened)->keys())), json::serialize(expected_.at("keys")));
+        auto keys = expected_.at("keys").as_object();
+        keys.erase("challenge"); // which older versions made for their logins
+        EXPECT_EQ(json::serialize(describe((*opened)->keys())), json::serialize(keys));
         expect_says(*(*opened)->read());
     }
     expect_sound(0);

@@ -58,13 +58,9 @@ TEST_F(accounts, a_revoked_device_acts_no_more)
     EXPECT_EQ(refusal(session_wish(agent_, "another")), errc::revoked);
     EXPECT_EQ(refusal(about<delete_session>(agent_, session)), errc::revoked);
     EXPECT_EQ(refusal(machine_wish(agent_, "machine")), errc::revoked);
-    sign_out leaving;
-    leaving.who = agent_;
-    EXPECT_EQ(refusal(std::move(leaving)), errc::revoked);
+    EXPECT_EQ(refusal(by<sign_out>(agent_)), errc::revoked);
     ASSERT_TRUE(state(mine, mine.follow(mine.revoke(public_key(10)))));
-    delete_account all;
-    all.who = browser_;
-    EXPECT_EQ(refusal(std::move(all)), errc::revoked);
+    EXPECT_EQ(refusal(by<delete_account>(browser_)), errc::revoked);
 }
 
 // Only a log of the first edition has such a revocation.
@@ -85,9 +81,7 @@ TEST_F(accounts, clients_without_a_device_share_one_and_get_a_new_one_after_its_
 
 TEST_F(accounts, agents_delete_no_account)
 {
-    delete_account all;
-    all.who = agent_;
-    EXPECT_EQ(refusal(std::move(all)), errc::forbidden);
+    EXPECT_EQ(refusal(by<delete_account>(agent_)), errc::forbidden);
 }
 
 TEST_F(accounts, devices_of_others_are_unknown)
@@ -113,8 +107,7 @@ TEST_F(accounts, a_deleted_account_leaves_no_row_and_no_key)
     const auto session = session_of(doomed, "tag");
     ASSERT_TRUE(submit(message_wish(doomed, session, {{"one", "l1"}, {"two", {}}})));
     ASSERT_TRUE(submit(machine_wish(doomed, "machine")));
-    delete_account all;
-    all.who = doomed;
+    auto all = by<delete_account>(doomed);
     ASSERT_EQ(log_.submit(all)->size(), 1u);
 
     EXPECT_EQ(log_.views.tables(), rows);
@@ -155,8 +148,7 @@ TEST_F(accounts, deleting_an_account_says_what_goes_with_it)
     session_of(browser_, "two");
     ASSERT_TRUE(submit(about<delete_session>(browser_, session_of(browser_, "gone"))));
     ASSERT_TRUE(submit(machine_wish(browser_, "machine")));
-    delete_account all;
-    all.who = browser_;
+    auto all = by<delete_account>(browser_);
     const auto events = log_.submit(all).value();
     EXPECT_EQ(all.sessions, 2u);
     EXPECT_EQ(all.machines, 1u);

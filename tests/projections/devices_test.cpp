@@ -54,9 +54,7 @@ protected:
 
     static delete_session deletion(const principal& who, session_id session, std::optional<signed_deletion> proof = {})
     {
-        delete_session wanted;
-        wanted.who = who;
-        wanted.session = session;
+        auto wanted = about<delete_session>(who, session);
         wanted.proof = proof;
         return wanted;
     }
@@ -76,7 +74,7 @@ TEST_F(devices, the_first_sign_in_makes_the_account_with_its_first_statement)
     EXPECT_TRUE(device.stated);
     EXPECT_FALSE(device.revoked_at);
     EXPECT_EQ(device.sign_outs, 0u);
-    EXPECT_EQ(find_chain_head(at_, account_.id).value(), account_.head);
+    EXPECT_EQ(chain_head_of(at_, account_.id), account_.head);
     EXPECT_EQ(list_statements(at_, account_.id)->size(), 2u);
 }
 
@@ -112,7 +110,7 @@ TEST_F(devices, another_device_needs_the_next_statement)
     ASSERT_TRUE(log_.submit(good));
     EXPECT_FALSE(good.shows_chain);
     EXPECT_TRUE(find_device(at_, account_.id, good.found_device)->stated);
-    EXPECT_EQ(find_chain_head(at_, account_.id).value(), account_.head);
+    EXPECT_EQ(chain_head_of(at_, account_.id), account_.head);
 }
 
 TEST_F(devices, a_statement_at_sign_in_adds_this_very_device)
@@ -178,7 +176,7 @@ TEST_F(devices, a_login_without_a_device_needs_no_statement_and_no_create)
     const auto known = find_device_brief(at_, wanted.found_account, first).value();
     EXPECT_FALSE(known.stated);
     EXPECT_TRUE(known.exists());
-    EXPECT_EQ(find_chain_head(at_, wanted.found_account).value(), chain_head());
+    EXPECT_EQ(chain_head_of(at_, wanted.found_account), chain_head());
 }
 
 TEST_F(devices, signing_in_to_an_account_that_is_gone_makes_no_other)
@@ -202,13 +200,13 @@ TEST_F(devices, statements_are_taken_all_or_none_and_once)
         "bad-request: a device statement is not signed by the account");
     auto all = statements({first, second, third});
     EXPECT_EQ(log_.submit(all)->size(), 3u);
-    EXPECT_EQ(find_chain_head(at_, account_.id).value(), after.head);
+    EXPECT_EQ(chain_head_of(at_, account_.id), after.head);
     // Again, with what came before and in part: nothing new.
     auto again = statements(list_statements(at_, account_.id).value());
     EXPECT_EQ(log_.submit(again)->size(), 0u);
     auto part = statements({second});
     EXPECT_EQ(log_.submit(part)->size(), 0u);
-    EXPECT_EQ(find_chain_head(at_, account_.id).value(), after.head);
+    EXPECT_EQ(chain_head_of(at_, account_.id), after.head);
     // One of a fork: sound, and not the next.
     EXPECT_EQ(
         refusal_text(statements({account_.add(public_key(22))})),
@@ -282,8 +280,7 @@ TEST_F(devices, a_revocation_ends_the_device)
 
 TEST_F(devices, signing_out_raises_the_number_of_the_devices_tokens)
 {
-    sign_out wanted;
-    wanted.who = agent_;
+    auto wanted = by<sign_out>(agent_);
     const auto events = log_.submit(wanted).value();
     EXPECT_TRUE(log::describe(events.at(0).header.type).voids_tokens());
     EXPECT_EQ(wanted.sign_outs, 1u);
@@ -314,8 +311,7 @@ TEST_F(devices, a_signed_deletion_is_kept_and_shown_until_the_account_goes)
     auto unsigned_one = deletion(agent_, other);
     ASSERT_TRUE(log_.submit(unsigned_one));
     EXPECT_EQ(find_deletion(at_, account_.id, other).error(), errc::not_found);
-    delete_account all;
-    all.who = browser_;
+    auto all = by<delete_account>(browser_);
     ASSERT_TRUE(log_.submit(all));
     EXPECT_EQ(find_deletion(at_, account_.id, session).error(), errc::not_found);
 }

@@ -157,8 +157,7 @@ TEST_F(erasing, of_a_deleted_account_nothing_is_left)
     const auto doomed = fill_account(70);
     EXPECT_EQ(names(grown(before, log_.views.tables())), names(all_tables()))
         << "not all tables are filled by this test";
-    delete_account all;
-    all.who = doomed;
+    auto all = by<delete_account>(doomed);
     ASSERT_TRUE(log_.submit(all));
     EXPECT_EQ(names(changed(before, log_.views.tables())), "");
 }

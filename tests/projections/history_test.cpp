@@ -140,10 +140,7 @@ RC_GTEST_PROP(history, concurrent_writers_have_one_winner_for_each_version_and_l
     auto owner = stated_account(1).sign_in(10, device_kind::browser);
     RC_ASSERT(log.submit(owner).has_value());
     const principal who{owner.found_account, owner.found_device, owner.found_kind};
-    create_session created;
-    created.who = who;
-    created.new_session = new_id<session_id>();
-    created.tag = "tag";
+    auto created = session_wish(who, "tag");
     RC_ASSERT(log.submit(created).has_value());
 
     struct writer
@@ -159,9 +156,7 @@ RC_GTEST_PROP(history, concurrent_writers_have_one_winner_for_each_version_and_l
     for (const auto turn : *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::arbitrary<std::uint8_t>()))
     {
         auto& one = writers[turn % writers.size()];
-        change_agent_state wanted;
-        wanted.who = who;
-        wanted.session = created.session;
+        auto wanted = about<change_agent_state>(who, created.session);
         wanted.expected = one.version;
         wanted.state = one.value + static_cast<char>('a' + turn % writers.size());
         if (const auto done = log.submit(wanted))
@@ -216,10 +211,7 @@ TEST(history, a_gap_in_a_session_is_refused)
     random_history history;
     auto owner = stated_account(1).sign_in(10, device_kind::browser);
     ASSERT_TRUE(history.log.submit(owner));
-    create_session created;
-    created.who = {owner.found_account, owner.found_device, owner.found_kind};
-    created.new_session = new_id<session_id>();
-    created.tag = "tag";
+    auto created = session_wish({owner.found_account, owner.found_device, owner.found_kind}, "tag");
     ASSERT_TRUE(history.log.submit(created));
     log::event gap{
         .number = {9},

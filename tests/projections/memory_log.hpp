@@ -3,6 +3,7 @@
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
 #include "projections/stated_account.hpp"
+#include "projections/wishes.hpp"
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
@@ -193,6 +194,15 @@ private:
     std::set<key_id> keys_;
 };
 
+/// Where the statements of an account's chain end.
+inline chain_head chain_head_of(const log::snapshot& at, account_id account)
+{
+    chain_head out;
+    for (const auto& statement : list_statements(at, account).value())
+        out = head_after(out, parse_statement(statement).value(), statement);
+    return out;
+}
+
 class memory_snapshot final : public log::snapshot
 {
 public:
@@ -232,11 +242,6 @@ private:
     const memory_log& log_;
 };
 
-template <class Id>
-Id new_id()
-{
-    return Id{make_uuid_v7(0)};
-}
 /// Bytes that look like a key of 32 bytes and say which one they are.
 inline byte_array<32> key_of(std::uint8_t which)
 {
@@ -287,51 +292,6 @@ protected:
         auto wanted = session_wish(who, std::move(tag));
         EXPECT_TRUE(log_.submit(wanted).has_value());
         return wanted.session;
-    }
-    static create_session session_wish(const principal& who, std::string tag)
-    {
-        create_session wanted;
-        wanted.who = who;
-        wanted.new_session = new_id<session_id>();
-        wanted.metadata = "metadata of " + tag;
-        wanted.data_key = "data key of " + tag;
-        wanted.tag = std::move(tag);
-        return wanted;
-    }
-    static append_messages message_wish(
-        const principal& who, session_id session, std::vector<std::pair<std::string, std::optional<std::string>>> texts)
-    {
-        append_messages wanted;
-        wanted.who = who;
-        wanted.session = session;
-        for (auto& [content, local_id] : texts)
-            wanted.items.push_back({content, local_id, new_id<message_id>()});
-        return wanted;
-    }
-    static register_machine machine_wish(const principal& who, std::string id)
-    {
-        register_machine wanted;
-        wanted.who = who;
-        wanted.new_machine = new_id<machine_row_id>();
-        wanted.metadata = "metadata of " + id;
-        wanted.machine_id = std::move(id);
-        return wanted;
-    }
-    template <class Command>
-    static Command about(const principal& who, session_id session)
-    {
-        Command wanted;
-        wanted.who = who;
-        wanted.session = session;
-        return wanted;
-    }
-    template <class Command>
-    static Command about(const principal& who, std::string machine_id)
-    {
-        Command wanted;
-        wanted.who = who;
-        wanted.machine_id = std::move(machine_id);
-        return wanted;
     }
     result<std::vector<log::event>> submit(log::command&& wanted) { return log_.submit(wanted); }
     /// The error a command ends with; errc::internal with "succeeded" if it does not.

@@ -86,7 +86,7 @@ private:
         for (std::size_t other = which % 3; other < actors_.size(); other += 3)
             if (!actors_[other].account.is_nil())
                 out.id = actors_[other].account;
-        out.head = find_chain_head(memory_snapshot(log), out.id).value_or(chain_head());
+        out.head = chain_head_of(memory_snapshot(log), out.id);
         return out;
     }
     /// The next statement of the actor's account, valid or not.
@@ -123,7 +123,7 @@ private:
         wanted.type = type;
         wanted.about = about;
         wanted.body = std::move(body);
-        submit(wanted);
+        submit(std::move(wanted));
     }
 
     session_id session(const step& one) const
@@ -144,6 +144,13 @@ private:
             commands.back().events = done->size();
         return done.has_value();
     }
+    /// Whatever comes of it.
+    template <class Command>
+    void submit(Command&& wanted)
+        requires(!std::is_lvalue_reference_v<Command>)
+    {
+        submit(wanted);
+    }
 
     void play(const step& one)
     {
@@ -158,11 +165,7 @@ private:
         case 3:
         case 4:
         {
-            create_session wanted;
-            wanted.who = who;
-            wanted.new_session = new_id<session_id>();
-            wanted.tag = text("tag");
-            wanted.metadata = "metadata";
+            auto wanted = session_wish(who, text("tag"));
             if (submit(wanted))
                 sessions_.push_back(wanted.session);
             return;
@@ -170,101 +173,66 @@ private:
         case 5:
         case 6:
         {
-            change_session_metadata wanted;
-            wanted.who = who;
-            wanted.session = session(one);
+            auto wanted = about<change_session_metadata>(who, session(one));
             const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
             wanted.expected = now && one.detail != 0 ? now->metadata_version : revision{one.detail};
             wanted.metadata = text("metadata");
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 7:
         case 8:
         {
-            change_agent_state wanted;
-            wanted.who = who;
-            wanted.session = session(one);
+            auto wanted = about<change_agent_state>(who, session(one));
             const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
             wanted.expected = now ? now->agent_state_version : revision{};
             if (one.detail != 0)
                 wanted.state = text("state");
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 9:
         case 10:
         {
-            set_session_active wanted;
-            wanted.who = who;
-            wanted.session = session(one);
+            auto wanted = about<set_session_active>(who, session(one));
             wanted.active = one.detail % 2 == 0;
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 11:
         case 12:
-        {
-            delete_session wanted;
-            wanted.who = who;
-            wanted.session = session(one);
-            submit(wanted);
-            return;
-        }
+            return submit(about<delete_session>(who, session(one)));
         case 13:
         case 14:
         {
-            register_machine wanted;
-            wanted.who = who;
-            wanted.new_machine = new_id<machine_row_id>();
-            wanted.machine_id = machine(one);
-            wanted.metadata = "metadata";
+            auto wanted = machine_wish(who, machine(one));
             if (one.detail % 2 == 0)
                 wanted.daemon_state = "state";
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 15:
         {
-            change_machine_metadata wanted;
-            wanted.who = who;
-            wanted.machine_id = machine(one);
+            auto wanted = about<change_machine_metadata>(who, machine(one));
             const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
             wanted.expected = now ? now->metadata_version : revision{};
             wanted.metadata = "changed";
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 16:
         {
-            change_daemon_state wanted;
-            wanted.who = who;
-            wanted.machine_id = machine(one);
+            auto wanted = about<change_daemon_state>(who, machine(one));
             const auto now = find_machine(memory_snapshot(log), who.account, wanted.machine_id);
             wanted.expected = now ? now->daemon_state_version : revision{};
             wanted.state = "changed";
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 17:
         case 23:
         case 24:
         {
-            set_machine_online wanted;
-            wanted.who = who;
-            wanted.machine_id = machine(one);
+            auto wanted = about<set_machine_online>(who, machine(one));
             wanted.online = one.detail % 2 == 0;
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 18:
-        {
-            remove_machine wanted;
-            wanted.who = who;
-            wanted.machine_id = machine(one);
-            submit(wanted);
-            return;
-        }
+            return submit(about<remove_machine>(who, machine(one)));
         case 19:
             add_old_device(one, who);
             return change_old_device(
@@ -277,8 +245,7 @@ private:
         {
             if (one.detail > 2)
                 return;
-            delete_account wanted;
-            wanted.who = who;
+            auto wanted = by<delete_account>(who);
             if (submit(wanted))
                 for (auto& other : actors_)
                     if (other.account == wanted.who.account)
@@ -295,25 +262,16 @@ private:
             wanted.items.push_back(
                 {statement(one, one.what == 27 ? statement_action::revoke : statement_action::add),
                  new_id<device_id>()});
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 28:
-        {
-            sign_out wanted;
-            wanted.who = who;
-            submit(wanted);
-            return;
-        }
+            return submit(by<sign_out>(who));
         case 29:
         case 30:
         {
-            delete_session wanted;
-            wanted.who = who;
-            wanted.session = session(one);
+            auto wanted = about<delete_session>(who, session(one));
             wanted.proof = sign_deletion(signing_key(device_seed(one)), who.account, wanted.session);
-            submit(wanted);
-            return;
+            return submit(std::move(wanted));
         }
         case 31:
         {
@@ -339,14 +297,12 @@ private:
         }
         default:
         {
-            append_messages wanted;
-            wanted.who = who;
-            wanted.session = session(one);
+            auto wanted = about<append_messages>(who, session(one));
             for (int i = 0; i <= one.detail; ++i)
                 wanted.items.push_back(
                     {"content", i % 2 == 0 ? std::optional(text("local") + std::to_string(i)) : std::nullopt,
                      new_id<message_id>()});
-            submit(wanted);
+            submit(std::move(wanted));
         }
         }
     }

@@ -196,37 +196,14 @@ TEST_F(real_log, a_deleted_account_is_gone_from_everywhere)
     {
         for (const auto* tag : {"kept", "deleted"})
         {
-            create_session created;
-            created.who = who;
-            created.new_session = new_id<session_id>();
-            created.tag = tag;
-            created.metadata = "metadata";
-            const auto session = run(std::move(created))->session;
+            const auto session = run(session_wish(who, tag))->session;
             for (int i = 0; i < 100; ++i)
-            {
-                append_messages said;
-                said.who = who;
-                said.session = session;
-                said.items.push_back({"content", to_string(new_id<message_id>()), new_id<message_id>()});
-                run(std::move(said));
-            }
+                run(message_wish(who, session, {{"content", to_string(new_id<message_id>())}}));
             if (std::string_view(tag) == "deleted")
-            {
-                delete_session end;
-                end.who = who;
-                end.session = session;
-                EXPECT_EQ(run(std::move(end))->messages, 100u);
-            }
+                EXPECT_EQ(run(about<delete_session>(who, session))->messages, 100u);
         }
-        register_machine machine;
-        machine.who = who;
-        machine.new_machine = new_id<machine_row_id>();
-        machine.machine_id = "machine";
-        machine.metadata = "metadata";
-        run(std::move(machine));
-        set_machine_online online;
-        online.who = who;
-        online.machine_id = "machine";
+        run(machine_wish(who, "machine"));
+        auto online = about<set_machine_online>(who, "machine");
         online.online = true;
         run(std::move(online));
     };
@@ -236,9 +213,7 @@ TEST_F(real_log, a_deleted_account_is_gone_from_everywhere)
     live_a_little(other);
     const auto others = everything(*opened->read(), other.account);
 
-    delete_account all;
-    all.who = doomed;
-    const auto answer = run(std::move(all));
+    const auto answer = run(by<delete_account>(doomed));
     EXPECT_EQ(answer->sessions, 1u);
     EXPECT_EQ(answer->machines, 1u);
     const auto anew = sign_in(1, 10);

@@ -88,10 +88,8 @@ TEST(size_on_disk, a_message_costs_its_payload_and_at_most_400_bytes)
             sink.wait_for(submitted);
             for (std::size_t i = 0; i < sessions_each; ++i)
             {
-                auto created = std::make_shared<create_session>();
-                created->who = {owner->found_account, owner->found_device, owner->found_kind};
-                created->new_session = new_id<session_id>();
-                created->tag = "tag " + std::to_string(i);
+                const auto created = std::make_shared<create_session>(session_wish(
+                    {owner->found_account, owner->found_device, owner->found_kind}, "tag " + std::to_string(i)));
                 run(created);
                 rooms.emplace_back(created->who, created->new_session);
             }

@@ -356,9 +356,6 @@ TEST(answers_test, errors_carry_a_word_and_when_to_try_again)
     EXPECT_EQ(
         error_body({errc::not_found, "x", {}}, "Not found", R"(,"path":"/")"),
         R"({"error":"Not found","code":"not-found","retry":false,"path":"/"})");
-    EXPECT_EQ(
-        error_ack({errc::bad_request, "m", {}}, "m"),
-        R"({"result":"error","message":"m","code":"bad-request","retry":false})");
 }
 
 // Goal: no text of the file system, of RocksDB or of the log reaches a client.

@@ -6,7 +6,8 @@ namespace consortium::e2ee
 namespace
 {
 
-constexpr std::string_view content_usage = "Happy EnCoder"; // C.1: constants of existing clients, verbatim
+constexpr std::string_view content_usage =
+    "Happy EnCoder"; // a constant of the wider protocol family (docs/protocol.md 4)
 constexpr std::string_view metadata_usage = "Consortium Metadata";
 
 struct node
@@ -44,11 +45,6 @@ account_keys make_account_keys(const key256& account_secret)
 key256 session_metadata_key(const key256& data_key)
 {
     return derive(data_key, metadata_usage, {"session"});
-}
-
-key256 machine_metadata_key(const key256& data_key)
-{
-    return derive(data_key, metadata_usage, {"machine"});
 }
 
 } // namespace consortium::e2ee

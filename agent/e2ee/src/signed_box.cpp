@@ -9,7 +9,6 @@ namespace
 {
 
 constexpr std::uint8_t signed_box_version = 1; // docs/protocol.md 4
-constexpr std::string_view machine_label = "consortium machine 1\n";
 
 bytes signed_words(
     const account_id& account, const x25519_public& content, const box_purpose& purpose, byte_view payload)
@@ -85,12 +84,6 @@ open_data_key(const x25519_key& content, const account_id& account, std::string 
     opened_data_key out{opened->device, key256::from(opened->payload)};
     wipe(opened->payload);
     return out;
-}
-
-std::string machine_id_of(const account_id& account, const ed25519_public& device)
-{
-    const auto hash = sha256({view(machine_label), account.view(), device});
-    return to_string(machine_row_id{to_array<16>(hash)});
 }
 
 } // namespace consortium::e2ee

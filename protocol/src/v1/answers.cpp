@@ -116,29 +116,15 @@ error for_client(error why)
     }
 }
 
-void append_code_and_retry(std::string& out, const error& why)
-{
-    out += ",\"code\":\"";
-    out += word(why.code);
-    out += "\",\"retry\":";
-    out += why.retry ? std::to_string(why.retry->count()) : "false";
-}
-
 std::string error_body(const error& why, std::string_view text, std::string_view also)
 {
     std::string out = "{\"error\":";
     append_quoted(out, text);
-    append_code_and_retry(out, why);
+    out += ",\"code\":\"";
+    out += word(why.code);
+    out += "\",\"retry\":";
+    out += why.retry ? std::to_string(why.retry->count()) : "false";
     out += also;
-    out += '}';
-    return out;
-}
-
-std::string error_ack(const error& why, std::string_view text)
-{
-    std::string out = "{\"result\":\"error\",\"message\":";
-    append_quoted(out, text);
-    append_code_and_retry(out, why);
     out += '}';
     return out;
 }

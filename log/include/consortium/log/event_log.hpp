@@ -65,7 +65,6 @@ public:
 struct relay_keys
 {
     key256 token_seed;      ///< Ed25519 seed that signs access tokens
-    key256 challenge;       ///< authenticates login challenges
     key256 checkpoint_seed; ///< Ed25519 seed that signs log checkpoints
 };
 

@@ -71,8 +71,6 @@ result<device_view> find_stated_device(const log::snapshot& at, account_id accou
 
 /// The statements of the account's chain from the `first` on, which counts from 1, to the last.
 result<std::vector<bytes>> list_statements(const log::snapshot& at, account_id account, std::uint64_t first = 1);
-/// Where the chain ends.
-result<chain_head> find_chain_head(const log::snapshot& at, account_id account);
 
 struct session_view
 {

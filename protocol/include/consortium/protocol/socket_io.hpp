@@ -46,10 +46,6 @@ result<packet> parse(std::string_view text);
 void append(std::string& out, const packet& value);
 std::string write(const packet& value);
 
-/// The name of an event when it can be seen without reading the JSON (no escapes in it), else empty. No promise that
-/// the rest is valid.
-std::string_view peek_event_name(const packet& value) noexcept;
-
 struct event
 {
     std::string name;

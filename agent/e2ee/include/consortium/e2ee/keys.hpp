@@ -7,7 +7,7 @@
 namespace consortium::e2ee
 {
 
-/// The key tree of docs/protocol.md C.1: HMAC-SHA512 from `seed` by usage, then down the path of names.
+/// The key tree of docs/protocol.md 4: HMAC-SHA512 from `seed` by usage, then down the path of names.
 key256 derive(const key256& seed, std::string_view usage, std::initializer_list<std::string_view> path);
 
 /// What follows from the account secret: the key that signs in and the key that data keys are wrapped to.
@@ -18,8 +18,7 @@ struct account_keys
 };
 account_keys make_account_keys(const key256& account_secret);
 
-/// The key of a session's or machine's metadata under its data key (docs/protocol.md 5).
+/// The key of a session's metadata under its data key (docs/protocol.md 5).
 key256 session_metadata_key(const key256& data_key);
-key256 machine_metadata_key(const key256& data_key);
 
 } // namespace consortium::e2ee

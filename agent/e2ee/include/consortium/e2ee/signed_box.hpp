@@ -45,7 +45,4 @@ struct opened_data_key
 result<opened_data_key>
 open_data_key(const x25519_key& content, const account_id& account, std::string scope, std::string_view box);
 
-/// The id of the machine that a device is, in its text form. A new device key is a new machine.
-std::string machine_id_of(const account_id& account, const ed25519_public& device);
-
 } // namespace consortium::e2ee

@@ -74,9 +74,5 @@ error for_client(error why);
 /// Body of a refused HTTP request: `{"error", "code", "retry", ...}`; `also`: members of the contract, with a comma
 /// before each.
 std::string error_body(const error& why, std::string_view text, std::string_view also = {});
-/// Argument of a refused event: `{"result":"error","message","code","retry"}`.
-std::string error_ack(const error& why, std::string_view text);
-/// `,"code":..,"retry":..`
-void append_code_and_retry(std::string& out, const error& why);
 
 } // namespace consortium::protocol::v1
