@@ -20,7 +20,11 @@ using tcp = boost::asio::ip::tcp;
 class played_connection
 {
 public:
-    explicit played_connection(tcp::socket socket) : socket_(std::move(socket)) {}
+    explicit played_connection(tcp::socket socket) : socket_(std::move(socket))
+    {
+        boost::system::error_code ignored; // what is written byte by byte shall also arrive so
+        socket_.set_option(tcp::no_delay(true), ignored);
+    }
 
     asio::awaitable<std::string> read_exactly(std::size_t count)
     {

@@ -14,8 +14,8 @@ namespace consortium::net
 {
 namespace asio = boost::asio;
 
-/// The server's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one above the
-/// bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
+/// The server's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one
+/// above the bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
 /// Thread-safety: everything on the connection's executor.
 class websocket
 {
