@@ -11,15 +11,8 @@
 namespace consortium::net
 {
 
-enum class websocket_role
-{
-    server,
-    client,
-};
-
 struct websocket_settings
 {
-    websocket_role role = websocket_role::server;
     std::size_t message_bytes_max = 0;
     std::size_t known_message_bytes_max = 0; ///< from set_known() on
     std::chrono::milliseconds write_timeout{60'000};
