@@ -1,5 +1,6 @@
 // The whole agent but for its terminal: a scripted Claude on one side, a played relay on the other.
 #include "agent/a_page.hpp"
+#include "agent/failing_disk.hpp"
 #include "agent/fake_directory.hpp"
 #include "agent/fake_socket.hpp"
 #include "agent/fresh_directory.hpp"
@@ -65,7 +66,9 @@ public:
         const std::lock_guard lock(guard_);
         return created_;
     }
-    std::atomic<int> refuse_with = 0; ///< a status instead of every answer
+    std::atomic<int> refuse_with = 0;   ///< a status instead of every answer
+    std::atomic<bool> confuses = false; ///< shows another session under our tag
+    std::atomic<int> sessions_asked = 0;
     /// What something in between answers instead.
     void stand_in_with(std::optional<net::http_response> answer)
     {
@@ -87,6 +90,13 @@ public:
                 created_ = json::parse(request.body).as_object();
             auto session = created_;
             session["id"] = sid;
+            ++sessions_asked;
+            if (confuses)
+            {
+                session["id"] = "01890a5d-ac96-774b-bcce-b302099a80aa";
+                session["metadata"] = base64_encode(random_array<80>());
+                session["dataEncryptionKey"] = base64_encode(random_array<80>());
+            }
             session["metadataVersion"] = 1;
             session["agentStateVersion"] = 0;
             co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
@@ -475,7 +485,7 @@ TEST_F(session, a_large_question_goes_through_the_history_and_a_huge_one_is_refu
         std::string(initialized) + ask_with("big", 100'000) +
         R"(expect "behavior":"allow")"
         "\n" +
-        ask_with("huge", 1'500'000) +
+        ask_with("huge", 5'000'000) +
         R"(expect "behavior":"deny")"
         "\nend\nexit 0\n");
     auto& socket = online();
@@ -674,6 +684,29 @@ TEST_F(session, says_what_it_refused)
     EXPECT_TRUE(says("unauthentic"));
 }
 
+// Goal: rubbish of a relay fills neither the disk nor the history, and a prompt of a person among it runs.
+TEST_F(session, rubbish_of_the_relay_is_told_a_bounded_number_of_times)
+{
+    start(
+        std::string(initialized) + "expect hello\n"
+                                   R"(send {"type":"result","subtype":"success","is_error":false,"result":"heard"})"
+                                   "\nend\nexit 0\n");
+    auto& socket = online();
+    ASSERT_TRUE(run_until(io, [&] { return devices.reads > 0; }));
+    for (int i = 0; i < 300; ++i)
+        deliver(socket, base64_encode(random_array<60>()));
+    ASSERT_TRUE(run_until(io, [&] { return told("prompt-refused").size() == limits::told_at_once_max; }));
+    for (int i = 0; i < 100; ++i)
+        socket.say("caught-up", json::object{{"log", i % 2 == 0 ? sid : log_name}, {"revision", 1}});
+    prompt(socket, "hello");
+    EXPECT_TRUE(says("heard"));
+    EXPECT_EQ(told("prompt-refused").size(), limits::told_at_once_max);
+    EXPECT_LE(said().size(), 2 * limits::told_at_once_max);
+    spans.advance(std::chrono::minutes(2));
+    deliver(socket, base64_encode(random_array<60>()));
+    EXPECT_TRUE(says("more prompts were not run"));
+}
+
 TEST_F(session, what_is_said_while_the_relay_is_away_arrives_afterwards_in_order)
 {
     relay.refuse_with = 503;
@@ -810,6 +843,166 @@ TEST_F(session, claude_ending_by_itself_is_said_plainly)
     ASSERT_TRUE(ends());
     EXPECT_EQ(status, 1);
     EXPECT_TRUE(says("something broke inside"));
+}
+
+// ----------------------------------------------------------------------------------------------------- what it runs in
+
+constexpr auto refuses_a_mode = "expect \"subtype\":\"set_permission_mode\"\n"
+                                R"(send {"type":"control_response","response":{"subtype":"error",)"
+                                R"("request_id":"$REQUEST_ID","error":"not this one"}})"
+                                "\n";
+std::string sets_a_mode(const std::string& mode)
+{
+    return "expect \"subtype\":\"set_permission_mode\"\n"
+           R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{"mode":")" +
+           mode + "\"}}}\n";
+}
+constexpr auto done_in_that_mode = "expect carefully\n"
+                                   R"(send {"type":"result","subtype":"success","is_error":false,"result":"done"})"
+                                   "\nend\nexit 0\n";
+
+// Goal: no prompt runs in a mode that it was not written for. Method: Claude refuses, then goes elsewhere, then obeys.
+TEST_F(session, a_prompt_waits_until_claude_is_in_its_mode)
+{
+    start(
+        std::string(initialized) + refuses_a_mode + sets_a_mode("acceptEdits") + sets_a_mode("plan") +
+        done_in_that_mode);
+    auto& socket = online();
+    auto d = a_page::ask("carefully");
+    d.at("meta").as_object()["permissionMode"] = "plan";
+    page.until = clock.now() + 600'000;
+    deliver(socket, page.say(d).bundle);
+    EXPECT_TRUE(says("A prompt waits: Claude Code does not go to permission mode plan (not this one)"));
+    EXPECT_TRUE(says("done"));
+    EXPECT_EQ(told("message").size(), 1u) << "said once";
+    EXPECT_EQ(text_at(state, "mode"), "plan");
+}
+
+TEST_F(session, one_that_waits_for_its_mode_can_be_taken_back)
+{
+    std::string refusals;
+    for (int i = 0; i < 20; ++i)
+        refusals += refuses_a_mode;
+    start(std::string(initialized) + refusals + "end\nexit 0\n");
+    auto& socket = online();
+    auto d = a_page::ask("carefully");
+    d.at("meta").as_object()["permissionMode"] = "plan";
+    page.until = clock.now() + 600'000;
+    const auto sealed = page.say(d);
+    deliver(socket, sealed.bundle);
+    ASSERT_TRUE(says("A prompt waits"));
+    EXPECT_EQ(
+        call(socket, "take-back", {{"id", sealed.name()}, {"from", page.sender.from()}, {"n", sealed.n}}),
+        json::object());
+    EXPECT_TRUE(told("prompt-taken").empty());
+}
+
+TEST_F(session, a_resumed_session_runs_nothing_in_another_mode_than_it_was_in)
+{
+    interrupted_with("carefully");
+    {
+        auto held = session_folder::open(store, "tag").error();
+        EXPECT_EQ(held, errc::locked);
+        folder->record().mode = "plan";
+        ASSERT_TRUE(folder->save());
+    }
+    start(
+        "argument --resume\nargument conversation\n" + std::string(initialized) + refuses_a_mode + refuses_a_mode +
+            sets_a_mode("plan") + done_in_that_mode,
+        /*resumed=*/true);
+    online();
+    EXPECT_TRUE(says("does not go to permission mode plan"));
+    EXPECT_TRUE(says("done"));
+}
+
+TEST_F(session, what_a_person_lets_run_late_says_which_mode_it_runs_in)
+{
+    start(std::string(initialized) + done_in_that_mode);
+    auto& socket = online();
+    auto d = a_page::ask("carefully");
+    d.at("meta").as_object()["permissionMode"] = "plan";
+    page.until = clock.now() - 1;
+    const auto late = page.say(d);
+    deliver(socket, late.bundle);
+    ASSERT_TRUE(run_until(io, [&] { return !told("prompt-held").empty(); }));
+    EXPECT_EQ(call(socket, "held", {{"id", late.name()}, {"run", true}}), json::object());
+    EXPECT_TRUE(says("it runs in default"));
+}
+
+// ------------------------------------------------------------------------------------------------------------ faults
+
+TEST_F(session, what_fails_inside_is_said_in_its_words)
+{
+    exchange.thrown = "a socket with \x1b[2J two ends";
+    ::testing::internal::CaptureStdout();
+    start(std::string(initialized) + "end\nexit 0\n");
+    EXPECT_TRUE(ends());
+    const auto printed = ::testing::internal::GetCapturedStdout();
+    EXPECT_NE(printed.find("two ends"), std::string::npos) << printed;
+    EXPECT_EQ(printed.find("\x1b[2J"), std::string::npos);
+}
+
+// Goal: a relay that shows another session under our random name is neither believed nor a reason to end.
+TEST_F(session, another_session_under_its_name_is_asked_about_again)
+{
+    relay.confuses = true;
+    start(
+        std::string(initialized) +
+        R"(send {"type":"result","subtype":"success","is_error":false,"result":"spoken meanwhile"})"
+        "\nend\nexit 0\n");
+    EXPECT_TRUE(run_until(io, [&] { return relay.sessions_asked >= 2 || status.has_value(); }));
+    EXPECT_FALSE(status.has_value());
+    relay.confuses = false;
+    online();
+    EXPECT_TRUE(says("spoken meanwhile"));
+}
+
+TEST_F(session, finds_its_session_again_that_was_made_before_a_crash)
+{
+    for (const bool again : {false, true})
+    {
+        start(std::string(initialized) + "end\nexit 0\n", again);
+        online();
+        runner->end("");
+        ASSERT_TRUE(ends());
+        runner.reset();
+        status.reset();
+        exchange.sockets.clear();
+        folder.emplace(session_folder::open(store, "tag").value());
+        // As if it had crashed before the id was written down.
+        EXPECT_EQ(folder->record().session_id, sid);
+        folder->record().session_id.clear();
+    }
+}
+
+std::string turn(const std::string& result)
+{
+    return R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+           "\n"
+           R"(send {"type":"result","subtype":"success","is_error":false,"result":")" +
+           result +
+           "\"}\n"
+           R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+           "\n";
+}
+
+// Goal: what the disk refused is nowhere, not even as a hole in what the session said.
+TEST_F(session, what_could_not_be_kept_leaves_no_hole)
+{
+    start(
+        std::string(initialized) + "expect first\n" + turn("one") + "expect second\n" + turn("two") + "end\nexit 0\n");
+    auto& socket = online();
+    prompt(socket, "first");
+    ASSERT_TRUE(says("one"));
+    {
+        int syncs = 0;
+        const failing_disk disk([&](std::string_view call) { return call == "fdatasync" && ++syncs > 0 ? ENOSPC : 0; });
+        prompt(socket, "second");
+        ASSERT_TRUE(run_until(io, [&] { return syncs >= 2; }));
+    }
+    runner->interrupt(); // says something again
+    runner->on_device_alarm({device_finding::lacking, "", 1, 1, 1});
+    EXPECT_TRUE(says("could not be written down"));
 }
 
 TEST_F(session, a_prompt_that_claude_had_not_begun_is_handed_over_after_a_restart)
