@@ -114,13 +114,15 @@ json::object device_book::write() const
     return {{"statements", write_statements(set_.statements())}, {"alarms", std::move(alarms)}};
 }
 
-/// `change` acts on what every agent of this machine has learned so far, and is on disk when this returns.
+/// `change` acts on what every agent of this machine has learned so far, and is on disk when this returns. Statements
+/// that could not be written down are known all the same: they prove themselves, and the next update writes them.
 result<void> device_book::update(const std::function<result<void>()>& change)
 {
     return store_.change_object(
         device_file(set_.account()),
         [&](json::object& value) -> result<void>
         {
+            alarms_.clear();
             if (!value.empty())
             {
                 if (auto known = read(value); !known)
@@ -261,8 +263,10 @@ result<void> device_book::raise(device_finding what, std::string detail)
             }
             return {};
         });
-    if (kept && fresh && on_alarm)
-        on_alarm(*std::ranges::find(alarms_, what, &device_alarm::what));
+    if (!kept)
+        fresh = unkept_.insert(what).second; // a full disk must not keep it from being heard
+    if (fresh && on_alarm)
+        on_alarm({what, detail, now, now, 1});
     return kept;
 }
 

@@ -7,6 +7,7 @@
 #include "relay_client.hpp"
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace consortium::agent
 {
@@ -93,6 +94,7 @@ private:
     device_set set_;
     std::vector<device_alarm> alarms_;
     std::optional<e2ee::x25519_key> content_;
+    std::set<device_finding> unkept_; ///< told, though it could not be written down
     bool revocation_told_ = false;
 };
 

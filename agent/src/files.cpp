@@ -1,5 +1,6 @@
 #include "files.hpp"
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -34,6 +35,54 @@ struct descriptor
     descriptor& operator=(const descriptor&) = delete;
 };
 
+/// Where the old content is once the new one is in its place.
+enum class replaced
+{
+    was_none,
+    is_beside,
+    is_gone, ///< this file system cannot exchange two names
+};
+
+/// The two names are exchanged, so that the old content can be had back until the new one is durable.
+result<replaced> put_in_place(const std::filesystem::path& beside, const std::filesystem::path& file)
+{
+    if (::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, file.c_str(), RENAME_EXCHANGE) == 0)
+        return replaced::is_beside;
+    const bool was_none = errno == ENOENT;
+    if (::rename(beside.c_str(), file.c_str()) == 0)
+        return was_none ? replaced::was_none : replaced::is_gone;
+    const auto problem = errno;
+    (void)::unlink(beside.c_str());
+    return fail_errno("cannot replace " + file.string(), problem);
+}
+
+void put_back(replaced before, const std::filesystem::path& beside, const std::filesystem::path& file)
+{
+    if (before == replaced::is_beside)
+        (void)::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, file.c_str(), RENAME_EXCHANGE);
+    else if (before == replaced::was_none)
+        (void)::unlink(file.c_str());
+}
+
+/// A new file with this content, on disk; none where that fails.
+result<void> write_new_file(const std::filesystem::path& file, byte_view content, const crash_point& at)
+{
+    reach(at, "open");
+    const descriptor handle(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, private_file));
+    if (handle.number < 0)
+        return fail_errno("cannot write " + file.string(), errno);
+    reach(at, "write");
+    auto written = write_all(handle.number, content, file);
+    reach(at, "sync");
+    if (written && ::fsync(handle.number) != 0)
+        written = fail_errno("cannot sync " + file.string(), errno);
+    if (!written)
+        (void)::unlink(file.c_str());
+    return written;
+}
+
+} // namespace
+
 result<void> write_all(int file, byte_view content, const std::filesystem::path& name)
 {
     while (!content.empty())
@@ -47,8 +96,6 @@ result<void> write_all(int file, byte_view content, const std::filesystem::path&
     }
     return {};
 }
-
-} // namespace
 
 result<void> make_private_directory(const std::filesystem::path& directory)
 {
@@ -85,10 +132,13 @@ result<void> move_directory(const std::filesystem::path& from, const std::filesy
     if (::rename(from.c_str(), to.c_str()) != 0)
         return fail_errno("cannot move " + from.string() + " to " + to.string(), errno);
     reach(at, "sync new place");
-    if (const auto synced = sync_directory(to.parent_path()); !synced)
-        return synced;
+    auto synced = sync_directory(to.parent_path());
     reach(at, "sync old place");
-    return sync_directory(from.parent_path());
+    if (synced)
+        synced = sync_directory(from.parent_path());
+    if (!synced)
+        (void)::rename(to.c_str(), from.c_str());
+    return synced;
 }
 
 result<void> replace_file(const std::filesystem::path& file, byte_view content, const crash_point& at)
@@ -96,23 +146,19 @@ result<void> replace_file(const std::filesystem::path& file, byte_view content, 
     // The process id keeps two agents apart; a leftover of a crash is written over.
     const auto beside =
         std::filesystem::path(file.string() + std::string(replacement_mark) + std::to_string(::getpid()));
-    {
-        reach(at, "open");
-        const descriptor handle(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, private_file));
-        if (handle.number < 0)
-            return fail_errno("cannot write " + beside.string(), errno);
-        reach(at, "write");
-        if (const auto written = write_all(handle.number, content, beside); !written)
-            return written;
-        reach(at, "sync");
-        if (::fsync(handle.number) != 0)
-            return fail_errno("cannot sync " + beside.string(), errno);
-    }
+    if (auto written = write_new_file(beside, content, at); !written)
+        return written;
     reach(at, "rename");
-    if (::rename(beside.c_str(), file.c_str()) != 0)
-        return fail_errno("cannot replace " + file.string(), errno);
+    const auto before = put_in_place(beside, file);
+    if (!before)
+        return std::unexpected(before.error());
     reach(at, "sync directory");
-    return sync_directory(file.parent_path());
+    auto synced = sync_directory(file.parent_path());
+    if (!synced)
+        put_back(*before, beside, file);
+    if (*before == replaced::is_beside)
+        (void)::unlink(beside.c_str());
+    return synced;
 }
 
 result<bytes> read_file(const std::filesystem::path& file)

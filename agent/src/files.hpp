@@ -16,11 +16,15 @@ using crash_point = std::function<void(std::string_view step)>;
 result<void> make_private_directory(const std::filesystem::path& directory);
 
 /// Replaces the file as a whole: written beside it (0600), synced, renamed, the directory synced. After a crash either
-/// the old or the new content is there.
+/// the old or the new content is there; where it fails, the old one (but for a file system that cannot exchange names,
+/// when the last sync fails).
 result<void> replace_file(const std::filesystem::path& file, byte_view content, const crash_point& at = {});
 
 /// In the name of a file that a replacement has not finished with, or never did.
 inline constexpr std::string_view replacement_mark = ".new-";
+
+/// Writes all of it to an open file; `name` is for people. Where it fails, part of it may be there.
+result<void> write_all(int file, byte_view content, const std::filesystem::path& name);
 
 /// errc::not_found when there is none.
 result<bytes> read_file(const std::filesystem::path& file);
@@ -31,7 +35,7 @@ result<void> remove_file(const std::filesystem::path& file);
 result<void> sync_directory(const std::filesystem::path& directory);
 
 /// Moves a whole directory to a name that is free, on the same file system, and makes that durable: after a crash it is
-/// at one of the two places.
+/// at one of the two places; where it fails, at the old one.
 result<void>
 move_directory(const std::filesystem::path& from, const std::filesystem::path& to, const crash_point& at = {});
 

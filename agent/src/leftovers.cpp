@@ -45,10 +45,14 @@ public:
             co_await asio::this_coro::executor, std::move(*waiting), static_cast<message_sender&>(*this));
         std::optional<relay_failure> refused;
         box->on_refused = [&](const relay_failure& reason) { refused = reason; };
-        box->on_dropped = [this](const spool_entry&, const relay_failure& reason)
-        { out_.line("lost", "The relay refuses one message of an earlier session for good: " + reason.detail); };
+        box->on_dropped = [this](const spool_entry&, const relay_failure& reason, bool kept)
+        {
+            out_.line(
+                kept ? "aside" : "lost", "The relay refuses one message of an earlier session for good: " +
+                                             reason.detail + (kept ? ". It is kept here, and not sent." : ""));
+        };
         box->on_stuck = [this](const spool_entry&, const relay_failure& reason)
-        { out_.line("waits", "One message of an earlier session is too large on its way: " + reason.detail); };
+        { out_.line("waits", "One message of an earlier session does not pass: " + reason.detail); };
         auto step = outbox::step::on;
         while (step == outbox::step::on)
             step = co_await box->attempt();

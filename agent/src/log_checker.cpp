@@ -185,12 +185,13 @@ result<void> log_checker::raise(const std::string& origin, log_mismatch found)
     const auto now = clock_.now();
     log_alarm alarm{found.what, relay_.server_url(), origin, std::move(found.detail), now, now};
     bool fresh = false;
-    if (const auto kept = store_.update_log_memory([&](log_memory& memory) { fresh = memory.raise(alarm); }); !kept)
-        return kept;
+    const auto kept = store_.update_log_memory([&](log_memory& memory) { fresh = memory.raise(alarm); });
+    if (!kept)
+        fresh = unkept_.insert(alarm.what).second; // a full disk must not keep it from being heard
     diagnostics::note("log alarm:", word(alarm.what));
     if (fresh && on_alarm)
         on_alarm(alarm);
-    return {};
+    return kept;
 }
 
 } // namespace consortium::agent

@@ -5,6 +5,7 @@
 #include "wakeup.hpp"
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace consortium::agent
 {
@@ -51,6 +52,7 @@ private:
     const clock_source& clock_;
     std::optional<note::verifier> key_;
     std::optional<proved_record> proved_; ///< looked for again with the next check
+    std::set<log_finding> unkept_;        ///< told, though it could not be written down
 };
 
 } // namespace consortium::agent

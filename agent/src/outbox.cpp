@@ -16,10 +16,12 @@ bool ends_everything(errc code) noexcept
 
 } // namespace
 
-result<void> outbox::seal_with(sealer seal)
+result<void> outbox::seal_with(sealer seal, settler settle)
 {
     seal_ = std::move(seal);
+    settle_ = std::move(settle);
     const auto sealed = spool_.seal_all(seal_);
+    settle_(sealed.has_value());
     changed_.notify();
     return sealed;
 }
@@ -44,6 +46,8 @@ result<void> outbox::push(boost::json::value d, unix_millis at, std::string loca
         entry.d = nullptr;
     }
     const auto kept = spool_.append(std::move(entry));
+    if (seal_)
+        settle_(kept.has_value());
     changed_.notify();
     return kept;
 }
@@ -93,6 +97,8 @@ outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_fa
     const bool no_room = failure.by_relay && (failure == errc::quota || failure == errc::unavailable);
     if (no_room && !std::exchange(told_no_room_, true) && on_no_room)
         on_no_room(failure);
+    if (failure.by_relay && failure == errc::internal)
+        return judge_internal(batch, failure);
     if (worth_retrying(failure))
         return step::later;
     if (ends_everything(failure.code))
@@ -102,11 +108,39 @@ outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_fa
         single_ = true;
         return step::on;
     }
-    if (on_dropped)
-        on_dropped(batch.front(), failure);
-    (void)spool_.done(1);
-    single_ = false;
+    const bool kept = spool_.set_aside().has_value();
+    if (!kept)
+        (void)spool_.done(1);
+    left_out(batch.front(), failure, kept);
     return step::on;
+}
+
+/// The relay itself fails, on this message or on all. Nothing overtakes it, so that a later try cannot change the
+/// order: it is either waited for or left out for good.
+outbox::step outbox::judge_internal(const std::vector<spool_entry>& batch, const relay_failure& failure)
+{
+    single_ = true;
+    if (batch.size() > 1)
+        return step::later;
+    const auto& entry = batch.front();
+    const auto now = std::chrono::steady_clock::now();
+    if (failing_.id != entry.local_id)
+        failing_ = {entry.local_id, 0, now};
+    if (++failing_.tries == patience_.tries_said && on_stuck)
+        on_stuck(entry, failure);
+    const bool too_long = failing_.tries >= patience_.tries && now - failing_.since >= patience_.time;
+    if (!too_long || set_one_aside_ || !takes_others || !takes_others(failing_.since) || !spool_.set_aside())
+        return step::later;
+    set_one_aside_ = true;
+    left_out(entry, failure, /*kept=*/true);
+    return step::on;
+}
+
+void outbox::left_out(const spool_entry& entry, const relay_failure& failure, bool kept)
+{
+    single_ = false;
+    if (on_dropped)
+        on_dropped(entry, failure, kept);
 }
 
 asio::awaitable<outbox::step> outbox::attempt()
@@ -123,6 +157,7 @@ asio::awaitable<outbox::step> outbox::attempt()
     if (sent)
     {
         single_ = false;
+        set_one_aside_ = false;
         told_no_room_ = false;
         (void)spool_.done(batch.size()); // a note that is missing costs a repetition
         co_return step::on;

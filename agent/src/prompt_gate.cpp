@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
+#include <utility>
 
 namespace consortium::agent
 {
@@ -379,7 +380,7 @@ std::optional<prompt> prompt_gate::first_to_run() const
             continue;
         if (each.late)
         {
-            out.mode.clear();
+            out.unheeded_mode = std::exchange(out.mode, {});
             out.model.clear();
         }
         return out;

@@ -22,6 +22,7 @@ struct prompt
     boost::json::value content; ///< for Claude
     std::string mode;           ///< empty: as it is
     std::string model;
+    std::string unheeded_mode; ///< what it asked for, where a person let it run late
 };
 
 struct prompt_refusal

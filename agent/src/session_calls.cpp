@@ -192,19 +192,26 @@ result<json::value> session_runner::learn_devices(const json::value& d)
     return json::object{{"statements", std::move(ours)}};
 }
 
+/// What is not done is said, and changes nothing that is remembered.
 asio::awaitable<result<json::value>> session_runner::set_mode(std::string mode)
 {
-    const auto done = co_await claude_->control("set_permission_mode", {{"mode", mode}});
+    auto done = co_await claude_->control("set_permission_mode", {{"mode", mode}});
+    if (done)
+    {
+        const auto now = text_at(*done, "mode");
+        on_mode(now.empty() ? mode : now);
+        if (state_.mode() != mode)
+            done = fail(errc::conflict, "Claude Code went to " + state_.mode() + " instead.");
+    }
     if (!done)
     {
         out_.line("refused", "permission mode " + mode + ": " + done.error().detail);
         co_return std::unexpected(done.error());
     }
-    const auto now = text_at(*done, "mode");
-    on_mode(now.empty() ? mode : now);
-    folder_.record().mode = state_.mode();
-    (void)folder_.save();
-    co_return json::object{{"mode", state_.mode()}};
+    mode_to_restore_.clear();
+    folder_.record().mode = mode;
+    save_choice();
+    co_return json::object{{"mode", mode}};
 }
 
 asio::awaitable<result<json::value>> session_runner::set_model(std::string model)
@@ -216,9 +223,17 @@ asio::awaitable<result<json::value>> session_runner::set_model(std::string model
         co_return std::unexpected(done.error());
     }
     on_model(model);
+    model_to_restore_.clear();
     folder_.record().model = model;
-    (void)folder_.save();
+    save_choice();
     co_return json::object{{"model", model}};
+}
+
+/// A later save of the record, of which there are many, has it too.
+void session_runner::save_choice()
+{
+    if (const auto saved = folder_.save(); !saved)
+        out_.line("trouble", "After a crash, mode and model would be those from before: " + saved.error().detail);
 }
 
 } // namespace consortium::agent

@@ -120,10 +120,17 @@ asio::awaitable<result<void>> session_runner::start_claude()
         }
         co_return std::unexpected(ready.error());
     }
+    // What does not work now is tried again before each prompt, and holds that up until it works.
     if (options_.resumed && !record.mode.empty() && record.mode != state_.mode())
-        (void)co_await set_mode(record.mode);
+    {
+        mode_to_restore_ = record.mode;
+        (void)co_await set_mode(mode_to_restore_);
+    }
     if (options_.resumed && !record.model.empty())
-        (void)co_await set_model(record.model);
+    {
+        model_to_restore_ = record.model;
+        (void)co_await set_model(model_to_restore_);
+    }
     diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();

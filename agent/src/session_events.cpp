@@ -23,10 +23,20 @@ void session_runner::say(json::value d, const e2ee::bundle_id& id)
     folder_.note_said(id);
     if (const auto kept = outbox_->push(std::move(d), clock_.now(), hex_encode(id)); !kept)
     {
-        out_.line("lost", kept.error().detail);
+        folder_.unsay(id);
+        ++lost_;
+        if (!std::exchange(loss_said_, true))
+            out_.line("lost", "What is said cannot be kept, and is not sent: " + kept.error().detail);
         if (kept.error() == errc::too_large)
             end("Too much waits for the relay. Run `consortium` again when it can be reached.");
+        return;
     }
+    loss_said_ = false;
+    if (const auto lost = std::exchange(lost_, 0); lost > 0)
+        tell(
+            {{"type", "message"},
+             {"message", "Before this, " + std::to_string(lost) + (lost == 1 ? " message" : " messages") +
+                             " could not be written down on " + host_name() + " and are lost."}});
 }
 
 /// An event of the agent's own.
@@ -122,13 +132,19 @@ result<std::string> session_runner::seal_metadata(std::int64_t after)
     return base64_encode(e2ee::metadata_seal(key, view(json::serialize(plain))));
 }
 
-/// Somebody else wrote the metadata: a name given in the dashboard, fields of a newer version. Ours stay ours.
-void session_runner::merge_metadata(const std::string& sealed)
+result<bytes> session_runner::open_metadata(const std::string& sealed) const
 {
     const auto& data_key = folder_.record().data_key;
     const auto data = base64_decode(sealed);
-    const auto plain = data ? e2ee::metadata_open(e2ee::session_metadata_key(data_key), data_key, *data)
-                            : result<bytes>(fail(errc::corrupt, ""));
+    if (!data)
+        return std::unexpected(data.error());
+    return e2ee::metadata_open(e2ee::session_metadata_key(data_key), data_key, *data);
+}
+
+/// Somebody else wrote the metadata: a name given in the dashboard, fields of a newer version. Ours stay ours.
+void session_runner::merge_metadata(const std::string& sealed)
+{
+    const auto plain = open_metadata(sealed);
     if (!plain)
         return;
     boost::system::error_code problem;
@@ -143,6 +159,27 @@ void session_runner::merge_metadata(const std::string& sealed)
     }
     if (text_at(*theirs, "lifecycleState") == "archiveRequested")
         end("Ended from the dashboard.");
+}
+
+/// The relay takes all but one message: the person learns of that one at both ends.
+void session_runner::say_left_out(const relay_failure& reason, bool kept)
+{
+    const auto words =
+        "The relay does not take one message of this session: " + reason.detail + ". " +
+        (kept ? "It is kept on this machine (" + spool::file_aside(folder_.spool_file()).string() + ") and not sent."
+              : "It is lost.");
+    out_.line(kept ? "aside" : "lost", words);
+    tell({{"type", "message"}, {"message", words}});
+}
+
+void session_runner::say_stuck(const relay_failure& reason)
+{
+    out_.line(
+        "waits",
+        reason.size_refused
+            ? "One message is too large on its way and is tried again: " + reason.detail
+            : "The relay fails on one message, and what is behind it waits. It is tried again: " + reason.detail);
+    state_changed(); // does it take anything else?
 }
 
 // ------------------------------------------------------------------------------------------------------- connection

@@ -177,13 +177,19 @@ void session_folder::note_said(const e2ee::bundle_id& id)
     if (said_.size() >= said_max)
         return;
     said_.push_back(id);
-    if (said_.size() == 1)
-    {
-        (void)replace_file(said_file(), id); // private, as all files here
-        return;
-    }
+    if (said_.size() == 1 || said_unclean_)
+        return rewrite_said();
     std::ofstream file(said_file(), std::ios::binary | std::ios::app);
     file.write(reinterpret_cast<const char*>(id.data()), static_cast<std::streamsize>(id.size()));
+    said_unclean_ = !file.flush(); // perhaps half an id: nothing may be added behind it
+}
+
+void session_folder::unsay(const e2ee::bundle_id& id)
+{
+    if (said_.empty() || said_.back() != id)
+        return;
+    said_.pop_back();
+    rewrite_said();
 }
 
 void session_folder::forget_said_before(const e2ee::bundle_id& id)
@@ -192,10 +198,15 @@ void session_folder::forget_said_before(const e2ee::bundle_id& id)
     if (last == said_.rend())
         return;
     said_.erase(said_.begin(), std::prev(last.base()));
+    rewrite_said();
+}
+
+void session_folder::rewrite_said()
+{
     bytes content;
     for (const auto& each : said_)
         append(content, each);
-    (void)replace_file(said_file(), content); // the longer list says the same
+    said_unclean_ = !replace_file(said_file(), content); // private, as all files here
 }
 
 result<session_record> read_session_record(const std::filesystem::path& folder)

@@ -61,6 +61,8 @@ public:
     /// synced: of what a power cut takes nobody can have shown that he saw it, and then a person is asked.
     const std::vector<e2ee::bundle_id>& said() const noexcept { return said_; }
     void note_said(const e2ee::bundle_id& id);
+    /// The last one was not said after all.
+    void unsay(const e2ee::bundle_id& id);
     void forget_said_before(const e2ee::bundle_id& id);
 
     std::filesystem::path spool_file() const { return directory_ / "spool"; }
@@ -77,6 +79,7 @@ private:
     void note_holder() const;
     std::filesystem::path said_file() const { return directory_ / "said"; }
     void read_said();
+    void rewrite_said();
 
     std::filesystem::path directory_;
     std::filesystem::path trash_;
@@ -85,6 +88,7 @@ private:
     session_record record_;
     prompt_progress prompts_;
     std::vector<e2ee::bundle_id> said_;
+    bool said_unclean_ = false; ///< the file may hold something else: it is replaced before anything is added
 };
 
 /// The unfinished session of this project folder that a crash left, newest first; empty when there is none.

@@ -4,6 +4,7 @@
 #include "json_access.hpp"
 #include "session_runner.hpp"
 #include <boost/json.hpp>
+#include <utility>
 
 namespace consortium::agent
 {
@@ -11,15 +12,7 @@ namespace consortium::agent
 /// Tells the person what became of prompts.
 void session_runner::report(const gate_news& news)
 {
-    if (const auto& broken = news.broken)
-        tell(
-            {{"type", "history-broken"}, {"from", broken->from}, {"expected", broken->expected}, {"got", broken->got}});
-    for (const auto& each : news.refused)
-    {
-        diagnostics::note("prompt refused:", each.reason);
-        out_.line("refused", "A prompt was not run: " + each.reason);
-        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", each.reason}});
-    }
+    say_refused(news);
     for (const auto& each : news.held)
     {
         diagnostics::note("prompt held:", word(each.why));
@@ -28,6 +21,41 @@ void session_runner::report(const gate_news& news)
     }
     state_changed();
     prompts_changed_.notify();
+}
+
+/// A relay can have anything refused: what is told of that can fill neither the disk nor the history.
+void session_runner::say_refused(const gate_news& news)
+{
+    for (const auto& each : news.refused)
+    {
+        if (!refusals_told_.may(each.reason + " " + each.id, spans_.now().at))
+            continue;
+        say_untold();
+        if (const auto& broken = news.broken)
+            tell(
+                {{"type", "history-broken"},
+                 {"from", broken->from},
+                 {"expected", broken->expected},
+                 {"got", broken->got}});
+        diagnostics::note("prompt refused:", each.reason);
+        out_.line("refused", "A prompt was not run: " + each.reason);
+        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", each.reason}});
+    }
+    if (refusals_told_.untold() == 1)
+        out_.line("refused", "More prompts were not run than are told one by one.");
+}
+
+/// In one message, as soon as one may be told.
+void session_runner::say_untold()
+{
+    const auto count = refusals_told_.take_untold();
+    if (count == 0)
+        return;
+    const auto words = std::to_string(count) +
+                       " more prompts were not run: the relay brought many at once that were no "
+                       "good prompts of a browser of yours.";
+    out_.line("refused", words);
+    tell({{"type", "message"}, {"message", words}});
 }
 
 /// What came is judged as soon as it is known who belongs to the account.
@@ -84,6 +112,7 @@ asio::awaitable<void> session_runner::read_chain_anew()
 /// Mode and model of a prompt take effect before it.
 asio::awaitable<void> session_runner::take_prompts()
 {
+    backoff pause;
     while (!ended_ && !gone_)
     {
         if (gone_)
@@ -98,10 +127,12 @@ asio::awaitable<void> session_runner::take_prompts()
             co_await prompts_changed_.wait();
             continue;
         }
-        if (!next->mode.empty() && next->mode != state_.mode())
-            (void)co_await set_mode(next->mode);
-        if (!next->model.empty() && next->model != state_.model())
-            (void)co_await set_model(next->model);
+        if (!co_await prepare_for(*next))
+        {
+            co_await prompts_changed_.wait(pause.next());
+            continue;
+        }
+        pause.reset();
         if (ended_ || gone_)
             break;
         if (!gate_->hand_over(next->uuid))
@@ -110,7 +141,51 @@ asio::awaitable<void> session_runner::take_prompts()
         queued_ = next->uuid;
         claude_->prompt(next->uuid, next->content);
         tell({{"type", "prompt-taken"}, {"id", next->id}});
+        if (!next->unheeded_mode.empty() && next->unheeded_mode != state_.mode())
+        {
+            const auto words = "This prompt asked for permission mode " + next->unheeded_mode +
+                               ". It was let run late, which changes no mode: it runs in " + state_.mode() + ".";
+            out_.line("mode", words);
+            tell({{"type", "message"}, {"message", words}});
+        }
     }
+}
+
+/// Brings Claude into the mode and to the model that the prompt is to run with: those that it names, or those that an
+/// interrupted session was in. False: Claude is not there. Then the prompt waits, until a person takes it back or stops
+/// it: in another mode it might do what nobody allowed.
+asio::awaitable<bool> session_runner::prepare_for(const prompt& next)
+{
+    const auto mode = next.mode.empty() ? mode_to_restore_ : next.mode;
+    if (!mode.empty() && mode != state_.mode())
+    {
+        if (const auto done = co_await set_mode(mode); !done)
+        {
+            say_not_prepared(next, "permission mode " + mode, done.error());
+            co_return false;
+        }
+    }
+    const auto model = next.model.empty() ? model_to_restore_ : next.model;
+    if (!model.empty() && model != state_.model())
+    {
+        if (const auto done = co_await set_model(model); !done)
+        {
+            say_not_prepared(next, "model " + model, done.error());
+            co_return false;
+        }
+    }
+    co_return true;
+}
+
+/// Once for each prompt.
+void session_runner::say_not_prepared(const prompt& next, const std::string& what, const error& why)
+{
+    if (std::exchange(unprepared_, next.id) == next.id)
+        return;
+    const auto words = "A prompt waits: Claude Code does not go to " + what + " (" + why.detail +
+                       "). It is tried again; to let go of the prompt, stop or take it back.";
+    out_.line("waits", words);
+    tell({{"type", "message"}, {"message", words}});
 }
 
 /// Stop means stop: what waits behind the running turn does not run after it either. The end of the turn is on disk
@@ -194,7 +269,9 @@ bool session_runner::follow_log(const std::string& log)
     out_.line("log", "The relay's log is another than before.");
     state_field_->start_over();
     metadata_field_->start_over();
-    if (gate_->last_end() && !claude_->busy())
+    // One that waits here still will reach whichever log is there.
+    const auto& end = gate_->last_end();
+    if (end && !claude_->busy() && !outbox_->holds(hex_encode(end->id)))
         say_end();
     return true;
 }

@@ -17,6 +17,13 @@ constexpr auto goodbye_time = std::chrono::seconds(5);
 
 } // namespace
 
+/// Whether what the relay has under our tag is of our making: perhaps of before a crash.
+bool session_runner::is_ours(const unchecked& session, const std::string& boxed) const
+{
+    return session.text("dataEncryptionKey") == boxed ||
+           open_metadata(session.text("metadata", limits::state_bytes_max)).has_value();
+}
+
 /// Makes the session at the relay, or finds it there by its tag. Tries until the relay answers.
 asio::awaitable<relay_answer<void>> session_runner::make_session()
 {
@@ -32,6 +39,7 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
     if (!boxed)
         co_return std::unexpected(relay_failure{boxed.error()});
     backoff delay;
+    bool said = false;
     for (;;)
     {
         const auto metadata = seal_metadata(0);
@@ -53,20 +61,29 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
             co_await pause_for(std::max(delay.next(), why.retry.value_or(std::chrono::milliseconds(0))));
             continue;
         }
-        if (!record.session_id.empty() && record.session_id != id)
-            co_return std::unexpected(
-                relay_failure{{errc::corrupt, "it answers with another session than was made", std::nullopt}});
-        if (session->text("dataEncryptionKey") != *boxed && record.session_id.empty() &&
-            session->text("metadata", limits::state_bytes_max) != *metadata)
-            co_return std::unexpected(
-                relay_failure{{errc::corrupt, "it has another session under this one's random name", std::nullopt}});
+        // The tag is random, so only a relay that lies, or lost its wits, knows it for another session.
+        const bool ours = record.session_id.empty() ? is_ours(*session, *boxed) : record.session_id == id;
+        if (!ours)
+        {
+            if (!std::exchange(said, true))
+                out_.line(
+                    "trouble", "The relay has another session under this one's random name. Nothing is sent to it; it "
+                               "is asked again.");
+            co_await pause_for(delay.next());
+            continue;
+        }
         record.session_id = id;
         record.checked = clock_.now();
         if (const auto saved = folder_.save(); !saved)
             co_return std::unexpected(relay_failure{saved.error()});
 
         const auto ask = [this](std::string event, json::object value) -> asio::awaitable<relay_answer<unchecked>>
-        { return link_->ask(std::move(event), std::move(value)); };
+        {
+            auto answer = co_await link_->ask(std::move(event), std::move(value));
+            if (answer && answer->text("result") == "success")
+                field_taken_ = std::chrono::steady_clock::now();
+            co_return answer;
+        };
         metadata_field_ = std::make_shared<field_publisher>(
             executor_,
             field_publisher::options{
@@ -104,13 +121,21 @@ asio::awaitable<void> session_runner::connect()
             if (!raw || raw->size() != 16)
                 return fail(errc::corrupt, "a spooled message without a proper id");
             const auto id = to_array<16>(*raw);
-            const auto words = chain_.next(id, entry.at, entry.d);
+            const auto words = next_chain_.next(id, entry.at, entry.d);
             const auto bundle = e2ee::bundle_seal(
                 folder_.record().data_key, {who_.account_id, folder_.record().session_id, "message"}, id,
                 view(e2ee::envelope_text(words)));
             if (!bundle)
                 return std::unexpected(bundle.error());
             return base64_encode(*bundle);
+        },
+        [this](bool kept)
+        {
+            // Readers must not miss what was never kept.
+            if (kept)
+                chain_ = next_chain_;
+            else
+                next_chain_ = chain_;
         });
     if (!sealed)
         co_return end("What is to be sent cannot be kept: " + sealed.error().detail);

@@ -1,5 +1,7 @@
 #include "session_runner.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/printable.hpp"
+#include "diagnostics.hpp"
 #include "first_run.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
@@ -24,6 +26,22 @@ std::string home_directory()
 {
     const char* home = std::getenv("HOME");
     return home != nullptr ? home : "";
+}
+
+std::string words_of(const std::exception_ptr& thrown)
+{
+    try
+    {
+        std::rethrow_exception(thrown);
+    }
+    catch (const std::exception& problem)
+    {
+        return printable(problem.what());
+    }
+    catch (...)
+    {
+        return "something that is no std::exception";
+    }
 }
 
 } // namespace
@@ -88,8 +106,12 @@ void session_runner::spawn(asio::awaitable<void> work)
         {
             --tasks_;
             task_done_.notify();
-            if (thrown)
-                end("Something in this program failed; the session is ended.");
+            if (!thrown)
+                return;
+            const auto what = words_of(thrown);
+            diagnostics::note("failed:", what);
+            out_.text("Something in this program failed: " + detail_of(what));
+            end("A fault of this program.");
         });
 }
 
@@ -115,10 +137,10 @@ asio::awaitable<int> session_runner::run()
     }
     gate_.emplace(folder_, *account, devices_, clock_, spans_);
     outbox_ = std::make_shared<outbox>(executor_, std::move(*waiting), static_cast<message_sender&>(*this));
-    outbox_->on_dropped = [this](const spool_entry&, const relay_failure& reason)
-    { out_.line("lost", "The relay refuses one message for good: " + reason.detail); };
-    outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason)
-    { out_.line("waits", "One message is too large on its way and is tried again: " + reason.detail); };
+    outbox_->on_dropped = [this](const spool_entry&, const relay_failure& reason, bool kept)
+    { say_left_out(reason, kept); };
+    outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason) { say_stuck(reason); };
+    outbox_->takes_others = [this](std::chrono::steady_clock::time_point since) { return field_taken_ > since; };
     outbox_->on_no_room = [this](const relay_failure& reason)
     {
         out_.line(
@@ -172,7 +194,12 @@ void session_runner::interrupt()
     if (claude_ && claude_->busy())
     {
         out_.line("stop", "Stopping this turn. Ctrl-C again ends the session.");
-        spawn([](session_runner* self) -> asio::awaitable<void> { (void)co_await self->stop_turn(); }(this));
+        spawn(
+            [](session_runner* self) -> asio::awaitable<void>
+            {
+                if (const auto stopped = co_await self->stop_turn(); !stopped)
+                    self->out_.line("trouble", "The turn is not stopped: " + stopped.error().detail);
+            }(this));
     }
     else
         out_.line("idle", "Ctrl-C again ends the session.");

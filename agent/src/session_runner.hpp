@@ -1,5 +1,6 @@
 #pragma once
 #include "agent_state.hpp"
+#include "bounded_telling.hpp"
 #include "call_gate.hpp"
 #include "claude/driver.hpp"
 #include "consortium/e2ee/chain.hpp"
@@ -97,10 +98,13 @@ private:
     result<json::value> learn_devices(const json::value& d);
     asio::awaitable<result<json::value>> set_mode(std::string mode);
     asio::awaitable<result<json::value>> set_model(std::string model);
+    void save_choice();
     asio::awaitable<result<void>> read_chain();
     asio::awaitable<void> read_chain_anew();
     asio::awaitable<void> read_chain_then_judge();
     asio::awaitable<void> take_prompts();
+    asio::awaitable<bool> prepare_for(const prompt& next);
+    void say_not_prepared(const prompt& next, const std::string& what, const error& why);
     asio::awaitable<result<std::optional<e2ee::bundle_id>>> stop_turn();
     asio::awaitable<void> pause_for(std::chrono::milliseconds time);
     asio::awaitable<void> stop_claude();
@@ -109,6 +113,10 @@ private:
 
     void look_at_message(const stored_message& message);
     void say_offline(const error& reason);
+    void say_left_out(const relay_failure& reason, bool kept);
+    void say_stuck(const relay_failure& reason);
+    void say_refused(const gate_news& news);
+    void say_untold();
     void say(json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
     static json::object event(json::object data);
     e2ee::bundle_id tell(json::object data);
@@ -122,6 +130,8 @@ private:
     void session_gone(const evidence& proof, const std::string& why);
     result<std::string> seal_state();
     result<std::string> seal_metadata(std::int64_t after);
+    result<bytes> open_metadata(const std::string& sealed) const;
+    bool is_ours(const unchecked& session, const std::string& boxed) const;
     void merge_metadata(const std::string& sealed);
     void show_line(const json::object& line);
     void send_alive();
@@ -144,13 +154,21 @@ private:
     std::shared_ptr<field_publisher> metadata_field_;
     std::optional<prompt_gate> gate_;
     std::optional<call_gate> calls_; ///< once the session is made
-    e2ee::chain_sender chain_;
+    e2ee::chain_sender chain_;       ///< of what is kept
+    e2ee::chain_sender next_chain_;  ///< and of what is sealed, and may yet be nowhere
     agent_state state_;
     json::object metadata_;
 
-    std::string queued_;           ///< uuid of the prompt that Claude has, but has not begun with
-    std::uint64_t connection_ = 0; ///< counts them
-    bool chain_read_ = false;      ///< since this connection came up
+    std::string mode_to_restore_; ///< what a resumed session was in, and Claude is not yet
+    std::string model_to_restore_;
+    std::string unprepared_; ///< id of the prompt that waits for its mode: said
+    std::string queued_;     ///< uuid of the prompt that Claude has, but has not begun with
+    bounded_telling refusals_told_;
+    bool loss_said_ = false;                            ///< what is said cannot be kept
+    std::size_t lost_ = 0;                              ///< how much of it, since that was told
+    std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one
+    std::uint64_t connection_ = 0;                      ///< counts them
+    bool chain_read_ = false;                           ///< since this connection came up
     wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;

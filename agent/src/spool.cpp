@@ -1,4 +1,5 @@
 #include "spool.hpp"
+#include "agent_limits.hpp"
 #include "consortium/common/aead.hpp"
 #include "consortium/common/hash.hpp"
 #include "json_access.hpp"
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace consortium::agent
 {
@@ -36,11 +38,8 @@ std::size_t size_of(const spool_entry& entry)
 
 } // namespace
 
-spool::spool(std::filesystem::path file, const key256& local_key, std::string tag, crash_point at)
-    : file_(std::move(file)),
-      key_(derive_key(local_key, {view("spool"), view(tag)})),
-      tag_(std::move(tag)),
-      at_(std::move(at))
+spool::spool(std::filesystem::path file, const key256& key, std::string tag, crash_point at)
+    : file_(std::move(file)), key_(key), tag_(std::move(tag)), at_(std::move(at))
 {
 }
 
@@ -52,7 +51,8 @@ spool::spool(spool&& other) noexcept
       descriptor_(std::exchange(other.descriptor_, -1)),
       waiting_(std::move(other.waiting_)),
       waiting_bytes_(other.waiting_bytes_),
-      file_bytes_(other.file_bytes_)
+      file_bytes_(other.file_bytes_),
+      unclean_(other.unclean_)
 {
 }
 
@@ -66,6 +66,7 @@ spool& spool::operator=(spool&& other) noexcept
     waiting_ = std::move(other.waiting_);
     waiting_bytes_ = other.waiting_bytes_;
     file_bytes_ = other.file_bytes_;
+    unclean_ = other.unclean_;
     return *this;
 }
 
@@ -77,7 +78,8 @@ spool::~spool()
 
 result<spool> spool::open(std::filesystem::path file, const key256& local_key, std::string tag, crash_point at)
 {
-    spool out(std::move(file), local_key, std::move(tag), std::move(at));
+    const auto key = derive_key(local_key, {view("spool"), view(tag)});
+    spool out(std::move(file), key, std::move(tag), std::move(at));
     if (const auto loaded = out.load(); !loaded)
         return std::unexpected(loaded.error());
     if (const auto opened = out.reopen(); !opened)
@@ -89,10 +91,15 @@ result<void> spool::reopen()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
-    descriptor_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    constexpr int how = O_WRONLY | O_APPEND | O_CLOEXEC;
+    descriptor_ = ::open(file_.c_str(), how);
+    if (descriptor_ >= 0)
+        return {};
+    if (errno == ENOENT)
+        descriptor_ = ::open(file_.c_str(), how | O_CREAT, 0600);
     if (descriptor_ < 0)
         return fail_errno("cannot open " + file_.string(), errno);
-    return {};
+    return sync_directory(file_.parent_path());
 }
 
 bytes spool::record_of(const json::object& value) const
@@ -156,34 +163,39 @@ result<void> spool::load()
     return {};
 }
 
+/// Adds a record to the file, or leaves the file as it was.
+result<void> spool::add(byte_view record, bool durable)
+{
+    if (at_)
+        at_("append");
+    auto added = write_all(descriptor_, record, file_);
+    if (durable && at_)
+        at_("sync");
+    if (added && durable && ::fdatasync(descriptor_) != 0)
+        added = fail_errno("cannot sync " + file_.string(), errno);
+    if (!added)
+    {
+        // After a failed sync nobody knows what is on the disk, and the next one need not say.
+        unclean_ = true;
+        (void)!::ftruncate(descriptor_, static_cast<off_t>(file_bytes_));
+        return added;
+    }
+    file_bytes_ += record.size();
+    return {};
+}
+
 result<void> spool::append(spool_entry entry)
 {
     const auto size = size_of(entry);
-    if (waiting_bytes_ + size > waiting_bytes_max)
+    if (waiting_bytes_ + size > limits::spool_bytes_max)
         return fail(errc::too_large, "too much waits for the relay already");
-    const auto record = record_of(entry_object(entry));
-    byte_view rest = record;
-    if (at_)
-        at_("append");
-    while (!rest.empty())
+    if (unclean_)
     {
-        const auto written = ::write(descriptor_, rest.data(), rest.size());
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-        {
-            const auto problem = errno;
-            // Half a record must not stay in the middle of the file.
-            (void)::ftruncate(descriptor_, static_cast<off_t>(file_bytes_));
-            return fail_errno("cannot write " + file_.string(), problem);
-        }
-        rest = rest.subspan(static_cast<std::size_t>(written));
+        if (auto mended = rewrite(); !mended)
+            return mended;
     }
-    if (at_)
-        at_("sync");
-    if (::fdatasync(descriptor_) != 0)
-        return fail_errno("cannot sync " + file_.string(), errno);
-    file_bytes_ += record.size();
+    if (auto added = add(record_of(entry_object(entry)), /*durable=*/true); !added)
+        return added;
     waiting_bytes_ += size;
     waiting_.push_back(std::move(entry));
     return {};
@@ -192,33 +204,51 @@ result<void> spool::append(spool_entry entry)
 result<void> spool::rewrite()
 {
     bytes content;
-    waiting_bytes_ = 0;
+    std::size_t size = 0;
     for (const auto& each : waiting_)
     {
         consortium::append(content, record_of(entry_object(each)));
-        waiting_bytes_ += size_of(each);
+        size += size_of(each);
     }
-    if (const auto replaced = replace_file(file_, content, at_); !replaced)
+    unclean_ = true;
+    if (auto replaced = replace_file(file_, content, at_); !replaced)
         return replaced;
+    if (auto opened = reopen(); !opened)
+        return opened;
+    waiting_bytes_ = size;
     file_bytes_ = content.size();
-    return reopen();
+    unclean_ = false;
+    return {};
 }
 
 result<void> spool::seal_all(const std::function<result<std::string>(spool_entry&)>& seal)
 {
-    bool changed = false;
+    std::vector<std::pair<spool_entry*, json::value>> sealed_now; // and what they said
+    result<void> outcome;
     for (auto& each : waiting_)
     {
         if (each.sealed())
             continue;
         auto bundle = seal(each);
         if (!bundle)
-            return std::unexpected(bundle.error());
+        {
+            outcome = std::unexpected(bundle.error());
+            break;
+        }
         each.bundle = std::move(*bundle);
-        each.d = nullptr;
-        changed = true;
+        sealed_now.emplace_back(&each, std::exchange(each.d, nullptr));
     }
-    return changed ? rewrite() : result<void>();
+    if (outcome && !sealed_now.empty())
+        outcome = rewrite();
+    if (!outcome)
+    {
+        for (auto& [each, d] : sealed_now)
+        {
+            each->bundle.clear();
+            each->d = std::move(d);
+        }
+    }
+    return outcome;
 }
 
 result<void> spool::done(std::size_t count)
@@ -228,17 +258,31 @@ result<void> spool::done(std::size_t count)
         waiting_bytes_ -= std::min(waiting_bytes_, size_of(waiting_.front()));
         waiting_.pop_front();
     }
-    if (waiting_.empty() && file_bytes_ > idle_file_bytes_max)
+    if (unclean_ || (waiting_.empty() && file_bytes_ > idle_file_bytes_max))
         return rewrite();
-    const auto record = record_of({{"done", count}});
-    // Not synced: see the header.
-    if (::write(descriptor_, record.data(), record.size()) != static_cast<ssize_t>(record.size()))
-    {
-        const auto problem = errno;
-        (void)::ftruncate(descriptor_, static_cast<off_t>(file_bytes_));
-        return fail_errno("cannot write " + file_.string(), problem);
-    }
-    file_bytes_ += record.size();
+    return add(record_of({{"done", count}}), /*durable=*/false); // see the header
+}
+
+std::filesystem::path spool::file_aside(const std::filesystem::path& file)
+{
+    return file.string() + ".aside";
+}
+
+result<void> spool::set_aside()
+{
+    const auto file = file_aside(file_);
+    std::error_code none;
+    const auto size = std::filesystem::file_size(file, none);
+    if (!none && size > limits::spool_aside_bytes_max)
+        return fail(errc::too_large, file.string() + " holds much already");
+    spool aside(file, key_, tag_, at_);
+    if (auto loaded = aside.load(); !loaded)
+        return loaded;
+    if (auto opened = aside.reopen(); !opened)
+        return opened;
+    if (auto kept = aside.append(waiting_.front()); !kept)
+        return kept;
+    (void)done(1); // a note that is missing costs a repetition
     return {};
 }
 

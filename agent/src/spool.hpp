@@ -21,7 +21,8 @@ struct spool_entry
 };
 
 /// What waits for the relay, in order, on disk. Every record is sealed under a local key; the file may end in the
-/// middle of one after a crash. Not thread-safe.
+/// middle of one after a crash. Whatever fails, the file and waiting() say the same afterwards, or the file is replaced
+/// before anything is added to it. Not thread-safe.
 class spool
 {
 public:
@@ -32,19 +33,24 @@ public:
     spool& operator=(spool&& other) noexcept;
     ~spool();
 
-    /// On disk when this returns. errc::too_large when more waits than is kept.
+    /// On disk when this returns; where it fails, nowhere. errc::too_large when more waits than is kept.
     result<void> append(spool_entry entry);
-    /// Seals, in order, all that is not yet; the file holds all of it or nothing.
+    /// Seals, in order, all that is not yet; all of it or nothing.
     result<void> seal_all(const std::function<result<std::string>(spool_entry&)>& seal);
     /// The first `count` were taken by the relay. Forgetting that in a crash is harmless: it knows their ids.
     result<void> done(std::size_t count);
+    /// The first one is never to be sent: it is kept in a file beside. errc::too_large when that holds much already.
+    result<void> set_aside();
+    /// That file. It is a spool too.
+    static std::filesystem::path file_aside(const std::filesystem::path& file);
 
     const std::deque<spool_entry>& waiting() const noexcept { return waiting_; }
-    static constexpr std::size_t waiting_bytes_max = 256u << 20;
+    std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
 
 private:
-    spool(std::filesystem::path file, const key256& local_key, std::string tag, crash_point at);
+    spool(std::filesystem::path file, const key256& key, std::string tag, crash_point at);
     result<void> load();
+    result<void> add(byte_view record, bool durable);
     result<void> rewrite();
     result<void> reopen();
     bytes record_of(const boost::json::object& value) const;
@@ -57,6 +63,7 @@ private:
     std::deque<spool_entry> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::size_t file_bytes_ = 0;
+    bool unclean_ = false; ///< the file may hold something else than what waits: it is replaced before it is used
 };
 
 } // namespace consortium::agent

@@ -95,7 +95,8 @@ result<void> restore_from_trash(const keystore& store, const std::string& tag, c
     const auto target = store.sessions() / tag;
     if (const auto moved = move_directory(folder, target, at); !moved)
         return moved;
-    return remove_trash_note(target);
+    (void)remove_trash_note(target); // with it, it is a session too
+    return {};
 }
 
 result<bool> dispose_in_trash(const keystore& store, const std::string& tag, const evidence& why)

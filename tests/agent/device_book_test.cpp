@@ -1,5 +1,6 @@
 // What this machine keeps of the account's devices, and what it does when the relay shows something else.
 #include "agent/account_test.hpp"
+#include "agent/failing_disk.hpp"
 #include "device_book.hpp"
 #include "files.hpp"
 
@@ -176,6 +177,34 @@ TEST_F(device_book_test, what_a_relay_held_back_another_device_brings)
     auto broken = chain.statements();
     broken.back().back() ^= 1;
     EXPECT_EQ(book->learn(broken).error(), errc::bad_request);
+}
+
+TEST_F(device_book_test, a_full_disk_keeps_no_alarm_from_being_heard)
+{
+    auto list = owner.chain().statements();
+    const account_owner mallory;
+    list.push_back(mallory.say(owner.chain(), statement_action::add, some_device()));
+    relay.with(
+        [&]
+        {
+            relay.lie = [list](const std::string& path, const json::object&) -> std::optional<account_relay::answer>
+            {
+                if (path == "/v1/devices")
+                    return account_relay::answer{200, {{"statements", write_statements(list)}}};
+                return std::nullopt;
+            };
+        });
+    const auto book = open();
+    {
+        const failing_disk disk([](std::string_view call) { return call == "write" ? ENOSPC : 0; });
+        EXPECT_FALSE(read(*book));
+        EXPECT_FALSE(read(*book));
+    }
+    EXPECT_TRUE(alarms.empty() || alarms.size() == 1);
+    ASSERT_TRUE(read(*book));
+    EXPECT_FALSE(alarms.empty());
+    EXPECT_EQ(book->alarms().size(), 1u);
+    EXPECT_EQ(open()->alarms(), book->alarms());
 }
 
 TEST_F(device_book_test, its_own_revocation_is_told_once)

@@ -2,6 +2,7 @@
 #include "session_link.hpp"
 #include <boost/json.hpp>
 #include <deque>
+#include <stdexcept>
 
 namespace consortium::agent::testing
 {
@@ -64,6 +65,7 @@ struct fake_exchange
     std::vector<std::shared_ptr<fake_socket>> sockets;
     /// What the next dials meet instead of a connection.
     std::deque<relay_failure> failures;
+    std::string thrown; ///< what the next dials throw; empty: nothing
 
     link_options::dialler dialler()
     {
@@ -72,6 +74,8 @@ struct fake_exchange
                    socket_client::handlers on) -> asio::awaitable<relay_answer<std::shared_ptr<socket_client>>>
         {
             handshakes.push_back(options.auth);
+            if (!thrown.empty())
+                throw std::runtime_error(thrown);
             if (!failures.empty())
             {
                 const auto failure = failures.front();

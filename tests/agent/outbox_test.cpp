@@ -37,6 +37,8 @@ struct fake_relay : message_sender
     std::function<int()> fate = [] { return 0; };
     std::optional<relay_failure> refusal;
     std::string refused_bundle;
+    std::string failing_bundle; ///< with `internal`, for ever
+    int failed = 0;
     std::size_t largest_batch = 0;
     std::size_t proxy_bytes_max = 0; ///< what something on the way lets through
     int refused_sizes = 0;
@@ -60,6 +62,11 @@ struct fake_relay : message_sender
         {
             if (!refused_bundle.empty() && each.bundle == refused_bundle)
                 co_return std::unexpected(refusal_of(errc::too_large));
+            if (!failing_bundle.empty() && each.bundle == failing_bundle)
+            {
+                ++failed;
+                co_return std::unexpected(refusal_of(errc::internal));
+            }
         }
         std::size_t size = 0;
         for (const auto& each : batch)
@@ -200,10 +207,11 @@ TEST(outbox, leaves_out_only_what_the_relay_will_never_take)
     relay.refused_bundle = "sealed 2";
     const auto box = open_outbox(io, place.path() / "spool", relay);
     std::vector<std::string> dropped;
-    box->on_dropped = [&](const spool_entry& entry, const relay_failure& reason)
+    box->on_dropped = [&](const spool_entry& entry, const relay_failure& reason, bool kept)
     {
         dropped.push_back(entry.bundle);
         EXPECT_EQ(reason, errc::too_large);
+        EXPECT_TRUE(kept);
     };
     ASSERT_TRUE(box->seal_with(seal_plainly));
     for (int i = 0; i < 4; ++i)
@@ -212,6 +220,76 @@ TEST(outbox, leaves_out_only_what_the_relay_will_never_take)
     EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(10))));
     EXPECT_EQ(relay.stored, (std::vector<std::string>{"sealed 0", "sealed 1", "sealed 3"}));
     EXPECT_EQ(dropped, std::vector<std::string>{"sealed 2"});
+    box->stop();
+    const auto aside = spool::open(spool::file_aside(place.path() / "spool"), key_of(1), "tag").value();
+    ASSERT_EQ(aside.waiting().size(), 1u);
+    EXPECT_EQ(aside.waiting()[0].bundle, "sealed 2") << "a relay's word destroys nothing";
+}
+
+// Goal: one message that a relay fails on holds the others up for a while, not for ever, and is kept.
+TEST(outbox, a_message_that_the_relay_fails_on_is_set_aside_in_the_end)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.failing_bundle = "sealed 2";
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    std::vector<std::string> dropped;
+    int stuck = 0;
+    bool takes_others = false;
+    box->set_patience({.tries_said = 2, .tries = 3, .time = std::chrono::milliseconds(1)});
+    box->takes_others = [&](auto) { return takes_others; };
+    box->on_stuck = [&](const spool_entry& entry, const relay_failure&)
+    {
+        EXPECT_EQ(entry.bundle, "sealed 2");
+        ++stuck;
+    };
+    box->on_dropped = [&](const spool_entry& entry, const relay_failure& reason, bool kept)
+    {
+        dropped.push_back(entry.bundle);
+        EXPECT_EQ(reason, errc::internal);
+        EXPECT_TRUE(kept);
+    };
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    for (int i = 0; i < 4; ++i)
+        ASSERT_TRUE(box->push(i, 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_TRUE(run_until(io, [&] { return stuck == 1 && relay.failed >= 6; }));
+    EXPECT_EQ(relay.stored, (std::vector<std::string>{"sealed 0", "sealed 1"})) << "nothing overtakes it";
+    EXPECT_TRUE(dropped.empty()) << "a relay that takes nothing else is waited for";
+    takes_others = true;
+    box->nudge();
+    EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(20))));
+    EXPECT_EQ(relay.stored, (std::vector<std::string>{"sealed 0", "sealed 1", "sealed 3"}));
+    EXPECT_EQ(dropped, std::vector<std::string>{"sealed 2"});
+    EXPECT_EQ(stuck, 1) << "said once";
+    box->stop();
+    const auto aside = spool::open(spool::file_aside(place.path() / "spool"), key_of(1), "tag").value();
+    ASSERT_EQ(aside.waiting().size(), 1u);
+    EXPECT_EQ(aside.waiting()[0].bundle, "sealed 2");
+}
+
+TEST(outbox, a_relay_that_fails_on_every_message_costs_one_at_most)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.refusal = refusal_of(errc::internal);
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    int dropped = 0;
+    int stuck = 0;
+    box->set_patience({.tries_said = 1, .tries = 1, .time = std::chrono::milliseconds(0)});
+    box->takes_others = [](auto) { return true; };
+    box->on_stuck = [&](const spool_entry&, const relay_failure&) { ++stuck; };
+    box->on_dropped = [&](const spool_entry&, const relay_failure&, bool) { ++dropped; };
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(box->push(i, 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_TRUE(run_until(io, [&] { return stuck == 2; }));
+    EXPECT_FALSE(run(io, box->drained(std::chrono::milliseconds(600))));
+    EXPECT_EQ(dropped, 1);
+    EXPECT_EQ(box->waiting(), 2u);
     box->stop();
 }
 
@@ -276,7 +354,7 @@ TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
     const auto box = open_outbox(io, place.path() / "spool", relay);
     int stuck = 0;
     box->on_stuck = [&](const spool_entry&, const relay_failure&) { ++stuck; };
-    box->on_dropped = [](const spool_entry&, const relay_failure&) { FAIL(); };
+    box->on_dropped = [](const spool_entry&, const relay_failure&, bool) { FAIL(); };
     box->on_refused = [](const relay_failure&) { FAIL(); };
     ASSERT_TRUE(box->seal_with(seal_plainly));
     for (int i = 0; i < 64; ++i)
@@ -320,7 +398,7 @@ TEST(outbox, what_no_relay_said_drops_nothing_and_ends_nothing)
     fake_relay relay;
     relay.refusal = relay_failure::stranger("http://relay", "HTTP 404, a web page");
     const auto box = open_outbox(io, place.path() / "spool", relay);
-    box->on_dropped = [](const spool_entry&, const relay_failure&) { FAIL(); };
+    box->on_dropped = [](const spool_entry&, const relay_failure&, bool) { FAIL(); };
     box->on_refused = [](const relay_failure&) { FAIL(); };
     ASSERT_TRUE(box->seal_with(seal_plainly));
     ASSERT_TRUE(box->push(1, 0));

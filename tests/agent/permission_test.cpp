@@ -93,6 +93,19 @@ TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_command_or_the_too
             R"({"type":"addRules","rules":[{"toolName":"Write"}],"behavior":"allow","destination":"session"})"));
 }
 
+TEST(claude_ask, a_long_command_stands_in_it_once)
+{
+    const std::string command(3u << 20, 'x');
+    auto request = json::parse(R"({"subtype":"can_use_tool","tool_name":"Bash","tool_use_id":"toolu_1"})").as_object();
+    request["input"] = json::object{{"command", command}};
+    EXPECT_LT(ask_of(parse_question("r1", request).value()).size(), command.size() + 1000);
+    request["permission_suggestions"] = json::parse(
+        R"([{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"RULE"}],"behavior":"allow","destination":"session"}])");
+    request["permission_suggestions"].as_array()[0].as_object()["rules"].as_array()[0].as_object()["ruleContent"] =
+        command;
+    EXPECT_LT(ask_of(parse_question("r1", request).value()).size(), command.size() + 1000);
+}
+
 TEST(claude_answer, allow_runs_what_was_shown_and_keeps_no_rule)
 {
     EXPECT_EQ(

@@ -19,6 +19,8 @@ export interface AgentOptions {
   env?: Record<string, string>;
   /** What gethostname() says there, where the system lets us choose: see `hostnameFor`. */
   hostname?: string;
+  /** A file that stands in the place of /etc/hosts there, where the system lets us choose: see `mayResolve`. */
+  hosts?: string;
   /** Name of the project folder. */
   folder?: string;
   /** It can be sent to sleep: see `sleep`. */
@@ -27,11 +29,18 @@ export interface AgentOptions {
 
 const unshare = ['unshare', '--uts', ...(process.getuid!() === 0 ? [] : ['--map-root-user'])];
 const mayName = spawnSync(unshare[0]!, [...unshare.slice(1), 'hostname', 'a-name']).status === 0;
+const unshareFiles = ['unshare', '--mount', ...(process.getuid!() === 0 ? [] : ['--map-root-user'])];
+
+/** Whether a machine can be given other addresses for names than this one has: some containers allow no mounts. */
+export const mayResolve = spawnSync(unshareFiles[0]!, [...unshareFiles.slice(1), 'mount', '--bind', '/etc/hosts', '/etc/hosts']).status === 0;
 
 /** The name that a machine started with `hostname: wanted` has: some containers allow no other than their own. */
 export const hostnameFor = (wanted: string) => (mayName ? wanted : hostname());
 
 const underName = (name: string | undefined) => (name === undefined || !mayName ? [] : [...unshare, 'sh', '-c', 'hostname "$0" && exec "$@"', name]);
+
+const withHosts = (file: string | undefined) =>
+  file === undefined || !mayResolve ? [] : [...unshareFiles, 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', file];
 
 /** A person's machine: a home and a project folder, in which `consortium` can be started again and again. */
 export class Machine {
@@ -75,7 +84,7 @@ export class Machine {
       CONSORTIUM_CLAUDE: claudeProgram,
       ...this.env,
     };
-    const terminal = await Terminal.start([...underName(this.#options.hostname), program('consortium'), ...args], { env, cwd: this.work });
+    const terminal = await Terminal.start([...underName(this.#options.hostname), ...withHosts(this.#options.hosts), program('consortium'), ...args], { env, cwd: this.work });
     this.#terminals.push(terminal);
     return terminal;
   }

@@ -2,6 +2,7 @@
 /// them is the business of `e2ee.ts`.
 
 import { createHash, randomBytes } from 'node:crypto';
+import type { Agent } from 'node:http';
 import { io, type Socket } from 'socket.io-client';
 import { endLater } from './cleanup.ts';
 import { accountOf } from './independent/account.ts';
@@ -204,6 +205,8 @@ export interface SocketOptions {
   auth?: Record<string, unknown>;
   transports?: ('polling' | 'websocket')[];
   reconnection?: boolean;
+  /** Dials, in the place of Node's own. */
+  agent?: Agent;
 }
 
 export interface Update {
@@ -229,7 +232,7 @@ export class Client {
   #log: string | undefined;
   readonly #forget: () => void;
 
-  constructor(url: string, auth: Record<string, unknown>, { transports = ['websocket'], reconnection = false }: SocketOptions = {}) {
+  constructor(url: string, auth: Record<string, unknown>, { transports = ['websocket'], reconnection = false, agent }: SocketOptions = {}) {
     this.socket = io(url, {
       path: '/v1/updates',
       auth: (give) => {
@@ -241,6 +244,7 @@ export class Client {
       reconnectionDelay: 20,
       reconnectionDelayMax: 100,
       forceNew: true,
+      ...(agent === undefined ? {} : { agent: agent as any }), // its types know of browsers alone
     });
     // The official client hands out packets in later ticks: those of a connection that was closed meanwhile wait in its
     // buffer and would come out at the beginning of the next connection, which catches up on them anyway.

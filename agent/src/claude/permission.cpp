@@ -1,4 +1,5 @@
 #include "claude/permission.hpp"
+#include "agent_limits.hpp"
 #include "claude/deep_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
@@ -166,9 +167,11 @@ json::array grants_of(const question& asked)
     json::array out;
     if (asked.kind != question_kind::permission || asked.tool == "question")
         return out;
+    // A rule repeats the command that it is for, and nobody reads a long one twice.
     const auto add = [&out](json::object update)
     {
-        if (std::ranges::find(out, json::value(update)) == out.end())
+        if (json::serialize(update).size() <= limits::grant_bytes_max &&
+            std::ranges::find(out, json::value(update)) == out.end())
             out.push_back(std::move(update));
     };
     std::vector<json::object> rules;

@@ -23,12 +23,15 @@ export interface SocketOptions {
 export class NoAnswer extends Error {}
 
 const probeMs = 5_000;
+/** The relay says something every 15 s. A connection that is silent for longer is asked, so that its death is seen within 30 s. */
+const silenceMs = 20_000;
 const ackTimeoutMs = 20_000;
 /** The relay answers a call within 30 s; a little more, so that its answer wins. */
 const rpcTimeoutMs = 35_000;
 
 export class RelaySocket {
   #socket: Socket;
+  #silent: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SocketOptions, handlers: SocketHandlers) {
     this.#socket = io(options.origin, {
@@ -41,8 +44,12 @@ export class RelaySocket {
       timeout: 10_000,
       auth: (give) => give({ ...options.auth(), clientType: "user-scoped" }),
     });
+    this.#socket.io.on("open", () => this.#socket.io.engine.on("packet", () => this.#heard()));
     this.#socket.on("connect", () => handlers.connected());
-    this.#socket.on("disconnect", (reason) => handlers.disconnected(reason));
+    this.#socket.on("disconnect", (reason) => {
+      clearTimeout(this.#silent);
+      handlers.disconnected(reason);
+    });
     this.#socket.on("connect_error", (error) => handlers.failed(error.message, !this.#socket.active));
     this.#socket.on("update", (update: Update) => handlers.update(update));
     this.#socket.on("ephemeral", (ephemeral: Ephemeral) => handlers.ephemeral(ephemeral));
@@ -69,7 +76,15 @@ export class RelaySocket {
     }
   }
 
+  #heard(): void {
+    clearTimeout(this.#silent);
+    this.#silent = setTimeout(() => {
+      if (this.#socket.connected) void this.probe();
+    }, silenceMs);
+  }
+
   close(): void {
+    clearTimeout(this.#silent);
     this.#socket.removeAllListeners();
     this.#socket.disconnect();
   }
