@@ -111,6 +111,18 @@ describe('transports', () => {
     const answering = setInterval(() => raw.text('3'), 100);
     await raw.gone(5_000).finally(() => clearInterval(answering));
   });
+
+  it('end when somebody who has not signed in takes no answers', async () => {
+    const raw = await RawSocket.open(relay.port);
+    raw.tcp.pause();
+    const asking = '40/elsewhere,';
+    // Far more than the system holds for the two of them.
+    for (let n = 0; n < 200_000; n += 1) raw.text(asking);
+    await waitFor('all of it to be taken, or refused', () => raw.tcp.destroyed || raw.tcp.writableLength === 0, { ms: 30_000 });
+    raw.tcp.resume();
+    await raw.gone();
+    assert.ok(raw.messages.length < 200_000, 'every answer was kept');
+  });
 });
 
 describe('the handshake', () => {

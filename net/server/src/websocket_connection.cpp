@@ -128,7 +128,7 @@ bool websocket_core::decode()
         }
         else if (event->what == frame_event::kind::ping && !close_sent_)
         {
-            queue_frame(opcode::pong, event->payload);
+            pong_ = std::string(event->payload);
             answered = true;
         }
         else if (event->what == frame_event::kind::close)
@@ -217,12 +217,22 @@ void websocket_core::queue_bytes(std::string_view header, std::string_view paylo
 
 void websocket_core::flush()
 {
-    if (queue_.empty() || finished_)
+    if (finished_)
         return;
     if (in_flight_ > 0)
+    {
         flush_wanted_ = true;
-    else
+        return;
+    }
+    queue_pong();
+    if (!queue_.empty())
         start_write();
+}
+
+void websocket_core::queue_pong()
+{
+    if (const auto payload = std::exchange(pong_, std::nullopt); payload && !close_sent_)
+        queue_frame(opcode::pong, *payload);
 }
 
 void websocket_core::start_write()
@@ -272,6 +282,8 @@ void websocket_core::written(boost::system::error_code failed, std::size_t count
     queue_.erase(queue_.begin(), std::next(queue_.begin(), static_cast<std::ptrdiff_t>(in_flight_)));
     in_flight_ = 0;
     write_deadline_.disarm();
+    if (flush_wanted_)
+        queue_pong();
     if (flush_wanted_ && !queue_.empty())
         start_write();
     else

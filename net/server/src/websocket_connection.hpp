@@ -55,6 +55,7 @@ private:
 
     void queue_frame(opcode kind, std::string_view payload);
     void queue_bytes(std::string_view header, std::string_view payload);
+    void queue_pong();
     void start_write();
     void continue_write();
     void written(boost::system::error_code failed, std::size_t count);
@@ -85,6 +86,9 @@ private:
 
     // Output.
     std::list<segment> queue_; ///< what is being written must not move; nothing is allocated while it is empty
+    /// The answer to the latest ping, which goes out with the next write: whoever takes no answers gets one at the end,
+    /// not as many as he asked for (RFC 6455 section 5.5.3).
+    std::optional<std::string> pong_;
     std::vector<asio::const_buffer> gathered_;
     std::span<asio::const_buffer> unwritten_;
     std::size_t in_flight_ = 0; ///< segments of queue_ that gathered_ points into
