@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -22,6 +23,13 @@ void set_up_logging(const std::string& level)
 {
     log::log_to_stderr("relay", "%Y-%m-%dT%H:%M:%S.%e%z %l %*");
     spdlog::set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
+}
+
+/// What a large body or page takes goes back to the system when it ends. glibc raises this bound by itself with the
+/// first of them that is freed, and would keep what a flood took (mallopt(3), M_MMAP_THRESHOLD).
+void give_memory_back()
+{
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
 }
 
 /// SIGTERM and SIGINT, waited for by main() alone: blocked before any thread is made.
@@ -101,6 +109,7 @@ int main(int argc, char** argv)
         std::fputs(parsed.message.c_str(), *parsed.exit_code == 0 ? stdout : stderr);
         return *parsed.exit_code;
     }
+    give_memory_back();
     set_up_logging(parsed.settings.log_level);
     std::set_terminate(end_saying_why);
     init_crypto();
