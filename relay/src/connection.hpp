@@ -1,7 +1,7 @@
 #pragma once
 #include "services.hpp"
 #include "transport/socket.hpp"
-#include <deque>
+#include <list>
 #include <unordered_set>
 
 namespace consortium::relay
@@ -75,9 +75,10 @@ private:
         std::uint64_t after = 0;
         std::move_only_function<void()> task;
     };
-    std::deque<barrier> barriers_;
+    /// Lists, as they are nearly always empty: an empty deque has a block of its own.
+    std::list<barrier> barriers_;
     std::unordered_set<session_id> reached_;
-    std::deque<stalled_command> stalled_;
+    std::list<stalled_command> stalled_;
     bool held_back_ = false;
     std::size_t promised_ = 0;
     bool waits_for_promised_ = false;

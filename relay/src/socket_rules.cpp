@@ -85,7 +85,7 @@ asio::awaitable<result<void>> socket_rules::on_connect(socket& client, boost::js
     if (!holder)
         co_return fail(holder.error().code, "Invalid authentication token");
     const auto& who = holder->who;
-    asked->token.clear();
+    std::string().swap(asked->token);
     if (auto in_scope = check_scope(client, who, *asked); !in_scope)
         co_return in_scope;
     if (shared_.commits.member_count(who.account) >= limits::sockets_per_account_max)
