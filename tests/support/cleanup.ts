@@ -17,9 +17,12 @@ export function endAtExit(end: () => void): () => void {
   return () => atExit.delete(end);
 }
 
-after(async () => {
-  await Promise.allSettled([...atEnd].map(async (end) => end()));
-});
+// A program that is no test has no last test: it closes what it opens itself.
+if (process.argv[1]?.endsWith('.test.ts')) {
+  after(async () => {
+    await Promise.allSettled([...atEnd].map(async (end) => end()));
+  });
+}
 process.on('exit', () => {
   for (const end of atExit) end();
 });

@@ -29,12 +29,16 @@ export class RawSocket {
     });
   }
 
-  /** Opens a WebSocket to the relay; nothing of Engine.IO is said yet. */
-  static async open(port: number, target = '/v1/updates/?EIO=4&transport=websocket', { highWaterMark = 16 * 1024 } = {}): Promise<RawSocket> {
-    const tcp = connect({ port, host: '127.0.0.1', highWaterMark } as never);
+  /** Opens a WebSocket to the relay, `from` a loopback address; nothing of Engine.IO is said yet. */
+  static async open(
+    port: number,
+    target = '/v1/updates/?EIO=4&transport=websocket',
+    { highWaterMark = 16 * 1024, from = '127.0.0.1', headers = '' } = {},
+  ): Promise<RawSocket> {
+    const tcp = connect({ port, host: '127.0.0.1', localAddress: from, highWaterMark } as never);
     const raw = new RawSocket(tcp);
     tcp.write(
-      `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}` +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
     );
     const head = await waitFor('the answer to the upgrade', () => raw.#head ?? (raw.closed ? 'closed' : undefined), { every: 2 });
@@ -43,8 +47,8 @@ export class RawSocket {
   }
 
   /** Opens one and connects to the namespace with this auth object. */
-  static async signedIn(port: number, auth: Record<string, unknown>): Promise<RawSocket> {
-    const raw = await RawSocket.open(port);
+  static async signedIn(port: number, auth: Record<string, unknown>, options: { from?: string } = {}): Promise<RawSocket> {
+    const raw = await RawSocket.open(port, undefined, options);
     raw.text(`40${JSON.stringify(auth)}`);
     await raw.message('the connect packet', (text) => text.startsWith('40'));
     return raw;

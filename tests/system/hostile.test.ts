@@ -1,0 +1,36 @@
+/// Strangers and members who want to stop the relay, each for a few seconds beside a working session: nobody who is new is
+/// kept out, nothing is lost, memory and descriptors come back. How slow the session becomes is not judged here but by
+/// hostile/hour.ts.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { attacks } from '../hostile/attacks.ts';
+import { Field, repeated } from '../hostile/field.ts';
+import type { Mark } from '../hostile/work.ts';
+
+describe('beside a working session', () => {
+  let field: Field;
+  let quiet: Mark;
+  const began = Date.now();
+
+  before(async () => {
+    field = await Field.start();
+    quiet = await field.quiet(0.5);
+  });
+  after(() => field.close());
+
+  for (const attack of attacks) {
+    it(`${attack.name}: ${attack.says}`, { timeout: 120_000 }, async () => {
+      const { faults } = await field.attack(attack, 3, quiet);
+      assert.deepEqual(faults, []);
+    });
+  }
+
+  it('nothing was lost, the log verifies, and each kind of refusal was said once with a count', { timeout: 120_000 }, async () => {
+    const { messages, prompts, refusals, faults } = await field.end();
+    assert.deepEqual(faults, []);
+    assert.ok(messages > 100 && prompts > 5, `${messages} messages, ${prompts} prompts`);
+    assert.ok(refusals.length > 0, 'refusals are nowhere said');
+    assert.deepEqual(repeated(refusals, (Date.now() - began) / 60_000), []);
+  });
+});
