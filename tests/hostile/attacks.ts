@@ -21,7 +21,7 @@ export interface Order {
   /** How long, at least as long as the attack needs for what it shows. */
   seconds: number;
   member: Member;
-  /** Text in which the relay's times are told to the attacks that outwait them. */
+  /** The relay's times, for the attacks that outwait them. */
   headerMs: number;
   signInMs: number;
 }
@@ -323,16 +323,17 @@ export const attacks: Attack[] = [
   },
   {
     name: 'logins',
-    says: 'challenges and sign-ins with wrong signatures: 300 a second, half of them of one address',
+    says: 'challenges and sign-ins with wrong signatures: 300 a second, half of them of one address that says it asks for many',
     mebibytesMax: 32,
     async run(ground) {
       const key = new SigningKey();
       await ground.flood({ atOnce: 30, perSecond: 300 }, async (n) => {
         const from = n % 2 ? one : many(n, 240);
-        const asked = await ground.ask(from, { path: '/v1/auth/challenge', body: JSON.stringify({ publicKey: key.base64, origin: ground.url }) });
+        const headers = { 'X-Forwarded-For': `198.51.100.${n % 250}` };
+        const asked = await ground.ask(from, { path: '/v1/auth/challenge', headers, body: JSON.stringify({ publicKey: key.base64, origin: ground.url }) });
         if (asked?.status !== 200) return;
         const body = { ...answerChallenge(asked.body.challenge, key, newDevice(), { create: true }), signature: randomBytes(64).toString('base64') };
-        await ground.ask(from, { path: '/v1/auth', body: JSON.stringify(body) });
+        await ground.ask(from, { path: '/v1/auth', headers, body: JSON.stringify(body) });
       });
     },
     check({ answers }) {
@@ -342,7 +343,7 @@ export const attacks: Attack[] = [
   },
   {
     name: 'registrations',
-    says: 'new accounts without an invitation, 100 a second, of many addresses',
+    says: 'new accounts without an invitation, or with one that was guessed, 100 a second, of many addresses',
     mebibytesMax: 32,
     async run(ground) {
       await ground.flood({ atOnce: 20, perSecond: 100 }, async (n) => {
@@ -351,7 +352,8 @@ export const attacks: Attack[] = [
         const asked = await exchange(ground.order.port, from, { path: '/v1/auth/challenge', body: JSON.stringify({ publicKey: key.base64, origin: ground.url }) });
         if (asked?.status !== 200) return ground.took(asked);
         const body = answerChallenge(asked.body.challenge, key, n % 2 ? newDevice() : undefined, { create: true });
-        await ground.ask(from, { path: '/v1/auth', body: JSON.stringify(body) });
+        const guessed = () => Array.from(randomBytes(25), (byte) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[byte & 31]).join('');
+        await ground.ask(from, { path: '/v1/auth', body: JSON.stringify({ ...body, ...(n % 3 ? {} : { invitation: guessed() }) }) });
       });
     },
     check(seen) {

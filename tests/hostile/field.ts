@@ -72,9 +72,9 @@ export const back = { ms: 30_000, mebibytes: 48, sockets: 2 };
 const patienceMs = 20_000;
 
 export interface FieldOptions {
+  /** For a whole header, and for a socket to sign in: by default those of the relay. */
   headerMs?: number;
   signInMs?: number;
-  args?: string[];
 }
 
 export class Field {
@@ -93,12 +93,16 @@ export class Field {
   }
 
   /** The relay has no more descriptors than a system gives that was not told otherwise. */
-  static async start({ headerMs = 10_000, signInMs = 20_000, args = [] }: FieldOptions = {}): Promise<Field> {
-    const relay = await Relay.start({ descriptors: 1024, args });
+  static async start({ headerMs = 10_000, signInMs = 20_000 }: FieldOptions = {}): Promise<Field> {
+    const relay = await Relay.start({
+      descriptors: 1024,
+      args: ['--header-timeout-ms', `${headerMs}`, '--connect-timeout-ms', `${signInMs}`],
+      env: { CONSORTIUM_REGISTRATION: 'invite', CONSORTIUM_RATE_LIMITS: 'on' },
+    });
     const work = new Helper('./work.ts');
     await work.ask({ ask: 'begin', url: relay.url }, 20_000);
-
-    const friend = await Login.in(relay.url, new SigningKey(), newDevice());
+    const invitation = await work.ask<string>({ ask: 'invite' }, 10_000);
+    const friend = await Login.in(relay.url, new SigningKey(), newDevice(), invitation);
     const { id: session } = await friend.newSession();
     const { log } = await friend.must('GET', '/v1/sessions');
     // It has worked for a while: the database's own memory is full, and there is something to read.

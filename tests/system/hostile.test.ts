@@ -14,7 +14,7 @@ describe('beside a working session', () => {
   const began = Date.now();
 
   before(async () => {
-    field = await Field.start();
+    field = await Field.start({ headerMs: 3_000, signInMs: 5_000 });
     quiet = await field.quiet(0.5);
   });
   after(() => field.close());
