@@ -147,6 +147,18 @@ request_admission::check_origin(const net::http_request& head, const api::route&
     return shared_.origins.check_page(*origin, head.header("Host").value_or(std::string_view()));
 }
 
+result<void> request_admission::check_origin_of_socket(const net::http_request& head) const
+{
+    if (head.method == "OPTIONS")
+        return {};
+    if (const auto origin = head.header("Origin"))
+        return shared_.origins.check_page(*origin, head.header("Host").value_or(std::string_view()));
+    // A page's picture or link names no origin (W3C Fetch Metadata, Sec-Fetch-Site).
+    if (head.header("Sec-Fetch-Site") == "cross-site")
+        return fail(errc::forbidden, "a page of another origin may not open sockets");
+    return {};
+}
+
 result<void> request_admission::take_rate(api::rate of, const std::string& address)
 {
     switch (of)
@@ -175,6 +187,8 @@ result<byte_budget::held> request_admission::take_bytes(
 
 result<net::admission> request_admission::judge_socket(const net::http_request& head, const net::connection_info& from)
 {
+    if (auto own = check_origin_of_socket(head); !own)
+        return std::unexpected(own.error());
     auto wanted = sockets_->admit(head, from);
     if (wanted.refusal)
     {

@@ -44,6 +44,8 @@ private:
     result<net::admission> judge(const net::http_request& head, const net::connection_info& from);
     result<net::admission> judge_socket(const net::http_request& head, const net::connection_info& from);
     result<void> check_origin(const net::http_request& head, const api::route& how, bool with_token) const;
+    /// Its token comes behind the header: to a page of somebody else there is no socket at all.
+    result<void> check_origin_of_socket(const net::http_request& head) const;
     result<void> take_rate(api::rate of, const std::string& address);
     result<byte_budget::held>
     take_bytes(const net::http_request& head, std::size_t bytes_max, account_id of, const std::string& address);
