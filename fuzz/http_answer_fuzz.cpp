@@ -1,5 +1,6 @@
 // Beast's own parser, as the client uses it: it is compiled without assertions (net/common/src/beast.cpp).
 #include "consortium/common/bytes.hpp"
+#include "consortium/common/error.hpp"
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <optional>

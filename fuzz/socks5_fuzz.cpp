@@ -1,4 +1,5 @@
 #include "consortium/common/bytes.hpp"
+#include "consortium/common/error.hpp"
 #include "socks5.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

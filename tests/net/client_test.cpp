@@ -34,7 +34,6 @@ public:
             auto& each = waiting_.emplace_back(on.executor());
             each.open(tcp::v4());
             each.native_non_blocking(true);
-            boost::system::error_code ignored;
             (void)::connect(each.native_handle(), place().data(), static_cast<socklen_t>(place().size()));
             pollfd wanted{each.native_handle(), POLLOUT, 0};
             full = ::poll(&wanted, 1, 100) == 0;
@@ -77,6 +76,19 @@ protected:
     result<std::unique_ptr<client_websocket>> open_websocket(const std::string& authority)
     {
         return loop_.run(connect_websocket("ws://" + authority + "/", {}, options_));
+    }
+    /// Where the first connection led that could be made.
+    result<tcp::endpoint> connect_to_first(std::vector<tcp::endpoint> places, milliseconds limit)
+    {
+        return loop_.run(
+            [](asio::any_io_executor on, std::vector<tcp::endpoint> places_,
+               milliseconds limit_) -> asio::awaitable<result<tcp::endpoint>>
+            {
+                const auto made = co_await connect_first(on, std::move(places_), clock::now() + limit_);
+                if (!made)
+                    co_return std::unexpected(made.error());
+                co_return made->remote_endpoint();
+            }(loop_.executor(), std::move(places), limit));
     }
     /// The error of a WebSocket whose server sends `frames` and then waits.
     error end_of_websocket(const std::string& frames);
@@ -347,10 +359,9 @@ TEST_F(net_client_test, a_dead_address_does_not_block_the_good_one)
     black_hole dead(loop_);
     played_server good(loop_, [](played_connection& peer, int) { return peer.fall_silent(); });
     const auto began = clock::now();
-    const auto made =
-        loop_.run(connect_first(loop_.executor(), {dead.place(), dead.place(), good.place()}, began + seconds(20)));
+    const auto made = connect_to_first({dead.place(), dead.place(), good.place()}, seconds(20));
     ASSERT_TRUE(made) << made.error().detail;
-    EXPECT_EQ(made->remote_endpoint(), good.place());
+    EXPECT_EQ(*made, good.place());
     EXPECT_GE(clock::now() - began, attempt_delay);
     EXPECT_LT(clock::now() - began, seconds(10));
 }
@@ -366,18 +377,16 @@ TEST_F(net_client_test, an_address_that_refuses_holds_nothing_up)
     std::vector<tcp::endpoint> places(addresses_max - 1, closed);
     places.push_back(good.place());
     const auto began = clock::now();
-    EXPECT_TRUE(loop_.run(connect_first(loop_.executor(), places, began + seconds(20))));
+    EXPECT_TRUE(connect_to_first(places, seconds(20)));
     EXPECT_LT(clock::now() - began, (addresses_max - 1) * attempt_delay);
     places.pop_back();
-    EXPECT_EQ(loop_.run(connect_first(loop_.executor(), places, began + seconds(20))).error(), errc::io);
+    EXPECT_EQ(connect_to_first(places, seconds(20)).error(), errc::io);
 }
 
 TEST_F(net_client_test, dialling_ends_in_time)
 {
     black_hole dead(loop_);
-    const auto made =
-        loop_.run(connect_first(loop_.executor(), {dead.place(), dead.place()}, clock::now() + milliseconds(50)));
-    EXPECT_EQ(made.error(), errc::timeout);
+    EXPECT_EQ(connect_to_first({dead.place(), dead.place()}, milliseconds(50)).error(), errc::timeout);
     options_.connect_timeout = milliseconds(50);
     const auto address = "http://127.0.0.1:" + std::to_string(dead.place().port()) + "/";
     EXPECT_EQ(get(address).error(), errc::timeout);

@@ -1,11 +1,13 @@
 #include "consortium/net/proxy.hpp"
 #include "consortium/net/http.hpp"
+#include "consortium/net/port.hpp"
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <utility>
 
 namespace consortium::net
 {
@@ -95,7 +97,7 @@ result<proxy> parse_proxy(std::string_view variable, const std::string& value)
     out.host = found.host_address();
     if (out.host.empty())
         return unusable("names no host");
-    out.port = found.has_port() ? found.port_number() : default_port;
+    out.port = found.has_port() ? parse_port({found.port().data(), found.port().size()}) : default_port;
     if (out.port == 0)
         return unusable("has no usable port");
     if (found.has_userinfo())

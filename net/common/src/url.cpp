@@ -1,5 +1,6 @@
 #include "consortium/net/url.hpp"
 #include "consortium/net/http.hpp"
+#include "consortium/net/port.hpp"
 #include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -60,7 +61,7 @@ result<url> parse_url(std::string_view text)
     out.host.assign(host.data(), host.size());
     if (out.host.empty())
         return fail(errc::bad_request, quoted() + " names no host");
-    out.port = found.has_port() ? found.port_number() : default_port(out.tls);
+    out.port = found.has_port() ? parse_port({found.port().data(), found.port().size()}) : default_port(out.tls);
     if (out.port == 0)
         return fail(errc::bad_request, quoted() + " has no usable port");
     const auto target = found.encoded_target();

@@ -1,4 +1,5 @@
 #include "websocket_connection.hpp"
+#include "consortium/common/bytes.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
