@@ -11,9 +11,12 @@ namespace asio = boost::asio;
 class http_only : public net::http_handler
 {
 public:
-    std::optional<net::http_response> refuse_upgrade(const net::http_request&, const net::connection_info&) override
+    net::admission admit(const net::http_request& head, net::connection_info&) override
     {
-        return net::http_response::text(404, "");
+        net::admission out;
+        if (head.upgrade)
+            out.refusal = net::http_response::text(404, "");
+        return out;
     }
     asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
     {

@@ -1,5 +1,7 @@
 #pragma once
 #include "agent/loopback.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/random.hpp"
 #include <atomic>
 #include <boost/json.hpp>
 #include <mutex>
@@ -43,8 +45,10 @@ public:
         const std::lock_guard lock(guard_);
         return created_;
     }
-    std::atomic<int> posts = 0;       ///< requests that brought messages
-    std::atomic<int> refuse_with = 0; ///< a status instead of every answer
+    std::atomic<int> posts = 0;         ///< requests that brought messages
+    std::atomic<int> refuse_with = 0;   ///< a status instead of every answer
+    std::atomic<bool> confuses = false; ///< shows another session under our tag
+    std::atomic<int> sessions_asked = 0;
     /// What something in between answers instead.
     void stand_in_with(std::optional<net::http_response> answer)
     {
@@ -66,6 +70,13 @@ public:
                 created_ = json::parse(request.body).as_object();
             auto session = created_;
             session["id"] = sid;
+            ++sessions_asked;
+            if (confuses)
+            {
+                session["id"] = "01890a5d-ac96-774b-bcce-b302099a80aa";
+                session["metadata"] = base64_encode(random_array<80>());
+                session["dataEncryptionKey"] = base64_encode(random_array<80>());
+            }
             session["metadataVersion"] = 1;
             session["agentStateVersion"] = 0;
             co_return net::http_response::json(200, json::serialize(json::object{{"session", session}}));
