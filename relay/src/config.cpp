@@ -195,7 +195,7 @@ parsed_config parse_config(int argc, const char* const* argv)
         "--guest-mib-per-address", "CONSORTIUM_GUEST_MIB_PER_ADDRESS", settings.guest_bytes_per_address_max,
         "Of these, from one address");
     mebibytes(
-        "--account-body-mib", "CONSORTIUM_ACCOUNT_BODY_MIB", settings.account_bytes_max,
+        "--account-body-mib", "CONSORTIUM_ACCOUNT_BODY_MIB", settings.account_body_bytes_max,
         "Memory for the bodies of one account's requests");
     count(
         "--polling-sessions", "CONSORTIUM_POLLING_SESSIONS", settings.polling_sessions_max,

@@ -43,7 +43,7 @@ struct config
     std::size_t body_bytes_per_second_min = limits::body_bytes_per_second_min;
     std::size_t guest_bytes_max = limits::guest_bytes_max;
     std::size_t guest_bytes_per_address_max = limits::guest_bytes_per_address_max;
-    std::size_t account_bytes_max = limits::account_bytes_max;
+    std::size_t account_body_bytes_max = limits::account_body_bytes_max;
     std::size_t polling_sessions_max = limits::polling_sessions_max;
     std::size_t polling_sessions_per_address_max = limits::polling_sessions_per_address_max;
     std::size_t pairings_max = limits::pairings_pending_max;

@@ -24,7 +24,7 @@ inline constexpr std::size_t fields_body_bytes_max = 3u << 20;       ///< metada
 inline constexpr std::size_t stranger_frame_bytes_max = 16u << 10;   ///< of a WebSocket before it has signed in
 inline constexpr std::size_t guest_bytes_max = 64u << 20;            // (flag) of bodies without a token
 inline constexpr std::size_t guest_bytes_per_address_max = 4u << 20; // (flag)
-inline constexpr std::size_t account_bytes_max = 64u << 20;          // (flag) of bodies of one account
+inline constexpr std::size_t account_body_bytes_max = 64u << 20;     // (flag) of bodies of one account
 inline constexpr std::size_t body_bytes_per_second_min = 4u << 10;   // (flag) over the last body_span
 inline constexpr auto body_span = std::chrono::seconds(10);
 inline constexpr std::size_t polling_sessions_max = 10'000;          // (flag)
@@ -35,7 +35,7 @@ inline constexpr std::size_t pairings_per_address_max = 100;         // (flag)
 static_assert(statements_per_chain_max * (statement_bytes_max * 4 / 3 + 8) < statements_body_bytes_max);
 static_assert(2 * state_bytes_max + data_key_bytes_max + (64u << 10) < fields_body_bytes_max);
 static_assert(statements_body_bytes_max < guest_bytes_per_address_max);
-static_assert(http_body_bytes_max < account_bytes_max);
+static_assert(http_body_bytes_max < account_body_bytes_max);
 
 } // namespace consortium::limits
 

@@ -66,7 +66,7 @@ program::program(
       pollers_(clock_, settings.rate_limits ? poller_rates : no_rates),
       guest_bytes_(
           {.all = settings.guest_bytes_max, .each = per_address(settings, settings.guest_bytes_per_address_max)}),
-      account_bytes_({.all = no_bound, .each = settings.account_bytes_max}),
+      account_bytes_({.all = no_bound, .each = settings.account_body_bytes_max}),
       proxies_(std::move(proxies)),
       presence_(
           commits_, clock_,

@@ -33,7 +33,7 @@ protected:
           guests(clock, {.each = guest_rate, .all = {1000, 1000}}),
           pollers(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
           guest_bytes({.all = limits::guest_bytes_max, .each = limits::guest_bytes_per_address_max}),
-          account_bytes({.all = 10 * limits::account_bytes_max, .each = limits::account_bytes_max}),
+          account_bytes({.all = 10 * limits::account_body_bytes_max, .each = limits::account_body_bytes_max}),
           proxies(*trusted_proxies::make(std::vector<std::string>{})),
           presence(
               commits, clock,
