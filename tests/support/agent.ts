@@ -19,6 +19,8 @@ export interface AgentOptions {
   env?: Record<string, string>;
   /** What gethostname() says there, where the system lets us choose: see `hostnameFor`. */
   hostname?: string;
+  /** Columns of its terminals. */
+  columns?: number;
   /** Name of the project folder. */
   folder?: string;
   /** It can be sent to sleep: see `sleep`. */
@@ -75,7 +77,9 @@ export class Machine {
       CONSORTIUM_CLAUDE: claudeProgram,
       ...this.env,
     };
-    const terminal = await Terminal.start([...underName(this.#options.hostname), program('consortium'), ...args], { env, cwd: this.work });
+    const terminal = await Terminal.start([...underName(this.#options.hostname), program('consortium'), ...args], {
+      env, cwd: this.work, ...(this.#options.columns === undefined ? {} : { columns: this.#options.columns }),
+    });
     this.#terminals.push(terminal);
     return terminal;
   }

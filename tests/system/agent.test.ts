@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { linkIn, Machine, pair as pairWith } from '../support/agent.ts';
+import { codeIn, linkIn, Machine, pair as pairWith, pairingOver, typeCode } from '../support/agent.ts';
 import { claudeProgram } from '../support/claude.ts';
 import { Person, parseSecret } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
@@ -52,7 +52,7 @@ describe('consortium', () => {
     await terminal.shows(/Claude Code.*install/is);
   });
 
-  it('says what to do when Claude Code is not logged in', { timeout: 60_000 }, async () => {
+  it('says what to do when Claude Code is not logged in', { timeout: 180_000 }, async () => {
     await using machine = newMachine({ ANTHROPIC_API_KEY: '' });
     const terminal = await machine.start();
     const person = await pair(terminal);
@@ -63,7 +63,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('says that the relay cannot be reached, and goes on when it can', { timeout: 60_000 }, async () => {
+  it('says that the relay cannot be reached, and goes on when it can', { timeout: 180_000 }, async () => {
     const other = await Relay.start();
     const { port } = other;
     await other.stop();
@@ -77,7 +77,7 @@ describe('consortium', () => {
     await other.close();
   });
 
-  it('makes the account itself, and forgets its key once a browser has it', { timeout: 60_000 }, async () => {
+  it('makes the account itself, and forgets its key once a browser has it', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
     await terminal.shows(/\b2\s+Start here/);
@@ -99,6 +99,28 @@ describe('consortium', () => {
     conversation.close();
   });
 
+  for (const columns of [80, 100]) {
+    it(`breaks no word in a terminal of ${columns} columns`, { timeout: 540_000 }, async () => {
+      const person = await Person.signIn(relay.url);
+      await using machine = new Machine({ relay: relay.url, api: api.url, columns });
+      const terminal = await machine.start();
+      const first = await linkIn(terminal);
+      const answered = await person.answer(first);
+      await answered.revealed();
+      await typeCode(terminal, answered.shown === '000 000' ? '111 111' : '000 000');
+      await terminal.shows(pairingOver);
+      await terminal.press('Enter');
+      const again = await person.answer(await linkIn(terminal, { not: first }));
+      await again.revealed();
+      await typeCode(terminal, again.shown);
+      await codeIn(terminal);
+      // Joined again, what the terminal broke is longer than it is wide: the links alone.
+      const broken = (await terminal.screen()).split('\n').filter((line) => [...line].length > columns);
+      assert.ok(broken.length >= 2);
+      for (const line of broken) assert.match(line, /^http:\S+$/);
+    });
+  }
+
   it('keeps its state to itself', async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
@@ -108,7 +130,7 @@ describe('consortium', () => {
     for (const { path, mode } of machine.stored()) assert.equal(mode & 0o077, 0, path);
   });
 
-  it('hands over to Claude Code what is not its own, unchanged', { timeout: 60_000 }, async () => {
+  it('hands over to Claude Code what is not its own, unchanged', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const seen = join(machine.home, 'arguments');
     const wrapper = join(machine.home, 'claude');
@@ -127,7 +149,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('keeps its own variables and its keys from Claude', { timeout: 60_000 }, async () => {
+  it('keeps its own variables and its keys from Claude', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const seen = join(machine.home, 'environment');
     const wrapper = join(machine.home, 'claude');
@@ -159,7 +181,7 @@ describe('consortium', () => {
     await linkIn(insecure);
   });
 
-  it('asks again before it goes on without asking', { timeout: 60_000 }, async () => {
+  it('asks again before it goes on without asking', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     let terminal = await machine.start();
     const person = await pair(terminal);
@@ -177,7 +199,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('says who it is, and forgets it', { timeout: 60_000 }, async () => {
+  it('says who it is, and forgets it', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const status = async (pattern: RegExp) => {
       const terminal = await machine.start(['auth', 'status']);
@@ -198,7 +220,7 @@ describe('consortium', () => {
     assert.equal(machine.stored().some(({ content }) => content.includes('eyJ')), false, 'no token is left');
   });
 
-  it('owns a session alone: a second one in the same folder begins another', { timeout: 60_000 }, async () => {
+  it('owns a session alone: a second one in the same folder begins another', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const first = await machine.start();
     const person = await pair(first);
@@ -216,7 +238,7 @@ describe('consortium', () => {
     for (const each of [conversation, other]) each.close();
   });
 
-  it('stops when its device is revoked', { timeout: 60_000 }, async () => {
+  it('stops when its device is revoked', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
     const person = await pair(terminal);
@@ -227,7 +249,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('ends in order: by Ctrl-C twice, and by SIGTERM', { timeout: 60_000 }, async () => {
+  it('ends in order: by Ctrl-C twice, and by SIGTERM', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     let terminal = await machine.start();
     const person = await pair(terminal);
