@@ -67,6 +67,7 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     auto* auth = app.add_subcommand("auth", "This machine's place in an account");
     auth->require_subcommand(1);
     auto* login = auth->add_subcommand("login", "Pair this machine, or make an account here");
+    login->add_option("--invite", out.invitation, "An invitation, for an account that is made here")->type_name("CODE");
     auto* logout =
         auth->add_subcommand("logout", "Give up this machine's place in the account: its keys are destroyed");
     auto* status = auth->add_subcommand("status", "Show where this machine belongs");

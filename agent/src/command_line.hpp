@@ -26,6 +26,7 @@ struct command_line
     bool fresh = false;                  ///< --new
     bool accept = false;                 ///< log --accept
     bool insecure = false;               ///< --insecure
+    std::string invitation;              ///< auth login --invite CODE
     std::string session;                 ///< trash restore ID
     std::string diagnostics;             ///< --diagnostics FILE
     std::vector<std::string> for_claude; ///< unchanged

@@ -1,8 +1,8 @@
 #include "first_run.hpp"
+#include "consortium/common/qr_code.hpp"
 #include "consortium/e2ee/backup.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "membership.hpp"
-#include "qr_code.hpp"
 #include "wakeup.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 namespace consortium::agent
 {
@@ -365,7 +366,9 @@ asio::awaitable<result<identity>> first_run::sign_in(unfinished_sign_in what)
     // On disk before anything is sent.
     if (const auto saved = save_unfinished_sign_in(store_, what); !saved)
         co_return std::unexpected(saved.error());
-    auto who = co_await sign_in_with_secret(relay_, store_, what, what.made_here, host_name(), clock_);
+    auto who = what.made_here
+                   ? co_await make_account(what)
+                   : co_await sign_in_with_secret(relay_, store_, what, /*create=*/false, host_name(), clock_);
     if (!who && who.error() == errc::not_found)
     {
         say("");
@@ -378,11 +381,43 @@ asio::awaitable<result<identity>> first_run::sign_in(unfinished_sign_in what)
                 co_return std::unexpected(forgotten.error());
             co_return make ? fail(errc::cancelled, "No account was made.") : std::unexpected(make.error());
         }
-        who = co_await sign_in_with_secret(relay_, store_, what, /*create=*/true, host_name(), clock_);
+        who = co_await make_account(what);
     }
     if (who)
         relay_.set_token(who->token);
     co_return who;
+}
+
+/// Asks for an invitation as often as the relay wants another one. Where no account is made, its key is forgotten.
+asio::awaitable<result<identity>> first_run::make_account(unfinished_sign_in& what)
+{
+    for (;;)
+    {
+        auto who = co_await sign_in_with_secret(
+            relay_, store_, what, /*create=*/true, host_name(), clock_, std::exchange(invitation_, {}));
+        if (who || (who.error() != errc::invitation_required && who.error() != errc::registration_closed))
+            co_return who;
+        result<std::string> typed = std::string();
+        if (who.error() == errc::invitation_required)
+        {
+            say("");
+            say("A new account needs an invitation. " + detail_of(who.error().detail) + ".");
+            ask("Invitation, the code or its link (Enter gives up):");
+            typed = co_await input_.line();
+            if (!typed)
+                co_return std::unexpected(typed.error());
+        }
+        if (typed->find_first_not_of(" \t") != std::string::npos)
+        {
+            invitation_ = std::move(*typed);
+            continue;
+        }
+        if (const auto forgotten = forget_unfinished_sign_in(store_); !forgotten)
+            co_return std::unexpected(forgotten.error());
+        if (who.error() == errc::invitation_required)
+            co_return fail(errc::cancelled, "No account was made.");
+        co_return who;
+    }
 }
 
 asio::awaitable<result<identity>> first_run::start_here()

@@ -13,10 +13,11 @@ namespace consortium::agent
 class first_run
 {
 public:
+    /// `invitation`: as it was given on the command line; without one it is asked for when the relay wants it.
     first_run(
         const keystore& store, relay_client& relay, terminal_input& input, const clock_source& clock,
-        const boot_clock& spans)
-        : store_(store), relay_(relay), input_(input), clock_(clock), spans_(spans)
+        const boot_clock& spans, std::string invitation = {})
+        : store_(store), relay_(relay), input_(input), clock_(clock), spans_(spans), invitation_(std::move(invitation))
     {
     }
 
@@ -37,6 +38,7 @@ private:
     asio::awaitable<result<identity>> show_secret(identity who);
     asio::awaitable<result<identity>> type_secret();
     asio::awaitable<result<identity>> sign_in(unfinished_sign_in what);
+    asio::awaitable<result<identity>> make_account(unfinished_sign_in& what);
     asio::awaitable<result<std::unique_ptr<device_book>>> read_book(const identity& who);
     asio::awaitable<result<void>> show_devices(const identity& who, const key256& secret);
     asio::awaitable<result<bool>> has_browser(const identity& who);
@@ -46,6 +48,7 @@ private:
     terminal_input& input_;
     const clock_source& clock_;
     const boot_clock& spans_;
+    std::string invitation_;
 };
 
 /// What people call this machine.

@@ -19,10 +19,26 @@ constexpr std::chrono::milliseconds retry_max = std::chrono::minutes(10);
 /// The codes of docs/protocol.md 2.
 std::optional<errc> code_named(std::string_view name)
 {
-    constexpr std::array known{errc::bad_request, errc::unauthorized, errc::forbidden,        errc::revoked,
-                               errc::not_found,   errc::conflict,     errc::too_large,        errc::rate_limited,
-                               errc::overloaded,  errc::wrong_origin, errc::version_mismatch, errc::expired,
-                               errc::timeout,     errc::closed,       errc::unavailable,      errc::internal};
+    constexpr std::array known{
+        errc::bad_request,
+        errc::unauthorized,
+        errc::forbidden,
+        errc::revoked,
+        errc::not_found,
+        errc::conflict,
+        errc::too_large,
+        errc::rate_limited,
+        errc::overloaded,
+        errc::quota,
+        errc::invitation_required,
+        errc::registration_closed,
+        errc::wrong_origin,
+        errc::version_mismatch,
+        errc::expired,
+        errc::timeout,
+        errc::closed,
+        errc::unavailable,
+        errc::internal};
     const auto found = std::ranges::find(known, name, word);
     return found != known.end() ? std::optional(*found) : std::nullopt;
 }
@@ -119,6 +135,7 @@ bool worth_retrying(const error& problem) noexcept
     case errc::closed:
     case errc::rate_limited:
     case errc::overloaded:
+    case errc::quota:
     case errc::unavailable:
     case errc::internal:
     case errc::cancelled:

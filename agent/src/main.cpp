@@ -24,7 +24,7 @@ boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wan
     switch (wanted.what)
     {
     case command::login:
-        return auth_login(with);
+        return auth_login(with, wanted.invitation);
     case command::logout:
         return auth_logout(with);
     case command::status:

@@ -90,6 +90,9 @@ outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_fa
     }
     if (failure.size_refused && std::exchange(stuck_, batch.front().local_id) != batch.front().local_id && on_stuck)
         on_stuck(batch.front(), failure);
+    const bool no_room = failure.by_relay && (failure == errc::quota || failure == errc::unavailable);
+    if (no_room && !std::exchange(told_no_room_, true) && on_no_room)
+        on_no_room(failure);
     if (worth_retrying(failure))
         return step::later;
     if (ends_everything(failure.code))
@@ -120,6 +123,7 @@ asio::awaitable<outbox::step> outbox::attempt()
     if (sent)
     {
         single_ = false;
+        told_no_room_ = false;
         (void)spool_.done(batch.size()); // a note that is missing costs a repetition
         co_return step::on;
     }

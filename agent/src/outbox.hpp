@@ -67,6 +67,9 @@ public:
     std::function<void(const spool_entry&, const relay_failure&)> on_dropped;
     /// Something on the way refuses the size of this single message. It is kept and tried again; said once for each.
     std::function<void(const spool_entry&, const relay_failure&)> on_stuck;
+    /// The relay has no room for it now (a quota, a full disk): all is kept and tried again. Said once until it takes
+    /// some.
+    std::function<void(const relay_failure&)> on_no_room;
     /// The relay takes nothing from us any more (no such session, no such device); run() ends.
     std::function<void(const relay_failure&)> on_refused;
 
@@ -82,8 +85,9 @@ private:
     bool stopped_ = false;
     bool single_ = false;                                  ///< one of the last batch is refused for good: find it
     std::size_t batch_bytes_max_ = limits::post_bytes_max; ///< halved when something on the way takes no more
-    std::string stuck_;                                    ///< id of the message that is too large for it
-    std::chrono::milliseconds retry_{0};                   ///< what the relay asked for with the last failure
+    bool told_no_room_ = false;
+    std::string stuck_;                  ///< id of the message that is too large for it
+    std::chrono::milliseconds retry_{0}; ///< what the relay asked for with the last failure
 };
 
 } // namespace consortium::agent

@@ -119,6 +119,12 @@ asio::awaitable<int> session_runner::run()
     { out_.line("lost", "The relay refuses one message for good: " + reason.detail); };
     outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason)
     { out_.line("waits", "One message is too large on its way and is tried again: " + reason.detail); };
+    outbox_->on_no_room = [this](const relay_failure& reason)
+    {
+        out_.line(
+            "waits",
+            "What is said is kept on this machine, encrypted, until the relay has room for it: " + reason.detail);
+    };
     outbox_->on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
 
     if (const auto started = co_await start_claude(); !started)

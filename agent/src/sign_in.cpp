@@ -160,7 +160,7 @@ keep_identity(const keystore& store, const identity& who, const key256& device_s
 
 asio::awaitable<result<identity>> sign_in_with_secret(
     relay_client& relay, const keystore& store, unfinished_sign_in& what, bool create, std::string name,
-    const clock_source& clock)
+    const clock_source& clock, std::string invitation)
 {
     const auto keys = e2ee::make_account_keys(what.account_secret);
     const auto device = ed25519_key::from_seed(what.device_seed);
@@ -186,6 +186,8 @@ asio::awaitable<result<identity>> sign_in_with_secret(
             body["statement"] = statement;
         if (create)
             body["create"] = true;
+        if (!invitation.empty())
+            body["invitation"] = invitation;
         const auto answer = co_await relay.post("/v1/auth", std::move(body), "token");
         if (answer)
         {

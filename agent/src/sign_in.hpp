@@ -32,10 +32,11 @@ result<void> forget_unfinished_sign_in(const keystore& store);
 /// Signs this machine in with the account's secret, and states it in the account's chain if it is not there. What comes
 /// back is stored: key, identity and chain; the secret only where it was made here.
 /// errc::not_found: there is no account of this secret, and `create` was not given. Nothing was made or signed.
-/// errc::corrupt: the relay answers what proves nothing.
+/// errc::invitation_required, errc::registration_closed: likewise, the relay makes no account without, or with, this
+/// `invitation`. errc::corrupt: the relay answers what proves nothing.
 asio::awaitable<result<identity>> sign_in_with_secret(
     relay_client& relay, const keystore& store, unfinished_sign_in& what, bool create, std::string name,
-    const clock_source& clock);
+    const clock_source& clock, std::string invitation = {});
 
 /// Makes `who` this machine's identity, `device_seed` its key and `chain` what it knows of the account's devices.
 result<void>

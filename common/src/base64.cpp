@@ -38,6 +38,26 @@ result<bytes> decode(std::string_view text, int variant)
 
 constexpr std::string_view base32_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/// The letter of the base32 alphabet that was meant, or 0.
+char letter_meant(char c)
+{
+    if (c >= 'a' && c <= 'z')
+        c = static_cast<char>(c - 'a' + 'A');
+    switch (c)
+    {
+    case '0':
+        return 'O';
+    case '1':
+        return 'I';
+    case '8':
+        return 'B';
+    case '9':
+        return 'G';
+    default:
+        return base32_alphabet.find(c) != std::string_view::npos ? c : '\0';
+    }
+}
+
 } // namespace
 
 std::string base64_encode(byte_view data)
@@ -121,6 +141,28 @@ result<bytes> base32_decode(std::string_view text)
     }
     if (bits >= 5 || held != 0)
         return fail(errc::bad_request, "not valid base32");
+    return out;
+}
+
+std::string base32_groups(std::string_view letters)
+{
+    constexpr std::size_t group_letters = 5;
+    std::string out;
+    for (std::size_t i = 0; i < letters.size(); ++i)
+    {
+        if (i != 0 && i % group_letters == 0)
+            out.push_back('-');
+        out.push_back(letters[i]);
+    }
+    return out;
+}
+
+std::string base32_letters(std::string_view typed)
+{
+    std::string out;
+    for (const char c : typed)
+        if (const char meant = letter_meant(c))
+            out.push_back(meant);
     return out;
 }
 

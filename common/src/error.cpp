@@ -31,6 +31,12 @@ std::string_view word(errc code) noexcept
         return "rate-limited";
     case errc::overloaded:
         return "overloaded";
+    case errc::quota:
+        return "quota";
+    case errc::invitation_required:
+        return "invitation-required";
+    case errc::registration_closed:
+        return "registration-closed";
     case errc::wrong_origin:
         return "wrong-origin";
     case errc::expired:

@@ -31,6 +31,18 @@ TEST(from_relay, an_answer_is_the_relays_in_its_own_form_alone)
     EXPECT_TRUE(later.error().by_relay);
     EXPECT_EQ(later.error().retry, std::chrono::milliseconds(250));
 
+    const auto full = judged(507, R"({"error":"no room","code":"quota","retry":60000})");
+    EXPECT_TRUE(full.error().by_relay);
+    EXPECT_EQ(full.error(), errc::quota);
+    EXPECT_TRUE(worth_retrying(full.error()));
+    for (const auto* code : {"invitation-required", "registration-closed"})
+    {
+        const auto closed = judged(403, std::string(R"({"error":"no","retry":false,"code":")") + code + "\"}");
+        EXPECT_TRUE(closed.error().by_relay);
+        EXPECT_EQ(word(closed.error().code), code);
+        EXPECT_FALSE(worth_retrying(closed.error()));
+    }
+
     struct
     {
         unsigned status;

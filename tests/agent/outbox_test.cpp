@@ -40,6 +40,7 @@ struct fake_relay : message_sender
     std::size_t largest_batch = 0;
     std::size_t proxy_bytes_max = 0; ///< what something on the way lets through
     int refused_sizes = 0;
+    std::size_t sent = 0; ///< attempts
 
     void store(const std::vector<spool_entry>& batch)
     {
@@ -51,6 +52,7 @@ struct fake_relay : message_sender
     }
     asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override
     {
+        ++sent;
         largest_batch = std::max(largest_batch, batch.size());
         if (refusal)
             co_return std::unexpected(*refusal);
@@ -236,6 +238,35 @@ TEST(outbox, stops_when_it_has_no_place_any_more_and_keeps_everything)
 
 // Goal: what something on the way finds too large is sent in smaller pieces, and the one that is too large alone is
 // kept, said once and sent when it can be.
+// Goal: a relay without room for it costs no message, and the person is told in the relay's words, once.
+TEST(outbox, waits_for_a_relay_without_room_and_says_so_once)
+{
+    for (const auto code : {errc::quota, errc::unavailable})
+    {
+        const fresh_directory place;
+        boost::asio::io_context io;
+        fake_relay relay;
+        relay.refusal = relay_failure{{code, "no room", std::chrono::milliseconds(1)}, /*by_relay=*/true};
+        const auto box = open_outbox(io, place.path() / "spool", relay);
+        std::vector<std::string> said;
+        box->on_no_room = [&](const relay_failure& why) { said.push_back(why.detail); };
+        box->on_dropped = [](const spool_entry&, const relay_failure&) { ADD_FAILURE() << "a message was dropped"; };
+        box->on_refused = [](const relay_failure&) { ADD_FAILURE() << "gave up"; };
+        ASSERT_TRUE(box->seal_with(seal_plainly));
+        ASSERT_TRUE(box->push("kept", 1, "id"));
+        asio::co_spawn(io, outbox::run(box), asio::detached);
+        while (relay.sent < 3)
+            io.run_one();
+        EXPECT_EQ(said, std::vector<std::string>{"no room"});
+        relay.refusal.reset();
+        while (relay.stored.empty())
+            io.run_one();
+        EXPECT_EQ(relay.stored, std::vector<std::string>{"sealed \"kept\""});
+        box->stop();
+        io.run();
+    }
+}
+
 TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
 {
     const fresh_directory place;

@@ -2,10 +2,10 @@
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/common/qr_code.hpp"
 #include "consortium/e2ee/act.hpp"
 #include "hardening.hpp"
 #include "held_messages.hpp"
-#include "qr_code.hpp"
 #include "screen.hpp"
 #include "trim_line.hpp"
 #include <boost/json.hpp>

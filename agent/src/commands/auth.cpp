@@ -38,7 +38,7 @@ result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::
     return relay_client::make(with.io.get_executor(), server, client_options_from_environment());
 }
 
-boost::asio::awaitable<int> auth_login(surroundings& with)
+boost::asio::awaitable<int> auth_login(surroundings& with, const std::string& invitation)
 {
     const auto known = with.store.load_identity();
     if (!known && known.error() != errc::corrupt)
@@ -64,7 +64,7 @@ boost::asio::awaitable<int> auth_login(surroundings& with)
     }
     (*relay)->on_stranger = [&out = with.out](const relay_failure& why) { out.line("offline", why.detail); };
     const system_boot_clock spans;
-    first_run first(with.store, **relay, input, with.clock, spans);
+    first_run first(with.store, **relay, input, with.clock, spans, invitation);
     const auto who = co_await first.choose();
     if (!who)
     {

@@ -31,7 +31,7 @@ result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::
 
 /// Each gives the process's exit status.
 boost::asio::awaitable<int> run_session(surroundings& with, const command_line& wanted);
-boost::asio::awaitable<int> auth_login(surroundings& with);
+boost::asio::awaitable<int> auth_login(surroundings& with, const std::string& invitation);
 boost::asio::awaitable<int> auth_logout(surroundings& with);
 boost::asio::awaitable<int> auth_status(surroundings& with);
 boost::asio::awaitable<int> show_log(surroundings& with, bool accept);

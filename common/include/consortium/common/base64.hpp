@@ -20,8 +20,12 @@ result<bytes> base64url_decode(std::string_view text);
 std::string hex_encode(byte_view data);
 result<bytes> hex_decode(std::string_view text);
 
-/// RFC 4648 section 6 without padding, upper case. The decoder ignores nothing; see e2ee for the forgiving one.
+/// RFC 4648 section 6 without padding, upper case. The decoder ignores nothing.
 std::string base32_encode(byte_view data);
 result<bytes> base32_decode(std::string_view text);
+/// For texts that people type: letters in groups of five.
+std::string base32_groups(std::string_view letters);
+/// The letters that were meant: upper case, 0 1 8 9 read as O I B G, everything else left out.
+std::string base32_letters(std::string_view typed);
 
 } // namespace consortium

@@ -33,7 +33,9 @@ using session_id = uuid<struct session_tag>;
 /// The relay's own id of a machine; clients know the machine by the id they chose.
 using machine_row_id = uuid<struct machine_tag>;
 using message_id = uuid<struct message_tag>;
-/// What an event is about: a session, a machine, a device or an account.
+/// The hash of an invitation's code: invitation.hpp.
+using invitation_id = uuid<struct invitation_tag>;
+/// What an event is about: a session, a machine, a device, an account or an invitation.
 using stream_id = uuid<struct stream_tag>;
 /// Names a data key in the log's key ring.
 using key_id = uuid<struct key_tag>;

@@ -75,6 +75,17 @@ inline constexpr std::size_t statements_per_commit_max = 256;                   
 inline constexpr std::size_t statement_bytes_max = 512;                          ///< one with the longest name has 466
 inline constexpr std::size_t statements_kept_max = 4 * statements_per_chain_max; ///< of all branches of an account
 
+// Accounts.
+inline constexpr std::size_t account_bytes_max = std::size_t{20} << 30; // (flag)
+inline constexpr std::size_t account_sessions_max = 10'000;             // (flag)
+inline constexpr std::size_t account_machines_max = 256;                // (flag)
+inline constexpr std::size_t account_devices_max = 256;                 // (flag)
+inline constexpr std::size_t record_bytes_counted = 192; ///< of a record beside its body: its header, its rows
+inline constexpr auto quota_retry = 60s;
+inline constexpr auto invitation_lifetime = 7 * 24h; // (flag)
+inline constexpr std::size_t invitations_open_max = 64;
+inline constexpr std::size_t invitation_code_bytes_max = 512; ///< as somebody typed it, perhaps a link
+
 // Presence.
 inline constexpr auto session_timeout = 60s; // (flag)
 inline constexpr auto machine_timeout = 60s;

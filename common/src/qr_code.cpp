@@ -1,8 +1,8 @@
-#include "qr_code.hpp"
+#include "consortium/common/qr_code.hpp"
 #include <memory>
 #include <qrencode.h>
 
-namespace consortium::agent
+namespace consortium
 {
 namespace
 {
@@ -41,4 +41,4 @@ std::string qr_code(std::string_view text)
     return out;
 }
 
-} // namespace consortium::agent
+} // namespace consortium
