@@ -250,7 +250,8 @@ void committer::sign_next(std::unique_lock<std::mutex>& lock)
     storing_ = true;
     lock.unlock();
     const auto newest = published();
-    const bool room = !parts_.disk.measure();
+    parts_.disk.measure();
+    const bool room = !parts_.disk.full();
     const auto stored = room ? store_checkpoint(*parts_.store, sign_head(*newest, *parts_.with)) : result<void>();
     if (!stored)
         fail(stored.error());

@@ -1,5 +1,6 @@
 #include "disk_floor.hpp"
 #include <chrono>
+#include <spdlog/spdlog.h>
 
 namespace consortium::log
 {
@@ -27,8 +28,15 @@ disk_floor::disk_floor(std::filesystem::path directory, std::uint64_t free_bytes
 bool disk_floor::measure()
 {
     measured_ms_ = steady_ms();
-    const bool low = below_.free_bytes(directory_) < free_bytes_min_;
-    low_ = low;
+    const auto room = below_.free_bytes(directory_);
+    const bool low = room < free_bytes_min_;
+    full_ = room < free_bytes_min_ / 2;
+    // Where the disk is, is for whoever runs the relay: clients are told by refusal().
+    if (low_.exchange(low) != low && low)
+        spdlog::warn(
+            "the disk of {} is nearly full, {} MiB are free: only deletions and sign-ins are written until there is "
+            "room",
+            directory_.string(), room >> 20);
     return low;
 }
 
@@ -43,7 +51,7 @@ error disk_floor::refusal() const
 {
     return {
         .code = errc::unavailable,
-        .detail = "the disk of " + directory_.string() + " is nearly full: nothing is written until space is freed",
+        .detail = "the relay's disk is nearly full: nothing is written until space is freed",
         .retry = retry};
 }
 

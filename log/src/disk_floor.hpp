@@ -8,7 +8,8 @@
 namespace consortium::log
 {
 
-/// Whether the disk has less room than the log leaves free: then nothing is written, and reads go on. Thread-safe.
+/// Whether the disk has less room than the log leaves free. Then nothing is written but what needs no room
+/// (event_description), for which half of the floor is the reserve; reads go on. Thread-safe.
 class disk_floor
 {
 public:
@@ -16,6 +17,8 @@ public:
 
     /// As it was measured last.
     bool low() const noexcept { return low_; }
+    /// The reserve is used up too.
+    bool full() const noexcept { return full_; }
     /// Asks the system.
     bool measure();
     /// The same if it was low, but not more often than every 100 ms.
@@ -28,6 +31,7 @@ private:
     std::uint64_t free_bytes_min_;
     seams below_;
     std::atomic<bool> low_ = false;
+    std::atomic<bool> full_ = false;
     std::atomic<std::int64_t> measured_ms_ = 0;
 };
 

@@ -387,6 +387,21 @@ struct codec<session_deletion_signed>
     static std::size_t text_bytes(const session_deletion_signed&) { return 0; }
 };
 
+template <>
+struct codec<invitation_made>
+{
+    static Offset<fb::InvitationMade> write(FlatBufferBuilder& to, const invitation_made& b)
+    {
+        const auto creator = put(to, b.creator.view());
+        return fb::CreateInvitationMade(to, creator, b.expires);
+    }
+    static invitation_made read(field_reader& from, const fb::InvitationMade& b)
+    {
+        return {.creator = from.id<device_id>(b.creator()), .expires = b.expires()};
+    }
+    static std::size_t text_bytes(const invitation_made&) { return 0; }
+};
+
 template <class>
 struct table_in;
 template <class Table>

@@ -64,15 +64,17 @@ sequencer::~sequencer()
 
 result<void> sequencer::submit(std::shared_ptr<command> wanted)
 {
-    if (disk_.measure_if_low())
+    // Below the floor what needs no room goes on: what a command needs is known when it is decided.
+    disk_.measure_if_low();
+    if (disk_.full())
         return std::unexpected(disk_.refusal());
 
     bool pressure_changed = false;
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        if (const auto why = committer_.failed())
-            return consortium::fail(errc::closed, "the log has failed: " + why->detail);
+        if (committer_.failed()) // why is for the sink: on_failure()
+            return consortium::fail(errc::closed, "the log has failed");
         if (closing_)
             return consortium::fail(errc::closed, "the log is closing");
         if (!queue_.push(std::move(wanted)))
@@ -267,11 +269,6 @@ bool sequencer::ripe(const batch& next, command_queue::choice wanted) const
 
 void sequencer::take(batch& next, std::shared_ptr<command> wanted)
 {
-    if (disk_.low())
-    {
-        next.outcomes.push_back({std::move(wanted), std::unexpected(disk_.refusal())});
-        return;
-    }
     // A clock that steps back must not make later records older than earlier ones.
     const auto now = std::max(clock_.now(), head_.time);
     result<decision> what = std::unexpected(error{});
@@ -287,9 +284,13 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
     {
         what = consortium::fail(errc::internal, bug.what());
     }
-    if (what)
+    if (what && !what->drafts.empty())
     {
-        auto good = check_drafts(*what);
+        auto good = check_room(*what);
+        if (good)
+            good = rules_.admit(rows_, *what);
+        if (good)
+            good = check_drafts(*what);
         if (good)
             good = check_keys(*what);
         if (!good)
@@ -314,6 +315,16 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
         carried_ = std::move(ready);
     else
         admit(next, std::move(ready));
+}
+
+/// The reserve below the disk's floor is for what needs no room.
+result<void> sequencer::check_room(const decision& what)
+{
+    const bool needs_room =
+        std::ranges::any_of(what.drafts, [](const draft& one) { return !describe(one.type).needs_no_room(); });
+    if (disk_.full() || (needs_room && disk_.low()))
+        return std::unexpected(disk_.refusal());
+    return {};
 }
 
 result<void> sequencer::check_drafts(const decision& what)

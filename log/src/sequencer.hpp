@@ -66,6 +66,7 @@ private:
     void take_from_queue(command_queue::choice wanted);
     void take(batch& next, std::shared_ptr<command> wanted);
     void admit(batch& next, decided ready);
+    result<void> check_room(const decision& what);
     result<void> check_drafts(const decision& what);
     result<void> check_keys(const decision& what);
     const scope_key* find_key(const key_id& scope);

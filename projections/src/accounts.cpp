@@ -45,6 +45,9 @@ struct account_fold
         change_device(
             [&](device_row& row)
             {
+                if (!row.revoked &&
+                    get_row<device_standing_row>(rows, device_key()).value_or(device_standing_row()).stated)
+                    count_devices(-1);
                 row.revoked = true;
                 row.revoked_at = happened.header.time;
             });
@@ -61,7 +64,13 @@ struct account_fold
             put_row(rows, device_index_key(rows, happened.header.account, said->device), device_key_row{device()});
         }
         put_row(rows, key, row);
-        change_standing([](device_standing_row& standing) { standing.stated = true; });
+        change_standing(
+            [&](device_standing_row& standing)
+            {
+                if (!standing.stated && !row.revoked)
+                    count_devices(1);
+                standing.stated = true;
+            });
         extend_chain(/*additions=*/1);
     }
     void operator()(on<type::revocation_stated>) const
@@ -91,6 +100,12 @@ private:
         if (!said)
             corrupt_event(happened, "holds what is no statement: " + said.error().detail);
         return *said;
+    }
+    void count_devices(int more) const
+    {
+        auto totals = get_row_of<totals_row>(happened, rows, row_key(account));
+        totals.devices += static_cast<std::uint64_t>(more);
+        put_row(rows, row_key(account), totals);
     }
     void change_standing(auto&& change) const
     {
@@ -207,6 +222,13 @@ result<log::decision> delete_account::decide(const log::view_reader& rows, unix_
             return true;
         });
     machines = end.destroys.size() - own_keys - sessions;
+    scan_rows<invitation_of_row>(
+        rows, prefix,
+        [&](byte_view, const invitation_of_row& row)
+        {
+            end.destroys.push_back(row.id.as<key_id>());
+            return true;
+        });
     log::decision out{.account = who.account, .drafts = {}};
     out.drafts.push_back(std::move(end));
     return out;

@@ -122,7 +122,7 @@ std::size_t sign_in::size() const
     return sizeof(*this) + (device ? device->statement.size() : 0);
 }
 
-result<log::decision> sign_in::decide(const log::view_reader& rows, unix_millis)
+result<log::decision> sign_in::decide(const log::view_reader& rows, unix_millis now)
 {
     shows_chain = false;
     const auto known = get_row<account_key_row>(rows, account_index_key(rows, account_key));
@@ -134,11 +134,14 @@ result<log::decision> sign_in::decide(const log::view_reader& rows, unix_millis)
     {
         if (device && !create)
             return fail(errc::not_found, "no account has this key");
-        if (!may_register)
-            return fail(errc::forbidden, "no account has this key, and new ones need an invitation");
+        auto admitted = admit_registration(rows, new_account, allowed, invitation, now);
+        if (!admitted)
+            return std::unexpected(admitted.error());
         out.drafts.push_back(draft_of(
             log::event_type::account_created, new_account, new_account.as<stream_id>(),
             log::account_created{account_key}));
+        if (*admitted)
+            out.drafts.push_back(std::move(**admitted));
     }
     return device ? decide_named(rows, std::move(out), !known) : decide_unnamed(rows, std::move(out));
 }

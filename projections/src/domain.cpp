@@ -1,30 +1,82 @@
+#include "consortium/common/limits.hpp"
 #include "families.hpp"
+#include <algorithm>
+#include <limits>
 
 namespace consortium::projections
 {
 namespace
 {
 
+std::unexpected<error> over_quota(std::uint64_t most, std::string_view what, std::string_view remedy)
+{
+    return fail(
+        errc::quota,
+        "this account has all it may have on this relay, " + std::to_string(most) + " " + std::string(what) + ": " +
+            std::string(remedy) + ", or ask whoever runs the relay for more",
+        limits::quota_retry);
+}
+
 class domain_rules final : public log::domain
 {
 public:
+    explicit domain_rules(const quotas& allowed) : quotas_(allowed) {}
+
     std::span<const std::string_view> tables() const override { return table_names(); }
     std::span<const log::table_id> retired() const override { return retired_tables(); }
 
     revision last_revision(const log::view_reader& rows, account_id account) const override
     {
-        const auto head = get_row<head_row>(rows, account_row_key(rows, account));
-        return head ? head->last : revision{};
+        const auto totals = get_row<totals_row>(rows, account_row_key(rows, account));
+        return totals ? totals->last : revision{};
+    }
+
+    result<void> admit(const log::view_reader& rows, const log::decision& what) const override
+    {
+        // The relay's own stream.
+        if (what.account.is_nil())
+            return {};
+        auto after = get_row<totals_row>(rows, account_row_key(rows, what.account)).value_or(totals_row());
+        const auto before = after;
+        bool needs_room = false;
+        for (const auto& draft : what.drafts)
+        {
+            const auto known = log::describe(draft.type);
+            needs_room = needs_room || !known.needs_no_room();
+            // Of devices those that a statement adds; the unnamed one is the relay's own.
+            if (known.step == log::event_step::begins && draft.type != log::event_type::device_added)
+                count(after, known.about, 1);
+        }
+        if (needs_room && before.bytes >= quotas_.bytes)
+            return over_quota(quotas_.bytes >> 20, "MiB written", "delete the account and begin another");
+        if (after.sessions > std::max(before.sessions, quotas_.sessions))
+            return over_quota(quotas_.sessions, "sessions", "delete some");
+        if (after.machines > std::max(before.machines, quotas_.machines))
+            return over_quota(quotas_.machines, "machines", "remove some");
+        if (after.devices > std::max(before.devices, quotas_.devices))
+            return over_quota(quotas_.devices, "devices", "revoke some");
+        return {};
     }
 
     void fold(const log::event& happened, log::view_writer& rows) const override
     {
         const auto& header = happened.header;
         const auto account = account_part(rows, header.account);
-        put_row(rows, row_key(account), head_row{header.rev});
+        const auto known = log::describe(header.type);
+        auto totals = get_row<totals_row>(rows, row_key(account)).value_or(totals_row());
+        totals.last = header.rev;
+        totals.bytes += header.body_bytes + limits::record_bytes_counted;
+        // Whether a device is one more is for its chain to say: fold_account().
+        if (known.about != log::event_subject::device)
+        {
+            if (known.step == log::event_step::begins)
+                count(totals, known.about, 1);
+            if (known.step == log::event_step::ends)
+                count(totals, known.about, -1);
+        }
+        put_row(rows, row_key(account), totals);
         put_revision(rows, account, header.rev, happened.number);
 
-        const auto known = log::describe(header.type);
         if (known.name.empty())
             throw log::log_failure(
                 {errc::newer_version,
@@ -42,16 +94,44 @@ public:
             return fold_session(happened, account, rows);
         case log::event_subject::machine:
             return fold_machine(happened, account, rows);
+        case log::event_subject::invitation:
+            return fold_invitation(happened, account, rows);
         }
     }
+
+private:
+    static void count(totals_row& totals, log::event_subject what, int more)
+    {
+        const auto add = [&](std::uint64_t& to) { to += static_cast<std::uint64_t>(more); };
+        switch (what)
+        {
+        case log::event_subject::session:
+            return add(totals.sessions);
+        case log::event_subject::machine:
+            return add(totals.machines);
+        case log::event_subject::device:
+            return add(totals.devices);
+        case log::event_subject::account:
+        case log::event_subject::invitation:
+            break;
+        }
+    }
+
+    const quotas quotas_;
 };
 
 } // namespace
 
 const log::domain& rules()
 {
-    static const domain_rules only;
+    static constexpr auto any = std::numeric_limits<std::uint64_t>::max();
+    static const domain_rules only({.bytes = any, .sessions = any, .machines = any, .devices = any});
     return only;
+}
+
+std::unique_ptr<const log::domain> make_rules(const quotas& allowed)
+{
+    return std::make_unique<domain_rules>(allowed);
 }
 
 log::draft draft_of(log::event_type type, account_id account, stream_id stream, log::event_body body)

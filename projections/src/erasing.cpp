@@ -70,7 +70,21 @@ void erase_account(log::view_writer& rows, const byte_array<16>& account)
             erase_session_things(rows, to_array<16>(key.last(16)));
             return true;
         });
-    each_leading_to<key_shape::account_index>([&]<class Row>() { erase_target<Row>(rows, row_key(account)); });
+    each_leading_to<key_shape::account_index>(
+        [&]<class Row>()
+        {
+            std::vector<row_key> targets;
+            scan_rows<Row>(
+                rows, account,
+                [&](byte_view, const Row& row)
+                {
+                    if (const auto target = row.target(account))
+                        targets.push_back(*target);
+                    return true;
+                });
+            for (const auto& target : targets)
+                rows.erase(static_cast<log::table_id>(Row::leads_to), target);
+        });
     each_table<
         key_shape::account, key_shape::account_thing, key_shape::session, key_shape::session_index, key_shape::machine,
         key_shape::machine_index, key_shape::session_or_machine>([&]<class Row>()

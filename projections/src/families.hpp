@@ -12,6 +12,7 @@ namespace consortium::projections
 void fold_account(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_session(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 void fold_machine(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
+void fold_invitation(const log::event& happened, const byte_array<16>& account, log::view_writer& rows);
 
 /// message_appended. `session` is the key of its session's rows.
 void fold_message(const log::event& happened, const row_key& session, log::view_writer& rows);
@@ -65,6 +66,12 @@ std::optional<known_device> device_of_id(const log::view_reader& rows, account_i
 std::optional<known_device> device_of_key(const log::view_reader& rows, account_id account, byte_view public_key);
 /// What the account's chain says of a key.
 std::optional<stated_device> find_stated(const log::view_reader& rows, account_id account, const ed25519_public& key);
+
+/// What the registration of `account` is committed with: nothing, or that its invitation is used. invitations.cpp.
+/// errc::invitation_required, errc::registration_closed.
+result<std::optional<log::draft>> admit_registration(
+    const log::view_reader& rows, account_id account, const registration& allowed,
+    const std::optional<invitation_id>& with, unix_millis now);
 
 result<void> check_text(std::string_view what, std::size_t size, std::size_t size_min, std::size_t size_max);
 

@@ -18,7 +18,7 @@ std::optional<lsn> lsn_of(const log::view_reader& rows, const byte_array<16>& ac
 
 revision revision_of(const log::view_reader& rows, const byte_array<16>& account, lsn number)
 {
-    const auto head = get_row<head_row>(rows, row_key(account));
+    const auto head = get_row<totals_row>(rows, row_key(account));
     // Both ascend together.
     revision low{1};
     revision high = head ? head->last : revision{};
@@ -44,12 +44,13 @@ result<stream_totals> count_streams(const log::snapshot& at)
         [&]() -> result<stream_totals>
         {
             stream_totals out;
-            scan_rows<head_row>(
+            const auto own = account_row_key(at, {});
+            scan_rows<totals_row>(
                 at, {},
-                [&](byte_view, const head_row& head)
+                [&](byte_view key, const totals_row& totals)
                 {
-                    ++out.accounts;
-                    out.revisions += head.last.value;
+                    out.accounts += text(key) != text(own) ? 1 : 0;
+                    out.revisions += totals.last.value;
                     return true;
                 });
             return out;

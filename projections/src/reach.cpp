@@ -118,6 +118,10 @@ result<void> reach_account(const log::view_reader& rows, const principal& who, a
         if (agent)
             return fail(errc::forbidden, "an agent reaches its own sessions only, not the account's stream");
         return {};
+    case account_target::guests:
+        if (who.kind != log::device_kind::browser)
+            return fail(errc::forbidden, "only a signed-in browser can invite people");
+        return {};
     case account_target::end:
         if (who.kind != log::device_kind::browser)
             return fail(errc::forbidden, "only a signed-in browser can delete the account");

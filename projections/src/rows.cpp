@@ -103,6 +103,11 @@ row_key device_index_key(const log::view_reader& rows, account_id account, byte_
     return {account_part(rows, account), rows.prf({label('k'), account.view(), public_key})};
 }
 
+row_key invitation_row_key(const log::view_reader& rows, invitation_id invitation)
+{
+    return row_key(rows.prf({label('i'), invitation.view()}));
+}
+
 row_key session_row_key(const log::view_reader& rows, account_id account, session_id session)
 {
     return {account_part(rows, account), session_part(rows, account, session)};

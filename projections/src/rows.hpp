@@ -40,6 +40,9 @@ enum class table : log::table_id
     device_chain,
     statement,
     deleted_session,
+    account_totals,
+    invitation,
+    invitation_of,
 };
 
 /// What a table's keys are made of (A, S, M: account_part, session_part, machine_part). It says which deletion erases
@@ -92,6 +95,7 @@ row_key account_row_key(const log::view_reader& rows, account_id account);
 row_key account_index_key(const log::view_reader& rows, byte_view public_key);
 row_key device_row_key(const log::view_reader& rows, account_id account, device_id device);
 row_key device_index_key(const log::view_reader& rows, account_id account, byte_view public_key);
+row_key invitation_row_key(const log::view_reader& rows, invitation_id invitation);
 row_key session_row_key(const log::view_reader& rows, account_id account, session_id session);
 byte_array<16> tag_part(const log::view_reader& rows, account_id account, std::string_view tag);
 byte_array<16> local_id_part(const log::view_reader& rows, session_id session, std::string_view local_id);
@@ -191,13 +195,24 @@ private:
 // Rows, each the one description of its table: the comment says what the key is, `fields` names the members in the
 // order they are written. A row that another table's keys are found by says to which it `leads_to` and where, its
 // `target`.
-/// A
-struct head_row
+/// A: of the relay's own account too, the nil one, in which its invitations stand.
+struct totals_row
 {
-    static constexpr auto where = table::account_head;
-    static constexpr table_description description{"account_head", key_shape::account};
+    static constexpr auto where = table::account_totals;
+    static constexpr table_description description{"account_totals", key_shape::account};
     revision last;
-    static void fields(auto& row, auto& codec) { codec(row.last); }
+    std::uint64_t bytes = 0; ///< written, as quotas::bytes counts them
+    std::uint64_t sessions = 0;
+    std::uint64_t machines = 0;
+    std::uint64_t devices = 0; ///< that the chain names and that are not revoked
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.last);
+        codec(row.bytes);
+        codec(row.sessions);
+        codec(row.machines);
+        codec(row.devices);
+    }
 };
 /// A
 struct account_row
@@ -442,6 +457,37 @@ struct deleted_session_row
     lsn deleted;
     static void fields(auto& row, auto& codec) { codec(row.deleted); }
 };
+/// prf('i' ‖ invitation), until it is used
+struct invitation_row
+{
+    static constexpr auto where = table::invitation;
+    static constexpr table_description description{"invitation", key_shape::account_index};
+    account_id maker;
+    static void fields(auto& row, auto& codec) { codec(row.maker); }
+};
+/// A of the maker ‖ prf('i' ‖ invitation)
+struct invitation_of_row
+{
+    static constexpr auto where = table::invitation_of;
+    static constexpr table_description description{"invitation_of", key_shape::account_thing};
+    invitation_id id;
+    unix_millis expires = 0; ///< 0 when the body was shredded
+    byte_array<16> index{};
+    static constexpr auto leads_to = table::invitation;
+    std::optional<row_key> target([[maybe_unused]] const byte_array<16>& account) const { return row_key(index); }
+    static void fields(auto& row, auto& codec)
+    {
+        codec(row.id);
+        codec(row.expires);
+        codec(row.index);
+    }
+};
+/// The account's last revision alone.
+struct retired_head_row
+{
+    static constexpr auto where = table::account_head;
+    static constexpr table_description description{"account_head", key_shape::retired};
+};
 /// One row for each revision and each message: half of what the views took on disk.
 struct revision_row
 {
@@ -511,7 +557,8 @@ private:
                 case key_shape::machine_index:
                     return From::description.key == key_shape::machine;
                 case key_shape::account_index:
-                    return From::description.key == key_shape::account;
+                    return From::description.key == key_shape::account ||
+                           From::description.key == key_shape::account_thing;
                 case key_shape::account:
                 case key_shape::account_thing:
                 case key_shape::session:
@@ -525,9 +572,10 @@ private:
     }
 };
 using all_rows = row_list<
-    head_row, account_row, account_key_row, revision_row, device_row, device_key_row, pairing_row, pairing_of_row,
-    session_row, session_hot_row, session_tag_row, message_row, local_id_row, machine_row, machine_key_row, active_row,
-    revision_run, message_run, device_standing_row, device_chain_row, statement_row, deleted_session_row>;
+    retired_head_row, account_row, account_key_row, revision_row, device_row, device_key_row, pairing_row,
+    pairing_of_row, session_row, session_hot_row, session_tag_row, message_row, local_id_row, machine_row,
+    machine_key_row, active_row, revision_run, message_run, device_standing_row, device_chain_row, statement_row,
+    deleted_session_row, totals_row, invitation_row, invitation_of_row>;
 static_assert(all_rows::in_order());
 static_assert(all_rows::indexes_are_found());
 constexpr const table_description& description_of(table of)

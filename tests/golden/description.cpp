@@ -92,6 +92,10 @@ struct body_words
     {
         return {{"device", said(of.device)}, {"signature", said(of.signature)}};
     }
+    json::object operator()(const log::invitation_made& of) const
+    {
+        return {{"creator", said(of.creator)}, {"expires", of.expires}};
+    }
 };
 
 json::value describe_event(const log::event& happened)

@@ -79,6 +79,24 @@ public:
         auto& chain = chains_.at(who);
         state(chain, chain.revoke(public_key(which), device_kind::agent), which);
     }
+    /// `who` lets another account be made; a nil one is the relay.
+    void invite(const principal& who, std::uint8_t which)
+    {
+        projections::invite wanted;
+        wanted.who = who;
+        wanted.invitation = id_of<invitation_id>(0x10, which);
+        run(wanted);
+    }
+    void sign_up_invited(std::uint8_t who, std::uint8_t which, std::uint8_t invitation)
+    {
+        projections::sign_in wanted;
+        wanted.account_key = public_key(who);
+        wanted.new_account = account(which);
+        wanted.new_device = device(which);
+        wanted.allowed.allowed = registration::by::invitation;
+        wanted.invitation = id_of<invitation_id>(0x10, invitation);
+        run(wanted);
+    }
     void sign_out(const principal& who)
     {
         projections::sign_out wanted;
@@ -298,6 +316,14 @@ void write_history(
     by.run(deleted);
     by.begin_anew(2, account(3));
     by.sign_in(2, 6, device_kind::browser);
+
+    // Invitations: of an account and of the relay itself, open and used.
+    by.invite(ann, 1);
+    by.invite(ann, 2);
+    by.invite({}, 3);
+    by.invite({}, 4);
+    by.sign_up_invited(7, 7, 1);
+    by.sign_up_invited(8, 8, 3);
 
     // An ended session, last.
     by.begin(ann, 5, "an ended session", {});

@@ -328,6 +328,30 @@ TEST_F(event_log_test, a_nearly_full_disk_refuses_before_writing_and_recovers_by
     log.reset(); // it measures the disk once more
 }
 
+// Goal: who filled the disk does not keep others from deleting; the reserve has an end too.
+TEST_F(event_log_test, below_the_floor_deletions_go_on_until_half_of_it)
+{
+    std::atomic<std::uint64_t> space = 1000;
+    below.free_bytes = [&](const std::filesystem::path&) { return space.load(); };
+    options.disk_free_floor_bytes = 500;
+    open();
+    make_session();
+    space = 499;
+    const auto refused = run(say(ann, talk, {"x"}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), errc::unavailable);
+    EXPECT_TRUE(refused.error().retry);
+    EXPECT_FALSE(refused.error().detail.contains(options.directory.string())) << refused.error().detail;
+    space = 250;
+    ASSERT_TRUE(run(delete_session(ann, talk)));
+    space = 249;
+    EXPECT_EQ(run(delete_session(ann, talk)).error(), errc::unavailable);
+    space = 1000;
+    while (!log->submit(create_account(bob)))
+        std::this_thread::yield();
+    log.reset(); // it measures the disk once more
+}
+
 TEST_F(event_log_test, a_clock_that_steps_back_does_not_reorder_time)
 {
     open();

@@ -187,9 +187,7 @@ TEST_F(recovery_test, a_start_on_a_nearly_full_disk_serves_what_there_is)
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error(), errc::unavailable);
     EXPECT_TRUE(refused.error().retry);
-    EXPECT_EQ(
-        refused.error().detail,
-        "the disk of " + image.string() + " is nearly full: nothing is written until space is freed");
+    EXPECT_EQ(refused.error().detail, "the relay's disk is nearly full: nothing is written until space is freed");
     EXPECT_EQ(log->read()->head().value, acknowledged);
     space = 1001;
     auto done = try_to();

@@ -142,6 +142,12 @@ inline session_deletion_signed any_body<session_deletion_signed>()
     return {.device = *any_array<32>(), .signature = *any_array<64>()};
 }
 
+template <>
+inline invitation_made any_body<invitation_made>()
+{
+    return {.creator = *any_id<device_id>(), .expires = *rc::gen::arbitrary<unix_millis>()};
+}
+
 inline event_type any_type()
 {
     return static_cast<event_type>(*rc::gen::inRange<int>(1, event_type_count + 1));

@@ -154,8 +154,8 @@ TEST_F(devices, an_account_is_made_only_where_that_is_wanted)
 
     auto closed = wish(2, 30, bob.add(public_key(30)));
     closed.new_account = bob.id;
-    closed.may_register = false;
-    EXPECT_EQ(log_.submit(closed).error(), errc::forbidden);
+    closed.allowed.allowed = registration::by::nobody;
+    EXPECT_EQ(log_.submit(closed).error(), errc::registration_closed);
 
     auto made = wish(2, 30, bob.add(public_key(30)));
     made.new_account = bob.id;

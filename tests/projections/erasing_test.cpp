@@ -1,3 +1,4 @@
+#include "consortium/common/invitation.hpp"
 #include "erasing.hpp"
 #include "projections/random_history.hpp"
 #include <algorithm>
@@ -60,7 +61,7 @@ std::string names(const std::set<table>& of)
 }
 
 /// What the account keeps of everything that happened in it, whatever is deleted: its place in its stream.
-const std::set kept_for_ever{table::account_head, table::revision_run};
+const std::set kept_for_ever{table::account_totals, table::revision_run};
 
 /// Makes rows in every table that a session, a machine or an account can have rows in. Who adds a table adds what fills
 /// it here: the tests below fail until it is filled.
@@ -102,6 +103,10 @@ protected:
         fill_session(who);
         fill_machine(who);
         fill_chain(who, key);
+        invite guest;
+        guest.who = who;
+        guest.invitation = make_invitation().id;
+        EXPECT_TRUE(log_.submit(guest));
         return who;
     }
 };

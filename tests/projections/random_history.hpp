@@ -136,7 +136,8 @@ private:
     template <class Command>
     bool submit(Command& wanted)
     {
-        constexpr bool alone = std::is_same_v<Command, projections::sign_in> || std::is_same_v<Command, delete_account>;
+        constexpr bool alone = std::is_same_v<Command, projections::sign_in> || std::is_same_v<Command, invite> ||
+                               std::is_same_v<Command, delete_account>;
         commands.push_back({std::make_shared<Command>(wanted), {}, alone});
         const auto done = log.submit(wanted);
         if (done)
@@ -314,6 +315,28 @@ private:
             submit(wanted);
             return;
         }
+        case 31:
+        {
+            invite wanted;
+            wanted.who = who;
+            wanted.invitation = new_id<invitation_id>();
+            wanted.lifetime = std::chrono::milliseconds(1 + one.detail * 10);
+            if (submit(wanted))
+                invitations_.push_back(wanted.invitation);
+            return;
+        }
+        case 32:
+        {
+            projections::sign_in wanted;
+            wanted.account_key = public_key(static_cast<std::uint8_t>(50 + one.which));
+            wanted.new_account = new_id<account_id>();
+            wanted.new_device = new_id<device_id>();
+            wanted.allowed.allowed = registration::by::invitation;
+            if (!invitations_.empty())
+                wanted.invitation = invitations_[one.detail % invitations_.size()];
+            submit(wanted);
+            return;
+        }
         default:
         {
             append_messages wanted;
@@ -330,6 +353,7 @@ private:
 
     std::array<principal, 8> actors_{};
     std::vector<session_id> sessions_;
+    std::vector<invitation_id> invitations_;
 };
 
 } // namespace consortium::projections::testing

@@ -37,7 +37,9 @@ void expect_strict(const Row& row)
 
 TEST(rows, take_nothing_but_what_was_written)
 {
-    expect_strict(head_row{revision{300}});
+    expect_strict(totals_row{.last = revision{300}, .bytes = UINT64_MAX, .sessions = 1, .machines = 2, .devices = 3});
+    expect_strict(invitation_row{new_id<account_id>()});
+    expect_strict(invitation_of_row{.id = new_id<invitation_id>(), .expires = 1'700'000'000'000});
     expect_strict(account_row{lsn{1}, {}});
     expect_strict(device_row{.id = new_id<device_id>(), .kind = log::device_kind::agent, .added = {9}, .named = {9}});
     expect_strict(session_row{.id = new_id<session_id>(), .created = {1u << 20}, .has_tag = true});

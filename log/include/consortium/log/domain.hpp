@@ -101,6 +101,8 @@ public:
     virtual std::span<const table_id> retired() const { return {}; }
     /// The account's last revision, as folded so far; 0 before its first event.
     virtual revision last_revision(const view_reader& rows, account_id account) const = 0;
+    /// Whether the account may have what a command decided: an error is the caller's answer, and nothing is written.
+    virtual result<void> admit(const view_reader& /*rows*/, const decision& /*what*/) const { return {}; }
     /// Applies one event. A pure function of rows and event that must accept shredded bodies (replay of a log whose
     /// sessions were deleted since).
     virtual void fold(const event& happened, view_writer& rows) const = 0;

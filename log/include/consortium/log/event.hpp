@@ -43,6 +43,8 @@ enum class event_type : std::uint16_t
     revocation_stated = 21,
     device_signed_out = 22,
     session_deletion_signed = 23,
+    invitation_made = 24,
+    invitation_used = 25,
 };
 
 /// The part of a record that outlives shredding.
@@ -50,7 +52,7 @@ struct event_header
 {
     event_type type{};
     account_id account; ///< nil for events of no account
-    /// The session, machine, device or account the event is about.
+    /// The session, machine, device, account or invitation the event is about.
     stream_id stream;
     revision rev;          ///< in the account's stream
     std::uint64_t seq = 0; ///< of a message in its session, else 0
@@ -152,6 +154,13 @@ struct session_deletion_signed
     byte_array<64> signature{};
     friend bool operator==(const session_deletion_signed&, const session_deletion_signed&) = default;
 };
+/// A new account may be made with a code that hashes to the header's stream (common/invitation.hpp).
+struct invitation_made
+{
+    device_id creator; ///< nil: the relay itself
+    unix_millis expires = 0;
+    friend bool operator==(const invitation_made&, const invitation_made&) = default;
+};
 /// For the types that say everything in the header.
 struct no_body
 {
@@ -162,7 +171,7 @@ struct no_body
 using event_body = std::variant<
     no_body, account_created, device_added, device_renamed, pairing_approved, session_created, message_appended,
     session_metadata_changed, agent_state_changed, machine_registered, machine_metadata_changed, daemon_state_changed,
-    machine_removed, device_stated, session_deletion_signed>;
+    machine_removed, device_stated, session_deletion_signed, invitation_made>;
 
 /// What an event is about: whose id its stream is.
 enum class event_subject
@@ -171,6 +180,7 @@ enum class event_subject
     device,
     session,
     machine,
+    invitation,
 };
 
 /// What it is in the life of its subject.
@@ -231,6 +241,12 @@ struct event_description
     }
     /// Destroys a data key, its subject's.
     constexpr bool destroys_key() const noexcept { return step == event_step::ends && about != event_subject::device; }
+    /// Allowed when there is no room for anything else: what makes room, and the way in for whoever wants to.
+    constexpr bool needs_no_room() const noexcept
+    {
+        return step == event_step::ends || step == event_step::signs_out ||
+               (step == event_step::begins && about == event_subject::device);
+    }
 };
 
 namespace detail
@@ -319,6 +335,12 @@ constexpr event_description describe(event_type type) noexcept
         return of<no_body>("machine_offline", machine, changes, seal::subject, update::machine_activity, rows::own);
     case event_type::machine_removed:
         return of<machine_removed>("machine_removed", machine, ends, seal::account, update::delete_machine, rows::own);
+
+    case event_type::invitation_made:
+        return of<invitation_made>("invitation_made", invitation, begins, seal::subject, update::none, rows::own);
+    // In the stream of the account that was made with it.
+    case event_type::invitation_used:
+        return of<no_body>("invitation_used", invitation, ends, seal::account, update::none, rows::own);
     }
     return {};
 }

@@ -88,8 +88,8 @@ public:
     virtual ~event_log() = default;
 
     /// Queues a command. Commands of one account are decided in the order they were submitted; accounts take turns. The
-    /// outcome reaches the sink exactly once. errc::overloaded (carries when to retry), errc::unavailable (disk below
-    /// its floor), errc::closed: refused, the sink will not hear of it.
+    /// outcome reaches the sink exactly once. errc::overloaded (carries when to retry), errc::unavailable (the disk is
+    /// full), errc::closed: refused, the sink will not hear of it.
     virtual result<void> submit(std::shared_ptr<command> wanted) = 0;
 
     virtual std::unique_ptr<snapshot> read() const = 0;

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/device_chain.hpp"
+#include "consortium/common/limits.hpp"
 #include "consortium/common/signed_deletion.hpp"
 #include "consortium/log/domain.hpp"
 #include <memory>
@@ -30,13 +31,27 @@ struct versioned_value
     lsn where;
 };
 
+/// Who may make an account.
+struct registration
+{
+    enum class by
+    {
+        anybody,
+        invitation,
+        nobody,
+    };
+    by allowed = by::anybody;
+    bool first_is_free = false; ///< while there is no account at all, the first needs no invitation
+};
+
 /// Signs in with the account's key (docs/protocol.md 2.1): a device of its chain, one that `statement` adds to the
 /// chain, or the account's unnamed device. Makes the account if it is new and that is wanted. errc::conflict:
 /// `shows_chain` says that the caller answers with the chain of `found_account` (that of a new account is empty), for
 /// `statement` is missing or not the next; otherwise the chain has the device as another kind. errc::bad_request: the
 /// statement breaks a rule, or does something else than add this very device. errc::revoked: the chain revoked the
 /// device. errc::not_found: no account has this key and `create` is false, or the key does not open `expected`.
-/// errc::forbidden: the account is new and `may_register` is false.
+/// errc::invitation_required, errc::registration_closed: the account is new. The invitation is used with the account's
+/// first event, and with no other.
 class sign_in final : public log::command
 {
 public:
@@ -51,8 +66,9 @@ public:
     account_id new_account;             ///< the id that the account has if it is new
     device_id new_device;               ///< used if the device is new
     bool create = false;
-    bool may_register = true;
-    std::optional<account_id> expected; ///< sign in to this account or not at all
+    registration allowed;
+    std::optional<invitation_id> invitation; ///< looked at if the account is new and needs one
+    std::optional<account_id> expected;      ///< sign in to this account or not at all
 
     // Answer
     account_id found_account;
@@ -106,6 +122,21 @@ class sign_out final : public members_command
 public:
     // Answer
     std::uint64_t sign_outs = 0;
+
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
+/// Lets one more account be made. `who` with a nil account is the relay itself. errc::forbidden: only browsers invite.
+/// errc::quota: so many invitations of the account are open already.
+class invite final : public members_command
+{
+public:
+    invitation_id invitation;
+    std::chrono::milliseconds lifetime = limits::invitation_lifetime;
+
+    // Answer
+    unix_millis expires = 0;
 
     std::size_t size() const override;
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;

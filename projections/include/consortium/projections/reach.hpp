@@ -45,6 +45,7 @@ enum class account_target
     devices,  ///< to know which devices it has
     members,  ///< to say which devices it has
     stream,   ///< all that happens in it
+    guests,   ///< to invite people, who get accounts of their own
     end,      ///< to delete it
 };
 using target = std::variant<session_target, machine_target, stream_target, method_target, account_target>;

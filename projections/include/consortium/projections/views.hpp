@@ -11,8 +11,23 @@
 namespace consortium::projections
 {
 
-/// The rules the log calls: decide lives in commands.hpp, fold and the tables here. Stateless; lives for ever.
+/// The rules the log calls: decide lives in commands.hpp, fold and the tables here. Stateless; lives for ever. No
+/// account is refused anything for what it has already.
 const log::domain& rules();
+
+/// What one account may have at once. Beyond it errc::quota, with a time to try again, because a deletion makes room;
+/// what needs no room (log::event_description) is never refused. What was written stays counted: the log forgets no
+/// record.
+struct quotas
+{
+    std::uint64_t bytes =
+        limits::account_bytes_max; ///< of the bodies, and limits::record_bytes_counted for each record
+    std::uint64_t sessions = limits::account_sessions_max;
+    std::uint64_t machines = limits::account_machines_max;
+    std::uint64_t devices = limits::account_devices_max; ///< those that were revoked do not count
+};
+/// The same rules, with quotas.
+std::unique_ptr<const log::domain> make_rules(const quotas& allowed);
 
 struct account_view
 {
@@ -143,13 +158,16 @@ result<std::vector<active_thing>> list_active(const log::snapshot& at);
 
 revision last_revision(const log::snapshot& at, account_id account);
 
-/// The accounts there are, and the sum of their last revisions: as many as they have records. Reads a row for each.
+/// The accounts there are, and the sum of the last revisions of all streams, the relay's own too. Reads a row for each.
 struct stream_totals
 {
     std::uint64_t accounts = 0;
     std::uint64_t revisions = 0;
 };
 result<stream_totals> count_streams(const log::snapshot& at);
+
+/// Whether the relay itself has made an invitation that is still good at `now`.
+result<bool> has_own_invitation(const log::snapshot& at, unix_millis now);
 
 /// The account's events with revision > `since`, in order; empty: caught up. Ends after the event that reaches
 /// `bytes_max` bytes of bodies, so that what a reader holds is bounded.
