@@ -371,6 +371,15 @@ describe("prompts", () => {
     await client.sendPrompt(agent.id, "patient");
     await until(() => agent.prompts.length === 1);
 
+    // A relay without room is waited for, in its words.
+    relay.refuse = () => ({ code: "quota", message: "This account has all it may have", retry: 300 });
+    await client.sendPrompt(agent.id, "kept");
+    const kept = (await session.conversation.when((conv) => conv.pending[0]?.reason !== undefined)).pending[0];
+    expect(kept).toMatchObject({ state: "sending", reason: "This account has all it may have" });
+    relay.refuse = null;
+    await until(() => agent.prompts.length === 2);
+    expect(agent.prompts[1]).toMatchObject({ text: "kept" });
+
     relay.refuse = () => ({ code: "too-large", message: "Too large", retry: false });
     await client.sendPrompt(agent.id, "never");
     const failed = (await session.conversation.when((conv) => conv.pending[0]?.state === "failed")).pending[0];
@@ -378,8 +387,8 @@ describe("prompts", () => {
     relay.refuse = null;
     // What follows is not held up, and begins a chain that the agent accepts.
     await client.sendPrompt(agent.id, "next");
-    await until(() => agent.prompts.length === 2);
-    expect(agent.prompts[1]).toMatchObject({ text: "next", n: 1 });
+    await until(() => agent.prompts.length === 3);
+    expect(agent.prompts[2]).toMatchObject({ text: "next", n: 1 });
     expect(agent.refused).toEqual([]);
     expect(await client.unsend(failed?.localId ?? "")).toBe("never");
     await session.conversation.when((conv) => conv.pending.length === 0);

@@ -60,6 +60,8 @@ export class FakeRelay {
   refuseConfirm: (() => Refusal) | null = null;
   /** Swallows the relay's answer to so many answers of pairings. */
   loseAnswers = 0;
+  /** The codes that are good, where a new account needs one. */
+  invitations: Set<string> | null = null;
   /** A refusal of every sign-in. */
   refuseLogin: (() => Refusal) | null = null;
   /** Runs before a statement is taken: another client may be faster. */
@@ -360,6 +362,12 @@ export class FakeRelay {
       if (found.length === 0) throw new Refusal(404, "not-found", "Not found");
       return this.#proof(response, { ...head, records: found.map((index) => log.record(index)) }, url.pathname);
     }
+    if (route === "POST /v1/invitations") {
+      const letters = [...randomBytes(25)].map((byte) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte & 31]).join("");
+      const invitation = letters.match(/.{5}/g)?.join("-") ?? "";
+      this.invitations?.add(invitation);
+      return this.#json(response, 200, { code: invitation, link: `${this.origin}/#invite=${invitation}`, expiresAt: Date.now() + 7 * 86_400_000 });
+    }
     if (route === "DELETE /v1/account") {
       const signed = this.#challenges.get(body["challenge"]);
       const key = [...this.accounts].find(([, known]) => known === account)?.[0] ?? "";
@@ -508,6 +516,8 @@ export class FakeRelay {
     if (body.account !== undefined && account?.id !== body.account) throw new Refusal(404, "not-found", "this account is not here any more");
     if (account === undefined && device !== undefined && body.create !== true) throw new Refusal(404, "not-found", "No account has this key");
     const made = account === undefined;
+    const code = /(?:#invite=)?([A-Z2-7-]+)$/.exec((body as { invitation?: string }).invitation ?? "")?.[1] ?? "";
+    if (made && this.invitations !== null && !this.invitations.has(code)) throw new Refusal(403, "invitation-required", "this relay makes new accounts by invitation");
     account ??= { id: challenge.accountId, revision: 0, updates: [], sessions: new Map(), machines: new Map(), statements: [], devices: new Map(), rpc: new Map() };
     let id = "none";
     if (device !== undefined) {

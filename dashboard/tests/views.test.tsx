@@ -2,9 +2,11 @@
 // What a person sees and presses: slip, composer, rows, welcome.
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ApiError } from "../src/api/http.ts";
 import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
 import { HeldPrompts } from "../src/components/held.tsx";
+import { InviteDialog } from "../src/components/invitedialog.tsx";
 import { Markdown } from "../src/components/markdown.tsx";
 import { ReceiptCard } from "../src/components/receipt.tsx";
 import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
@@ -670,7 +672,7 @@ describe("session list", () => {
 describe("welcome", () => {
   it("says what is wrong with a key before anything is sent", async () => {
     const client = fakeClient();
-    show(client, <Welcome pairing={false} left={null} onCreated={() => undefined} />);
+    show(client, <Welcome pairing={false} left={null} invited={null} onCreated={() => undefined} />);
     fireEvent.click(by("have-key"));
     fireEvent.change(by("sign-in-input"), { target: { value: "AAAAA-BBBBB" } });
     fireEvent.click(by("sign-in-submit"));
@@ -683,7 +685,7 @@ describe("welcome", () => {
     const refuse = (problem: SignInProblem) => async () => Promise.reject(new SignInError(problem, "Words of the client."));
     const signIn = vi.fn(refuse("no-account"));
     const client = fakeClient({ signIn });
-    show(client, <Welcome pairing={false} left={null} onCreated={() => undefined} />);
+    show(client, <Welcome pairing={false} left={null} invited={null} onCreated={() => undefined} />);
     fireEvent.click(by("have-key"));
     const key = randomBytes(32);
     fireEvent.change(by("sign-in-input"), { target: { value: formatSecret(key) } });
@@ -702,6 +704,69 @@ describe("welcome", () => {
     // Another key is another question.
     fireEvent.change(by("sign-in-input"), { target: { value: "A" } });
     expect(screen.queryByTestId("sign-in-problem")).toBeNull();
+  });
+
+  it("asks for an invitation when the relay wants one, and says when it is not good", async () => {
+    const signIn = vi.fn(async () => Promise.reject(new SignInError("uninvited", "Words of the client.")));
+    show(fakeClient({ signIn }), <Welcome pairing={false} left={null} invited={null} onCreated={() => undefined} />);
+    expect(screen.queryByTestId("invitation")).toBeNull();
+    fireEvent.click(by("new-identity"));
+    await pass(1);
+    expect(signIn.mock.calls).toEqual([[expect.anything(), false, { create: true }]]);
+    expect(by("sign-in-error").textContent).toContain("New accounts on relay.example need an invitation. Ask somebody who has an account there");
+    fireEvent.change(by("invitation"), { target: { value: " ABCDE-FGHIJ " } });
+    fireEvent.keyDown(by("invitation"), { key: "Enter" });
+    await pass(1);
+    expect(signIn.mock.calls[1]).toEqual([expect.anything(), false, { create: true, invitation: "ABCDE-FGHIJ" }]);
+    expect(by("sign-in-error").textContent).toContain("This invitation is not good");
+  });
+
+  it("has the invitation of the link that was opened in its field", async () => {
+    const client = fakeClient();
+    show(client, <Welcome pairing={false} left={null} invited="ABCDE-FGHIJ" onCreated={() => undefined} />);
+    expect((by("invitation") as HTMLInputElement).value).toBe("ABCDE-FGHIJ");
+    fireEvent.click(by("new-identity"));
+    await pass(1);
+    expect(client.signIn.mock.calls).toEqual([[expect.anything(), false, { create: true, invitation: "ABCDE-FGHIJ" }]]);
+  });
+
+  it("keeps the question whether a typed key shall make an account while an invitation is asked for", async () => {
+    const signIn = vi.fn(async () => Promise.reject(new SignInError("no-account", "")));
+    show(fakeClient({ signIn }), <Welcome pairing={false} left={null} invited={null} onCreated={() => undefined} />);
+    fireEvent.click(by("have-key"));
+    const key = randomBytes(32);
+    fireEvent.change(by("sign-in-input"), { target: { value: formatSecret(key) } });
+    fireEvent.click(by("sign-in-submit"));
+    await pass(1);
+    signIn.mockImplementation(async () => Promise.reject(new SignInError("uninvited", "")));
+    fireEvent.click(by("make-empty"));
+    await pass(1);
+    fireEvent.change(by("invitation"), { target: { value: "ABCDE-FGHIJ" } });
+    fireEvent.click(by("make-empty"));
+    await pass(1);
+    expect(signIn.mock.calls[2]).toEqual([key, true, { create: true, acceptOther: true, invitation: "ABCDE-FGHIJ" }]);
+  });
+});
+
+describe("an invitation", () => {
+  it("is made on a person's word and shown as QR code, link and text", async () => {
+    const invite = vi.fn(async () => ({ code: "ABCDE-FGHIJ", link: "https://relay.example/#invite=ABCDE-FGHIJ", expiresAt: Date.now() }));
+    HTMLDialogElement.prototype.showModal ??= () => undefined;
+    show(fakeClient({ api: { origin: "https://relay.example", invite } }), <InviteDialog onClose={() => undefined} />);
+    expect(invite).not.toHaveBeenCalled();
+    fireEvent.click(by("invite-make"));
+    await pass(1);
+    expect(by("invite-code").textContent).toBe("ABCDE-FGHIJ");
+    expect(by("invite-link").textContent).toBe("https://relay.example/#invite=ABCDE-FGHIJ");
+    expect(screen.getByRole("img").getAttribute("aria-label")).toBe("The invitation's link as a QR code");
+  });
+
+  it("that the relay refuses is said in words", async () => {
+    const invite = vi.fn(async () => Promise.reject(new ApiError(403, "registration-closed", "closed", false)));
+    show(fakeClient({ api: { origin: "https://relay.example", invite } }), <InviteDialog onClose={() => undefined} />);
+    fireEvent.click(by("invite-make"));
+    await pass(1);
+    expect(by("invite-error").textContent).toContain("takes no new accounts");
   });
 });
 

@@ -39,7 +39,7 @@ async function browser(camera?: string): Promise<{ context: BrowserContext; prof
 function watch(page: Page): void {
   page.on("console", (message) => {
     // A sign-in of a new device begins with a conflict, that of a key without an account ends with a not-found.
-    const expected = /ERR_CONNECTION_REFUSED|WebSocket connection/.test(message.text()) || (/status of (409|404)/.test(message.text()) && /\/v1\/auth$/.test(message.location().url));
+    const expected = /ERR_CONNECTION_REFUSED|WebSocket connection/.test(message.text()) || (/status of (409|404|403)/.test(message.text()) && /\/v1\/auth$/.test(message.location().url));
     if (message.type() === "error" && !expected) problems.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page: ${error.message}`));
@@ -61,6 +61,31 @@ async function shoot(page: Page, name: string, which: readonly (keyof typeof siz
   await page.emulateMedia({ colorScheme: "light" });
 }
 
+
+/** Somebody else: without an invitation, with a bad one, and by the link. */
+async function walkInvited(code: string): Promise<void> {
+  relay.invitations = new Set([code]);
+  const other = await browser();
+  const guest = await other.context.newPage();
+  try {
+    await guest.goto(relay.origin);
+    await guest.getByTestId("new-identity").click();
+    await guest.getByText("need an invitation").waitFor();
+    await shoot(guest, "uninvited");
+    await guest.getByTestId("invitation").fill("AAAAA-AAAAA");
+    await guest.getByTestId("new-identity").click();
+    await guest.getByText("This invitation is not good").waitFor();
+    await guest.goto(`${relay.origin}/#invite=${code}`);
+    await guest.waitForURL(`${relay.origin}/`);
+    await shoot(guest, "invited");
+    await guest.getByTestId("new-identity").click();
+    await guest.getByTestId("secret-key").waitFor();
+  } finally {
+    relay.invitations = null;
+    await other.context.close();
+    rmSync(other.profile, { recursive: true, force: true });
+  }
+}
 
 const { context, profile } = await browser();
 const page = context.pages()[0] ?? (await context.newPage());
@@ -312,6 +337,13 @@ try {
   await page.goto(`${relay.origin}/settings`);
   await id("show-key").waitFor();
   await shoot(page, "settings");
+  await id("invite").click();
+  await shoot(page, "invite");
+  await id("invite-make").click();
+  const invitation = (await id("invite-code").textContent()) ?? "";
+  await shoot(page, "invitation");
+  await id("invite-close").click();
+  await walkInvited(invitation);
 
   await page.goto(`${relay.origin}/session/${moment.id}`);
   await id("session-menu").click();

@@ -1,6 +1,6 @@
 // The relay's REST surface. Every failure is an ApiError with the relay's stable code.
 import { type DeviceLoginBody, type LoginBody, type SignedDeletion, toBase64 } from "../crypto/index.ts";
-import type { CheckpointAnswer, DeletionAnswer, DevicesAnswer, LogKey, PairingStatus, Position, ProofAnswer, WireMachine, WireMessage, WireSession } from "./types.ts";
+import type { CheckpointAnswer, DeletionAnswer, DevicesAnswer, Invitation, LogKey, PairingStatus, Position, ProofAnswer, WireMachine, WireMessage, WireSession } from "./types.ts";
 
 export class ApiError extends Error {
   /** HTTP status; 0 when the relay could not be reached. */
@@ -33,7 +33,7 @@ interface Answer<T> {
 const timeoutMs = 30_000;
 /** The words that the relay has for what went wrong (docs/protocol.md 2). */
 const relayCodes: ReadonlySet<unknown> = new Set([
-  "bad-request", "unauthorized", "forbidden", "revoked", "not-found", "conflict", "version-mismatch", "too-large", "rate-limited", "overloaded", "wrong-origin", "expired", "timeout", "closed", "unavailable", "internal",
+  "bad-request", "unauthorized", "forbidden", "revoked", "not-found", "conflict", "version-mismatch", "too-large", "rate-limited", "overloaded", "quota", "invitation-required", "registration-closed", "wrong-origin", "expired", "timeout", "closed", "unavailable", "internal",
 ]);
 
 export class Api {
@@ -87,8 +87,13 @@ export class Api {
     return body.challenge;
   }
 
-  async login(login: LoginBody | DeviceLoginBody): Promise<{ token: string; accountId: string; deviceId: string }> {
+  async login(login: (LoginBody & { readonly invitation?: string }) | DeviceLoginBody): Promise<{ token: string; accountId: string; deviceId: string }> {
     return (await this.#call<{ token: string; accountId: string; deviceId: string }>("POST", "/v1/auth", login)).body;
+  }
+
+  /** With which one person can make an account of their own, once. */
+  async invite(): Promise<Invitation> {
+    return (await this.#call<Invitation>("POST", "/v1/invitations", {})).body;
   }
 
   /** Voids every token of this device. */

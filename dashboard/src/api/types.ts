@@ -156,3 +156,9 @@ export interface DeletionAnswer {
   receipt?: string;
   proof?: { checkpoint: string; record: WireRecord };
 }
+
+export interface Invitation {
+  readonly code: string;
+  readonly link: string;
+  readonly expiresAt: number;
+}

@@ -105,7 +105,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
   const proof = useEntryProof(revisionsOf(row));
   const words: Partial_<typeof row.state> = {
     queued: "queued here, not sent",
-    sending: "on its way",
+    sending: row.reason === undefined ? "on its way" : `kept here and sent later: ${row.reason}`,
     failed: `not stored: ${row.reason ?? ""}`,
     refused: `not run: ${row.reason ?? ""}`,
     held: `held: ${heldWords(held?.why ?? row.reason ?? "")}`,

@@ -192,7 +192,7 @@ export class Client {
   }
 
   /** Signs in with an account secret, and makes an account only where `choice` says so. Throws SignInError, ApiError, CryptoError. */
-  async signIn(secret: Bytes, keyConfirmed: boolean, choice: Pick<SignInChoice, "create" | "acceptOther"> = {}): Promise<void> {
+  async signIn(secret: Bytes, keyConfirmed: boolean, choice: Omit<SignInChoice, "account"> = {}): Promise<void> {
     const vault = (this.#vault ??= await Vault.open(this.#deps.database.untilWiped()));
     const known = this.identity.get();
     // A key that was revoked never comes back; one of an attempt that was not answered may be in the chain already.
@@ -217,9 +217,9 @@ export class Client {
   }
 
   /** The account is gone: the key that is kept here makes a new one. */
-  async beginAnew(): Promise<void> {
+  async beginAnew(choice: Pick<SignInChoice, "invitation"> = {}): Promise<void> {
     const identity = this.identity.get();
-    if (identity !== null && this.phase.get() === "gone") await this.signIn(identity.secret, identity.keyConfirmed, { create: true, acceptOther: true });
+    if (identity !== null && this.phase.get() === "gone") await this.signIn(identity.secret, identity.keyConfirmed, { create: true, acceptOther: true, ...choice });
   }
 
   async confirmKey(): Promise<void> {

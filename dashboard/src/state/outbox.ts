@@ -53,6 +53,8 @@ export class Outbox {
   #chains = new Map<string, SenderChain>();
   #pumping = new Set<string>();
   #waiting = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Why the relay takes nothing more now, by session: it has no room. */
+  #noRoom = new Map<string, string>();
   #lastOrder = 0;
   #closed = false;
   #release: () => void = () => undefined;
@@ -145,7 +147,7 @@ export class Outbox {
         at: entry.order,
         text: this.#texts.get(entry.localId)?.text ?? "",
         state: entry.failure !== undefined ? "failed" : entry.bundle !== undefined && this.#deps.connected() ? "sending" : "queued",
-        ...(entry.failure === undefined ? {} : { reason: entry.failure }),
+        ...reasonOf(entry.failure ?? (entry.bundle === undefined ? undefined : this.#noRoom.get(sid))),
         localId: entry.localId,
         bundleId: entry.bundle === undefined ? null : bundleId(entry.bundle),
         device: toBase64(this.#deps.device.publicKey),
@@ -219,6 +221,12 @@ export class Outbox {
     } catch {
       return noAnswerRetryMs;
     }
+    const noRoom = ack.result === "error" && (ack.code === "quota" || ack.code === "unavailable") && ack.retry !== false ? ack.message : undefined;
+    if (noRoom !== this.#noRoom.get(sid)) {
+      if (noRoom === undefined) this.#noRoom.delete(sid);
+      else this.#noRoom.set(sid, noRoom);
+      this.#deps.changed(sid);
+    }
     if (ack.result === "success") {
       const { id, seq, createdAt, revision } = ack;
       this.#deps.stored(sid, {
@@ -243,6 +251,10 @@ export class Outbox {
     }
     return Math.min(Math.max(ack.retry, retryFloorMs), retryCeilingMs);
   }
+}
+
+function reasonOf(reason: string | undefined): { reason?: string } {
+  return reason === undefined ? {} : { reason };
 }
 
 function lockName(tab: string): string {

@@ -15,6 +15,7 @@ export type SignInProblem =
   | "no-account" // the relay has no account of this key
   | "other-account" // it answers with another account than the one this key opened here before
   | "deleted-account" // it answers with an account that was deleted from here
+  | "uninvited" // the relay makes no account without another invitation than this, if there was one
   | "revoked";
 
 export class SignInError extends Error {
@@ -41,6 +42,8 @@ export interface SignInDeps {
 export interface SignInChoice {
   /** A new account may be made: the person wants one. */
   readonly create?: boolean;
+  /** As it was typed or came in a link; the relay asks for one only where it makes an account. */
+  readonly invitation?: string;
   /** The person knows that this is another account than before. */
   readonly acceptOther?: boolean;
   /** The key must open this account: nobody is there to decide. */
@@ -75,6 +78,7 @@ export async function signInWithSecret(deps: SignInDeps, choice: SignInChoice): 
         ...loginBody(challenge, keys, { keys: device, kind: "browser" }),
         ...(statement === null ? {} : { statement: toBase64(statement) }),
         ...(choice.create === true ? { create: true } : {}),
+        ...(choice.invitation === undefined ? {} : { invitation: choice.invitation }),
         ...(choice.account === undefined ? {} : { account: choice.account }),
       });
       const login = { token, ...readToken(token) };
@@ -88,6 +92,7 @@ export async function signInWithSecret(deps: SignInDeps, choice: SignInChoice): 
       if (error instanceof ApiError && error.code === "not-found" && choice.account === undefined) {
         throw new SignInError("no-account", "The relay has no account of this key.");
       }
+      if (error instanceof ApiError && error.code === "invitation-required") throw new SignInError("uninvited", "A new account on this relay needs an invitation.");
       if (error instanceof ApiError && error.code === "revoked") throw new SignInError("revoked", "The relay says that this browser was revoked.");
       const conflict = chainOf(error);
       if (conflict === null || conflict.challenge === undefined) throw error;

@@ -9,6 +9,12 @@ import { Welcome } from "./welcome.tsx";
 
 const Shell = lazy(() => import("./shell.tsx"));
 
+/** Of a link that somebody was invited with. */
+function invitationOf(hash: string): string | null {
+  const found = /^#invite=([A-Za-z0-9-]{1,128})$/.exec(hash);
+  return found?.[1] ?? null;
+}
+
 function Starting(): ReactElement {
   return (
     <div className="starting">
@@ -32,6 +38,23 @@ export function App(): ReactElement {
     addEventListener("hashchange", opened);
     return () => removeEventListener("hashchange", opened);
   }, []);
+  const [invited, setInvited] = useState(() => invitationOf(location.hash));
+  useEffect(() => {
+    // It opens the relay to whoever reads it: out of the address bar, and out of the history.
+    const take = () => {
+      const code = invitationOf(location.hash);
+      if (code === null) return;
+      setInvited(code);
+      history.replaceState(history.state, "", location.pathname + location.search);
+    };
+    take();
+    addEventListener("hashchange", take);
+    return () => removeEventListener("hashchange", take);
+  }, []);
+  const signedIn = phase === "ready";
+  useEffect(() => {
+    if (signedIn) setInvited(null);
+  }, [signedIn]);
   const pairing = /^\/pair\/?$/.test(path);
   useEffect(() => {
     if (!pairing) setLink(null);
@@ -43,7 +66,7 @@ export function App(): ReactElement {
     case "signed-out":
     case "revoked":
     case "gone":
-      return <Welcome key={phase} pairing={link !== null} left={phase === "signed-out" ? null : phase} onCreated={() => setFresh(true)} />;
+      return <Welcome key={`${phase} ${invited ?? ""}`} pairing={link !== null} invited={invited} left={phase === "signed-out" ? null : phase} onCreated={() => setFresh(true)} />;
     case "ready":
       if (fresh || path === "/key") {
         return (

@@ -1,6 +1,7 @@
 import { type ReactElement, useState } from "react";
 import { CopyButton, Dialog, Go } from "../components/basics.tsx";
 import { DeleteAccountDialog } from "../components/deletedialogs.tsx";
+import { InviteDialog } from "../components/invitedialog.tsx";
 import { applyTheme, currentTheme, navigate, readPreference, type Theme, useClient, useSignal, writePreference } from "../components/hooks.ts";
 import { Page } from "../components/page.tsx";
 import { formatSecret } from "../crypto/index.ts";
@@ -20,6 +21,7 @@ export function SettingsView(): ReactElement {
   const [key, setKey] = useState<"hidden" | "asked" | "shown">("hidden");
   const [leaving, setLeaving] = useState(false);
   const [deleting, setDeleting] = useState(false);
+  const [inviting, setInviting] = useState(false);
   const queued = useSignal(client.queued);
 
   return (
@@ -98,6 +100,15 @@ export function SettingsView(): ReactElement {
           </div>
         </section>
         <section>
+          <h2>Invitations</h2>
+          <p className="mid">Let somebody make an account of their own on this relay. They see nothing of yours, and you nothing of theirs.</p>
+          <div className="btnrow">
+            <button type="button" className="b" onClick={() => setInviting(true)} data-testid="invite">
+              Invite somebody…
+            </button>
+          </div>
+        </section>
+        <section>
           <h2>Account</h2>
           <p className="mid">Deleting it destroys the keys of everything in it. The relay answers with a signed receipt.</p>
           <div className="btnrow">
@@ -107,6 +118,7 @@ export function SettingsView(): ReactElement {
           </div>
         </section>
       </Page>
+      {inviting && <InviteDialog onClose={() => setInviting(false)} />}
       {deleting && <DeleteAccountDialog onClose={() => setDeleting(false)} />}
       {key === "asked" && (
         <Dialog title="Show the secret key?" onClose={() => setKey("hidden")}>

@@ -10,24 +10,29 @@ import { type Bytes, CryptoError, parseSecret, randomBytes } from "../crypto/ind
 import { type SignInChoice, SignInError, type SignInProblem } from "../state/signin.ts";
 import { Cover } from "./cover.tsx";
 
-/** `left`: why the browser is out although it holds a key. */
-export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: "revoked" | "gone" | null; onCreated(): void }): ReactElement {
+/** `left`: why the browser is out although it holds a key. `invited`: the code of the link that was opened. */
+export function Welcome({ pairing, left, invited, onCreated }: { pairing: boolean; left: "revoked" | "gone" | null; invited: string | null; onCreated(): void }): ReactElement {
   const client = useClient();
   const [mode, setMode] = useState<"choose" | "sign-in">(left === "revoked" ? "sign-in" : "choose");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [text, setText] = useState("");
   const [decision, setDecision] = useState<{ problem: SignInProblem; text: string; secret: Bytes } | null>(null);
+  const [invitation, setInvitation] = useState(invited ?? "");
+  /** Whether the field is there: a link filled it, or the relay asked. */
+  const [asksInvitation, setAsksInvitation] = useState(invited !== null);
   const host = new URL(client.api.origin).host;
   const farewell = useSignal(client.farewell);
 
+  const withInvitation = () => (invitation.trim() === "" ? {} : { invitation: invitation.trim() });
   /** A key that was typed makes no account, unless the person then says so. */
-  const enter = (secret: Bytes, choice: Pick<SignInChoice, "create" | "acceptOther">) => attempt(() => client.signIn(secret, true, choice), secret);
+  const enter = (secret: Bytes, choice: Pick<SignInChoice, "create" | "acceptOther">) => attempt(() => client.signIn(secret, true, { ...choice, ...withInvitation() }), secret);
   const create = () => {
     onCreated();
-    return attempt(() => client.signIn(randomBytes(32), false, { create: true }));
+    return attempt(() => client.signIn(randomBytes(32), false, { create: true, ...withInvitation() }));
   };
   const attempt = async (signIn: () => Promise<void>, secret?: Bytes) => {
+    const before = decision;
     setBusy(true);
     setError(null);
     setDecision(null);
@@ -35,6 +40,16 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
       await signIn();
     } catch (failure) {
       setBusy(false);
+      if (failure instanceof SignInError && failure.problem === "uninvited") {
+        setAsksInvitation(true);
+        setDecision(before);
+        setError(
+          invitation.trim() === ""
+            ? `New accounts on ${host} need an invitation. Ask somebody who has an account there, or whoever runs it, and enter the code here.`
+            : "This invitation is not good: it was used already, it is too old, or it was not copied whole. Ask for another one.",
+        );
+        return;
+      }
       if (failure instanceof SignInError && secret !== undefined) {
         setDecision({ problem: failure.problem, text: failure.message, secret });
         return;
@@ -43,7 +58,9 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
         failure instanceof ApiError
           ? failure.unreachable
             ? `Could not reach ${host}. Nothing was lost; try again.`
-            : `The relay refused: ${failure.message}`
+            : failure.code === "registration-closed"
+              ? `${host} takes no new accounts. Whoever runs it decides that.`
+              : `The relay refused: ${failure.message}`
           : failure instanceof CryptoError || failure instanceof SignInError
             ? failure.message
             : "This browser could not keep the key. Private windows and full disks can be the cause.",
@@ -71,14 +88,13 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
           <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This account is not on the relay any more" testId="account-gone">
             <p>It was deleted, on this or another device, or the relay began a new log. If nobody did either, ask why before you go on.</p>
             <div className="acts">
-              <button type="button" className="b" disabled={busy} onClick={() => void attempt(() => client.beginAnew())} data-testid="begin-anew">
+              <button type="button" className="b" disabled={busy} onClick={() => void attempt(() => client.beginAnew(withInvitation()))} data-testid="begin-anew">
                 Make an empty account with this key
               </button>
               <button type="button" className="b" disabled={busy} onClick={() => void client.signOut()} data-testid="forget-key">
                 Forget the key here
               </button>
             </div>
-            {error !== null && mode === "choose" && <p role="alert">{error}</p>}
           </Note>
         </div>
       )}
@@ -100,6 +116,7 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
         <>
           <h1 className="title">Sign in to {host}</h1>
           <p className="mid sub">No e-mail, no password. Your identity is a key that stays on your devices.</p>
+          {asksInvitation && <InvitationField value={invitation} onChange={setInvitation} onEnter={() => void create()} />}
           <button type="button" className="choice" disabled={busy} data-testid="new-identity" onClick={() => void create()}>
             <PlusIcon className="i" />
             <b>{busy ? "Creating…" : "Create an identity"}</b>
@@ -156,6 +173,9 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
           </label>
           {decision !== null && (
             <div className="gaptop">
+              {asksInvitation && decision.problem === "no-account" && (
+                <InvitationField value={invitation} onChange={setInvitation} onEnter={() => void enter(decision.secret, { create: true, acceptOther: true })} />
+              )}
               <Undecided
                 {...decision}
                 host={host}
@@ -190,10 +210,37 @@ export function Welcome({ pairing, left, onCreated }: { pairing: boolean; left: 
   );
 }
 
+/** The relay sees it only when an account is made. */
+function InvitationField({ value, onChange, onEnter }: { value: string; onChange(code: string): void; onEnter(): void }): ReactElement {
+  return (
+    <label className="invitation gapdown">
+      <b>Invitation</b>
+      <span className="mid small">It makes one account, once. The code or the whole link.</span>
+      <input
+        className="field mono"
+        value={value}
+        autoComplete="off"
+        autoCapitalize="characters"
+        autoCorrect="off"
+        spellCheck={false}
+        placeholder="ABCDE-FGHIJ-KLMNO-PQRST-UVWXY"
+        data-testid="invitation"
+        onChange={(event) => onChange(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          onEnter();
+        }}
+      />
+    </label>
+  );
+}
+
 const titles: Record<SignInProblem, string> = {
   "no-account": "There is no account of this key",
   "other-account": "This key opens another account than before",
   "deleted-account": "This account was deleted from here",
+  uninvited: "A new account needs an invitation",
   revoked: "This browser was revoked",
 };
 
