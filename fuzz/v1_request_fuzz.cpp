@@ -1,4 +1,5 @@
 #include "consortium/common/bytes.hpp"
+#include "consortium/common/invitation.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/protocol/v1/proofs.hpp"
 #include "consortium/protocol/v1/receipt.hpp"
@@ -27,6 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     {
         const auto& login = std::get<login_request>(*read);
         CONSORTIUM_ASSERT(!login.statement || login.device);
+        if (login.invitation)
+            (void)invitation_of(*login.invitation);
         CONSORTIUM_ASSERT(!login.device || login.device->kind != device_kind::unnamed);
     }
     if (const auto read = read_statements_request(*object))

@@ -105,23 +105,39 @@ result<boost::json::object> ask_relay(const std::filesystem::path& data, const b
         detail != nullptr && detail->is_string() ? std::string(detail->get_string()) : "the relay refused");
 }
 
-result<bool> do_or_ask(
-    const std::filesystem::path& data, const std::function<result<void>()>& directly,
+result<boost::json::object> answer_or_ask(
+    const std::filesystem::path& data, const std::function<result<boost::json::object>()>& directly,
     const boost::json::object& command)
 {
     const auto own = check_owner(data);
     if (own)
     {
-        const auto done = directly();
-        if (done)
-            return false;
-        if (done.error() != errc::locked)
-            return std::unexpected(done.error());
+        auto done = directly();
+        if (done || done.error() != errc::locked)
+            return done;
     }
-    const auto answered = ask_relay(data, command);
-    if (answered)
-        return true;
-    return std::unexpected(!own && answered.error() == errc::locked ? own.error() : answered.error());
+    auto answered = ask_relay(data, command);
+    if (!answered && !own && answered.error() == errc::locked)
+        return std::unexpected(own.error());
+    return answered;
+}
+
+result<bool> do_or_ask(
+    const std::filesystem::path& data, const std::function<result<void>()>& directly,
+    const boost::json::object& command)
+{
+    bool by_relay = true;
+    const auto done = answer_or_ask(
+        data,
+        [&]() -> result<boost::json::object>
+        {
+            if (auto done_here = directly(); !done_here)
+                return std::unexpected(done_here.error());
+            by_relay = false;
+            return boost::json::object{};
+        },
+        command);
+    return done ? result<bool>(by_relay) : std::unexpected(done.error());
 }
 
 } // namespace consortium::admin

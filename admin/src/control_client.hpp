@@ -11,8 +11,13 @@ namespace consortium::admin
 /// errc::locked: nobody listens; errc::closed: the connection ended without an answer.
 result<boost::json::object> ask_relay(const std::filesystem::path& data, const boost::json::object& command);
 
-/// Has `command` done by the relay if one runs on `data`, and by `directly` otherwise. True: the relay did it.
+/// Has `command` done by the relay if one runs on `data`, whose answer this is, and by `directly` otherwise.
 /// errc::forbidden when the directory belongs to another user and no relay is there to do it.
+result<boost::json::object> answer_or_ask(
+    const std::filesystem::path& data, const std::function<result<boost::json::object>()>& directly,
+    const boost::json::object& command);
+
+/// The same where there is nothing to answer. True: the relay did it.
 result<bool> do_or_ask(
     const std::filesystem::path& data, const std::function<result<void>()>& directly,
     const boost::json::object& command);

@@ -1,5 +1,6 @@
 #include "commands/adopt.hpp"
 #include "commands/compact.hpp"
+#include "commands/invite.hpp"
 #include "commands/receipt.hpp"
 #include "commands/rekey.hpp"
 #include "commands/replay.hpp"
@@ -44,9 +45,9 @@ int run(int argc, char** argv)
 {
     CLI::App app{
         "Checks and cares for the log of a Consortium relay.\n"
-        "verify, replay and receipt only read; stop the relay first. compact and rekey work beside a running relay, "
-        "which\n"
-        "does what they ask, and without one. witness adopt is the last resort for a log that lost something."};
+        "verify, replay and receipt only read; stop the relay first. compact, invite and rekey work beside a running "
+        "relay,\n"
+        "which does what they ask, and without one. witness adopt is the last resort for a log that lost something."};
     app.name("consortium-admin");
     app.set_version_flag("--version", "consortium-admin " CONSORTIUM_VERSION);
     app.require_subcommand(1);
@@ -100,6 +101,23 @@ int run(int argc, char** argv)
     auto& compact_command = *app.add_subcommand("compact", "Wipe the keys of what was deleted out of every file");
     add_source(compact_command, compact_wish).required();
     compact_command.callback([&] { chosen = [&] { return compact(compact_wish); }; });
+
+    invite_options invite_wish;
+    auto& invite_command = *app.add_subcommand("invite", "Make an invitation, with which one account can be made");
+    add_source(invite_command, invite_wish.source).required();
+    invite_command
+        .add_option("--public-url", invite_wish.url, "Where people find the relay; without it a running relay says it")
+        ->envname("CONSORTIUM_PUBLIC_URL")
+        ->type_name("URL");
+    invite_command
+        .add_option_function<std::int64_t>(
+            "--hours", [&](std::int64_t given) { invite_wish.lifetime = std::chrono::hours(given); },
+            "So long it is good, where no relay runs; a running one has a time of its own")
+        ->envname("CONSORTIUM_INVITATION_HOURS")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{24 * 365}))
+        ->type_name("H")
+        ->default_str(std::to_string(invite_wish.lifetime.count()));
+    invite_command.callback([&] { chosen = [&] { return invite(invite_wish); }; });
 
     rekey_options rekey_wish;
     auto& rekey_command = *app.add_subcommand("rekey", "Rotate the master secret");

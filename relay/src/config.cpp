@@ -2,10 +2,12 @@
 #include "consortium/log/master_secret.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <map>
 #include <thread>
 #include <unistd.h>
 
@@ -133,6 +135,50 @@ parsed_config parse_config(int argc, const char* const* argv)
         ->envname("CONSORTIUM_PUBLIC_URL")
         ->delimiter(',')
         ->type_name("URL");
+    const std::map<std::string, projections::registration::by> registrations{
+        {"open", projections::registration::by::anybody},
+        {"invite", projections::registration::by::invitation},
+        {"closed", projections::registration::by::nobody}};
+    app.add_option_function<std::string>(
+           "--registration", [&](const std::string& given) { settings.registration = registrations.at(given); },
+           "Who may make an account: open (anybody), invite (whoever was invited; the first one too, unless only this\n"
+           "machine can reach the relay), closed (nobody)")
+        ->envname("CONSORTIUM_REGISTRATION")
+        ->check(CLI::IsMember(registrations))
+        ->type_name("WHO")
+        ->default_str("invite");
+    app.add_option_function<std::int64_t>(
+           "--invitation-hours", [&](std::int64_t given) { settings.invitation_lifetime = std::chrono::hours(given); },
+           "An invitation is good for so long")
+        ->envname("CONSORTIUM_INVITATION_HOURS")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{24 * 365}))
+        ->type_name("H")
+        ->default_str(
+            std::to_string(std::chrono::duration_cast<std::chrono::hours>(settings.invitation_lifetime).count()));
+    app.add_option_function<std::uint64_t>(
+           "--account-mib", [&settings](std::uint64_t given) { settings.quotas.bytes = given << 20; },
+           "So much an account may write, deletions not counted back: the log forgets no record")
+        ->envname("CONSORTIUM_ACCOUNT_MIB")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+        ->type_name("MIB")
+        ->default_str(std::to_string(settings.quotas.bytes >> 20));
+    const auto at_once = [&](const char* flag, const char* variable, std::uint64_t& to, const char* what)
+    {
+        app.add_option(flag, to, what)
+            ->envname(variable)
+            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+            ->capture_default_str()
+            ->type_name("N");
+    };
+    at_once(
+        "--account-sessions", "CONSORTIUM_ACCOUNT_SESSIONS", settings.quotas.sessions,
+        "So many sessions an account may have at once");
+    at_once(
+        "--account-machines", "CONSORTIUM_ACCOUNT_MACHINES", settings.quotas.machines,
+        "So many machines an account may have at once");
+    at_once(
+        "--account-devices", "CONSORTIUM_ACCOUNT_DEVICES", settings.quotas.devices,
+        "So many devices that are not revoked an account may have");
     app.add_option("--log-level", settings.log_level, "trace, debug, info, warn, error or off")
         ->envname("CONSORTIUM_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
@@ -166,6 +212,14 @@ parsed_config parse_config(int argc, const char* const* argv)
     if (const char* given = std::getenv("CONSORTIUM_MASTER_SECRET"); given && *given)
         settings.master_secret = given;
     return out;
+}
+
+projections::registration registration_of(const config& settings)
+{
+    boost::system::error_code none;
+    const auto address = boost::asio::ip::make_address(settings.listen, none);
+    const bool this_machine_alone = !none && address.is_loopback() && settings.public_urls.empty();
+    return {.allowed = settings.registration, .first_is_free = this_machine_alone};
 }
 
 result<found_secret> find_secret(const config& settings)

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/error.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/projections/views.hpp"
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -29,6 +30,9 @@ struct config
     std::string tls_certificate;
     std::string tls_key;
     std::vector<std::string> public_urls;
+    projections::registration::by registration = projections::registration::by::invitation;
+    std::chrono::milliseconds invitation_lifetime = limits::invitation_lifetime;
+    projections::quotas quotas;
     std::string log_level = "info";
     /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
     std::optional<std::string> master_secret;
@@ -45,6 +49,9 @@ struct parsed_config
     std::string message;
 };
 parsed_config parse_config(int argc, const char* const* argv);
+
+/// Who may make an account: the first is free where nobody but this machine can reach the relay.
+projections::registration registration_of(const config& settings);
 
 /// The master secret from the environment, or from `DIR.secret`, which is made (0600) when there is no log yet.
 struct found_secret

@@ -55,10 +55,11 @@ result<boost::json::object> compact(log::event_log& log)
 
 } // namespace
 
-control_commands make_control_commands(log::event_log& log)
+control_commands make_control_commands(log::event_log& log, std::function<result<boost::json::object>()> invite)
 {
     return {
         {"compact", [&log](const boost::json::object&) { return compact(log); }},
+        {"invite", [invite = std::move(invite)](const boost::json::object&) { return invite(); }},
         {"rekey", [&log](const boost::json::object& asked) { return rekey(log, asked); }},
     };
 }

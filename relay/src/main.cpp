@@ -1,4 +1,6 @@
+#include "consortium/common/invitation.hpp"
 #include "consortium/common/printable.hpp"
+#include "consortium/common/qr_code.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/log/diagnostics.hpp"
 #include "contain.hpp"
@@ -9,6 +11,7 @@
 #include <iostream>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace consortium::relay
 {
@@ -33,25 +36,34 @@ sigset_t block_signals()
     return wanted;
 }
 
-std::string own_address(const config& settings, std::uint16_t port)
+/// Of a relay that strangers can reach: whoever runs it gets the first account.
+void announce_first_invitation(const config& settings, program& relay)
 {
-    std::string host = settings.listen;
-    if (host == "0.0.0.0" || host == "::")
-        host = "127.0.0.1";
-    if (host.find(':') != std::string::npos)
-        host = "[" + host + "]";
-    return (settings.tls() ? "https://" : "http://") + host + ":" + std::to_string(port);
+    const auto made = relay.invite();
+    if (!made)
+    {
+        spdlog::error("no first invitation could be made: {}", made.error().detail);
+        return;
+    }
+    const auto link = invitation_link(relay.public_url(), made->code);
+    const auto hours = std::chrono::duration_cast<std::chrono::hours>(settings.invitation_lifetime).count();
+    std::cout << "new accounts need an invitation; the first one, good once and for " << hours << " hours:\n  "
+              << made->code << "\n  " << link << '\n';
+    if (::isatty(STDOUT_FILENO) == 1)
+        std::cout << qr_code(link);
+    std::cout << "for another one: consortium-admin invite --data " << settings.data.string() << '\n';
 }
 
 /// The first line is for programs, the rest for people.
-void announce(const config& settings, const program& relay)
+void announce(const config& settings, program& relay)
 {
-    const auto address = own_address(settings, relay.port());
-    std::cout << "listening on " << address << '\n';
+    std::cout << "listening on " << relay.own_address() << '\n';
     if (!relay.generated_secret().empty())
         std::cout << "made a new secret in " << relay.generated_secret().string() << ": back it up, apart from "
                   << settings.data.string() << "; without it the log cannot be opened\n";
-    std::cout << "open the dashboard: " << (relay.public_url().empty() ? std::string_view(address) : relay.public_url())
+    if (relay.needs_first_invitation())
+        announce_first_invitation(settings, relay);
+    std::cout << "open the dashboard: " << relay.public_url()
               << "\nthen run `consortium` in a project folder and scan the code it shows" << std::endl;
 }
 

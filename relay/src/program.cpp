@@ -1,4 +1,5 @@
 #include "program.hpp"
+#include "consortium/common/invitation.hpp"
 #include "control_commands.hpp"
 #include <cstdlib>
 #include <spdlog/spdlog.h>
@@ -46,6 +47,7 @@ program::program(const config& settings, std::unique_ptr<net::http_server> serve
       server_(std::move(server)),
       origins_(std::move(origins)),
       commits_(*server_, follower_bounds),
+      domain_(projections::make_rules(settings.quotas)),
       challenges_(clock_),
       pairings_(spans_, pairing_bounds),
       guests_(clock_, guest_rates),
@@ -105,7 +107,7 @@ result<void> program::open(const std::string& secret)
     options.disk_free_floor_bytes = settings_.disk_free_floor_bytes;
     options.compact_delay = settings_.compact_delay;
     options.master_secret = secret;
-    auto opened = log::open_log(options, projections::rules(), commits_, clock_);
+    auto opened = log::open_log(options, *domain_, commits_, clock_);
     if (!opened)
         return std::unexpected(
             opened.error() == errc::wrong_secret ? wrong_secret(settings_, opened.error()) : opened.error());
@@ -115,6 +117,12 @@ result<void> program::open(const std::string& secret)
     if (!streams)
         return std::unexpected(streams.error());
     streams_ = *streams;
+    const auto allowed = registration_of(settings_);
+    const auto invited = projections::has_own_invitation(*at, clock_.now());
+    if (!invited)
+        return std::unexpected(invited.error());
+    needs_first_invitation_ = allowed.allowed == projections::registration::by::invitation && !allowed.first_is_free &&
+                              streams_.accounts == 0 && !*invited;
     return presence_.load(*at);
 }
 
@@ -141,6 +149,7 @@ void program::wire()
         .challenges = challenges_,
         .pairings = pairings_,
         .origins = origins_,
+        .registration = registration_of(settings_),
         .guests = guests_,
         .pollers = pollers_,
         .presence = presence_,
@@ -169,13 +178,41 @@ void program::wire()
 /// The relay serves without it: only the commands of consortium-admin must wait until it has ended.
 void program::listen_for_control()
 {
-    auto control = control_server::listen({.socket = settings_.data / "control.sock"}, make_control_commands(*log_));
+    auto commands = make_control_commands(
+        *log_,
+        [this]() -> result<boost::json::object>
+        {
+            const auto made = invite();
+            if (!made)
+                return std::unexpected(made.error());
+            return boost::json::object{
+                {"code", made->code},
+                {"expiresAt", made->expires},
+                {"link", invitation_link(public_url(), made->code)}};
+        });
+    auto control = control_server::listen({.socket = settings_.data / "control.sock"}, std::move(commands));
     if (control)
         control_ = std::move(*control);
     else
         spdlog::warn(
             "no control socket: {}. consortium-admin can do its work only while the relay does not run",
             control.error().detail);
+}
+
+std::string program::own_address() const
+{
+    std::string host = settings_.listen;
+    if (host == "0.0.0.0" || host == "::")
+        host = "127.0.0.1";
+    if (host.find(':') != std::string::npos)
+        host = "[" + host + "]";
+    return (settings_.tls() ? "https://" : "http://") + host + ":" + std::to_string(port());
+}
+
+std::string program::public_url() const
+{
+    const auto named = origins_.first_public_url();
+    return named.empty() ? own_address() : std::string(named);
 }
 
 void program::report() const

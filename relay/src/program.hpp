@@ -1,5 +1,6 @@
 #pragma once
 #include "assets.hpp"
+#include "auth/invitations.hpp"
 #include "consortium/projections/views.hpp"
 #include "control_server.hpp"
 #include "server.hpp"
@@ -31,8 +32,15 @@ public:
     log::event_log& log() noexcept { return *log_; }
     /// Where a secret was written just now; else empty.
     const std::filesystem::path& generated_secret() const noexcept { return generated_secret_; }
-    /// What people should open: the first public URL, else empty.
-    std::string_view public_url() const noexcept { return origins_.first_public_url(); }
+    /// Where it listens, as a URL of this machine.
+    std::string own_address() const;
+    /// What people should open: the first public URL, else own_address().
+    std::string public_url() const;
+
+    /// Whether nobody can make the first account without an invitation, and none was made yet.
+    bool needs_first_invitation() const { return needs_first_invitation_; }
+    /// Makes one, once the relay runs. Not from a network thread.
+    result<issued_invitation> invite() { return invite_as_relay(*shared_, *server_); }
 
 private:
     program(const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins);
@@ -48,8 +56,10 @@ private:
     const accepted_origins origins_;
     std::filesystem::path generated_secret_;
     hub commits_;
+    const std::unique_ptr<const log::domain> domain_;
     std::unique_ptr<log::event_log> log_;
     projections::stream_totals streams_; ///< when the log was opened
+    bool needs_first_invitation_ = false;
 
     // Made once the log is open; taken down before it.
     std::unique_ptr<update_writer> updates_;

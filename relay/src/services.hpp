@@ -32,6 +32,7 @@ struct services
     challenge_book& challenges;
     pairing_book& pairings;
     const accepted_origins& origins;
+    projections::registration registration{};
     /// Requests without a token: logins and pairings.
     rate_limiter& guests;
     /// The same for asking how a pairing goes, which agents do every second.

@@ -137,7 +137,7 @@ for (const [carrier, transports] of Object.entries(carriers)) {
         const socket = dial(server, { transports });
         assert.deepEqual(await socket.timeout(5000).emitWithAck('mute'), {
           result: 'error',
-          message: 'Internal error',
+          message: 'Internal Server Error',
           code: 'internal',
           retry: false,
         });

@@ -52,6 +52,27 @@ TEST_F(config_test, has_defaults)
     EXPECT_EQ(out.settings.rpc_timeout, 30s);
 }
 
+TEST_F(config_test, the_first_account_is_free_where_only_this_machine_reaches_the_relay)
+{
+    using by = projections::registration::by;
+    const auto of = [](std::vector<const char*> args) { return registration_of(parse(std::move(args)).settings); };
+    EXPECT_EQ(of({}).allowed, by::invitation);
+    EXPECT_TRUE(of({}).first_is_free);
+    EXPECT_TRUE(of({"--listen", "127.1.2.3"}).first_is_free);
+    EXPECT_TRUE(of({"--listen", "::1"}).first_is_free);
+    for (const auto* beyond : {"0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"})
+        EXPECT_FALSE(of({"--listen", beyond}).first_is_free) << beyond;
+    EXPECT_FALSE(of({"--public-url", "https://relay.example"}).first_is_free);
+    EXPECT_EQ(of({"--registration", "open"}).allowed, by::anybody);
+    EXPECT_EQ(of({"--registration", "closed"}).allowed, by::nobody);
+    EXPECT_EQ(parse({"--registration", "perhaps"}).exit_code, 2);
+    const auto bounds = parse({"--account-mib", "3", "--account-sessions", "4", "--invitation-hours", "5"}).settings;
+    EXPECT_EQ(bounds.quotas.bytes, 3u << 20);
+    EXPECT_EQ(bounds.quotas.sessions, 4u);
+    EXPECT_EQ(bounds.quotas.devices, limits::account_devices_max);
+    EXPECT_EQ(bounds.invitation_lifetime, 5h);
+}
+
 TEST_F(config_test, the_environment_speaks_and_flags_win)
 {
     ::setenv("PORT", "4000", 1);

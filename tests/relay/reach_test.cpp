@@ -154,6 +154,7 @@ TEST_F(reach_test, every_route)
           {400, "bad-request"},
           {400, "bad-request"},
           api::access::anyone}},
+        {"POST /v1/invitations", {"/v1/invitations", {}, forbidden, fine}},
         {"GET /v1/sessions", {"/v1/sessions", {}, fine, fine}},
         {"POST /v1/sessions", {"/v1/sessions", text({{"tag", tag}, {"metadata", metadata}}), forbidden, fine}},
         {"DELETE /v1/sessions/:id", {session, {}, forbidden, hidden}},

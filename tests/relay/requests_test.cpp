@@ -123,10 +123,15 @@ TEST(requests_test, login_with_and_without_a_device)
     from["deviceSignature"] = base64_of(64);
     from["create"] = true;
     from["account"] = "01900000-0000-7000-8000-00000000000a";
+    from["invitation"] = std::string(limits::invitation_code_bytes_max, 'x');
     const auto full = read(from);
     ASSERT_TRUE(full) << full.error().detail;
     EXPECT_EQ(full->device->kind, device_kind::browser);
     EXPECT_EQ(full->statement->size(), 100u);
+    EXPECT_EQ(full->invitation->size(), limits::invitation_code_bytes_max) << "what it is worth is not said here";
+    auto too_long = from;
+    too_long["invitation"] = std::string(limits::invitation_code_bytes_max + 1, 'x');
+    EXPECT_EQ(read(too_long).error(), errc::too_large);
     EXPECT_TRUE(full->create);
     EXPECT_EQ(to_string(*full->account), "01900000-0000-7000-8000-00000000000a");
 
@@ -354,6 +359,23 @@ TEST(answers_test, errors_carry_a_word_and_when_to_try_again)
     EXPECT_EQ(
         error_ack({errc::bad_request, "m", {}}, "m"),
         R"({"result":"error","message":"m","code":"bad-request","retry":false})");
+}
+
+// Goal: no text of the file system, of RocksDB or of the log reaches a client.
+TEST(answers_test, what_went_wrong_inside_stays_there)
+{
+    for (const auto code :
+         {errc::io, errc::corrupt, errc::locked, errc::wrong_secret, errc::log_truncated, errc::newer_version})
+    {
+        const auto said = for_client({code, "IO error: /var/lib/consortium/db/000012.sst", {}});
+        EXPECT_EQ(said, errc::internal);
+        EXPECT_EQ(said.detail, "Internal Server Error");
+        EXPECT_TRUE(said.retry) << "an outbox would drop it";
+    }
+    const auto bug = for_client({errc::internal, "bad_alloc", {}});
+    EXPECT_EQ(bug.detail, "Internal Server Error");
+    EXPECT_FALSE(bug.retry);
+    EXPECT_EQ(for_client({errc::quota, "no room", {}}).detail, "no room");
 }
 
 } // namespace

@@ -58,7 +58,7 @@ export interface Device {
 export const newDevice = (kind: Device['kind'] = 'browser', name: string = `some ${kind}`): Device => ({ key: new SigningKey(), kind, name });
 
 /** The body of `POST /v1/auth` that answers this challenge with the account's key. */
-export function answerChallenge(challenge: string, account: SigningKey, device?: Device, more: { statement?: string; create?: boolean } = {}): Record<string, unknown> {
+export function answerChallenge(challenge: string, account: SigningKey, device?: Device, more: { statement?: string; create?: boolean; invitation?: string } = {}): Record<string, unknown> {
   const bytes = Buffer.from(challenge, 'base64');
   const body = { publicKey: account.base64, challenge, ...more };
   if (!device) return { ...body, signature: base64(account.sign(bytes)) };
@@ -109,15 +109,22 @@ export class Login {
   }
 
   /** With the account's key; a device that the chain does not name is added to it, an account that is not there made. */
-  static async in(url: string, account = new SigningKey(), device: Device = newDevice()): Promise<Login> {
-    let answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(await askChallenge(url, account), account, device, { create: true }));
+  static async in(url: string, account = new SigningKey(), device: Device = newDevice(), invitation?: string): Promise<Login> {
+    const answer = await Login.attempt(url, account, device, invitation);
+    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return new Login(url, account, device, answer.body);
+  }
+
+  /** The same, with the relay's last answer whatever it is. */
+  static async attempt(url: string, account = new SigningKey(), device: Device = newDevice(), invitation?: string): Promise<Answer> {
+    const more = { create: true, ...(invitation === undefined ? {} : { invitation }) };
+    let answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(await askChallenge(url, account), account, device, more));
     for (let tries = 0; answer.status === 409 && answer.body.statements !== undefined && tries < 3; ++tries) {
       const { accountId, statements, challenge } = answer.body;
       const statement = nextStatement(chainOf(accountId, account.publicKey, statements), account, 'add', device);
-      answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(challenge, account, device, { create: true, statement }));
+      answer = await request(`${url}/v1/auth`, 'POST', answerChallenge(challenge, account, device, { ...more, statement }));
     }
-    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return new Login(url, account, device, answer.body);
+    return answer;
   }
 
   /** The body of `POST /v1/auth` of a device that signs in alone. */

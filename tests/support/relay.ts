@@ -6,6 +6,9 @@ import { endAtExit, endLater } from './cleanup.ts';
 import { freshDirectory, program } from './places.ts';
 import { waitFor } from './wait.ts';
 
+/** What tools that make many accounts start a relay with. A test of who may make one, or of rates, sets its own. */
+const manyAccounts = { CONSORTIUM_REGISTRATION: 'open', CONSORTIUM_RATE_LIMITS: 'off' };
+
 export interface RelayOptions {
   /** Further command line arguments. */
   args?: string[];
@@ -73,7 +76,7 @@ export class Relay {
     const child = spawn(
       program('consortium-relay'),
       ['--port', String(port), '--data', this.data, ...(this.#options.args ?? [])],
-      { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+      { env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...manyAccounts, ...this.#options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;
     const forget = endAtExit(() => child.kill('SIGKILL'));

@@ -135,7 +135,7 @@ describe('a disk', disks, () => {
     const mount = join(place.path, 'disk');
     mkdirSync(mount);
     // Above the relay's floor of 64 MiB, with what RocksDB reserves, until the filler comes.
-    await using disk = new Disk('mount -t tmpfs -o size=240m none "$1" && exec "$2" --port 0 --data "$1/data"', [mount, program('consortium-relay')]);
+    await using disk = new Disk('mount -t tmpfs -o size=240m none "$1" && exec env CONSORTIUM_REGISTRATION=open "$2" --port 0 --data "$1/data"', [mount, program('consortium-relay')]);
     const line = await waitFor('the relay to listen', () => /listening on https?:\/\/[^\s:]+:(\d+)/.exec(disk.output), { last: () => disk.output });
     const url = `http://127.0.0.1:${line[1]}`;
     await waitFor('GET /health', async () => (await fetch(`${url}/health`)).ok);
@@ -146,9 +146,10 @@ describe('a disk', disks, () => {
     };
     const login = await Login.in(url);
     const { id } = await login.newSession();
+    const doomed = await login.newSession();
     assert.equal((await say(login, id, 10)).status, 200);
 
-    inside('fallocate -l $(($(df --output=avail -B1 "$1" | tail -1) - 33000000)) "$1/filler"');
+    inside('fallocate -l $(($(df --output=avail -B1 "$1" | tail -1) - 50000000)) "$1/filler"');
     const refused = await waitFor('the relay to notice', async () => {
       const answer = await say(login, id);
       return answer.status === 200 ? undefined : answer;
@@ -159,9 +160,16 @@ describe('a disk', disks, () => {
     const { length } = await login.allMessages(id);
     assert.ok(length >= 10);
     const head = (await login.must('GET', '/v1/sessions')).revision;
+    assert.doesNotMatch(refused.body.error, /\//, 'no path of the relay');
     for (let i = 0; i < 5; ++i) assert.equal((await say(login, id)).status, 503);
     assert.equal((await login.must('GET', '/v1/sessions')).revision, head, 'nothing was written');
     assert.equal((await login.allMessages(id)).length, length);
+
+    // Whoever filled it: others sign in, on a new device too, and delete. No new account is made.
+    const again = await Login.in(url, login.account);
+    assert.equal((await again.delete(`/v1/sessions/${doomed.id}`)).status, 200);
+    const stranger = await Login.attempt(url);
+    assert.deepEqual([stranger.status, stranger.body.code], [503, 'unavailable']);
 
     inside('rm "$1/filler"');
     await waitFor('a message to be taken again', async () => (await say(login, id)).status === 200);

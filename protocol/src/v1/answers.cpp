@@ -97,6 +97,25 @@ void write_deletion(json_writer& out, const signed_deletion& value)
         .end_object();
 }
 
+error for_client(error why)
+{
+    switch (why.code)
+    {
+    case errc::cancelled:
+    case errc::locked:
+    case errc::wrong_secret:
+    case errc::newer_version:
+    case errc::corrupt:
+    case errc::log_truncated:
+    case errc::io:
+        return {errc::internal, "Internal Server Error", why.retry.value_or(std::chrono::seconds(5))};
+    case errc::internal:
+        return {errc::internal, "Internal Server Error", why.retry};
+    default:
+        return why;
+    }
+}
+
 void append_code_and_retry(std::string& out, const error& why)
 {
     out += ",\"code\":\"";

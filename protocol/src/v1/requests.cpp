@@ -77,6 +77,7 @@ result<sign_in_request> read_login_request(field_reader& fields)
     out.create = fields.maybe_boolean("create").value_or(false);
     if (fields.has("account"))
         out.account = fields.id<account_id>("account");
+    out.invitation = owned(fields.maybe_text("invitation", limits::invitation_code_bytes_max));
     return fields.finish(sign_in_request(std::move(out)));
 }
 

@@ -1,5 +1,6 @@
 #include "api/http.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/invitation.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
 
@@ -129,6 +130,9 @@ asio::awaitable<net::http_response> login(services& shared, v1::login_request as
     wanted->new_account = shared.challenges.account_of(asked.challenge);
     wanted->new_device = device_id{make_uuid_v7(shared.clock.now())};
     wanted->create = asked.create;
+    wanted->allowed = shared.registration;
+    if (asked.invitation)
+        wanted->invitation = invitation_of(*asked.invitation).value_or(invitation_id{}); // nil: nobody's
     wanted->expected = asked.account;
     const auto done = co_await shared.commits.append(wanted);
     if (!done && wanted->shows_chain)

@@ -21,6 +21,8 @@ unsigned status_of(errc code)
         return 401;
     case errc::forbidden:
     case errc::wrong_origin:
+    case errc::invitation_required:
+    case errc::registration_closed:
         return 403;
     case errc::not_found:
         return 404;
@@ -38,9 +40,20 @@ unsigned status_of(errc code)
         return 503;
     case errc::timeout:
         return 504;
+    case errc::quota:
+        return 507;
     default:
         return 500;
     }
+}
+
+/// What went wrong inside is for the log, not for whoever asked.
+error for_client(const error& why)
+{
+    auto said = v1::for_client(why);
+    if (said == errc::internal && !why.detail.empty())
+        spdlog::error("a request failed: {}", why.detail);
+    return said;
 }
 
 } // namespace
@@ -49,8 +62,8 @@ std::vector<route> all_routes()
 {
     std::vector<route> out;
     for (const auto family :
-         {auth_routes(), pairing_routes(), device_routes(), session_routes(), message_routes(), machine_routes(),
-          account_routes(), log_routes()})
+         {auth_routes(), invitation_routes(), pairing_routes(), device_routes(), session_routes(), message_routes(),
+          machine_routes(), account_routes(), log_routes()})
         out.insert(out.end(), family.begin(), family.end());
     return out;
 }
@@ -78,7 +91,8 @@ net::http_response refuse_with(const error& why, const std::function<void(v1::js
     // `,"name":..` without the braces.
     also.front() = ',';
     also.pop_back();
-    return refuse(why, why.detail, also);
+    const auto said = for_client(why);
+    return refuse(said, said.detail, also);
 }
 
 net::http_response refuse_with_chain(services& shared, const error& why, account_id account)
@@ -102,9 +116,8 @@ net::http_response refuse_session(const call& given, session_id session, const e
 
 net::http_response refuse(const error& why)
 {
-    // What went wrong inside is for the log, not for whoever asked.
-    const bool inside = status_of(why.code) == 500;
-    return refuse(why, inside ? std::string_view("Internal Server Error") : std::string_view(why.detail));
+    const auto said = for_client(why);
+    return refuse(said, said.detail);
 }
 
 net::http_response refuse_bug(const std::exception& bug)

@@ -47,6 +47,7 @@ struct route
 
 /// The families of the contract.
 std::span<const route> auth_routes();
+std::span<const route> invitation_routes();
 std::span<const route> pairing_routes();
 std::span<const route> device_routes();
 std::span<const route> session_routes();

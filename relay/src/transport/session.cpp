@@ -2,6 +2,7 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/protocol/engine_io.hpp"
+#include "consortium/protocol/v1/answers.hpp"
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -641,12 +642,13 @@ asio::awaitable<void> session::connect(std::shared_ptr<session> self, json::obje
 void session::turn_away(socket_impl& client, const error& reason)
 {
     client.begin_closing();
+    const auto said = protocol::v1::for_client(reason);
     auto data = std::move(client.refusal_data);
-    data["code"] = word(reason.code);
+    data["code"] = word(said.code);
     data["retry"] = false;
-    if (reason.retry)
-        data["retry"] = reason.retry->count();
-    send(socket_io::message_connect_error(reason.detail, data));
+    if (said.retry)
+        data["retry"] = said.retry->count();
+    send(socket_io::message_connect_error(said.detail, data));
     if (!closed_)
         arm_connect_timeout();
 }

@@ -1,8 +1,10 @@
 #include "transport/socket.hpp"
 #include "consortium/protocol/socket_io.hpp"
+#include "consortium/protocol/v1/answers.hpp"
 #include "contain.hpp"
 #include "transport/session.hpp"
 #include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace consortium::relay
@@ -15,9 +17,12 @@ net::shared_frame encode_event(std::string_view name, const boost::json::value& 
 
 boost::json::object error_ack(const error& reason)
 {
-    boost::json::object out{{"result", "error"}, {"message", reason.detail}, {"code", word(reason.code)}};
-    if (reason.retry)
-        out["retry"] = reason.retry->count();
+    const auto said = protocol::v1::for_client(reason);
+    if (said == errc::internal)
+        spdlog::error("an event failed: {}", reason.detail);
+    boost::json::object out{{"result", "error"}, {"message", said.detail}, {"code", word(said.code)}};
+    if (said.retry)
+        out["retry"] = said.retry->count();
     else
         out["retry"] = false;
     return out;
@@ -38,7 +43,7 @@ ack& ack::operator=(ack&& other) noexcept
 ack::~ack()
 {
     if (wanted_)
-        (*this)(error{errc::internal, "Internal error", {}});
+        (*this)(error{errc::internal, "nothing answered it", {}});
 }
 
 void ack::operator()(const boost::json::value& value)

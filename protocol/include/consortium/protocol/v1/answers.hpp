@@ -68,6 +68,9 @@ void write_statements(json_writer& out, std::span<const bytes> statements);
 /// `"deletion":{..}`
 void write_deletion(json_writer& out, const signed_deletion& value);
 
+/// What a client may hear of an error: what went wrong inside the relay, with its paths and the words of its libraries,
+/// is errc::internal, to be tried again unless it is a bug.
+error for_client(error why);
 /// Body of a refused HTTP request: `{"error", "code", "retry", ...}`; `also`: members of the contract, with a comma
 /// before each.
 std::string error_body(const error& why, std::string_view text, std::string_view also = {});

@@ -38,7 +38,8 @@ struct login_request
     ed25519_signature device_signature{}; ///< with `device` only
     std::optional<bytes> statement;       ///< with `device` only; its form is not looked at here
     bool create = false;
-    std::optional<account_id> account; ///< the one that the key must open
+    std::optional<account_id> account;     ///< the one that the key must open
+    std::optional<std::string> invitation; ///< its code as somebody typed it: no form is bad
 };
 /// With the device's key alone.
 struct device_login_request
