@@ -1,4 +1,5 @@
 #include "consortium/protocol/engine_io.hpp"
+#include "consortium/protocol/json_text.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::protocol::engine_io
@@ -70,11 +71,10 @@ std::string write_handshake(const handshake& value)
 
 result<handshake> parse_handshake(std::string_view data)
 {
-    boost::json::error_code failed;
-    const auto json = boost::json::parse(data, failed);
-    if (failed || !json.is_object())
+    const auto json = parse_json(data);
+    if (!json || !json->is_object())
         return fail(errc::bad_request, "the handshake is not a JSON object");
-    const auto& object = json.get_object();
+    const auto& object = json->get_object();
     handshake out;
     const auto* sid = object.if_contains("sid");
     if (sid == nullptr || !sid->is_string() || sid->get_string().empty())

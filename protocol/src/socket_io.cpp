@@ -1,9 +1,9 @@
 #include "consortium/protocol/socket_io.hpp"
+#include "consortium/protocol/json_text.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <charconv>
-#include <cmath>
 
 namespace consortium::protocol::socket_io
 {
@@ -33,33 +33,6 @@ bool data_fits(packet_type type, std::string_view data)
         return first == '{' || first == '"';
     }
     return false;
-}
-
-/// JSON knows no infinity, but Boost reads 1e999 as one and would write it as text that nobody can read.
-bool is_finite(const json::value& value)
-{
-    switch (value.kind())
-    {
-    case json::kind::double_:
-        return std::isfinite(value.get_double());
-    case json::kind::array:
-        return std::ranges::all_of(value.get_array(), is_finite);
-    case json::kind::object:
-        return std::ranges::all_of(value.get_object(), [](const auto& member) { return is_finite(member.value()); });
-    default:
-        return true;
-    }
-}
-
-result<json::value> parse_json(std::string_view data)
-{
-    json::error_code failed;
-    auto value = json::parse(data, failed);
-    if (failed)
-        return fail(errc::bad_request, "not valid JSON: " + failed.message());
-    if (!is_finite(value))
-        return fail(errc::bad_request, "a number out of range");
-    return value;
 }
 
 void append_number(std::string& out, std::uint64_t number)

@@ -1,9 +1,9 @@
 #include "consortium/protocol/v1/json.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/protocol/json_text.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <charconv>
 #include <cmath>
 
@@ -155,13 +155,10 @@ json_writer& json_writer::unsigned_number(std::uint64_t number)
 
 result<boost::json::object> parse_object_text(std::string_view text)
 {
-    boost::system::error_code ec;
-    boost::json::parse_options options;
-    options.max_depth = 32;
-    auto value = boost::json::parse(text, ec, {}, options);
-    if (ec)
-        return fail(errc::bad_request, "the body is not valid JSON");
-    auto* object = value.if_object();
+    auto value = parse_json(text);
+    if (!value)
+        return std::unexpected(value.error());
+    auto* object = value->if_object();
     if (!object)
         return fail(errc::bad_request, "the body must be a JSON object");
     return std::move(*object);

@@ -1,0 +1,18 @@
+#pragma once
+#include "consortium/common/error.hpp"
+#include <boost/json/value.hpp>
+#include <cstddef>
+#include <string_view>
+
+namespace consortium::protocol
+{
+
+/// What JSON from outside may hold. A text of a few bytes a value would cost many times its size once it is read.
+inline constexpr std::size_t json_values_max = 65'536; ///< values and names
+inline constexpr std::size_t json_depth_max = 32;
+
+/// The one reader of JSON from outside; refuses while it reads. No number is infinite. Errors: errc::bad_request,
+/// errc::too_large (too many values).
+result<boost::json::value> parse_json(std::string_view text);
+
+} // namespace consortium::protocol

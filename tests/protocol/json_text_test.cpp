@@ -1,0 +1,79 @@
+#include "consortium/protocol/json_text.hpp"
+#include "consortium/protocol/socket_io.hpp"
+#include "consortium/protocol/v1/json.hpp"
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace consortium::protocol
+{
+namespace
+{
+
+namespace json = boost::json;
+
+std::string zeros(std::size_t count)
+{
+    std::string out = "[0";
+    for (std::size_t i = 1; i < count; ++i)
+        out += ",0";
+    return out + "]";
+}
+
+TEST(json_text, reads_what_json_is)
+{
+    for (const auto* text :
+         {R"({"a":[1,-2,3.5e2,true,false,null,"x\u00e9\n"],"b":{}})", "[]", "\"\"", " 7 ", "18446744073709551615",
+          R"({"a":1,"a":2})", R"(["\ud83d\ude00"])"})
+        EXPECT_EQ(parse_json(text).value(), json::parse(text)) << text;
+    for (const auto* text : {"", "[", "[1,]", "[1] x", "{a:1}", "nul", "\"\x01\"", "[1e999]", "{\"a\":-1e999}", "01"})
+        EXPECT_EQ(parse_json(text).error(), errc::bad_request) << text;
+}
+
+// Goal: a text cannot make many times its size of memory. Method: at the bound and above it, in each form.
+TEST(json_text, refuses_more_values_than_it_may_have)
+{
+    EXPECT_EQ(parse_json(zeros(json_values_max - 1))->as_array().size(), json_values_max - 1);
+    EXPECT_EQ(parse_json(zeros(json_values_max)).error(), errc::too_large);
+    std::string object = "{";
+    std::string arrays = "[[]";
+    for (std::size_t i = 0; i < json_values_max / 2; ++i)
+    {
+        object += "\"" + std::to_string(i) + "\":[],";
+        arrays += ",[],[]";
+    }
+    EXPECT_EQ(parse_json(object + "\"x\":1}").error(), errc::too_large);
+    EXPECT_FALSE(parse_json(arrays + "]"));
+}
+
+TEST(json_text, refuses_more_depth_than_it_may_have)
+{
+    const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+    EXPECT_TRUE(parse_json(nested(json_depth_max)));
+    EXPECT_EQ(parse_json(nested(json_depth_max + 1)).error(), errc::bad_request);
+}
+
+// Goal: 16 MB of zeros, which made 450 MB and 1.8 s, end where the bound is. Method: what follows it is no JSON at all
+// and is never seen.
+TEST(json_text, is_bounded_while_it_is_read_not_afterwards)
+{
+    auto text = zeros(8u << 20);
+    text.back() = '!';
+    EXPECT_FALSE(parse_json(text));
+    EXPECT_EQ(v1::parse_object_text("{\"a\":" + text).error(), errc::too_large);
+    const std::string event = "2[\"message\"," + text;
+    EXPECT_EQ(socket_io::parse_event(*socket_io::parse(event)).error(), errc::too_large);
+}
+
+RC_GTEST_PROP(json_text_property, agrees_with_boost, (const std::string& any))
+{
+    json::error_code failed;
+    const auto plain = json::parse(any, failed);
+    const auto read = parse_json(any);
+    RC_ASSERT(read.has_value() == !failed);
+    if (read)
+        RC_ASSERT(*read == plain);
+}
+
+} // namespace
+} // namespace consortium::protocol
