@@ -26,13 +26,13 @@ constexpr auto browser_interval = std::chrono::seconds(2);
 
 void say(const own_text& words)
 {
-    std::printf("%s\n", words.view().c_str());
+    std::printf("%s\n", fitted(words).c_str());
     std::fflush(stdout);
 }
 
 void ask(const own_text& question)
 {
-    std::printf("%s ", question.view().c_str());
+    std::printf("%s ", fitted(question).c_str());
     std::fflush(stdout);
 }
 

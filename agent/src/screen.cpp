@@ -34,6 +34,38 @@ std::size_t terminal_columns()
     return 100;
 }
 
+/// Columns that UTF-8 text takes, each character one.
+std::size_t columns_of(std::string_view text)
+{
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string break_line(std::string_view line, std::size_t columns)
+{
+    std::string out;
+    std::size_t used = 0;
+    while (!line.empty())
+    {
+        // A word with the spaces before it.
+        const auto word_at = std::min(line.find_first_not_of(' '), line.size());
+        const auto end = std::min(line.find(' ', word_at), line.size());
+        const auto width = columns_of(line.substr(0, end));
+        const bool fits = used + width <= columns;
+        if (!fits && used > 0)
+        {
+            out += '\n';
+            used = 0;
+            line.remove_prefix(word_at);
+            continue;
+        }
+        out += line.substr(0, end);
+        used += width;
+        line.remove_prefix(end);
+    }
+    return out;
+}
+
 } // namespace
 
 own_text own_text::composed(std::string text)
@@ -54,6 +86,24 @@ own_text detail_of(std::string_view detail)
     return foreign(detail, detail_characters_max);
 }
 
+std::string fitted(const own_text& words)
+{
+    if (::isatty(STDOUT_FILENO) != 1)
+        return words.view();
+    const auto columns = terminal_columns();
+    std::string out;
+    std::string_view rest = words.view();
+    for (;;)
+    {
+        const auto end = rest.find('\n');
+        out += break_line(rest.substr(0, end), columns);
+        if (end == std::string_view::npos)
+            return out;
+        out += '\n';
+        rest.remove_prefix(end + 1);
+    }
+}
+
 screen::screen() : colours_(::isatty(STDOUT_FILENO) == 1), columns_(terminal_columns()) {}
 
 void screen::line(std::string_view what, std::string_view about)
@@ -72,7 +122,7 @@ void screen::line(std::string_view what, std::string_view about)
 
 void screen::text(const own_text& words)
 {
-    std::printf("%s\n", words.view().c_str());
+    std::printf("%s\n", fitted(words).c_str());
     std::fflush(stdout);
 }
 

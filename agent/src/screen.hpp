@@ -39,6 +39,10 @@ own_text foreign(std::string_view text, std::size_t max = 300);
 /// The detail of an error: text of ours that may quote others.
 own_text detail_of(std::string_view detail);
 
+/// As it is printed on this terminal: lines that are too long for it are broken between words. The terminal itself
+/// would break inside them. A word that is longer than a line, a link perhaps, stays whole.
+std::string fitted(const own_text& words);
+
 /// Plain lines on the terminal: when, what, about what.
 class screen
 {

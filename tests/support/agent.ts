@@ -21,6 +21,8 @@ export interface AgentOptions {
   hostname?: string;
   /** A file that stands in the place of /etc/hosts there, where the system lets us choose: see `mayResolve`. */
   hosts?: string;
+  /** Columns of its terminals. */
+  columns?: number;
   /** Name of the project folder. */
   folder?: string;
   /** It can be sent to sleep: see `sleep`. */
@@ -84,7 +86,9 @@ export class Machine {
       CONSORTIUM_CLAUDE: claudeProgram,
       ...this.env,
     };
-    const terminal = await Terminal.start([...underName(this.#options.hostname), ...withHosts(this.#options.hosts), program('consortium'), ...args], { env, cwd: this.work });
+    const terminal = await Terminal.start([...underName(this.#options.hostname), ...withHosts(this.#options.hosts), program('consortium'), ...args], {
+      env, cwd: this.work, ...(this.#options.columns === undefined ? {} : { columns: this.#options.columns }),
+    });
     this.#terminals.push(terminal);
     return terminal;
   }

@@ -22,13 +22,13 @@ export class Terminal {
     this.#place.remove();
   });
 
-  /** Runs `command` with exactly this environment, 120 columns by 60 rows. */
-  static async start(command: string[], { env, cwd }: { env: Record<string, string>; cwd: string }): Promise<Terminal> {
+  /** Runs `command` with exactly this environment, in so many columns by 60 rows. */
+  static async start(command: string[], { env, cwd, columns = 120 }: { env: Record<string, string>; cwd: string; columns?: number }): Promise<Terminal> {
     const terminal = new Terminal();
     const settings = join(terminal.#place.path, 'settings');
     writeFileSync(settings, 'set -g status off\nset -g history-limit 20000\nset -g escape-time 0\n');
     const clean = Object.entries({ TERM: 'screen-256color', ...env }).map(([name, value]) => `${name}=${value}`);
-    await terminal.#tmux('-f', settings, 'new-session', '-d', '-x', '120', '-y', '60', '-c', cwd,
+    await terminal.#tmux('-f', settings, 'new-session', '-d', '-x', String(columns), '-y', '60', '-c', cwd,
       'sh', '-c', SUPERVISOR, 'sh', 'env', '-i', ...clean, ...command);
     return terminal;
   }

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { linkIn, Machine, pair as pairWith } from '../support/agent.ts';
+import { codeIn, linkIn, Machine, pair as pairWith, pairingOver, typeCode } from '../support/agent.ts';
 import { claudeProgram } from '../support/claude.ts';
 import { Person, parseSecret } from '../support/e2ee.ts';
 import { program } from '../support/places.ts';
@@ -54,7 +54,7 @@ describe('consortium', () => {
     await terminal.shows(/Claude Code.*install/is);
   });
 
-  it('says what to do when Claude Code is not logged in', { timeout: 60_000 }, async () => {
+  it('says what to do when Claude Code is not logged in', { timeout: 180_000 }, async () => {
     await using machine = newMachine({ ANTHROPIC_API_KEY: '' });
     const terminal = await machine.start();
     const person = await pair(terminal);
@@ -65,7 +65,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('says that the relay cannot be reached, and goes on when it can', { timeout: 60_000 }, async () => {
+  it('says that the relay cannot be reached, and goes on when it can', { timeout: 180_000 }, async () => {
     const other = await Relay.start();
     const { port } = other;
     await other.stop();
@@ -79,7 +79,7 @@ describe('consortium', () => {
     await other.close();
   });
 
-  it('reaches its relay through the proxy that the environment names, and says so', { timeout: 60_000 }, async () => {
+  it('reaches its relay through the proxy that the environment names, and says so', { timeout: 180_000 }, async () => {
     const asked: string[] = [];
     const proxy = createServer((_, answer) => void answer.writeHead(405).end());
     // The relay's name is known to the proxy alone.
@@ -105,7 +105,7 @@ describe('consortium', () => {
     proxy.closeAllConnections();
   });
 
-  it('makes the account itself, and forgets its key once a browser has it', { timeout: 60_000 }, async () => {
+  it('makes the account itself, and forgets its key once a browser has it', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
     await terminal.shows(/\b2\s+Start here/);
@@ -127,6 +127,28 @@ describe('consortium', () => {
     conversation.close();
   });
 
+  for (const columns of [80, 100]) {
+    it(`breaks no word in a terminal of ${columns} columns`, { timeout: 540_000 }, async () => {
+      const person = await Person.signIn(relay.url);
+      await using machine = new Machine({ relay: relay.url, api: api.url, columns });
+      const terminal = await machine.start();
+      const first = await linkIn(terminal);
+      const answered = await person.answer(first);
+      await answered.revealed();
+      await typeCode(terminal, answered.shown === '000 000' ? '111 111' : '000 000');
+      await terminal.shows(pairingOver);
+      await terminal.press('Enter');
+      const again = await person.answer(await linkIn(terminal, { not: first }));
+      await again.revealed();
+      await typeCode(terminal, again.shown);
+      await codeIn(terminal);
+      // Joined again, what the terminal broke is longer than it is wide: the links alone.
+      const broken = (await terminal.screen()).split('\n').filter((line) => [...line].length > columns);
+      assert.ok(broken.length >= 2);
+      for (const line of broken) assert.match(line, /^http:\S+$/);
+    });
+  }
+
   it('keeps its state to itself', async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
@@ -136,7 +158,7 @@ describe('consortium', () => {
     for (const { path, mode } of machine.stored()) assert.equal(mode & 0o077, 0, path);
   });
 
-  it('hands over to Claude Code what is not its own, unchanged', { timeout: 60_000 }, async () => {
+  it('hands over to Claude Code what is not its own, unchanged', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const seen = join(machine.home, 'arguments');
     const wrapper = join(machine.home, 'claude');
@@ -155,7 +177,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('keeps its own variables and its keys from Claude', { timeout: 60_000 }, async () => {
+  it('keeps its own variables and its keys from Claude', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const seen = join(machine.home, 'environment');
     const wrapper = join(machine.home, 'claude');
@@ -187,7 +209,7 @@ describe('consortium', () => {
     await linkIn(insecure);
   });
 
-  it('asks again before it goes on without asking', { timeout: 60_000 }, async () => {
+  it('asks again before it goes on without asking', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     let terminal = await machine.start();
     const person = await pair(terminal);
@@ -205,7 +227,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('says who it is, and forgets it', { timeout: 60_000 }, async () => {
+  it('says who it is, and forgets it', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const status = async (pattern: RegExp) => {
       const terminal = await machine.start(['auth', 'status']);
@@ -226,7 +248,7 @@ describe('consortium', () => {
     assert.equal(machine.stored().some(({ content }) => content.includes('eyJ')), false, 'no token is left');
   });
 
-  it('owns a session alone: a second one in the same folder begins another', { timeout: 60_000 }, async () => {
+  it('owns a session alone: a second one in the same folder begins another', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const first = await machine.start();
     const person = await pair(first);
@@ -244,7 +266,7 @@ describe('consortium', () => {
     for (const each of [conversation, other]) each.close();
   });
 
-  it('stops when its device is revoked', { timeout: 60_000 }, async () => {
+  it('stops when its device is revoked', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     const terminal = await machine.start();
     const person = await pair(terminal);
@@ -255,7 +277,7 @@ describe('consortium', () => {
     conversation.close();
   });
 
-  it('ends in order: by Ctrl-C twice, and by SIGTERM', { timeout: 60_000 }, async () => {
+  it('ends in order: by Ctrl-C twice, and by SIGTERM', { timeout: 180_000 }, async () => {
     await using machine = newMachine();
     let terminal = await machine.start();
     const person = await pair(terminal);

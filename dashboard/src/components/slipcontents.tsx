@@ -1,0 +1,187 @@
+// What the agent asks, to the letter: everything of the question, and nothing that it does not say.
+import type { ReactElement, ReactNode } from "react";
+import { type Ask, type Grant, plainly } from "../state/ask.ts";
+import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
+import { baseName, countChanges, describeTool, diffOfInput } from "../state/tools.ts";
+import { string } from "../state/transcript.ts";
+import { fieldsOf, isPlainQuestion } from "./askforms.tsx";
+import { Marked, Values } from "./exact.tsx";
+import { homePath } from "./format.ts";
+import { DiffBox } from "./toolbox.tsx";
+
+export function headline(request: PermissionRequest): string {
+  return plainly(headlineOf(request));
+}
+
+function headlineOf({ ask }: PermissionRequest): string {
+  if (ask === null) return "A question that is not here yet";
+  switch (ask.tool) {
+    case "Bash":
+      return "Run this command?";
+    case "Edit":
+    case "MultiEdit":
+    case "NotebookEdit":
+      return `Change ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
+    case "Write":
+      return `Write ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
+    case "WebFetch":
+      return "Fetch this page?";
+    case "question":
+      return "A question for you";
+    case "elicitation":
+      return `${string(ask.arguments["server"]) ?? "A server"} asks you`;
+    case "dialog":
+      return "Claude asks you to decide";
+    case "trust":
+      return "Trust this folder?";
+    case "ExitPlanMode":
+      return "Start with this plan?";
+    default:
+      return `Use ${ask.tool}?`;
+  }
+}
+
+/** The arguments that stand as themselves, large; all others follow by name. */
+function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
+  const input = ask.arguments;
+  const texts = (...names: string[]) => names.every((name) => typeof input[name] === "string");
+  const text = (name: string) => string(input[name]) ?? "";
+  switch (ask.tool) {
+    case "Bash":
+      if (!texts("command")) break;
+      return { shown: <Exact text={text("command")} />, names: ["command"] };
+    case "WebFetch":
+      if (!texts("url")) break;
+      return { shown: <Exact text={text("url")} />, names: ["url"] };
+    case "ExitPlanMode":
+      if (!texts("plan")) break;
+      return { shown: <Exact text={text("plan")} className="plan" />, names: ["plan"] };
+    case "Edit":
+      if (!texts("file_path", "old_string", "new_string")) break;
+      return { shown: <Changes ask={ask} />, names: ["file_path", "old_string", "new_string"] };
+    case "Write":
+      if (!texts("file_path", "content")) break;
+      return { shown: <Changes ask={ask} />, names: ["file_path", "content"] };
+    case "question":
+      // The choices themselves stand below; what they do not show of it is shown here.
+      return { shown: null, names: isPlainQuestion(input["questions"]) ? ["questions"] : [] };
+    case "elicitation":
+      if (!texts("message")) break;
+      return { shown: <Exact text={text("message")} className="plan" />, names: ["message", ...(fieldsOf(input["schema"]) === null ? [] : ["schema"])] };
+  }
+  return { shown: null, names: [] };
+}
+
+function Exact({ text, className = "" }: { text: string; className?: string }): ReactElement {
+  return (
+    <pre className={`exact ${className}`} data-testid="slip-exact">
+      <Marked text={text} />
+    </pre>
+  );
+}
+
+function Changes({ ask }: { ask: Ask }): ReactElement {
+  const hunks = diffOfInput(ask.tool, ask.arguments);
+  const { added, removed } = countChanges(hunks);
+  return (
+    <div className="exact-diff" data-testid="slip-exact">
+      <p className="mono small">
+        <Marked text={string(ask.arguments["file_path"]) ?? ""} /> <span className="plus">+{added}</span> {removed > 0 && <span className="minus">−{removed}</span>}
+      </p>
+      <DiffBox hunks={hunks} path="" whole />
+    </div>
+  );
+}
+
+/** Everything of the question, and nothing that it does not say. */
+export function Contents({ ask, session, choosing }: { ask: Ask; session: SessionSummary; choosing: boolean }): ReactElement {
+  if (!ask.exact) {
+    return (
+      <>
+        <p className="mid small slip-part">This question does not come out the same when it is read and written again: programs may read different things in it. Here is its text.</p>
+        <Exact text={ask.text} />
+      </>
+    );
+  }
+  const { shown, names } = mainOf(ask);
+  const rest = Object.fromEntries(Object.entries(ask.arguments).filter(([name]) => !names.includes(name)));
+  const cwd = ask.cwd ?? session.path;
+  return (
+    <>
+      {shown}
+      <Values of={rest} />
+      <dl className="facts">
+        {(session.host !== "" || cwd !== null) && (
+          <>
+            <dt>On</dt>
+            <dd>
+              <span className="mono">{session.host}</span>
+              {cwd !== null && (
+                <>
+                  , in{" "}
+                  <span className="mono">
+                    <Marked text={homePath(cwd, session.homeDir)} />
+                  </span>
+                </>
+              )}
+            </dd>
+          </>
+        )}
+        {ask.description !== null && ask.description !== "" && (
+          <>
+            <dt>It says</dt>
+            <dd>
+              <Marked text={ask.description} />
+            </dd>
+          </>
+        )}
+        {ask.blockedPath !== null && (
+          <>
+            <dt>Touches</dt>
+            <dd className="mono">
+              <Marked text={homePath(ask.blockedPath, session.homeDir)} />
+            </dd>
+          </>
+        )}
+      </dl>
+      <Values of={ask.others} />
+      {ask.grants.length > 0 && !choosing && (
+        <div className="slip-part grants" data-testid="slip-grants">
+          <p className="dim small">Allowing it once lets this one call pass. You could also let pass from now on:</p>
+          <ol>
+            {ask.grants.map((grant) => (
+              <li key={grant.index} data-testid="slip-grant" data-index={grant.index}>
+                <GrantWords grant={grant} host={session.host} />
+              </li>
+            ))}
+          </ol>
+        </div>
+      )}
+    </>
+  );
+}
+
+export function GrantWords({ grant, host }: { grant: Grant; host: string }): ReactElement {
+  return (
+    <span className="grantwords">
+      <b>{grant.until === "session" ? "Until the session ends" : "Always"}</b>
+      {grant.file !== null && (
+        <>
+          , written to <span className="mono">{grant.file}</span>
+          {host !== "" && (
+            <>
+              {" "}
+              on <span className="mono">{host}</span>
+            </>
+          )}
+        </>
+      )}
+      : {grant.words}{" "}
+      {grant.exact.map((text, i) => (
+        <code key={i}>
+          <Marked text={text} />
+        </code>
+      ))}
+    </span>
+  );
+}
