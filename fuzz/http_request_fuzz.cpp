@@ -1,4 +1,5 @@
 #include "consortium/common/bytes.hpp"
+#include "consortium/common/error.hpp"
 #include "http_reader.hpp"
 
 namespace

@@ -22,9 +22,6 @@ namespace
 {
 using clock = std::chrono::steady_clock;
 
-/// Output beyond this is sent without waiting for the end of the turn.
-constexpr std::size_t turn_output_max = 256u << 10;
-
 /// What `44` said.
 relay_failure refusal(const socket_io::packet& packet)
 {
@@ -56,7 +53,7 @@ std::unexpected<relay_failure> not_ours(std::string detail)
 class socket_client_impl final : public socket_client, public std::enable_shared_from_this<socket_client_impl>
 {
 public:
-    socket_client_impl(std::shared_ptr<net::websocket> connection, handlers on)
+    socket_client_impl(std::shared_ptr<net::client_websocket> connection, handlers on)
         : connection_(std::move(connection)),
           on_(std::make_shared<handlers>(std::move(on))),
           executor_(connection_->executor()),
@@ -69,10 +66,10 @@ public:
             close();
     }
 
-    /// Reads up to `40{sid}`. What came behind it waits for run().
+    /// Reads up to `40{sid}`.
     asio::awaitable<relay_answer<void>> join(json::object auth);
     static asio::awaitable<void>
-    run(std::weak_ptr<socket_client_impl> client, std::shared_ptr<net::websocket> connection);
+    run(std::weak_ptr<socket_client_impl> client, std::shared_ptr<net::client_websocket> connection);
 
     const std::string& sid() const noexcept override { return sid_; }
     bool is_open() const noexcept override { return open_; }
@@ -86,7 +83,6 @@ public:
     void close() override;
 
 private:
-    using batch = std::span<const std::string_view>;
     struct awaited
     {
         std::function<void(result<json::array>)> answered;
@@ -98,8 +94,6 @@ private:
     void receive(std::string_view text);
     void receive_message(const socket_io::packet& packet);
     void receive_event(const socket_io::packet& packet);
-    void receive_all(batch messages);
-    void send(std::string_view message);
     void settle(std::uint64_t id, result<json::array> with);
     void heard() { last_heard_ = clock::now(); }
     void watch();
@@ -107,7 +101,7 @@ private:
     void end(error reason);
     void give_up_waiting();
 
-    std::shared_ptr<net::websocket> connection_;
+    std::shared_ptr<net::client_websocket> connection_;
     /// Shared, so that a handler may end the connection from within.
     std::shared_ptr<handlers> on_;
     asio::any_io_executor executor_;
@@ -117,9 +111,6 @@ private:
     std::string sid_;
     bool open_ = true;
     bool joined_ = false;
-    bool in_batch_ = false;
-    bool flush_posted_ = false;
-    batch unread_;
     std::uint64_t next_ack_ = 0;
     std::unordered_map<std::uint64_t, awaited> awaited_;
 };
@@ -128,19 +119,12 @@ asio::awaitable<relay_answer<void>> socket_client_impl::join(json::object auth)
 {
     while (true)
     {
-        const auto messages = co_await connection_->read();
-        if (!messages)
-            co_return std::unexpected(relay_failure::not_reached(messages.error()));
+        const auto message = co_await connection_->read();
+        if (!message)
+            co_return std::unexpected(relay_failure::not_reached(message.error()));
         heard();
-        for (std::size_t i = 0; i < messages->size(); ++i)
-        {
-            auto outcome = greet((*messages)[i], auth);
-            if (!outcome)
-                continue;
-            unread_ = messages->subspan(i + 1);
+        if (auto outcome = greet(*message, auth))
             co_return std::move(*outcome);
-        }
-        connection_->flush();
     }
 }
 
@@ -155,11 +139,11 @@ std::optional<relay_answer<void>> socket_client_impl::greet(std::string_view tex
         if (packet->type != engine_io::packet_type::open || !hello)
             return not_ours("not an Engine.IO server");
         silence_max_ = std::max(hello->ping_interval + hello->ping_timeout, std::chrono::milliseconds(1));
-        send(socket_io::message_connect(auth));
+        connection_->send(socket_io::message_connect(auth));
         return {};
     }
     if (packet->type == engine_io::packet_type::ping)
-        send("3");
+        connection_->send("3");
     if (packet->type != engine_io::packet_type::message)
         return {};
     const auto message = socket_io::parse(packet->data);
@@ -180,39 +164,23 @@ std::optional<relay_answer<void>> socket_client_impl::greet(std::string_view tex
 }
 
 asio::awaitable<void>
-socket_client_impl::run(std::weak_ptr<socket_client_impl> client, std::shared_ptr<net::websocket> connection)
+socket_client_impl::run(std::weak_ptr<socket_client_impl> client, std::shared_ptr<net::client_websocket> connection)
 {
-    if (const auto self = client.lock())
-        self->receive_all(std::exchange(self->unread_, {}));
     while (true)
     {
         // The client is not kept alive by its own reading.
-        const auto messages = co_await connection->read();
+        const auto message = co_await connection->read();
         const auto self = client.lock();
         if (!self || !self->open_)
             co_return;
-        if (!messages)
+        if (!message)
         {
-            self->end(messages.error());
+            self->end(message.error());
             co_return;
         }
         self->heard();
-        self->receive_all(*messages);
+        self->receive(*message);
     }
-}
-
-void socket_client_impl::receive_all(batch messages)
-{
-    in_batch_ = true;
-    for (const auto text : messages)
-    {
-        if (!open_)
-            break;
-        receive(text);
-    }
-    in_batch_ = false;
-    if (open_)
-        connection_->flush();
 }
 
 void socket_client_impl::receive(std::string_view text)
@@ -226,7 +194,7 @@ void socket_client_impl::receive(std::string_view text)
     switch (packet->type)
     {
     case engine_io::packet_type::ping:
-        send("3");
+        connection_->send("3");
         break;
     case engine_io::packet_type::close:
         end({errc::closed, "the server closed the connection", {}});
@@ -290,42 +258,16 @@ void socket_client_impl::receive_event(const socket_io::packet& packet)
         {
             const auto self = weak.lock();
             if (!std::exchange(*answered, true) && self && self->open_)
-                self->send(socket_io::message_ack(id, args));
+                self->connection_->send(socket_io::message_ack(id, args));
         };
     }
     on->on_event(event->name, event->args, std::move(reply));
 }
 
-void socket_client_impl::send(std::string_view message)
-{
-    connection_->send(message);
-    if (in_batch_ || !joined_)
-        return;
-    if (connection_->queued_bytes() > turn_output_max)
-    {
-        connection_->flush();
-        return;
-    }
-    // One write for all that this turn sends.
-    if (std::exchange(flush_posted_, true))
-        return;
-    asio::post(
-        executor_,
-        [weak = weak_from_this()]
-        {
-            const auto self = weak.lock();
-            if (!self)
-                return;
-            self->flush_posted_ = false;
-            if (self->open_)
-                self->connection_->flush();
-        });
-}
-
 void socket_client_impl::emit(std::string_view name, const json::array& args)
 {
     if (open_)
-        send(socket_io::message_event_args(name, args));
+        connection_->send(socket_io::message_event_args(name, args));
 }
 
 void socket_client_impl::emit_with_ack(
@@ -347,7 +289,7 @@ void socket_client_impl::emit_with_ack(
                 self->settle(id, fail(errc::timeout, "the server did not answer in time"));
         });
     awaited_.emplace(id, awaited{std::move(answered), std::move(limit)});
-    send(socket_io::message_event_args(name, args, id));
+    connection_->send(socket_io::message_event_args(name, args, id));
 }
 
 asio::awaitable<result<json::array>>
@@ -448,7 +390,7 @@ socket_client::connect(socket_client_options options, handlers on)
     auto dialled = co_await net::connect_websocket(dial_address(options), {}, options.net);
     if (!dialled)
         co_return std::unexpected(relay_failure::not_reached(dialled.error()));
-    const auto connection = std::shared_ptr<net::websocket>(std::move(*dialled));
+    const auto connection = std::shared_ptr<net::client_websocket>(std::move(*dialled));
     const auto client = std::make_shared<socket_client_impl>(connection, std::move(on));
 
     const auto late = std::make_shared<bool>(false);

@@ -1,164 +1,189 @@
 #include "dial.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/bytes.hpp"
+#include "consortium/common/printable.hpp"
+#include "socks5.hpp"
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 
 namespace consortium::net
 {
+namespace http = beast::http;
 namespace
 {
-constexpr std::size_t read_bytes = 16u << 10;
+using boost::system::error_code;
 
-/// Ends whatever step dialling is at.
-struct attempt
+/// A proxy's answer to CONNECT.
+constexpr std::uint32_t proxy_header_bytes_max = 16u << 10;
+/// What a message to people shows of a proxy's own words.
+constexpr std::size_t shown_characters_max = 60;
+
+error tls_trouble(const url& to, const error_code& failed)
 {
-    attempt(asio::any_io_executor executor) : resolver(executor), socket(executor), timer(executor) {}
-
-    void give_up()
-    {
-        timed_out = true;
-        resolver.cancel();
-        error_code ignored;
-        if (channel)
-            channel->channel.close();
-        else
-            socket.close(ignored);
-    }
-
-    tcp::resolver resolver;
-    tcp::socket socket;
-    asio::steady_timer timer;
-    std::shared_ptr<client_connection> channel;
-    bool timed_out = false;
-};
-
-std::string tls_trouble(const url& to, const error_code& failed)
-{
+    if (failed == beast::error::timeout)
+        return {errc::timeout, "no TLS connection to " + to.authority() + " within the time allowed", {}};
     if (failed.category() == asio::error::get_ssl_category() &&
         ERR_GET_REASON(static_cast<unsigned long>(failed.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        return "the certificate of " + to.authority() +
-               " is not trusted (unknown authority, wrong name or out of date)";
-    return "no TLS connection to " + to.authority() + ": " + failed.message();
+        return {
+            errc::io,
+            "the certificate of " + to.authority() + " is not trusted (unknown authority, wrong name or out of date)",
+            {}};
+    return {errc::io, "no TLS connection to " + to.authority() + ": " + failed.message(), {}};
+}
+
+asio::awaitable<result<void>> begin_tls(tls_stream& stream, const url& to)
+{
+    error_code failed;
+    error_code is_name;
+    asio::ip::make_address(to.host, is_name);
+    // RFC 6066 section 3: no addresses in SNI.
+    if (is_name)
+        SSL_set_tlsext_host_name(stream.native_handle(), to.host.c_str());
+    stream.set_verify_mode(asio::ssl::verify_peer, failed);
+    if (!failed)
+        stream.set_verify_callback(asio::ssl::host_name_verification(to.host), failed);
+    if (!failed)
+        co_await stream.async_handshake(
+            asio::ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, failed));
+    if (failed)
+        co_return std::unexpected(tls_trouble(to, failed));
+    co_return result<void>();
+}
+
+error broken_off(const error_code& failed)
+{
+    if (failed == beast::error::timeout)
+        return {errc::timeout, "did not answer in time", {}};
+    return {errc::io, "ended the connection: " + failed.message(), {}};
+}
+
+/// Errors of this and of the next function go on after "the proxy ...".
+asio::awaitable<result<void>> ask_http_proxy(plain_stream& stream, const proxy& through, const url& to)
+{
+    const auto target = (to.host.contains(':') ? "[" + to.host + "]" : to.host) + ":" + std::to_string(to.port);
+    http::request<http::empty_body> request(http::verb::connect, target, 11);
+    request.set(http::field::host, target);
+    if (through.credentials)
+        request.set(
+            http::field::proxy_authorization,
+            "Basic " +
+                base64_encode(consortium::view(through.credentials->user + ":" + through.credentials->password)));
+    const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
+    if (unsent)
+        co_return std::unexpected(broken_off(unsent));
+
+    http::response_parser<http::empty_body> parser;
+    parser.header_limit(proxy_header_bytes_max);
+    beast::flat_buffer input(proxy_header_bytes_max);
+    const auto [failed, count] =
+        co_await http::async_read_header(stream, input, parser, asio::as_tuple(asio::use_awaitable));
+    if (failed.category() == make_error_code(http::error::bad_version).category() &&
+        failed != http::error::end_of_stream && failed != http::error::partial_message)
+        co_return fail(errc::corrupt, "does not speak HTTP");
+    if (failed)
+        co_return std::unexpected(broken_off(failed));
+    const auto& answer = parser.get();
+    if (answer.result_int() / 100 != 2)
+        co_return fail(
+            errc::io, "answers " + std::to_string(answer.result_int()) + " " +
+                          printable({answer.reason().data(), answer.reason().size()}, shown_characters_max));
+    // The far end speaks second; what comes before its turn is the proxy's own.
+    if (input.size() > 0)
+        co_return fail(errc::corrupt, "says more than it was asked");
+    co_return result<void>();
+}
+
+asio::awaitable<result<void>>
+ask_socks_proxy(plain_stream& stream, const proxy& through, std::string host, std::uint16_t port)
+{
+    if (host.size() > 255)
+        co_return fail(errc::bad_request, "cannot be asked for so long a name");
+    socks5_handshake handshake(std::move(host), port, through.credentials);
+    auto output = handshake.hello();
+    std::string input;
+    while (!handshake.done())
+    {
+        const auto [unsent, sent] =
+            co_await asio::async_write(stream, asio::buffer(output), asio::as_tuple(asio::use_awaitable));
+        if (unsent)
+            co_return std::unexpected(broken_off(unsent));
+        input.resize(handshake.wanted());
+        const auto [failed, count] =
+            co_await asio::async_read(stream, asio::buffer(input), asio::as_tuple(asio::use_awaitable));
+        if (failed)
+            co_return std::unexpected(broken_off(failed));
+        auto next = handshake.next(input);
+        if (!next)
+            co_return std::unexpected(next.error());
+        output = std::move(*next);
+    }
+    co_return result<void>();
+}
+
+asio::awaitable<result<void>>
+ask_proxy(plain_stream& stream, const proxy& through, const url& to, time_point give_up_at)
+{
+    if (through.speaks == proxy::protocol::http)
+        co_return co_await ask_http_proxy(stream, through, to);
+    auto host = to.host;
+    if (through.speaks == proxy::protocol::socks5)
+    {
+        const auto places = co_await look_up(stream.get_executor(), to.host, to.port, give_up_at);
+        if (!places)
+            co_return fail(places.error().code, "was not asked: " + places.error().detail);
+        host = places->front().address().to_string();
+    }
+    co_return co_await ask_socks_proxy(stream, through, std::move(host), to.port);
 }
 } // namespace
 
-client_connection::client_connection(stream opened)
-    : channel(std::move(opened)),
-      limit(
-          channel.executor(),
-          [this]
-          {
-              timed_out = true;
-              channel.close();
-          })
+asio::awaitable<result<dialled>> dial(
+    asio::any_io_executor executor, url to, std::shared_ptr<asio::ssl::context> tls, proxy_settings proxies,
+    time_point give_up_at)
 {
-}
-
-asio::awaitable<result<client_response>>
-client_connection::exchange(std::string_view head, std::string_view body, response_reader& reader, bool& answered)
-{
-    const auto broken = [this](std::string_view what, const error_code& failed) -> error
+    const auto through = choose_proxy(proxies, to);
+    if (!through)
+        co_return std::unexpected(through.error());
+    const auto place = *through ? "the proxy " + (*through)->shown() : to.authority();
+    auto socket = co_await (
+        *through ? connect_to(executor, (*through)->host, (*through)->port, give_up_at)
+                 : connect_to(executor, to.host, to.port, give_up_at));
+    if (!socket)
+        co_return fail(socket.error().code, "cannot connect to " + place + ": " + socket.error().detail);
+    plain_stream plain(std::move(*socket));
+    plain.expires_at(give_up_at);
+    if (*through)
     {
-        if (timed_out)
-            return {errc::timeout, "the server did not answer in time", {}};
-        return {errc::closed, std::string(what) + ": " + failed.message(), {}};
-    };
-    std::array<asio::const_buffer, 2> parts{
-        asio::buffer(head.data(), head.size()), asio::buffer(body.data(), body.size())};
-    // A server may answer and close before it has taken the whole body: then its answer counts.
-    const auto unsent = co_await channel.write_all(parts);
-    if (unsent && timed_out)
-        co_return std::unexpected(broken("", unsent));
-
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    while (true)
-    {
-        if (input.size() - end < read_bytes / 2)
-            input.resize(end + read_bytes);
-        const auto [failed, count] = co_await channel.read_some(asio::buffer(input.data() + end, input.size() - end));
-        answered = answered || count > 0;
-        end += count;
-        if (failed)
-        {
-            if (timed_out || failed != asio::error::eof || reader.end_of_input() != read_state::done)
-                co_return std::unexpected(broken("the connection broke before the answer was complete", failed));
-            break;
-        }
-        std::size_t used = 0;
-        const auto state = reader.feed(std::string_view(input).substr(begin, end - begin), used);
-        begin += used;
-        if (state == read_state::failed)
-            co_return reader.too_large()
-                ? fail(errc::too_large, "the answer is too large")
-                : fail(errc::corrupt, "the answer is no HTTP: " + std::string(reader.detail()));
-        if (state == read_state::done)
-            break;
-        if (begin == end)
-            begin = end = 0;
+        const auto tunnel = co_await ask_proxy(plain, **through, to, give_up_at);
+        if (!tunnel)
+            co_return fail(tunnel.error().code, place + " " + tunnel.error().detail);
     }
-    input = input.substr(begin, end - begin);
-    co_return reader.take();
+    if (!to.tls)
+        co_return dialled{nullptr, std::move(plain)};
+    tls_stream secured(std::move(plain), *tls);
+    if (const auto begun = co_await begin_tls(secured, to); !begun)
+        co_return std::unexpected(begun.error());
+    co_return dialled{std::move(tls), std::move(secured)};
 }
 
-asio::awaitable<result<std::shared_ptr<client_connection>>>
-dial(asio::any_io_executor executor, url to, std::shared_ptr<asio::ssl::context> tls, std::chrono::milliseconds limit)
+std::string field_value(std::string_view value)
 {
-    const auto state = std::make_shared<attempt>(executor);
-    state->timer.expires_after(limit);
-    state->timer.async_wait(
-        [weak = std::weak_ptr(state)](const error_code& cancelled)
-        {
-            if (const auto self = weak.lock(); self && !cancelled)
-                self->give_up();
-        });
-    const auto trouble = [&](std::string text) -> std::unexpected<error>
-    {
-        if (state->timed_out)
-            return fail(errc::timeout, "no connection to " + to.authority() + " within the time allowed");
-        return fail(errc::io, std::move(text));
-    };
-
-    auto [unresolved, places] =
-        co_await state->resolver.async_resolve(to.host, std::to_string(to.port), asio::as_tuple(asio::use_awaitable));
-    if (unresolved || state->timed_out)
-        co_return trouble("cannot find the address of " + to.host + ": " + unresolved.message());
-    auto [refused, place] = co_await asio::async_connect(state->socket, places, asio::as_tuple(asio::use_awaitable));
-    if (refused || state->timed_out)
-        co_return trouble("cannot connect to " + to.authority() + ": " + refused.message());
-    error_code ignored;
-    state->socket.set_option(tcp::no_delay(true), ignored);
-    state->socket.set_option(asio::socket_base::keep_alive(true), ignored);
-
-    auto made = to.tls ? stream(std::move(state->socket), std::move(tls)) : stream(std::move(state->socket));
-    state->channel = std::make_shared<client_connection>(std::move(made));
-    const auto failed = co_await state->channel->channel.connect_tls(to.host);
-    if (failed || state->timed_out)
-        co_return trouble(tls_trouble(to, failed));
-    state->timer.cancel();
-    co_return state->channel;
-}
-
-std::string request_head(std::string_view method, const url& to, const http_headers& headers, std::size_t body_size)
-{
-    std::string out;
-    out.append(method).append(" ").append(to.target).append(" HTTP/1.1\r\n");
-    const auto add = [&out](std::string_view name, std::string_view value)
-    {
-        out.append(name).append(": ");
-        for (const char c : value)
-            out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
-        out += "\r\n";
-    };
-    add("Host", to.authority());
-    for (const auto& field : headers)
-        add(field.name, field.value);
-    if (body_size > 0 || method == "POST" || method == "PUT" || method == "PATCH")
-        add("Content-Length", std::to_string(body_size));
-    out += "\r\n";
+    std::string out(value);
+    for (char& c : out)
+        if (c == '\r' || c == '\n' || c == '\0')
+            c = ' ';
     return out;
 }
 

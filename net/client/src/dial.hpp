@@ -1,37 +1,37 @@
 #pragma once
-#include "consortium/common/error.hpp"
+#include "connect.hpp"
 #include "consortium/net/http_client.hpp"
+#include "consortium/net/proxy.hpp"
 #include "consortium/net/url.hpp"
-#include "deadline.hpp"
-#include "http_reader.hpp"
-#include "stream.hpp"
+#include <boost/asio/ssl/context.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <memory>
+#include <variant>
 
 /// What the HTTP and the WebSocket client share.
 namespace consortium::net
 {
+namespace beast = boost::beast;
 
-/// A dialled connection with one deadline, which closes it.
-struct client_connection : std::enable_shared_from_this<client_connection>
+using plain_stream = beast::tcp_stream;
+using tls_stream = beast::ssl_stream<beast::tcp_stream>;
+
+/// A connection to where a URL points, through a proxy if need be.
+struct dialled
 {
-    explicit client_connection(stream opened);
-
-    void arm(std::chrono::milliseconds after) { limit.arm(weak_from_this(), after); }
-    /// One whole response, read under the deadline. `answered`: set when any byte of it arrived.
-    asio::awaitable<result<client_response>>
-    exchange(std::string_view head, std::string_view body, response_reader& reader, bool& answered);
-
-    stream channel;
-    deadline limit;
-    bool timed_out = false;
-    /// Read beyond the response.
-    std::string input;
+    std::shared_ptr<asio::ssl::context> tls;
+    std::variant<plain_stream, tls_stream> stream;
 };
 
-/// Errors: errc::io, errc::timeout; `detail` is for people.
-asio::awaitable<result<std::shared_ptr<client_connection>>>
-dial(asio::any_io_executor executor, url to, std::shared_ptr<asio::ssl::context> tls, std::chrono::milliseconds limit);
+/// `tls` is used where the URL asks for it. Errors: errc::bad_request (the proxy's), errc::io, errc::timeout,
+/// errc::corrupt (the proxy does not speak what it should); `detail` is for people. The stream's own deadline is left
+/// at `give_up_at`.
+asio::awaitable<result<dialled>> dial(
+    asio::any_io_executor executor, url to, std::shared_ptr<asio::ssl::context> tls, proxy_settings proxies,
+    time_point give_up_at);
 
-/// Request line and fields; adds Host, and Content-Length when there is a body or the method has one.
-std::string request_head(std::string_view method, const url& to, const http_headers& headers, std::size_t body_size);
+/// Nothing in a value begins another field.
+std::string field_value(std::string_view value);
 
 } // namespace consortium::net

@@ -2,15 +2,130 @@
 #include "dial.hpp"
 #include "tls.hpp"
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
 #include <unordered_map>
 
 namespace consortium::net
 {
+namespace http = beast::http;
 namespace
 {
+using boost::system::error_code;
+using clock = std::chrono::steady_clock;
+
 constexpr std::size_t idle_per_origin_max = 4;
 /// Below the idle times of usual servers.
 constexpr std::chrono::seconds idle_age_max{30};
+constexpr std::uint32_t header_bytes_max = 64u << 10;
+
+using outgoing = http::request<http::string_body>;
+
+/// A connection to one origin and what was read of it.
+struct connection
+{
+    explicit connection(dialled made) : end(std::move(made)) {}
+
+    plain_stream& lowest()
+    {
+        auto* tls = std::get_if<tls_stream>(&end.stream);
+        return tls != nullptr ? tls->next_layer() : std::get<plain_stream>(end.stream);
+    }
+    /// Without reading, and only while nothing is under way.
+    bool peer_is_gone()
+    {
+        char byte = 0;
+        error_code failed;
+        auto& socket = lowest().socket();
+        socket.non_blocking(true, failed);
+        const auto count = socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, failed);
+        return count == 0 && failed != asio::error::would_block && failed != asio::error::try_again;
+    }
+
+    dialled end;
+    beast::flat_buffer input{header_bytes_max};
+};
+
+struct exchanged
+{
+    result<client_response> answer;
+    bool answered = false; ///< some byte of it came
+    bool reusable = false;
+};
+
+outgoing make_request(client_request from, const url& to)
+{
+    outgoing out;
+    out.method_string({from.method.data(), from.method.size()});
+    out.target({to.target.data(), to.target.size()});
+    out.version(11);
+    out.set(http::field::host, to.authority());
+    for (const auto& field : from.headers)
+        out.insert(field_value(field.name), field_value(field.value));
+    out.body() = std::move(from.body);
+    out.prepare_payload();
+    return out;
+}
+
+error trouble(const error_code& failed)
+{
+    if (failed == beast::error::timeout)
+        return {errc::timeout, "the server did not answer in time", {}};
+    if (failed == http::error::body_limit)
+        return {errc::too_large, "the answer is too large", {}};
+    const bool broken = failed == http::error::end_of_stream || failed == http::error::partial_message;
+    if (!broken && failed.category() == make_error_code(http::error::bad_version).category())
+        return {errc::corrupt, "the answer is no HTTP: " + failed.message(), {}};
+    return {errc::closed, "the connection broke before the answer was complete: " + failed.message(), {}};
+}
+
+client_response take(http::response<http::string_body> from)
+{
+    client_response out;
+    out.status = from.result_int();
+    for (const auto& field : from)
+        out.headers.add(
+            {field.name_string().data(), field.name_string().size()}, {field.value().data(), field.value().size()});
+    out.body = std::move(from.body());
+    return out;
+}
+
+/// Under the stream's deadline, which closes it.
+template <class Stream>
+asio::awaitable<exchanged>
+exchange(Stream& stream, beast::flat_buffer& input, const outgoing& request, std::size_t body_bytes_max)
+{
+    // A server may answer and close before it has taken the whole body: then its answer counts.
+    const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
+    if (unsent == beast::error::timeout)
+        co_return exchanged{std::unexpected(trouble(unsent))};
+
+    bool answered = false;
+    while (true)
+    {
+        http::response_parser<http::string_body> parser;
+        parser.header_limit(header_bytes_max);
+        parser.body_limit(body_bytes_max);
+        parser.skip(request.method() == http::verb::head);
+        auto [failed, count] =
+            co_await http::async_read_header(stream, input, parser, asio::as_tuple(asio::use_awaitable));
+        answered = answered || parser.got_some();
+        if (!failed && parser.get().result_int() < 200 && parser.get().result() != http::status::switching_protocols)
+            continue; // an interim answer
+        if (!failed && !parser.is_done())
+            std::tie(failed, count) =
+                co_await http::async_read(stream, input, parser, asio::as_tuple(asio::use_awaitable));
+        if (failed)
+            co_return exchanged{std::unexpected(trouble(failed)), answered};
+        const bool reusable = !unsent && parser.keep_alive() && input.size() == 0;
+        co_return exchanged{take(parser.release()), answered, reusable};
+    }
+}
 
 class http_client_impl final : public http_client
 {
@@ -28,70 +143,68 @@ public:
         // Nothing of `this` is used after the first wait: the client may be gone by then.
         return carry_out(std::move(request), executor_, options_, tls_, idle_);
     }
+    void drop_idle() override { idle_->clear(); }
 
 private:
     struct idle_connection
     {
-        std::shared_ptr<client_connection> connection;
-        std::chrono::steady_clock::time_point since;
+        std::unique_ptr<connection> held;
+        clock::time_point since;
     };
     using idle_connections = std::unordered_map<std::string, std::vector<idle_connection>>;
 
-    static std::shared_ptr<client_connection> take_idle(idle_connections& idle, const std::string& origin)
+    static std::unique_ptr<connection> take_idle(idle_connections& idle, const std::string& origin)
     {
         auto& list = idle[origin];
         while (!list.empty())
         {
             auto last = std::move(list.back());
             list.pop_back();
-            const bool fresh = std::chrono::steady_clock::now() - last.since < idle_age_max;
-            if (fresh && !last.connection->channel.peer_is_gone())
-                return last.connection;
+            if (clock::now() - last.since < idle_age_max && !last.held->peer_is_gone())
+                return std::move(last.held);
         }
         return nullptr;
     }
 
     static asio::awaitable<result<client_response>> carry_out(
-        client_request request, asio::any_io_executor executor, client_options options,
+        client_request wanted, asio::any_io_executor executor, client_options options,
         std::shared_ptr<asio::ssl::context> tls, std::shared_ptr<idle_connections> idle)
     {
-        const auto to = parse_url(request.url);
+        const auto to = parse_url(wanted.url);
         if (!to)
             co_return std::unexpected(to.error());
         const auto origin = to->origin();
-        const auto head = request_head(request.method, *to, request.headers, request.body.size());
-        const bool repeatable = request.method != "POST" && request.method != "PATCH";
+        const auto request = make_request(std::move(wanted), *to);
+        const bool repeatable = request.method() != http::verb::post && request.method() != http::verb::patch;
         bool fresh_only = false;
         while (true)
         {
-            auto connection = fresh_only ? nullptr : take_idle(*idle, origin);
-            const bool reused = connection != nullptr;
+            auto used = fresh_only ? nullptr : take_idle(*idle, origin);
+            const bool reused = used != nullptr;
             if (!reused)
             {
-                auto dialled = co_await dial(executor, *to, tls, options.connect_timeout);
-                if (!dialled)
-                    co_return std::unexpected(dialled.error());
-                connection = std::move(*dialled);
+                auto made = co_await dial(executor, *to, tls, options.proxies, clock::now() + options.connect_timeout);
+                if (!made)
+                    co_return std::unexpected(made.error());
+                used = std::make_unique<connection>(std::move(*made));
             }
-            connection->arm(options.request_timeout);
-            response_reader reader(request.method == "HEAD", options.response_bytes_max);
-            bool answered = false;
-            auto response = co_await connection->exchange(head, request.body, reader, answered);
-            connection->limit.cancel();
-            if (response)
-            {
-                auto& list = (*idle)[origin];
-                if (reader.keep_alive() && connection->input.empty() && list.size() < idle_per_origin_max)
-                    list.push_back({std::move(connection), std::chrono::steady_clock::now()});
-                co_return response;
-            }
+            used->lowest().expires_after(options.request_timeout);
+            auto outcome = co_await std::visit(
+                [&](auto& stream) { return exchange(stream, used->input, request, options.response_bytes_max); },
+                used->end.stream);
             // The server closed the idle connection just as we used it.
-            if (reused && !answered && repeatable && response.error() == errc::closed)
+            if (!outcome.answer && reused && !outcome.answered && repeatable && outcome.answer.error() == errc::closed)
             {
                 fresh_only = true;
                 continue;
             }
-            co_return response;
+            auto& list = (*idle)[origin];
+            if (outcome.reusable && list.size() < idle_per_origin_max)
+                list.push_back({std::move(used), clock::now()});
+            // What is gone is gone for its neighbours too.
+            if (!outcome.answer && outcome.answer.error() == errc::timeout)
+                list.clear();
+            co_return std::move(outcome.answer);
         }
     }
 

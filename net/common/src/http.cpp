@@ -1,22 +1,18 @@
 #include "consortium/net/http.hpp"
 #include <algorithm>
-#include <array>
+#include <boost/beast/http/status.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace consortium::net
 {
+namespace urls = boost::urls;
 namespace
 {
 char lower(char c) noexcept
 {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-int hex_value(char c) noexcept
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 std::string decode_or_keep(std::string_view text)
@@ -83,134 +79,21 @@ http_response http_response::text(unsigned status, std::string body)
 
 std::string_view reason_phrase(unsigned status) noexcept
 {
-    switch (status)
-    {
-    case 101:
-        return "Switching Protocols";
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 202:
-        return "Accepted";
-    case 204:
-        return "No Content";
-    case 206:
-        return "Partial Content";
-    case 301:
-        return "Moved Permanently";
-    case 302:
-        return "Found";
-    case 303:
-        return "See Other";
-    case 304:
-        return "Not Modified";
-    case 307:
-        return "Temporary Redirect";
-    case 308:
-        return "Permanent Redirect";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 406:
-        return "Not Acceptable";
-    case 408:
-        return "Request Timeout";
-    case 409:
-        return "Conflict";
-    case 410:
-        return "Gone";
-    case 411:
-        return "Length Required";
-    case 412:
-        return "Precondition Failed";
-    case 413:
-        return "Content Too Large";
-    case 415:
-        return "Unsupported Media Type";
-    case 416:
-        return "Range Not Satisfiable";
-    case 421:
-        return "Misdirected Request";
-    case 426:
-        return "Upgrade Required";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 507:
-        return "Insufficient Storage";
-    default:
-        return status < 200   ? "Continue"
-               : status < 300 ? "OK"
-               : status < 400 ? "Redirect"
-               : status < 500 ? "Bad Request"
-                              : "Server Error";
-    }
+    const auto phrase = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
+    return {phrase.data(), phrase.size()};
 }
 
 std::string percent_encode(std::string_view text)
 {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size() * 3);
-    for (const char c : text)
-    {
-        const bool unreserved = (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' ||
-                                c == '.' || c == '_' || c == '~';
-        if (unreserved)
-        {
-            out += c;
-            continue;
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
-    }
-    return out;
+    return urls::encode({text.data(), text.size()}, urls::unreserved_chars);
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space)
 {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i)
-    {
-        if (text[i] == '+' && plus_is_space)
-        {
-            out += ' ';
-        }
-        else if (text[i] == '%')
-        {
-            if (text.size() - i < 3)
-                return {};
-            const int high = hex_value(text[i + 1]);
-            const int low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0)
-                return {};
-            out += static_cast<char>(high * 16 + low);
-            i += 2;
-        }
-        else
-        {
-            out += text[i];
-        }
-    }
-    return out;
+    const auto checked = urls::make_pct_string_view({text.data(), text.size()});
+    if (!checked)
+        return {};
+    return checked->decode(urls::encoding_opts(plus_is_space));
 }
 
 query_list parse_query(std::string_view text)

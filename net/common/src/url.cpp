@@ -1,8 +1,9 @@
 #include "consortium/net/url.hpp"
+#include "consortium/net/http.hpp"
+#include "consortium/net/port.hpp"
 #include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-#include <charconv>
 
 namespace consortium::net
 {
@@ -34,14 +35,13 @@ std::string url::origin() const
 
 bool is_loopback(std::string_view host)
 {
-    const std::string name(host);
     boost::system::error_code failed;
-    if (const auto address = boost::asio::ip::make_address(name, failed); !failed)
+    if (const auto address = boost::asio::ip::make_address(std::string(host), failed); !failed)
         return address.is_loopback();
-    std::string lower;
-    for (const char c : name)
-        lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return lower == "localhost" || lower.ends_with(".localhost"); // RFC 6761 section 6.3
+    // RFC 6761 section 6.3
+    constexpr std::string_view suffix = ".localhost";
+    return equal_ignoring_case(host, suffix.substr(1)) ||
+           (host.size() > suffix.size() && equal_ignoring_case(host.substr(host.size() - suffix.size()), suffix));
 }
 
 result<url> parse_url(std::string_view text)
@@ -61,25 +61,13 @@ result<url> parse_url(std::string_view text)
     out.host.assign(host.data(), host.size());
     if (out.host.empty())
         return fail(errc::bad_request, quoted() + " names no host");
-    out.port = default_port(out.tls);
-    bool port_fits = true;
-    if (found.has_port())
-    {
-        const auto digits = found.port();
-        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
-        port_fits = read.ec == std::errc{} && out.port != 0;
-    }
-    if (!port_fits)
+    out.port = found.has_port() ? parse_port({found.port().data(), found.port().size()}) : default_port(out.tls);
+    if (out.port == 0)
         return fail(errc::bad_request, quoted() + " has no usable port");
-    const auto path = found.encoded_path();
-    out.target.assign(path.data(), path.size());
-    if (out.target.empty())
-        out.target = "/";
-    if (found.has_query())
-    {
-        const auto query = found.encoded_query();
-        out.target.append("?").append(query.data(), query.size());
-    }
+    const auto target = found.encoded_target();
+    out.target.assign(target.data(), target.size());
+    if (!out.target.starts_with('/'))
+        out.target.insert(0, "/");
     return out;
 }
 

@@ -90,11 +90,6 @@ body_reader body_reader::chunked()
     return body_reader(step::chunk_size);
 }
 
-body_reader body_reader::until_the_end()
-{
-    return body_reader(step::to_end);
-}
-
 body_reader::outcome body_reader::read_line(std::string_view line)
 {
     for (const char c : line)
@@ -129,18 +124,13 @@ body_reader::feed(std::string_view input, std::size_t& used, std::string& body, 
     while (step_ != step::done)
     {
         const auto rest = input.substr(used);
-        if (step_ == step::sized || step_ == step::chunk_data || step_ == step::to_end)
+        if (step_ == step::sized || step_ == step::chunk_data)
         {
-            const bool open_end = step_ == step::to_end;
-            const auto room = bytes_max - std::min(bytes_max, body.size());
-            if (open_end ? rest.size() > room : left_ > room)
+            if (left_ > bytes_max - std::min(bytes_max, body.size()))
                 return outcome::too_large;
-            const auto count =
-                open_end ? rest.size() : static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+            const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
             body += rest.substr(0, count);
             used += count;
-            if (open_end)
-                return outcome::need_more;
             left_ -= count;
             if (left_ > 0)
                 return outcome::need_more;
@@ -265,106 +255,6 @@ bool request_reader::expects_continue() const noexcept
 {
     const auto expect = request_.header("Expect");
     return expect && equal_ignoring_case(*expect, "100-continue");
-}
-
-struct response_reader::parser
-{
-    http::response_parser<http::empty_body> beast;
-};
-
-response_reader::response_reader(bool head_request, std::size_t body_bytes_max)
-    : head_request_(head_request), body_bytes_max_(body_bytes_max)
-{
-    restart();
-}
-
-response_reader::~response_reader() = default;
-
-void response_reader::restart()
-{
-    parser_ = std::make_unique<parser>();
-    parser_->beast.header_limit(64u << 10);
-    parser_->beast.skip(true);
-}
-
-bool response_reader::take_header()
-{
-    const auto& message = parser_->beast.get();
-    response_.status = message.result_int();
-    response_.headers = copy_headers(message);
-    const bool bodiless =
-        head_request_ || response_.status == 204 || response_.status == 304 || response_.status == 101;
-    const auto length = parser_->beast.content_length();
-    if (!codings_are_known(response_.headers))
-    {
-        detail_ = "an unsupported transfer coding";
-        return false;
-    }
-    if (bodiless)
-        body_ = body_reader::of_length(0);
-    else if (parser_->beast.chunked())
-        body_ = body_reader::chunked();
-    else if (length)
-        body_ = body_reader::of_length(*length);
-    else
-        body_ = body_reader::until_the_end();
-    return true;
-}
-
-read_state response_reader::feed(std::string_view input, std::size_t& used)
-{
-    used = 0;
-    while (!body_)
-    {
-        boost::system::error_code failed;
-        const auto state = feed_header(parser_->beast, input, used, failed);
-        if (state == read_state::failed)
-            detail_ = failed.message();
-        if (state != read_state::header_done)
-            return state;
-        const auto status = parser_->beast.get().result_int();
-        if (status < 200 && status != 101)
-            restart();
-        else if (!take_header())
-            return read_state::failed;
-    }
-    std::size_t of_body = 0;
-    const auto outcome = body_->feed(input.substr(used), of_body, response_.body, body_bytes_max_);
-    used += of_body;
-    switch (outcome)
-    {
-    case body_reader::outcome::done:
-        whole_ = true;
-        return read_state::done;
-    case body_reader::outcome::need_more:
-        return read_state::need_more;
-    case body_reader::outcome::too_large:
-        too_large_ = true;
-        detail_ = "the body is too large";
-        break;
-    case body_reader::outcome::malformed:
-        detail_ = "a bad chunk";
-        break;
-    }
-    return read_state::failed;
-}
-
-read_state response_reader::end_of_input()
-{
-    if (body_ && body_->ends_with_connection())
-        return read_state::done;
-    detail_ = body_ ? "the connection ended in the middle of an answer" : "the connection ended before an answer";
-    return read_state::failed;
-}
-
-client_response response_reader::take()
-{
-    return std::move(response_);
-}
-
-bool response_reader::keep_alive() const noexcept
-{
-    return whole_ && parser_->beast.get().keep_alive();
 }
 
 } // namespace consortium::net

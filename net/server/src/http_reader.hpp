@@ -1,13 +1,12 @@
 #pragma once
 #include "consortium/net/http.hpp"
-#include "consortium/net/http_client.hpp"
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-/// Incremental parsing of HTTP/1 messages. Headers are read by Beast, whose parsers stay in the source; bodies are read
+/// Incremental parsing of HTTP/1 requests. Headers are read by Beast, whose parsers stay in the source; bodies are read
 /// here, because Beast 1.81 ends the process on some malformed chunks (an assertion in parse_chunk_header).
 namespace consortium::net
 {
@@ -27,7 +26,6 @@ public:
     /// Exactly so many bytes.
     static body_reader of_length(std::uint64_t size);
     static body_reader chunked();
-    static body_reader until_the_end();
 
     enum class outcome
     {
@@ -38,13 +36,11 @@ public:
     };
     /// Appends what it finds to `body`, which shall not grow above `bytes_max`. Trailer fields are thrown away.
     outcome feed(std::string_view input, std::size_t& used, std::string& body, std::size_t bytes_max);
-    bool ends_with_connection() const noexcept { return step_ == step::to_end; }
 
 private:
     enum class step
     {
         sized,
-        to_end,
         chunk_size,
         chunk_data,
         chunk_end,
@@ -91,36 +87,6 @@ private:
     std::size_t body_bytes_max_;
     std::optional<body_reader> body_;
     unsigned status_ = 400;
-    std::string detail_;
-};
-
-/// One response; interim ones (1xx but 101) are passed over.
-class response_reader
-{
-public:
-    response_reader(bool head_request, std::size_t body_bytes_max);
-    ~response_reader();
-
-    read_state feed(std::string_view input, std::size_t& used);
-    /// The connection ended; done when that ends the body.
-    read_state end_of_input();
-    client_response take();
-    bool keep_alive() const noexcept;
-    bool too_large() const noexcept { return too_large_; }
-    std::string_view detail() const noexcept { return detail_; }
-
-private:
-    struct parser;
-    void restart();
-    bool take_header();
-
-    std::unique_ptr<parser> parser_;
-    client_response response_;
-    std::optional<body_reader> body_;
-    bool whole_ = false;
-    bool head_request_;
-    std::size_t body_bytes_max_;
-    bool too_large_ = false;
     std::string detail_;
 };
 

@@ -2,10 +2,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <openssl/ssl.h>
 
 namespace consortium::net
 {
@@ -51,23 +49,6 @@ asio::awaitable<error_code> stream::accept_tls()
     if (tls_)
         co_await tls_->ssl.async_handshake(
             asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, failed));
-    co_return failed;
-}
-
-asio::awaitable<error_code> stream::connect_tls(std::string host)
-{
-    error_code failed;
-    if (!tls_)
-        co_return failed;
-    error_code numeric;
-    asio::ip::make_address(host, numeric);
-    // RFC 6066 section 3: no addresses in SNI.
-    if (numeric)
-        SSL_set_tlsext_host_name(tls_->ssl.native_handle(), host.c_str());
-    tls_->ssl.set_verify_mode(asio::ssl::verify_peer, failed);
-    tls_->ssl.set_verify_callback(asio::ssl::host_name_verification(host), failed);
-    co_await tls_->ssl.async_handshake(
-        asio::ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, failed));
     co_return failed;
 }
 
@@ -118,15 +99,6 @@ asio::awaitable<error_code> stream::write_all(std::span<asio::const_buffer> from
         from = drop_written(from, count);
     }
     co_return error_code{};
-}
-
-bool stream::peer_is_gone()
-{
-    char byte = 0;
-    error_code failed;
-    socket().non_blocking(true, failed);
-    const auto count = socket().receive(asio::buffer(&byte, 1), tcp::socket::message_peek, failed);
-    return count == 0 && failed != asio::error::would_block && failed != asio::error::try_again;
 }
 
 void stream::shutdown_send()

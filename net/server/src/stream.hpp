@@ -32,17 +32,12 @@ public:
 
     /// Nothing to do without TLS.
     asio::awaitable<error_code> accept_tls();
-    /// Verifies that the certificate is for `host`.
-    asio::awaitable<error_code> connect_tls(std::string host);
 
     /// At least one byte, or an error; the peer's orderly end is asio::error::eof.
     asio::awaitable<std::pair<error_code, std::size_t>> read_some(asio::mutable_buffer into);
     /// Some of `from`, which must live until `done` is called.
     void write_some(std::span<const asio::const_buffer> from, write_handler done);
     asio::awaitable<error_code> write_all(std::span<asio::const_buffer> from);
-
-    /// Waits for readability. Then, without reading: whether the peer is gone. For a connection on which nobody reads.
-    bool peer_is_gone();
 
     void shutdown_send();
     void close();

@@ -1,5 +1,5 @@
 #include "websocket_connection.hpp"
-#include "consortium/common/secret.hpp"
+#include "consortium/common/bytes.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -24,7 +24,7 @@ constexpr std::size_t read_messages_max = 256;
 websocket_core::websocket_core(stream connection, std::string input, websocket_settings settings)
     : stream_(std::move(connection)),
       settings_(settings),
-      decoder_(settings.role == websocket_role::server, settings.message_bytes_max),
+      decoder_(/*expect_mask=*/true, settings.message_bytes_max),
       write_deadline_(stream_.executor(), [this] { fail_with({errc::io, "the peer takes no more bytes", {}}); }),
       close_deadline_(stream_.executor(), [this] { finish(); }),
       buffer_(std::move(input)),
@@ -161,7 +161,7 @@ void websocket_core::send(shared_frame frame)
 {
     if (close_sent_ || finished_)
         return;
-    if (settings_.role == websocket_role::client || stream_.is_tls() || frame->bytes().size() <= copy_bytes_max)
+    if (stream_.is_tls() || frame->bytes().size() <= copy_bytes_max)
     {
         queue_frame(opcode::text, frame->payload());
         return;
@@ -173,17 +173,8 @@ void websocket_core::send(shared_frame frame)
 void websocket_core::queue_frame(opcode kind, std::string_view payload)
 {
     std::string header;
-    if (settings_.role == websocket_role::server)
-    {
-        append_frame_header(header, kind, payload.size(), {});
-        queue_bytes(header, payload);
-        return;
-    }
-    const auto mask = random_array<4>();
-    append_frame_header(header, kind, payload.size(), mask);
+    append_frame_header(header, kind, payload.size(), {});
     queue_bytes(header, payload);
-    auto& own = queue_.back().own;
-    apply_mask(std::span(own).last(payload.size()), mask);
 }
 
 void websocket_core::queue_bytes(std::string_view header, std::string_view payload)

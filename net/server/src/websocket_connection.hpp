@@ -10,15 +10,8 @@
 namespace consortium::net
 {
 
-enum class websocket_role
-{
-    server,
-    client,
-};
-
 struct websocket_settings
 {
-    websocket_role role = websocket_role::server;
     std::size_t message_bytes_max = 0;
     std::chrono::milliseconds write_timeout{60'000};
     std::chrono::milliseconds close_timeout{2'000};

@@ -1,5 +1,6 @@
 #pragma once
 #include "consortium/common/error.hpp"
+#include "consortium/net/close_code.hpp"
 #include "consortium/net/frame.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -13,21 +14,8 @@ namespace consortium::net
 {
 namespace asio = boost::asio;
 
-/// RFC 6455 section 7.4.1.
-enum class close_code : std::uint16_t
-{
-    normal = 1000,
-    going_away = 1001,
-    protocol_error = 1002,
-    unsupported_data = 1003,
-    invalid_utf8 = 1007,
-    policy_violation = 1008,
-    too_big = 1009,
-    internal_error = 1011,
-};
-
-/// One end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one above the
-/// bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
+/// The server's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one
+/// above the bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
 /// Thread-safety: everything on the connection's executor.
 class websocket
 {
