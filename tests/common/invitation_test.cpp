@@ -3,6 +3,7 @@
 #include "consortium/common/secret.hpp"
 #include <algorithm>
 #include <cctype>
+#include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <set>
 

@@ -29,10 +29,10 @@ TEST_F(accounts, the_same_device_key_in_another_account_is_another_device)
 TEST_F(accounts, registration_can_be_closed)
 {
     auto stranger = unnamed(2);
-    stranger.may_register = false;
-    EXPECT_EQ(refusal(std::move(stranger)), errc::forbidden);
+    stranger.allowed.allowed = registration::by::nobody;
+    EXPECT_EQ(refusal(std::move(stranger)), errc::registration_closed);
     auto known = unnamed(1);
-    known.may_register = false;
+    known.allowed.allowed = registration::by::nobody;
     EXPECT_TRUE(log_.submit(known).has_value());
 }
 

@@ -78,7 +78,8 @@ asio::awaitable<result<void>> ask_http_proxy(plain_stream& stream, const proxy& 
     if (through.credentials)
         request.set(
             http::field::proxy_authorization,
-            "Basic " + base64_encode(consortium::view(through.credentials->user + ":" + through.credentials->password)));
+            "Basic " +
+                base64_encode(consortium::view(through.credentials->user + ":" + through.credentials->password)));
     const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
     if (unsent)
         co_return std::unexpected(broken_off(unsent));

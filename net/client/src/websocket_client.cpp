@@ -161,8 +161,10 @@ error socket_state<Next>::describe(const error_code& failed)
             detail.append(" ").append(said.reason.data(), said.reason.size());
         return {errc::closed, std::move(detail), {}};
     }
-    // Whichever operation comes first is told of the time-out, be it one of the stream's own.
-    if (failed == beast::error::timeout || failed == asio::error::operation_aborted)
+    // Whichever operation comes first is told of the time-out, be it one of the stream's own; to the others the socket
+    // is gone.
+    if (failed == beast::error::timeout || failed == asio::error::operation_aborted ||
+        failed == asio::error::bad_descriptor)
         return {errc::timeout, "the server has fallen silent", {}};
     if (failed == ws::error::message_too_big || failed == ws::error::buffer_overflow)
         return {errc::too_large, "the message is too large", {}};
