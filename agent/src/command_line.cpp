@@ -16,6 +16,8 @@ State is kept in CONSORTIUM_HOME, by default ~/.consortium.
 CONSORTIUM_SERVER_URL   the relay, by default the one this machine is paired with, else http://127.0.0.1:3005
 CONSORTIUM_CLAUDE       the claude program, where it is not on PATH
 CONSORTIUM_CA_FILE      PEM file of certificate authorities to trust besides the system's
+https_proxy, http_proxy, all_proxy, no_proxy
+                        proxies on the way to the relay (http://, socks5://, socks5h://), as curl understands them
 
 A session of which the relay says that it is gone stays in the trash for 30 days: `consortium trash`.
 

@@ -82,6 +82,7 @@ net::client_options client_options_from_environment()
     out.response_bytes_max = limits::answer_bytes_max;
     if (const char* file = std::getenv("CONSORTIUM_CA_FILE"))
         out.extra_ca_file = file;
+    out.proxies = net::proxy_settings::from_environment([](const char* name) { return std::getenv(name); });
     return out;
 }
 

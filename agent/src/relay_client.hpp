@@ -19,6 +19,8 @@ public:
     make(asio::any_io_executor executor, std::string server_url, net::client_options options);
 
     void set_token(std::string token) { token_ = std::move(token); }
+    /// Forgets the connections that nothing uses now: the next request makes one anew.
+    void drop_idle() { http_->drop_idle(); }
     const std::string& server_url() const noexcept { return server_url_; }
     const std::string& token() const noexcept { return token_; }
     const net::client_options& options() const noexcept { return options_; }
@@ -52,7 +54,8 @@ private:
     bool judging_ = false;
 };
 
-/// From the environment: CONSORTIUM_CA_FILE names certificate authorities to trust besides the system's.
+/// From the environment: CONSORTIUM_CA_FILE names certificate authorities to trust besides the system's; the variables
+/// that net::proxy_settings knows name proxies.
 net::client_options client_options_from_environment();
 
 } // namespace consortium::agent

@@ -163,6 +163,8 @@ void session_runner::on_online()
 void session_runner::on_offline(const error& reason)
 {
     online_ = false;
+    // Where one connection died unnoticed, the others may have died too.
+    relay_.drop_idle();
     say_offline(reason);
 }
 

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { codeIn, linkIn, Machine, pair as pairWith, pairingOver, typeCode } from '../support/agent.ts';
@@ -75,6 +77,32 @@ describe('consortium', () => {
     await pairWith(terminal, person);
     (await person.join()).close();
     await other.close();
+  });
+
+  it('reaches its relay through the proxy that the environment names, and says so', { timeout: 180_000 }, async () => {
+    const asked: string[] = [];
+    const proxy = createServer((_, answer) => void answer.writeHead(405).end());
+    // The relay's name is known to the proxy alone.
+    proxy.on('connect', (request, end: Socket) => {
+      asked.push(`${request.url} ${request.headers['proxy-authorization']}`);
+      const far = connect(Number(new URL(relay.url).port), '127.0.0.1', () => {
+        end.write('HTTP/1.1 200 OK\r\n\r\n');
+        end.pipe(far).pipe(end);
+      });
+      for (const each of [end, far]) each.on('error', () => (end.destroy(), far.destroy()));
+    });
+    await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
+    const at = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    await using machine = new Machine({ relay: 'http://relay.invalid', api: api.url, args: ['--insecure'], env: { http_proxy: `http://me:secret@${at}` } });
+    const terminal = await machine.start();
+    await linkIn(terminal);
+    const screen = await terminal.screen();
+    assert.ok(screen.includes(`through the proxy http://${at}, as http_proxy says`), screen);
+    assert.ok(!screen.includes('secret'), screen);
+    assert.equal(asked[0], `relay.invalid:80 Basic ${Buffer.from('me:secret').toString('base64')}`);
+    await machine.close();
+    proxy.close();
+    proxy.closeAllConnections();
   });
 
   it('makes the account itself, and forgets its key once a browser has it', { timeout: 180_000 }, async () => {

@@ -35,7 +35,18 @@ result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::
             errc::bad_request, "The relay at " + server +
                                    " is reached without TLS: everybody on the way could take this machine's token. Use "
                                    "its https:// address, or give --insecure if you know the whole way to it.");
-    return relay_client::make(with.io.get_executor(), server, client_options_from_environment());
+    auto options = client_options_from_environment();
+    if (address)
+    {
+        const auto proxy = net::choose_proxy(options.proxies, *address);
+        if (!proxy)
+            return std::unexpected(proxy.error());
+        if (*proxy)
+            with.out.text(
+                "The relay is reached through the proxy " + foreign((*proxy)->shown()) + ", as " +
+                foreign(std::string((*proxy)->variable)) + " says.");
+    }
+    return relay_client::make(with.io.get_executor(), server, std::move(options));
 }
 
 boost::asio::awaitable<int> auth_login(surroundings& with, const std::string& invitation)

@@ -25,8 +25,8 @@ struct surroundings
 /// machine.
 std::string chosen_server(const std::optional<identity>& known);
 
-/// The client for that relay. errc::bad_request for what is no address, and for http:// beyond this machine unless
-/// --insecure was given.
+/// The client for that relay; says it if there is a proxy on the way. errc::bad_request for what is no address, and for
+/// http:// beyond this machine unless --insecure was given.
 result<std::unique_ptr<relay_client>> connect_to(surroundings& with, const std::string& server);
 
 /// Each gives the process's exit status.
