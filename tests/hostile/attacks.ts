@@ -99,6 +99,7 @@ export class Ground {
   /** Holds these until all were closed by the other side, or the end. How many stood at most, and stand at last. */
   async hold(wires: Wire[]): Promise<void> {
     const standing = () => wires.filter(({ connected, closed }) => connected && !closed).length;
+    while (this.going && wires.some(({ connected, closed }) => !connected && !closed)) await pause(20);
     await pause(500);
     const began = Date.now();
     this.seen.figures['held'] = standing();

@@ -37,7 +37,10 @@ for (const attack of chosen) {
       `${ms(quiet.delivered.p99)} / ${ms(during.delivered.p99)} | ${mebibytes(before.rssBytes)}, ${mebibytes(peak.rssBytes)}, ${mebibytes(after.rssBytes)} | ` +
       `${before.sockets}, ${peak.sockets}, ${after.sockets} | ${newcomers.count}, ${newcomers.slowestMs} |`,
   );
-  for (const fault of report.faults) faults.push(`${attack.name}: ${fault}`);
+  for (const fault of report.faults) {
+    faults.push(`${attack.name}: ${fault}`);
+    console.error(faults.at(-1));
+  }
   const allowed = Math.max(slower.times * quiet.acknowledged.p99, slower.ms);
   if (values.judge && during.acknowledged.p99 > allowed) faults.push(`${attack.name}: the session's p99 went from ${ms(quiet.acknowledged.p99)} to ${ms(during.acknowledged.p99)} ms`);
   if (!field.relay.running) {
