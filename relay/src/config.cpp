@@ -290,7 +290,8 @@ projections::registration registration_of(const config& settings)
 {
     boost::system::error_code none;
     const auto address = boost::asio::ip::make_address(settings.listen, none);
-    const bool this_machine_alone = !none && address.is_loopback() && settings.public_urls.empty();
+    const bool this_machine_alone =
+        !none && address.is_loopback() && settings.public_urls.empty() && settings.trusted_proxies.empty();
     return {.allowed = settings.registration, .first_is_free = this_machine_alone};
 }
 

@@ -63,6 +63,7 @@ TEST_F(config_test, the_first_account_is_free_where_only_this_machine_reaches_th
     for (const auto* beyond : {"0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"})
         EXPECT_FALSE(of({"--listen", beyond}).first_is_free) << beyond;
     EXPECT_FALSE(of({"--public-url", "https://relay.example"}).first_is_free);
+    EXPECT_FALSE(of({"--trusted-proxy", "127.0.0.1"}).first_is_free);
     EXPECT_EQ(of({"--registration", "open"}).allowed, by::anybody);
     EXPECT_EQ(of({"--registration", "closed"}).allowed, by::nobody);
     EXPECT_EQ(parse({"--registration", "perhaps"}).exit_code, 2);
