@@ -2,7 +2,7 @@
 // No React here. Everything that changes is a Signal.
 import { Api, ApiError } from "../api/http.ts";
 import { RelaySocket } from "../api/socket.ts";
-import type { Position, Update, UpdateBody } from "../api/types.ts";
+import type { Update, UpdateBody } from "../api/types.ts";
 import {
   type AccountKeys,
   accountFromSecret,
@@ -10,7 +10,6 @@ import {
   checkChallenge,
   CryptoError,
   fromBase64,
-  DeviceChain,
   equalBytes,
   fromHex,
   loginBody,
@@ -35,10 +34,11 @@ import { LogMemory } from "./logmemory.ts";
 import { LogWatch } from "./logwatch.ts";
 import { Outbox } from "./outbox.ts";
 import { PairingRun } from "./pairing.ts";
+import { lower, Progress } from "./progress.ts";
 import { noteAccount, Seen } from "./seen.ts";
 import type { SessionModel } from "./session.ts";
-import { coalesced, Signal } from "./signal.ts";
-import { type SignInChoice, type SignInDeps, SignInError, signInAlone, signInWithSecret } from "./signin.ts";
+import { Signal } from "./signal.ts";
+import { type SignInChoice, type SignInDeps, renewSignIn, SignInError, signInWithSecret } from "./signin.ts";
 import { type Identity, type Sealed, Vault } from "./vault.ts";
 
 export type Phase = "starting" | "signed-out" | "ready" | "revoked" | "gone";
@@ -86,7 +86,7 @@ export class Client {
   readonly connection: Signal<Connection>;
   readonly lists: Signal<Lists>;
   /** Highest revision the relay acknowledged or sent. */
-  readonly revision = new Signal<number>(0);
+  readonly revision: Signal<number>;
   readonly queued = new Signal<number>(0);
   /** What is checked of the relay's log; one for each account that is signed in. */
   readonly watch: Signal<LogWatch>;
@@ -111,8 +111,7 @@ export class Client {
   #unwatchSeen: (() => void) | null = null;
   #socket: RelaySocket | null = null;
   #connected = false;
-  #cursor: Position | null = null;
-  #remembered: Position | null = null;
+  #progress: Progress;
   #log: string | null = null;
   #catalog: Catalog;
   #outbox: Outbox | null = null;
@@ -124,10 +123,7 @@ export class Client {
   #generation = 0;
   #relogin: Promise<void> | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | null = null;
-  #publishProgress: () => void;
-  #highest = 0;
   #received = 0;
-  #savePosition: () => void;
   /** The account is being deleted: a refused token must not sign in again, that would make a new account. */
   #deleting = false;
 
@@ -150,12 +146,17 @@ export class Client {
     this.lists = this.#catalog.lists;
     this.watch = new Signal(this.#noWatch());
     this.connection = new Signal<Connection>({ state: "connecting", since: this.#now(), received: 0, message: null });
-    this.#publishProgress = coalesced(() => {
-      this.revision.set(this.#highest);
-      const connection = this.connection.get();
-      if (connection.state === "catching-up" && connection.received !== this.#received) this.connection.set({ ...connection, received: this.#received });
-    }, 20);
-    this.#savePosition = coalesced(() => void this.#writePosition(), 1_000);
+    this.#progress = new Progress({
+      watch: () => this.watch.get(),
+      keep: async (position) => {
+        if (this.phase.get() === "ready") await this.#seen?.log.reached(position);
+      },
+      came: () => {
+        const connection = this.connection.get();
+        if (connection.state === "catching-up" && connection.received !== this.#received) this.connection.set({ ...connection, received: this.#received });
+      },
+    });
+    this.revision = this.#progress.revision;
   }
 
   get accountId(): string | null {
@@ -268,14 +269,11 @@ export class Client {
     this.#outbox?.close();
     this.#outbox = null;
     this.#catalog.reset(null);
-    this.#cursor = null;
-    this.#remembered = null;
+    this.#progress.reset(null);
     this.#log = null;
     this.api.token = null;
     this.watch.get().close();
     this.watch.set(this.#noWatch());
-    this.#highest = 0;
-    this.revision.set(0);
     this.queued.set(0);
   }
 
@@ -327,9 +325,7 @@ export class Client {
     this.#unwatchSeen = seen.changed.subscribe(changed);
     if (seen.devices.standingOf(own) === "revoked") return this.#lock();
     this.firstLook.set(first && seen.devices.devices.length > 1);
-    this.#remembered = await seen.log.position();
-    this.#highest = this.#remembered?.revision ?? 0;
-    this.revision.set(this.#highest);
+    this.#progress.reset(await seen.log.position());
     const device = signKeyPair(identity.deviceSeed);
     this.#device = device;
     this.#clocks = await Clocks.open(this.#kept, login.accountId);
@@ -356,7 +352,7 @@ export class Client {
       connected: () => this.#connected,
       send: (sid, bundle, localId) => (this.#socket as RelaySocket).sendMessage(sid, bundle, localId),
       stored: (sid, message) => {
-        this.#advance(message.revision);
+        this.#progress.reached(message.revision);
         void this.#catalog.session(sid)?.stored(message);
       },
       changed: (sid) => {
@@ -429,48 +425,13 @@ export class Client {
     if (position !== null) {
       if (this.#log !== null && this.#log !== position.log) this.#catalog.forgetSessions();
       this.#log = position.log;
-      this.#checkHistory(position);
+      this.#progress.checkHistory(position);
       // What is looked at while the lists are still taken in is already of this log.
       this.watch.get().reached(position.log, 0);
     }
     await this.#catalog.replace(sessions, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
-    this.#cursor = at;
-    if (position !== null) this.#advance(position.revision);
-  }
-
-  /** A log never gets shorter. If this browser has seen more than the relay now has, the person must know. */
-  #checkHistory(position: Position): void {
-    const seen = this.#remembered;
-    if (seen === null || seen.log !== position.log) {
-      if (seen !== null) this.#highest = 0;
-      this.#remembered = position;
-      this.#savePosition();
-      return;
-    }
-    if (position.revision < seen.revision) {
-      void this.watch.get().contradicts(
-        `The relay's history went back: this browser has seen #${seen.revision.toLocaleString("en")}, the relay now ends at #${position.revision.toLocaleString("en")}. What you wrote is kept here.`,
-        { seen, position },
-      );
-    }
-  }
-
-  async #writePosition(): Promise<void> {
-    const position = this.#remembered;
-    if (position === null || this.phase.get() !== "ready") return;
-    await this.#seen?.log.reached(position);
-  }
-
-  #advance(revision: number): void {
-    this.#highest = Math.max(this.#highest, revision);
-    this.#publishProgress();
-    const log = this.#cursor?.log;
-    if (log === undefined) return;
-    this.watch.get().reached(log, revision);
-    if (this.#remembered === null || this.#remembered.log !== log || this.#remembered.revision < revision) {
-      this.#remembered = { log, revision };
-      this.#savePosition();
-    }
+    this.#progress.goOnFrom(at);
+    if (position !== null) this.#progress.reached(position.revision);
   }
 
   #openSocket(generation: number): void {
@@ -479,7 +440,7 @@ export class Client {
       if (generation === this.#generation) work();
     };
     this.#socket = new RelaySocket(
-      { origin: this.api.origin, auth: () => ({ token: this.api.token ?? "", since: this.#cursor }) },
+      { origin: this.api.origin, auth: () => ({ token: this.api.token ?? "", since: this.#progress.cursor }) },
       {
         connected: () =>
           current(() => {
@@ -503,8 +464,8 @@ export class Client {
         caughtUp: (position) =>
           current(() =>
             this.#enqueue(async () => {
-              this.#cursor = position;
-              this.#advance(position.revision);
+              this.#progress.goOnFrom(position);
+              this.#progress.reached(position.revision);
               if (this.#connected) {
                 this.#setConnection("live");
                 this.watch.get().connected();
@@ -561,7 +522,8 @@ export class Client {
     if (identity === null || this.#keys === null || this.#vault === null) return;
     this.#relogin = (async () => {
       try {
-        const login = await this.#renew(identity, this.#accountId as string);
+        const deps = this.#signInDeps(this.#keys as AccountKeys, identity, async () => undefined);
+        const login = await renewSignIn(deps, this.#seen as Seen, this.book.get() as DeviceBook);
         if (generation !== this.#generation) return;
         const renewed = { ...identity, login };
         await (this.#vault as Vault).save(renewed);
@@ -582,37 +544,6 @@ export class Client {
     })();
     await this.#relogin;
     this.#relogin = null;
-  }
-
-  /**
-   * With the device's key alone. Where the relay's chain does not have this browser (a backup was restored), it gets back what it lost;
-   * where it went on elsewhere meanwhile, the account's key adds this browser there. Throws ApiError, SignInError, CryptoError.
-   */
-  async #renew(identity: Identity, accountId: string): Promise<NonNullable<Identity["login"]>> {
-    const device = signKeyPair(identity.deviceSeed);
-    const seen = this.#seen as Seen;
-    const keys = this.#keys as AccountKeys;
-    try {
-      return await signInAlone(this.api, accountId, device);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.code === "revoked") {
-        // The token of a revoked device still reads the chain: without the statement, its word alone locks nothing.
-        await this.book.get()?.read();
-        throw new SignInError("revoked", "The relay says that this browser was revoked, but shows no statement of your key that says so.");
-      }
-      if (error.code !== "not-found") throw error;
-    }
-    const kept = seen.devices.rest(new DeviceChain(accountId, keys.publicKey));
-    try {
-      if (kept !== null) {
-        await this.api.postStatements(kept);
-        return await signInAlone(this.api, accountId, device);
-      }
-    } catch (error) {
-      if (!(error instanceof ApiError) || (error.code !== "conflict" && error.code !== "not-found")) throw error;
-    }
-    return signInWithSecret(this.#signInDeps(keys, identity, async () => undefined), { account: accountId });
   }
 
   /** Dials at once. */
@@ -653,8 +584,7 @@ export class Client {
     try {
       await this.#catalog.apply(update.body as UpdateBody, update.seq);
     } finally {
-      if (this.#cursor !== null && update.seq > this.#cursor.revision) this.#cursor = { log: this.#cursor.log, revision: update.seq };
-      this.#advance(update.seq);
+      this.#progress.applied(update.seq);
       this.#received += 1;
     }
   }
@@ -824,10 +754,4 @@ export class Client {
     if (text === "") await this.#kept.delete("notes", `draft:${sid}`);
     else await this.#kept.put("notes", `draft:${sid}`, await this.#vault.seal(text));
   }
-}
-
-function lower(a: Position | null, b: Position | null): Position | null {
-  if (a === null || b === null) return a ?? b;
-  if (a.log !== b.log) return null;
-  return a.revision <= b.revision ? a : b;
 }

@@ -6,7 +6,7 @@ import {
 } from "../crypto/index.ts";
 import { ApiError } from "../api/http.ts";
 import type { Database } from "./database.ts";
-import { chainOf, conflictsMax, sealDeviceName } from "./devicebook.ts";
+import { chainOf, conflictsMax, type DeviceBook, sealDeviceName } from "./devicebook.ts";
 import { knownAccount, noteAccount, Seen } from "./seen.ts";
 import type { Identity } from "./vault.ts";
 
@@ -134,4 +134,34 @@ export async function signInAlone(api: Api, accountId: string, device: KeyPair):
   const login = { token, ...readToken(token) };
   if (login.accountId !== accountId) throw new CryptoError("wrong-identity", "The relay's token is of another account.");
   return login;
+}
+
+/**
+ * With the browser's own key alone. Where the relay's chain does not have this browser (a backup was restored), it gets back what it lost;
+ * where it went on elsewhere meanwhile, the account's key adds this browser there. Throws ApiError, SignInError, CryptoError.
+ */
+export async function renewSignIn(deps: SignInDeps, seen: Seen, book: DeviceBook): Promise<Login> {
+  const { api, device, keys } = deps;
+  const { accountId } = seen;
+  try {
+    return await signInAlone(api, accountId, device);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code === "revoked") {
+      // The token of a revoked device still reads the chain: without the statement, its word alone locks nothing.
+      await book.read();
+      throw new SignInError("revoked", "The relay says that this browser was revoked, but shows no statement of your key that says so.");
+    }
+    if (error.code !== "not-found") throw error;
+  }
+  const kept = seen.devices.rest(new DeviceChain(accountId, keys.publicKey));
+  try {
+    if (kept !== null) {
+      await api.postStatements(kept);
+      return await signInAlone(api, accountId, device);
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError) || (error.code !== "conflict" && error.code !== "not-found")) throw error;
+  }
+  return signInWithSecret(deps, { account: accountId });
 }
