@@ -129,7 +129,7 @@ RC_GTEST_PROP(failing_disk, the_spool_and_its_file_agree_after_every_failure, ()
     const auto file = place.path() / "spool";
     auto store = spool::open(file, key_of(1), "tag").value();
     std::deque<std::string> kept;
-    for (int i = 0; i < 60; ++i)
+    for (int i = 0; i < 20; ++i)
     {
         const auto id = std::to_string(i);
         bool done_unnoted = false;

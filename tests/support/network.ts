@@ -114,7 +114,7 @@ export class Network {
       case 'move':
         this.#leave();
         this.#cut(() => random.next() < 0.5);
-        await this.#arrive(hosts[1 - hosts.indexOf(this.#host)]!);
+        await this.#arrive(hosts[1 - hosts.indexOf(this.#host)]!).catch(() => this.#arrive(this.#host)); // no IPv6 here
         return;
       case 'page':
         this.#page = pages[random.between(0, pages.length - 1)]!;

@@ -183,7 +183,7 @@ describe('a bad network', () => {
           state: document.querySelector('[data-testid=truth-line]')?.getAttribute('data-state') ?? 'gone',
           stored: Array.from(document.querySelectorAll('[data-testid=entry][data-kind=prompt]'))
             .filter((entry) => /^(stored|held|taken|refused)$/.test(entry.querySelector('[data-state]')?.getAttribute('data-state') ?? ''))
-            .map((entry) => /\b(?:page|test) \d+\b/.exec(entry.textContent ?? '')?.[0] ?? ''),
+            .map((entry) => /(?:page|test) \d+/.exec(entry.textContent ?? '')?.[0] ?? ''),
           alarms: Array.from(document.querySelectorAll('[data-testid=held-back], [data-testid=devices-lacking], [data-testid=truth-line][data-t=bad]')).map((one) => one.textContent),
         }));
         this.words.page = seen.state;
@@ -257,6 +257,10 @@ describe('a bad network', () => {
 
     // The page shows the whole of it.
     for (const text of written) await dashboard.entry('prompt', new RegExp(`${text}\\b`)).first().waitFor();
-    await waitFor('the page to show every prompt once', async () => (await dashboard.page.evaluate(() => Array.from(document.querySelectorAll('[data-testid=entry][data-kind=prompt]')).map((one) => /\b(?:page|test) \d+\b/.exec(one.textContent ?? '')?.[0] ?? ''))).slice(-5).join() === prompts.slice(-5).join(), { ms: 30_000 });
+    let shown: string[] = [];
+    await waitFor('the page to show the last prompts in their order', async () => {
+      shown = await dashboard.page.evaluate(() => Array.from(document.querySelectorAll('[data-testid=entry][data-kind=prompt]')).map((one) => /(?:page|test) \d+/.exec(one.textContent ?? '')?.[0] ?? ''));
+      return shown.slice(-5).join() === prompts.slice(-5).join();
+    }, { ms: 30_000, last: () => [shown, prompts] });
   });
 });
