@@ -574,7 +574,7 @@ TEST_F(session, rubbish_of_the_relay_is_told_a_bounded_number_of_times)
                                    "\nend\nexit 0\n");
     auto& socket = online();
     ASSERT_TRUE(run_until(io, [&] { return devices.reads > 0; }));
-    for (int i = 0; i < 300; ++i)
+    for (int i = 0; i < 100; ++i)
         deliver(socket, base64_encode(random_array<60>()));
     ASSERT_TRUE(run_until(io, [&] { return told("prompt-refused").size() == limits::told_at_once_max; }));
     for (int i = 0; i < 100; ++i)
