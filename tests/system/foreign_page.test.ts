@@ -95,12 +95,6 @@ describe('a page of another origin', () => {
     assert.match(outcome, /^403$|^unreadable$/);
   });
 
-  it('gets no polling session by a picture either', async () => {
-    const answer = page.waitForResponse((response) => response.url().startsWith(`${relay.url}/v1/updates/`));
-    await page.evaluate((url) => void (new Image().src = `${url}/v1/updates/?EIO=4&transport=polling&t=picture`), relay.url);
-    assert.equal((await answer).status(), 403);
-  });
-
   it("the relay's own page gets all of it", async () => {
     const own = await browser.page(relay.url);
     const status = await own.evaluate(async () => {
