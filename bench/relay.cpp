@@ -302,11 +302,14 @@ flood(std::string url, std::string token, std::string session, steady::time_poin
         "POST",
         url + "/v3/sessions/" + session + "/messages",
         {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + token}},
-        json::serialize(
-            json::object{{"messages", json::array{json::object{{"content", base64_encode(bytes(6'000'000, 0x5a))}}}}})};
+        {}};
+    const auto content = base64_encode(bytes(6'000'000, 0x5a));
     asio::steady_timer pause(co_await asio::this_coro::executor);
     while (steady::now() < end)
     {
+        // Each a message of its own: a localId that is known would be answered without a write.
+        request.body =
+            R"({"messages":[{"localId":")" + hex_encode(random_array<8>()) + R"(","content":")" + content + R"("}]})";
         const auto answer = co_await http->send(request);
         if (answer && answer->status == 200)
         {

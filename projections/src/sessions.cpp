@@ -331,13 +331,17 @@ result<std::vector<session_view>> list_sessions(const log::snapshot& at, account
             std::ranges::sort(
                 found, std::greater{}, [](const candidate& one) { return std::pair(one.hot.updated_at, one.row.id); });
             std::vector<session_view> out;
+            std::size_t size = 0;
             for (const auto& one : found)
             {
-                if (out.size() == count_max)
+                if (out.size() == count_max || size >= limits::list_bytes_max)
                     break;
                 auto session = read_session(at, one.row, one.hot);
                 if (session)
+                {
+                    size += session->metadata.size() + (session->agent_state ? session->agent_state->size() : 0);
                     out.push_back(std::move(*session));
+                }
                 else if (session.error() != errc::not_found)
                     return std::unexpected(session.error());
             }

@@ -96,6 +96,13 @@ parsed_config parse_config(int argc, const char* const* argv)
         ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
         ->type_name("MIB")
         ->default_str(std::to_string(settings.disk_free_floor_bytes >> 20));
+    app.add_option_function<std::size_t>(
+           "--account-output-mib", [&settings](std::size_t given) { settings.account_output_bytes_max = given << 20; },
+           "What waits in memory to be taken by the clients of one account; above it nothing more is read for them")
+        ->envname("CONSORTIUM_ACCOUNT_OUTPUT_MIB")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 20))
+        ->type_name("MIB")
+        ->default_str(std::to_string(settings.account_output_bytes_max >> 20));
     app.add_option("--listen", settings.listen, "Address to listen on; 0.0.0.0 or :: for all")
         ->envname("CONSORTIUM_LISTEN")
         ->capture_default_str()

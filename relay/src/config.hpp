@@ -20,6 +20,7 @@ struct config
     /// Empty: in `data`.
     std::filesystem::path witness;
     std::size_t disk_free_floor_bytes = limits::disk_free_floor_bytes;
+    std::size_t account_output_bytes_max = limits::account_output_bytes_max;
     std::string listen = "127.0.0.1";
     std::size_t io_threads = 1;
     std::chrono::milliseconds ping_interval = limits::ping_interval;

@@ -9,7 +9,7 @@ namespace
 {
 
 // Answers and events that nobody takes: above it nothing more is read from this client.
-constexpr std::size_t held_back_bytes = 4u << 20;
+constexpr std::size_t held_back_bytes = limits::socket_queue_bytes_max;
 constexpr auto look_interval = std::chrono::milliseconds(10);
 constexpr std::size_t reached_max = 1024;
 
@@ -63,9 +63,13 @@ void connection::fail(std::string_view reason)
 void connection::gone() noexcept
 {
     carrier_ = nullptr;
-    // They were never acknowledged: the client sends them again.
-    stalled_.clear();
+    // What waits for an answer to what was said before is of no use to a client that is gone.
     barriers_.clear();
+    // These were never acknowledged: the client sends them again. Whoever else counts on them, presence for one, hears
+    // that they are not in the log.
+    const error why{errc::closed, "the client has gone", {}};
+    for (auto& given : std::exchange(stalled_, {}))
+        (*given.done)({.wanted = given.wanted, .committed = std::unexpected(why)});
 }
 
 result<void> connection::submit(std::shared_ptr<log::command> wanted, hub::completion done)

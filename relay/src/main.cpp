@@ -32,13 +32,14 @@ void give_memory_back()
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
 }
 
-/// SIGTERM and SIGINT, waited for by main() alone: blocked before any thread is made.
+/// SIGTERM, SIGINT and SIGHUP, waited for by main() alone: blocked before any thread is made.
 sigset_t block_signals()
 {
     sigset_t wanted;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     return wanted;
@@ -88,8 +89,9 @@ int run(const config& settings)
     announce(settings, **relay);
     (*relay)->report();
 
-    int signal = 0;
-    sigwait(&signals, &signal);
+    for (int signal = SIGHUP; signal == SIGHUP;)
+        if (sigwait(&signals, &signal) == 0 && signal == SIGHUP)
+            (*relay)->reload();
     spdlog::info("stopping");
     (*relay)->stop();
     spdlog::info("stopped");

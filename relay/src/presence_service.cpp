@@ -150,7 +150,7 @@ void presence_service::perform(const actions& wanted, const submitter& submit)
                       to_string(action.session), action.active, action.active_at, action.thinking)
                 : protocol::v1::machine_activity_ephemeral(action.machine, action.active, action.active_at);
         clients_.send(
-            action.account,
+            action.account, json.size(),
             [frame = event_frame("ephemeral", json), session = action.session](member& to)
             {
                 auto& audience = to.place().who();

@@ -2,6 +2,7 @@
 #include "consortium/common/invitation.hpp"
 #include "control_commands.hpp"
 #include "descriptors.hpp"
+#include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <limits>
 #include <spdlog/spdlog.h>
@@ -168,7 +169,7 @@ void program::on_committed(const log::event& happened)
 
 void program::wire()
 {
-    updates_ = std::make_unique<update_writer>(*log_);
+    updates_ = std::make_unique<update_writer>(*log_, output_budget(settings_.account_output_bytes_max));
     tokens_ = std::make_unique<authenticator>(
         log_->keys().token_seed,
         [this](const token_claims& claims) { return find_holder(*log_->read(), claims.account, claims.device); });
@@ -217,7 +218,8 @@ void program::wire()
         {.committed = [this](const log::event& happened) { on_committed(happened); },
          .pressure = [this](bool high)
          { sockets_->for_each_here([high](socket& client) { socket_rules::hold(client, high); }); },
-         .failure = end_at_once});
+         .failure = end_at_once,
+         .elsewhere = [this](std::move_only_function<void()> task) { asio::post(readers_, std::move(task)); }});
 }
 
 /// The relay serves without it: only the commands of consortium-admin must wait until it has ended.
@@ -277,6 +279,16 @@ void program::start()
     server_->start(*router_);
     refusals_.start(server_->executor(0));
     presence_.start(*server_);
+}
+
+void program::reload()
+{
+    if (!settings_.tls())
+        spdlog::info("asked to reload: there are no TLS files");
+    else if (const auto reloaded = server_->reload_tls(); reloaded)
+        spdlog::info("reloaded the TLS files: new connections use them");
+    else
+        spdlog::error("the TLS files are not reloaded, those read before stay: {}", reloaded.error().detail);
 }
 
 void program::stop()

@@ -25,6 +25,8 @@ public:
     void start();
     /// Says in one line what the log held when it was opened.
     void report() const;
+    /// Reads the TLS files again; says so.
+    void reload();
     /// Lets clients go so that they dial again, completes what was submitted, and ends the threads.
     void stop();
 

@@ -194,6 +194,9 @@ void rpc_service::emit(const shared_pending& given, socket& server)
 {
     if (given->finished)
         return;
+    // A target that takes nothing is sent nothing more.
+    if (server.queued_bytes() > limits::rpc_queue_bytes_max)
+        return finish(*given, refusal(too_many.detail, too_many));
     const auto rest = std::max(
         std::chrono::duration_cast<std::chrono::milliseconds>(given->ends_at - clock::now()),
         std::chrono::milliseconds(1));

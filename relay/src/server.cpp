@@ -32,13 +32,25 @@ asio::awaitable<net::http_response> request_router::run(net::http_request reques
     const auto who = admission_.authenticate(request, how.needs);
     if (!who)
         co_return api::refuse(401, who.error(), who.error().detail);
+    const auto account = who->account;
+    auto& output = shared_.updates.output();
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (reads && output.full(account))
+    {
+        admission_.note_refusal(
+            "reads", "too much of what was read for their account is not taken", from.remote_address);
+        co_return api::refuse(
+            {errc::overloaded, "too many answers wait to be taken; take them first", std::chrono::seconds(1)});
+    }
     auto segments = std::move(found.segments);
-    co_return co_await how.run(
+    auto answer = co_await how.run(
         {.shared = shared_,
          .request = std::move(request),
          .from = std::move(from),
          .who = *who,
          .segments = std::move(segments)});
+    answer.body = output.count(account, std::move(answer.body));
+    co_return answer;
 }
 
 asio::awaitable<net::http_response> request_router::handle(net::http_request request, net::connection_info from)

@@ -270,6 +270,37 @@ protected:
     std::filesystem::path directory_;
 };
 
+// Goal: new connections use what lies in the files when it is asked to read them again; broken files change nothing.
+TEST_F(http_server_test, reads_its_certificate_again)
+{
+    make_certificate();
+    start(tls_options());
+    const auto first = directory_;
+    const auto trusts = [&](const std::filesystem::path& certificate)
+    {
+        client_options options;
+        options.extra_ca_file = certificate;
+        auto client = http_client::make(loop_.executor(), std::move(options)).value();
+        return loop_.run(client->send({.url = base("https") + "/echo", .headers = {}, .body = {}})).has_value();
+    };
+    std::filesystem::copy(first / "cert.pem", first / "old.pem");
+    ASSERT_TRUE(trusts(first / "old.pem"));
+
+    std::filesystem::resize_file(first / "cert.pem", 10);
+    const auto broken = server_->reload_tls();
+    ASSERT_FALSE(broken);
+    EXPECT_TRUE(broken.error().detail.contains("cert.pem")) << broken.error().detail;
+    EXPECT_TRUE(trusts(first / "old.pem"));
+
+    make_certificate();
+    for (const auto* name : {"cert.pem", "key.pem"})
+        std::filesystem::copy(directory_ / name, first / name, std::filesystem::copy_options::overwrite_existing);
+    ASSERT_TRUE(server_->reload_tls());
+    EXPECT_FALSE(trusts(first / "old.pem"));
+    EXPECT_TRUE(trusts(directory_ / "cert.pem"));
+    std::filesystem::remove_all(first);
+}
+
 // Goal: what a posted task throws ends the task: its thread serves on, and the program hears of it.
 TEST_F(http_server_test, a_task_that_throws_leaves_its_thread_running)
 {

@@ -259,6 +259,17 @@ TEST_F(sessions, the_list_is_newest_first_and_cut)
     EXPECT_TRUE(list_sessions(at_, agent_.account, 0)->empty());
 }
 
+// Goal: a list of 150 sessions whose states are as large as they may be would be 300 MiB.
+TEST_F(sessions, a_list_ends_after_the_one_that_makes_it_large)
+{
+    for (int i = 0; i < 10; ++i)
+    {
+        const auto id = session_of(agent_, "tag " + std::to_string(i));
+        ASSERT_TRUE(submit(state_wish(agent_, id, revision{}, std::string(limits::state_bytes_max, 'x'))));
+    }
+    EXPECT_EQ(list_sessions(at_, agent_.account, 150)->size(), limits::list_bytes_max / limits::state_bytes_max);
+}
+
 TEST_F(sessions, sessions_of_the_same_moment_are_listed_by_id)
 {
     std::vector<session_id> ids;

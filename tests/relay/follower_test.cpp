@@ -1,5 +1,6 @@
 #include "hub/follower.hpp"
 #include <gtest/gtest.h>
+#include <map>
 #include <rapidcheck/gtest.h>
 #include <set>
 
@@ -193,11 +194,56 @@ TEST(follower_test, a_full_queue_switches_to_the_log)
     for (int i = 0; i < 8; ++i)
     {
         at.commit(first);
-        client.on_batch(out);
+        client.on_batch(out, SIZE_MAX);
         at.deliver(client, out, at.log.back());
     }
     EXPECT_TRUE(client.behind());
-    EXPECT_EQ(out.got.size(), 6u) << "the bound, and the batch that went over it";
+    EXPECT_EQ(out.got.size(), 5u) << "no more than the bound";
+}
+
+TEST(follower_test, a_batch_does_not_go_over_the_bound_either)
+{
+    world at;
+    receiver out;
+    follower client(audience::user(), {0}, false, false, bounds);
+    client.on_batch(out, SIZE_MAX);
+    for (int i = 0; i < 8; ++i)
+    {
+        at.commit(first);
+        at.deliver(client, out, at.log.back());
+    }
+    EXPECT_TRUE(client.behind());
+    EXPECT_EQ(out.got.size(), 5u);
+    client.on_part(at.part(client.sent(), 10), at.make, out);
+    EXPECT_EQ(out.got, (std::vector<std::string>{"u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"}));
+}
+
+TEST(follower_test, to_an_empty_queue_each_event_goes_whatever_its_size)
+{
+    world at;
+    receiver out;
+    follower client(audience::user(), {0}, false, false, {.queue_bytes_max = 2, .mark_every = 5});
+    at.commit(first);
+    at.deliver(client, out, at.log.back());
+    EXPECT_EQ(out.got.size(), 1u);
+    EXPECT_FALSE(client.behind());
+}
+
+// Goal: many slow clients of one account cost no more together than a few: each has its share of the bound.
+TEST(follower_test, what_it_leaves_is_held_against_its_share)
+{
+    world at;
+    receiver out;
+    follower client(audience::user(), {0}, false, false, bounds);
+    for (int i = 0; i < 2; ++i)
+    {
+        at.commit(first);
+        client.on_batch(out, 15);
+        at.deliver(client, out, at.log.back());
+    }
+    EXPECT_FALSE(client.behind());
+    client.on_batch(out, 15);
+    EXPECT_TRUE(client.behind());
 }
 
 TEST(follower_test, a_hole_in_what_is_delivered_is_filled_from_the_log)
@@ -231,6 +277,32 @@ TEST(follower_test, an_agent_hears_of_what_it_created)
     EXPECT_FALSE(own.hears_account(second.as<stream_id>()));
     EXPECT_FALSE(own.hears_everything());
     EXPECT_EQ(lookups, 2) << "it is remembered";
+}
+
+// Goal: who made a session is known no more when it is deleted; the agent that did, and has not heard of it since it
+// connected, is told. What it knows to be another's stays unsaid.
+TEST(follower_test, an_agent_hears_of_deletions_that_may_be_of_its_own)
+{
+    const device_id agent{{7}};
+    std::map<stream_id, device_id> makers{{second.as<stream_id>(), device_id{{8}}}};
+    auto own = audience::own_of(
+        {.account = {}, .device = agent, .kind = log::device_kind::agent},
+        [&](stream_id stream) -> std::optional<device_id>
+        {
+            const auto known = makers.find(stream);
+            return known == makers.end() ? std::nullopt : std::optional(known->second);
+        });
+    const auto deletion = [](session_id of)
+    {
+        auto out = message(1, of);
+        out.header.type = log::event_type::session_deleted;
+        out.body = log::event_body(log::no_body{});
+        return out;
+    };
+    EXPECT_TRUE(own.hears(deletion(first)));
+    EXPECT_FALSE(own.hears(message(1, second)));
+    makers.clear();
+    EXPECT_FALSE(own.hears(deletion(second)));
 }
 
 TEST(follower_test, everybody_hears_of_the_chain_of_devices)
@@ -291,7 +363,7 @@ RC_GTEST_PROP(follower_property, every_revision_exactly_once_in_order, (std::vec
         const auto& happened = at.log[at.delivered++];
         for (auto& who : clients)
         {
-            who->place.on_batch(who->out);
+            who->place.on_batch(who->out, SIZE_MAX);
             at.deliver(who->place, who->out, happened);
         }
     };

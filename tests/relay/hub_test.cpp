@@ -4,10 +4,13 @@
 #include "unreadable_log.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
 #include <future>
 #include <gtest/gtest.h>
 #include <random>
+#include <thread>
 #include <unistd.h>
 
 namespace consortium::relay
@@ -95,7 +98,9 @@ protected:
         net::http_server_options options;
         options.threads = threads;
         server = std::move(*net::http_server::listen(options));
-        commits = std::make_unique<hub>(*server, follower::settings{.queue_bytes_max = 20'000, .mark_every = 1000});
+        commits = std::make_unique<hub>(
+            *server, follower::settings{.queue_bytes_max = 20'000, .mark_every = 1000},
+            hub::inbox_bounds{.bytes_max = 100'000, .count_max = 1000});
         events = std::move(*log::open_log(
             {.directory = place / "data", .witness = {}, .master_secret = std::string(40, 's')}, projections::rules(),
             *commits, clock));
@@ -105,12 +110,14 @@ protected:
             *reads, *updates,
             {.committed = [](const log::event&) {},
              .pressure = [](bool) {},
-             .failure = [](const error&) { std::abort(); }});
+             .failure = [](const error&) { std::abort(); },
+             .elsewhere = [this](std::move_only_function<void()> task) { asio::post(reader, std::move(task)); }});
         server->start(handler);
         sign_in();
     }
     void TearDown() override
     {
+        reader.join();
         events->close();
         server->stop();
         events.reset();
@@ -219,6 +226,16 @@ protected:
                 on(thread, [] {}); // a turn of every thread
         }
     }
+    /// The same without the threads' help.
+    void until_here(const std::function<bool()>& holds)
+    {
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        while (!holds())
+        {
+            ASSERT_LT(std::chrono::steady_clock::now(), end) << "it never came about";
+            std::this_thread::yield();
+        }
+    }
     static std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to)
     {
         std::vector<std::uint64_t> out;
@@ -232,6 +249,7 @@ protected:
     no_requests handler;
     std::unique_ptr<net::http_server> server;
     std::unique_ptr<hub> commits;
+    asio::thread_pool reader{1};
     std::unique_ptr<log::event_log> events;
     std::unique_ptr<unreadable_log> reads; ///< what the hub has of it
     std::unique_ptr<update_writer> updates;
@@ -337,7 +355,7 @@ TEST_F(hub_test, a_bug_about_one_client_leaves_the_others_alone)
     EXPECT_TRUE(broken->failed);
     EXPECT_FALSE(good->failed);
     EXPECT_EQ(good->revisions().size(), 2u);
-    commits->send(who.account, [frame = net::encode_text_frame("said")](member& to) { to.send(frame); });
+    commits->send(who.account, 4, [frame = net::encode_text_frame("said")](member& to) { to.send(frame); });
     until([&] { return good->words().size() == 3; });
     for (const auto& one : {broken, good})
         leave(0, one);
@@ -359,7 +377,7 @@ TEST_F(hub_test, ephemerals_keep_their_place)
                    {
                        const auto at = ended.committed->front()->header.rev.value;
                        commits->send(
-                           who.account, [frame = net::encode_text_frame("after " + std::to_string(at))](member& to)
+                           who.account, 10, [frame = net::encode_text_frame("after " + std::to_string(at))](member& to)
                            { to.send(frame); });
                        if (i == 99)
                            done.set_value();
@@ -473,6 +491,80 @@ TEST_F(hub_test, a_deleted_account_shows_everybody_out)
     leave(2, slow);
     leave(0, late);
     EXPECT_EQ(commits->member_count(who.account), 0u);
+}
+
+// Goal: a thread that does not come to its inbox costs no more than the inbox's bound; its clients read the log then
+// and miss nothing, and neither answers nor sign-outs are lost with the events.
+TEST_F(hub_test, a_full_inbox_sends_clients_to_the_log)
+{
+    const auto held_up = join(0);
+    const auto before = head().value;
+    std::promise<void> entered;
+    std::promise<void> release;
+    server->post(
+        0,
+        [&]
+        {
+            entered.set_value();
+            release.get_future().wait();
+        });
+    entered.get_future().wait();
+    std::vector<std::weak_ptr<const log::event>> kept;
+    for (int i = 0; i < 40; ++i)
+    {
+        const auto done = append(message(std::string(10'000, 'x')), 1);
+        ASSERT_TRUE(done);
+        kept.push_back(done->front());
+    }
+    commits->send(who.account, 10, [frame = net::encode_text_frame("said")](member& to) { to.send(frame); });
+    until_here([&] { return std::ranges::count_if(kept, [](const auto& one) { return !one.expired(); }) <= 20; });
+    release.set_value();
+    until([&] { return held_up->revisions().size() == 40; });
+    EXPECT_EQ(held_up->revisions(), range(before + 1, before + 40));
+
+    // It is live again, and shown out with the rest.
+    ASSERT_TRUE(append(message("live"), 1));
+    until([&] { return held_up->revisions().size() == 41; });
+    auto wanted = std::make_shared<projections::sign_out>();
+    wanted->who = who;
+    ASSERT_TRUE(append(wanted, 1));
+    until([&] { return held_up->was_revoked.load(); });
+    leave(0, held_up);
+}
+
+// Goal: what is not stored is not kept for those who take nothing.
+TEST_F(hub_test, a_client_that_takes_nothing_is_not_sent_what_may_be_lost)
+{
+    const auto slow = join(0);
+    slow->slow = true;
+    for (int i = 0; i < 100; ++i)
+        commits->send(
+            who.account, 1000,
+            [frame = net::encode_text_frame(std::string(1000, 'x'))](member& to) { to.send(frame); });
+    for (std::size_t thread = 0; thread < threads; ++thread)
+        on(thread, [] {});
+    EXPECT_LE(slow->words().size(), 21u);
+    EXPECT_GE(slow->words().size(), 20u);
+    leave(0, slow);
+}
+
+// Goal: what an account's clients leave untaken is bounded for all of them together, and goes on when it is taken.
+TEST_F(hub_test, an_account_whose_clients_take_nothing_gets_nothing_more)
+{
+    const auto client = join(0);
+    auto hoard =
+        updates->output().count(who.account, net::http_body(std::string(updates->output().account_bytes_max(), 'x')));
+    client->queued = 1;
+    const auto before = head().value;
+    ASSERT_TRUE(append(message("one"), 1));
+    ASSERT_TRUE(append(message("two"), 1));
+    until([&] { return on(0, [&] { return client->place().behind(); }); });
+    EXPECT_TRUE(client->revisions().empty());
+    client->queued = 0;
+    hoard = std::string();
+    until([&] { return client->revisions().size() == 2; });
+    EXPECT_EQ(client->revisions(), range(before + 1, before + 2));
+    leave(0, client);
 }
 
 // Goal: no gap and no duplicate, whatever comes together. Method: writers on three threads, clients that join at random

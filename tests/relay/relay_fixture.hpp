@@ -85,7 +85,8 @@ protected:
             *events, *updates,
             {.committed = [this](const log::event& happened) { forget_voided(*shared, happened); },
              .pressure = [](bool) {},
-             .failure = [](const error&) { std::abort(); }});
+             .failure = [](const error&) { std::abort(); },
+             .elsewhere = {}});
         server->start(*router);
         client = std::move(*net::http_client::make(context.get_executor()));
     }

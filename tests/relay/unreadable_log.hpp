@@ -6,12 +6,13 @@
 namespace consortium::relay
 {
 
-/// A log that can be told that it cannot be read for a while.
+/// A log that can be told that it cannot be read, or is full, for a while.
 class unreadable_log final : public log::event_log
 {
 public:
     explicit unreadable_log(log::event_log& real) : real_(real) {}
     std::atomic<bool> broken = false;
+    std::atomic<bool> full = false;
 
     std::unique_ptr<log::snapshot> read() const override
     {
@@ -19,7 +20,12 @@ public:
             throw std::runtime_error("the disk is gone");
         return real_.read();
     }
-    result<void> submit(std::shared_ptr<log::command> wanted) override { return real_.submit(std::move(wanted)); }
+    result<void> submit(std::shared_ptr<log::command> wanted) override
+    {
+        if (full)
+            return fail(errc::overloaded, "the log's queue is full", std::chrono::milliseconds(1));
+        return real_.submit(std::move(wanted));
+    }
     log_id id() const override { return real_.id(); }
     const log::relay_keys& keys() const override { return real_.keys(); }
     log::counts opened() const override { return real_.opened(); }

@@ -368,6 +368,23 @@ describe('messages', () => {
     assert.deepEqual([messages.length, messages[0].seq, messages.at(-1).seq], [150, 230, 81]);
   });
 
+  it('end a page with the one that reaches 1 MiB, in every read that has pages', async () => {
+    const { id } = await alice.newSession();
+    const { revision } = await alice.must('GET', '/v1/sessions');
+    const path = `/v3/sessions/${id}/messages`;
+    for (let n = 1; n <= 4; n += 1) await alice.must('POST', path, { messages: [{ content: randomText(450_000), localId: `l${n}` }] });
+    const seqs = ({ messages, hasMore }: any) => [messages.map(({ seq }: any) => seq), hasMore];
+    assert.deepEqual(seqs(await alice.must('GET', `${path}?limit=500`)), [[1, 2], true]);
+    assert.deepEqual(seqs(await alice.must('GET', `${path}?before_seq=5&limit=500`)), [[4, 3], true]);
+    assert.deepEqual(seqs(await alice.must('GET', `${path}?after_seq=2`)), [[3, 4], false]);
+    assert.equal((await alice.must('GET', `/v1/sessions/${id}/messages`)).messages.length, 2);
+    const changes = await alice.must('GET', `/v1/changes?since=${revision}&limit=500`);
+    assert.ok(changes.updates.length < 4 && changes.hasMore, `${changes.updates.length} updates in one page`);
+    const { records } = await alice.must('GET', `/v1/log/proof?revision=${revision + 1}&count=100`);
+    assert.ok(records.length < 4, `${records.length} records in one answer`);
+    assert.deepEqual((await alice.allMessages(id)).map(({ seq }) => seq), [1, 2, 3, 4]);
+  });
+
   it('keep their order and number under many writers', async () => {
     const { id } = await alice.newSession();
     await Promise.all(

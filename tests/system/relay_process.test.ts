@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { Login } from '../support/client.ts';
 import { freshDirectory, program } from '../support/places.ts';
 import { Relay, run } from '../support/relay.ts';
+import { waitFor } from '../support/wait.ts';
 
 const relayProgram = () => program('consortium-relay');
 
@@ -15,7 +16,7 @@ describe('consortium-relay', () => {
   it('explains its flags', async () => {
     const { code, stdout } = await run(relayProgram(), ['--help']);
     assert.equal(code, 0);
-    for (const flag of ['--port', '--data', '--listen', '--io-threads', '--ping-interval-ms', '--ping-timeout-ms', '--connect-timeout-ms', '--public-url', '--tls-cert', '--tls-key']) {
+    for (const flag of ['--port', '--data', '--listen', '--io-threads', '--ping-interval-ms', '--ping-timeout-ms', '--connect-timeout-ms', '--public-url', '--tls-cert', '--tls-key', '--account-output-mib']) {
       assert.ok(stdout.includes(flag), `${flag} is not in --help`);
     }
     for (const name of ['PORT', 'CONSORTIUM_DATA_DIR']) assert.ok(stdout.includes(name), `${name} is not in --help`);
@@ -116,5 +117,23 @@ describe('consortium-relay', () => {
       }).on('error', reject);
     });
     assert.equal(JSON.parse(body).status, 'ok');
+
+    writeFileSync(cert, 'no certificate');
+    process.kill(relay.pid, 'SIGHUP');
+    await waitFor('what it says of the broken file', () => relay.output.includes('not reloaded'), { last: () => relay.output });
+    assert.equal(relay.running, true);
+  });
+
+  it('lives on after SIGHUP, with its clients', async () => {
+    await using relay = await Relay.start();
+    const login = await Login.in(relay.url);
+    const client = await login.connected();
+    const { id } = await login.newSession();
+    process.kill(relay.pid, 'SIGHUP');
+    await waitFor('what it says', () => relay.output.includes('asked to reload'), { last: () => relay.output });
+    assert.equal((await client.ask('message', { sid: id, message: 'm', localId: 'l' })).result, 'success');
+    assert.deepEqual(client.disconnects, []);
+    client.close();
+    assert.deepEqual(await relay.stop(), { code: 0, signal: null });
   });
 });

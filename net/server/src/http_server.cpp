@@ -190,6 +190,7 @@ public:
     {
         return current.server == this ? std::optional(current.index) : std::nullopt;
     }
+    result<void> reload_tls() override;
     std::size_t connection_count() const noexcept override { return places_.count(); }
     bool drain(std::chrono::milliseconds limit) override;
     void stop() override;
@@ -206,7 +207,7 @@ private:
     void adopt(std::size_t thread, tcp::socket socket, connection_info from, std::unique_ptr<place_table::place> place);
 
     http_server_options options_;
-    std::shared_ptr<asio::ssl::context> tls_;
+    std::atomic<std::shared_ptr<asio::ssl::context>> tls_; ///< nullptr: none
     place_table places_;
     std::vector<std::unique_ptr<network_thread>> threads_;
     std::optional<tcp::acceptor> acceptor_;
@@ -735,7 +736,7 @@ asio::awaitable<void> server_impl::accept()
         connection_info from;
         from.remote_address = address_of(peer);
         from.remote_port = peer.port();
-        from.tls = tls_ != nullptr;
+        from.tls = tls_.load() != nullptr;
         from.thread = next;
         auto [place, why] = places_.enter(handler_->counted_as(from.remote_address), {});
         if (why != place_table::crowd::none)
@@ -755,12 +756,24 @@ void server_impl::adopt(
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    auto channel = tls_ ? stream(std::move(socket), tls_) : stream(std::move(socket));
+    const auto tls = tls_.load();
+    auto channel = tls ? stream(std::move(socket), tls) : stream(std::move(socket));
     auto made = std::make_shared<connection>(*this, thread, std::move(channel), std::move(from), std::move(place));
     made->stand_ready_to_leave();
     asio::co_spawn(
         threads_[thread]->context, [made]() { return made->run(); },
         [this, made](std::exception_ptr bug) { report(std::move(bug)); });
+}
+
+result<void> server_impl::reload_tls()
+{
+    if (!tls_.load())
+        return {};
+    auto made = make_server_tls(options_.certificate_file, options_.key_file);
+    if (!made)
+        return std::unexpected(made.error());
+    tls_ = std::move(*made);
+    return {};
 }
 
 bool server_impl::drain(std::chrono::milliseconds limit)

@@ -185,7 +185,9 @@ void websocket_core::send(shared_frame frame)
 {
     if (close_sent_ || finished_)
         return;
-    if (stream_.is_tls() || frame->bytes().size() <= copy_bytes_max)
+    // TLS writes a segment at a time: small frames go together, one that fills a segment needs no copy.
+    const auto copied = stream_.is_tls() ? segment_bytes_max : copy_bytes_max;
+    if (frame->bytes().size() <= copied)
     {
         queue_frame(opcode::text, frame->payload());
         return;

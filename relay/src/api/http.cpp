@@ -135,6 +135,10 @@ net::http_response open_to_others(net::http_response answer)
 
 net::http_response ok(std::string json)
 {
+    // It may wait long to be taken: what it grew by in advance does not wait with it.
+    constexpr std::size_t spare_bytes_max = 64u << 10;
+    if (json.capacity() - json.size() > spare_bytes_max)
+        json.shrink_to_fit();
     return net::http_response::json(200, std::move(json));
 }
 

@@ -4,11 +4,13 @@
 #include "services.hpp"
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 /// What the handlers of HTTP requests have in common.
@@ -143,6 +145,23 @@ asio::awaitable<net::http_response> on_reader(services& shared, Answer answer)
     };
     co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(net::http_response)>(
         std::move(initiation), asio::use_awaitable, std::move(answer));
+}
+
+template <class Task>
+asio::awaitable<std::invoke_result_t<Task&>> run_task(Task task)
+{
+    co_return task();
+}
+
+/// Reads `Body` from the request's JSON; a large one on a reader thread, since others wait for this one.
+template <class Body>
+asio::awaitable<result<Body>> take_body(call& given, result<Body> (*reader)(const boost::json::object&))
+{
+    constexpr std::size_t here_bytes_max = 64u << 10;
+    if (given.request.body.size() <= here_bytes_max)
+        co_return read_body(given, reader);
+    co_return co_await asio::co_spawn(
+        given.shared.readers, run_task([&given, reader] { return read_body(given, reader); }), asio::use_awaitable);
 }
 
 /// Adds the log and the revision that an answer reflects.

@@ -126,7 +126,7 @@ void stream(connection& from, const boost::json::object* fields, ack reply)
          frame = std::move(frame)]
         {
             commits.send(
-                account,
+                account, frame->bytes().size(),
                 [frame, session, sender](member& to)
                 {
                     if (to.id() != sender && to.place().who().hears_session(session))

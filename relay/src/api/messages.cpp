@@ -94,7 +94,7 @@ asio::awaitable<net::http_response> page_of_messages(call given)
 asio::awaitable<net::http_response> post_messages(call given)
 {
     auto& shared = given.shared;
-    auto asked = read_body(given, v1::read_messages_request);
+    auto asked = co_await take_body(given, v1::read_messages_request);
     if (!asked)
         co_return refuse(asked.error());
     const auto now = shared.clock.now();

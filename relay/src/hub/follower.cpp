@@ -1,4 +1,5 @@
 #include "hub/follower.hpp"
+#include <algorithm>
 
 namespace consortium::relay
 {
@@ -128,9 +129,9 @@ follower::follower(audience who, revision sent, bool behind, bool marks, setting
 {
 }
 
-void follower::on_batch(const outlet& out)
+void follower::on_batch(const outlet& out, std::size_t share)
 {
-    if (!behind_ && out.queued_bytes() > bounds_.queue_bytes_max)
+    if (out.queued_bytes() > std::min(share, bounds_.queue_bytes_max))
         behind_ = true;
 }
 
@@ -155,11 +156,20 @@ bool follower::on_event(
         behind_ = true;
         return false;
     }
-    sent_ = at;
     if (!who_.hears(happened) || own)
+    {
+        sent_ = at;
         return mark_if_due(make, out);
-    told_ = at;
-    out.send(frame());
+    }
+    auto update = frame();
+    const auto queued = out.queued_bytes();
+    if (queued > 0 && queued + update->bytes().size() > bounds_.queue_bytes_max)
+    {
+        behind_ = true;
+        return false;
+    }
+    sent_ = told_ = at;
+    out.send(std::move(update));
     return true;
 }
 

@@ -89,11 +89,14 @@ public:
     /// Starts behind `sent` if `behind`, else live from there on. `marks`: tell it by `caught-up` where it is.
     follower(audience who, revision sent, bool behind, bool marks, settings bounds);
 
-    /// Before the events of a committed batch: a client whose queue is above its bound reads from the log instead.
-    /// (Not after each event: a batch is bounded, and a healthy client takes all of it at the next flush.)
-    void on_batch(const outlet& out);
+    /// Before the events of a committed batch: a client that left more than `share` of what came before reads from the
+    /// log instead.
+    void on_batch(const outlet& out, std::size_t share);
+    /// It missed something, or may have: it reads from the log.
+    void fall_behind() noexcept { behind_ = true; }
     /// A committed event, in revision order, each as often as it comes. `frame` makes its update when wanted; `own`:
-    /// the client sent it and is not told again. True when output was queued.
+    /// the client sent it and is not told again. True when output was queued. One that the queue's bound leaves no room
+    /// for is read from the log; to an empty queue each goes.
     bool on_event(
         const log::event& happened, const std::function<net::shared_frame()>& frame, bool own, renderer& make,
         outlet& out);

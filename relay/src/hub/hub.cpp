@@ -17,6 +17,10 @@ namespace
 // When a client that takes nothing is looked at again: soon, then less and less often.
 constexpr auto patience_min = std::chrono::milliseconds(5);
 constexpr auto patience_max = std::chrono::milliseconds(160);
+/// A part of this size is not read on a network thread.
+constexpr std::size_t much_bytes = 256u << 10;
+/// However many clients an account has: each may leave so much untaken.
+constexpr std::size_t share_bytes_min = 4u << 10;
 
 /// Runs what is about one client. A bug ends its connection: it dials again and reads on where it was.
 template <class Task>
@@ -57,9 +61,11 @@ struct hub::batch_item
 struct hub::commit_batch
 {
     std::deque<batch_item> items;
+    std::size_t bytes = 0; ///< of bodies
 };
 
-hub::hub(net::http_server& server, follower::settings bounds) : server_(server), bounds_(bounds)
+hub::hub(net::http_server& server, follower::settings bounds, inbox_bounds inbox)
+    : server_(server), bounds_(bounds), inbox_(inbox)
 {
     CONSORTIUM_ASSERT(server.thread_count() <= 64);
     for (std::size_t i = 0; i < server.thread_count(); ++i)
@@ -196,7 +202,12 @@ void hub::read_part(const std::shared_ptr<member>& who)
     who->reading_ = false;
     if (!who->is_open() || !who->place().behind())
         return;
-    if (who->queued_bytes() > bounds_.queue_bytes_max / 2)
+    const auto& rooms = shards_[here()]->rooms;
+    const auto place = rooms.find(who->account());
+    if (place == rooms.end())
+        return;
+    const auto share = share_of(place->second, who->account());
+    if (share == 0 || who->queued_bytes() > share / 2)
     {
         who->reading_ = true;
         who->patience_ = std::clamp(who->patience_ * 2, patience_min, patience_max);
@@ -206,24 +217,83 @@ void hub::read_part(const std::shared_ptr<member>& who)
         return;
     }
     who->patience_ = {};
+    const auto bytes_max = std::min(limits::catch_up_batch_bytes, share / 2);
+    if (who->reads_much_ && hooks_.elsewhere)
+        return read_ahead(who, bytes_max);
     // Snapshot, reading and the step to live happen in one turn of this thread: what is committed after the snapshot
     // was taken reaches this thread after this turn, so nothing falls in between.
     lazy_snapshot at(*log_);
-    stream_part part;
-    part.last = projections::last_revision(at.get(), who->account());
-    // The account was deleted: its stream is gone, and "caught up" with nothing would be a lie.
-    if (part.last < who->place().sent())
-        return who->revoked();
-    auto events = projections::changes(
-        at.get(), who->account(), who->place().sent(), limits::catch_up_batch, limits::catch_up_batch_bytes);
-    if (!events)
+    take(who, read(at, who->account(), who->place().sent(), bytes_max), at);
+}
+
+/// Reading much, and encoding what is large, takes longer than others of this thread should wait. What was committed
+/// meanwhile is read afterwards: only a part that is read in one turn leads to live.
+void hub::read_ahead(const std::shared_ptr<member>& who, std::size_t bytes_max)
+{
+    struct ahead
     {
-        spdlog::error("reading the log for a client failed: {}", events.error().detail);
+        lazy_snapshot at;
+        result<stream_part> part = fail(errc::internal, "the log could not be read");
+        std::vector<net::shared_frame> encoded; ///< held, so that update_writer has them at hand
+    };
+    who->reading_ = true;
+    hooks_.elsewhere(
+        [this, who, bytes_max, sent = who->place().sent(), thread = here()]
+        {
+            auto got = std::make_shared<ahead>(lazy_snapshot(*log_));
+            contain(
+                "reading ahead for a client",
+                [&]
+                {
+                    got->part = read(got->at, who->account(), sent, bytes_max);
+                    if (!got->part)
+                        return;
+                    for (const auto& happened : got->part->events)
+                        if (happened.header.body_bytes >= update_writer::large_bytes_min && !happened.shredded())
+                            got->encoded.push_back(writer_->update(happened, got->at));
+                    // So that it is looked again, where the stream is there at all.
+                    const auto read_to = got->part->events.empty() ? sent : got->part->events.back().header.rev;
+                    if (got->part->last >= sent)
+                        got->part->last = std::max(got->part->last, read_to.next());
+                });
+            asio::post(
+                server_.executor(thread),
+                [this, who, got]
+                {
+                    who->reading_ = false;
+                    if (who->is_open() && who->place().behind())
+                        contain_for(*who, "reading the log for a client", [&] { take(who, got->part, got->at); });
+                });
+        });
+}
+
+result<stream_part> hub::read(lazy_snapshot& at, account_id account, revision sent, std::size_t bytes_max) const
+{
+    stream_part part;
+    part.last = projections::last_revision(at.get(), account);
+    auto events = projections::changes(at.get(), account, sent, limits::catch_up_batch, bytes_max);
+    if (!events)
+        return std::unexpected(events.error());
+    part.events = std::move(*events);
+    return part;
+}
+
+void hub::take(const std::shared_ptr<member>& who, const result<stream_part>& part, lazy_snapshot& at)
+{
+    if (!part)
+    {
+        spdlog::error("reading the log for a client failed: {}", part.error().detail);
         return who->fail("reading the log failed");
     }
-    part.events = std::move(*events);
+    // The account was deleted: its stream is gone, and "caught up" with nothing would be a lie.
+    if (part->last < who->place().sent())
+        return who->revoked();
+    std::size_t size = 0;
+    for (const auto& happened : part->events)
+        size += happened.header.body_bytes;
+    who->reads_much_ = size >= much_bytes;
     snapshot_renderer make(*writer_, at);
-    const bool more = who->place().on_part(part, make, *who);
+    const bool more = who->place().on_part(*part, make, *who);
     who->flush();
     if (more)
         return read_on(who);
@@ -254,7 +324,7 @@ void hub::touch(member& who)
     at.touched.push_back(who.shared_from_this());
 }
 
-void hub::send(account_id account, ephemeral what)
+void hub::send(account_id account, std::size_t bytes, ephemeral what)
 {
     const auto to_members = [this, account, what = std::move(what)]
     {
@@ -264,7 +334,7 @@ void hub::send(account_id account, ephemeral what)
             return;
         const auto members = place->second.members;
         for (const auto& who : members)
-            if (who->is_open() && !who->place().behind())
+            if (who->is_open() && !who->place().behind() && who->queued_bytes() <= bounds_.queue_bytes_max)
                 contain_for(
                     *who, "telling a client",
                     [&]
@@ -278,7 +348,9 @@ void hub::send(account_id account, ephemeral what)
         const std::lock_guard lock(guard_);
         const auto known = interests_.find(account);
         if (known != interests_.end())
-            woken = push(known->second.threads, [&] { return task(to_members); });
+            for (auto rest = known->second.threads; rest != 0; rest &= rest - 1)
+                if (const auto thread = static_cast<std::size_t>(std::countr_zero(rest)); has_room(thread, bytes))
+                    woken |= push(thread, bytes, task(to_members));
     }
     wake(woken);
 }
@@ -288,23 +360,17 @@ void hub::post(std::size_t thread, std::move_only_function<void()> job)
     std::uint64_t woken = 0;
     {
         const std::lock_guard lock(guard_);
-        woken = push(std::uint64_t{1} << thread, [&] { return std::move(job); });
+        woken = push(thread, 0, std::move(job));
     }
     wake(woken);
 }
 
-std::uint64_t hub::push(std::uint64_t threads, const std::function<task()>& make)
+std::uint64_t hub::push(std::size_t thread, std::size_t bytes, task job)
 {
-    std::uint64_t woken = 0;
-    for (auto rest = threads; rest != 0; rest &= rest - 1)
-    {
-        const auto thread = static_cast<std::size_t>(std::countr_zero(rest));
-        auto& to = *shards_[thread];
-        to.inbox.push_back(make());
-        if (!std::exchange(to.woken, true))
-            woken |= std::uint64_t{1} << thread;
-    }
-    return woken;
+    auto& to = *shards_[thread];
+    to.inbox.push_back(std::move(job));
+    to.inbox_bytes += bytes;
+    return std::exchange(to.woken, true) ? 0 : std::uint64_t{1} << thread;
 }
 
 void hub::wake(std::uint64_t threads)
@@ -320,15 +386,31 @@ void hub::drain(std::size_t thread)
 {
     auto& at = *shards_[thread];
     std::vector<task> work;
+    std::unordered_set<account_id> missed;
     {
         const std::lock_guard lock(guard_);
         work.swap(at.inbox);
+        missed.swap(at.missed);
+        at.inbox_bytes = 0;
         at.woken = false;
     }
     at.delivering = true;
+    contain("sending clients back to the log", [&] { send_back(at, missed); });
     for (auto& job : work)
         contain("a task of the hub", job);
     settle(at);
+}
+
+/// Their events found no room here: they are read from the log.
+void hub::send_back(shard& at, const std::unordered_set<account_id>& missed)
+{
+    for (const auto account : missed)
+        if (const auto place = at.rooms.find(account); place != at.rooms.end())
+            for (const auto& who : place->second.members)
+            {
+                who->place().fall_behind();
+                touch(*who);
+            }
 }
 
 void hub::settle(shard& at)
@@ -364,6 +446,7 @@ void hub::on_commit(std::span<const log::outcome> batch)
         for (const auto& happened : *ended.committed)
         {
             item.events.emplace_back().happened = happened;
+            shared->bytes += happened->header.body_bytes;
             writer_->learn(*happened);
             hooks_.committed(*happened);
         }
@@ -387,15 +470,52 @@ void hub::on_commit(std::span<const log::outcome> batch)
                 threads |= known->second.threads;
         }
         // Into all inboxes before any thread can act on it.
-        const auto deliver_there = [&](std::size_t thread)
-        { return task([this, thread, shared] { deliver(thread, shared); }); };
         for (auto rest = threads; rest != 0; rest &= rest - 1)
-        {
-            const auto thread = static_cast<std::size_t>(std::countr_zero(rest));
-            woken |= push(std::uint64_t{1} << thread, [&] { return deliver_there(thread); });
-        }
+            woken |= push_batch(static_cast<std::size_t>(std::countr_zero(rest)), shared);
     }
     wake(woken);
+}
+
+bool hub::has_room(std::size_t thread, std::size_t bytes) const
+{
+    const auto& to = *shards_[thread];
+    // What is larger than the bound goes alone.
+    return to.inbox.size() < inbox_.count_max && (to.inbox_bytes == 0 || to.inbox_bytes + bytes <= inbox_.bytes_max);
+}
+
+std::uint64_t hub::push_batch(std::size_t thread, const std::shared_ptr<commit_batch>& batch)
+{
+    const bool room = has_room(thread, batch->bytes);
+    const auto given = room ? batch : part_that_must(thread, *batch);
+    if (given->items.empty())
+        return 0; // the thread was woken for what left no room
+    return push(thread, room ? batch->bytes : 0, [this, thread, given] { deliver(thread, given); });
+}
+
+std::shared_ptr<hub::commit_batch> hub::part_that_must(std::size_t thread, commit_batch& batch)
+{
+    auto out = std::make_shared<commit_batch>();
+    for (auto& item : batch.items)
+    {
+        batch_item kept;
+        for (const auto& event : item.events)
+        {
+            const auto& header = event.happened->header;
+            if (const auto known = interests_.find(header.account);
+                known != interests_.end() && (known->second.threads >> thread & 1) != 0)
+                shards_[thread]->missed.insert(header.account);
+            if (log::describe(header.type).voids_tokens())
+                kept.events.emplace_back().happened = event.happened;
+        }
+        if (item.caller.done && item.caller.thread == thread)
+        {
+            kept.ended = item.ended;
+            kept.caller = std::move(item.caller);
+        }
+        if (kept.caller.done || !kept.events.empty())
+            out->items.push_back(std::move(kept));
+    }
+    return out;
 }
 
 void hub::deliver_event(shard& at, const published& event, connection_id origin)
@@ -406,8 +526,11 @@ void hub::deliver_event(shard& at, const published& event, connection_id origin)
         return;
     auto& members = place->second.members;
     if (std::exchange(place->second.last_batch, at.batches) != at.batches)
+    {
+        const auto share = share_of(place->second, happened.header.account);
         for (const auto& who : members)
-            who->place().on_batch(*who);
+            who->place().on_batch(*who, share);
+    }
 
     lazy_snapshot snapshot(*log_);
     snapshot_renderer make(*writer_, snapshot);
@@ -443,6 +566,16 @@ void hub::deliver(std::size_t thread, const std::shared_ptr<commit_batch>& batch
         // Whose it is first: the rest of it is that thread's alone.
         if (item.caller.thread == thread && item.caller.done)
             contain("what follows a commit", [&] { std::exchange(item.caller.done, {})(item.ended); });
+}
+
+std::size_t hub::share_of(const room& place, account_id account)
+{
+    auto& output = writer_->output();
+    if (output.full(account))
+        return 0;
+    // The room of one thread: others of the account's may be on each of the others.
+    const auto members = std::max<std::size_t>(place.members.size(), 1) * shards_.size();
+    return std::clamp(output.account_bytes_max() / members, share_bytes_min, bounds_.queue_bytes_max);
 }
 
 void hub::on_pressure(bool high)

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// Brings what was committed to those who wait for it: to every client of the account in revision order, then to
@@ -51,7 +52,8 @@ private:
     const device_id device_;
     follower place_;
     bool touched_ = false;
-    bool reading_ = false; ///< its catch-up is under way
+    bool reading_ = false;   ///< its catch-up is under way
+    bool reads_much_ = true; ///< so that it is not read on the network thread
     std::chrono::milliseconds patience_{0};
     std::vector<std::move_only_function<void()>> when_live_;
 };
@@ -66,12 +68,23 @@ public:
         /// On every network thread: stop or resume reading from this thread's sockets.
         std::function<void(bool high)> pressure;
         std::function<void(const error&)> failure;
+        /// Runs what takes long on a thread that serves no client. Empty: there is none, and it is done in place.
+        std::function<void(std::move_only_function<void()>)> elsewhere;
     };
     using completion = std::move_only_function<void(const log::outcome&)>;
     /// Called for each member of an account that is not behind: send what it shall have.
     using ephemeral = std::function<void(member&)>;
 
-    hub(net::http_server& server, follower::settings bounds);
+    /// Of what waits for one thread: events, and what send() passes on. Above it the clients of that thread read the
+    /// log instead, and miss what is not stored.
+    struct inbox_bounds
+    {
+        std::size_t bytes_max = 16u << 20;
+        std::size_t count_max = 4096;
+    };
+
+    hub(net::http_server& server, follower::settings bounds, inbox_bounds inbox);
+    hub(net::http_server& server, follower::settings bounds) : hub(server, bounds, inbox_bounds()) {}
     ~hub() override;
 
     /// Before the server is started and before anything is submitted. Both must outlive the server's threads.
@@ -97,9 +110,10 @@ public:
     /// Runs `task` once the member has caught up (now, if it has) or left.
     void when_live(member& who, std::move_only_function<void()> task);
 
-    /// To the account's members on all threads, after everything that was fanned out before.
-    void send(account_id account, ephemeral what);
-    /// To one thread, in the same order.
+    /// To the account's members on all threads, after everything that was fanned out before; not to those who take
+    /// nothing. `bytes`: what it holds.
+    void send(account_id account, std::size_t bytes, ephemeral what);
+    /// To one thread, in the same order. Always taken: callers have bounds of their own.
     void post(std::size_t thread, std::move_only_function<void()> task);
     /// Flush this one after the current batch (or now, outside of one).
     void touch(member& who);
@@ -138,6 +152,8 @@ private:
         bool delivering = false;
         // Under guard_:
         std::vector<task> inbox;
+        std::size_t inbox_bytes = 0;
+        std::unordered_set<account_id> missed; ///< their events found no room
         bool woken = false;
     };
     struct interest
@@ -148,20 +164,33 @@ private:
     };
 
     std::size_t here() const;
-    /// Under guard_: the threads to wake.
-    std::uint64_t push(std::uint64_t threads, const std::function<task()>& make);
+    // Under guard_.
+    bool has_room(std::size_t thread, std::size_t bytes) const;
+    /// The threads to wake.
+    std::uint64_t push(std::size_t thread, std::size_t bytes, task job);
+    std::uint64_t push_batch(std::size_t thread, const std::shared_ptr<commit_batch>& batch);
+    /// What of it a thread must hear in any case: the ends of its own commands, and whose tokens are void.
+    std::shared_ptr<commit_batch> part_that_must(std::size_t thread, commit_batch& batch);
+
     void wake(std::uint64_t threads);
     void drain(std::size_t thread);
     void deliver(std::size_t thread, const std::shared_ptr<commit_batch>& batch);
     void deliver_event(shard& at, const published& event, connection_id origin);
+    void send_back(shard& at, const std::unordered_set<account_id>& missed);
     void settle(shard& at);
+    /// How much each client of a room may leave untaken.
+    std::size_t share_of(const room& place, account_id account);
     void remove(shard& at, const std::shared_ptr<member>& who);
     void read_part(const std::shared_ptr<member>& who);
+    void read_ahead(const std::shared_ptr<member>& who, std::size_t bytes_max);
+    result<stream_part> read(lazy_snapshot& at, account_id account, revision sent, std::size_t bytes_max) const;
+    void take(const std::shared_ptr<member>& who, const result<stream_part>& part, lazy_snapshot& at);
     static void run_waiting(member& who);
     void unwatch_locked(account_id account, std::size_t thread);
 
     net::http_server& server_;
     const follower::settings bounds_;
+    const inbox_bounds inbox_;
     log::event_log* log_ = nullptr;
     update_writer* writer_ = nullptr;
     hooks hooks_;

@@ -10,6 +10,7 @@ namespace
 namespace v1 = protocol::v1;
 
 constexpr std::size_t machine_names_max = 65'536;
+constexpr std::size_t large_known_max = 1024;
 
 std::uint64_t mix(std::uint64_t x)
 {
@@ -243,12 +244,28 @@ void update_writer::append_shredded_json(std::string& out, revision from, const 
 
 net::shared_frame update_writer::update(const log::event& happened, lazy_snapshot& at)
 {
+    const bool large = !happened.shredded() && happened.header.body_bytes >= large_bytes_min;
+    if (large)
+    {
+        const std::lock_guard lock(guard_);
+        if (const auto known = large_.find(happened.number); known != large_.end())
+            if (auto made = known->second.lock())
+                return made;
+    }
     std::string text = "42[\"update\",";
     if (const auto* message = happened.as<log::message_appended>())
         text.reserve(512 + message->content.size());
     append_json(text, happened, at);
     text += ']';
-    return net::encode_text_frame(text);
+    auto made = output_.count(happened.header.account, net::encode_text_frame(text));
+    if (large)
+    {
+        const std::lock_guard lock(guard_);
+        if (large_.size() >= large_known_max)
+            std::erase_if(large_, [](const auto& one) { return one.second.expired(); });
+        large_[happened.number] = made;
+    }
+    return made;
 }
 
 net::shared_frame update_writer::shredded(revision from, const log::event& last)

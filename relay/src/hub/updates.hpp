@@ -2,6 +2,7 @@
 #include "consortium/log/event_log.hpp"
 #include "consortium/protocol/v1/updates.hpp"
 #include "hub/follower.hpp"
+#include "output_budget.hpp"
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -54,7 +55,15 @@ protocol::v1::update_body body_of(const log::event& happened, update_lookup& loo
 class update_writer
 {
 public:
-    explicit update_writer(const log::event_log& source) : source_(source), log_(source.id()) {}
+    /// An update of an event with such a body is made once for all who stand at it.
+    static constexpr std::size_t large_bytes_min = 64u << 10;
+
+    /// `output` counts what it makes.
+    explicit update_writer(
+        const log::event_log& source, output_budget output = output_budget(limits::account_output_bytes_max))
+        : source_(source), log_(source.id()), output_(std::move(output))
+    {
+    }
 
     /// A machine's name, so that live updates need no reading.
     void learn(const log::event& happened);
@@ -71,12 +80,16 @@ public:
     std::string machine_name(account_id account, machine_row_id row, lazy_snapshot& at);
 
     const log::event_log& source() const noexcept { return source_; }
+    output_budget& output() noexcept { return output_; }
 
 private:
     const log::event_log& source_;
     const log_id log_;
+    output_budget output_;
     std::mutex guard_;
     std::unordered_map<machine_row_id, std::string> machines_;
+    /// Of large updates, while somebody holds them: readers that stand at the same place hold the same.
+    std::unordered_map<lsn, std::weak_ptr<const net::text_frame>> large_;
 };
 
 /// The same for one reader with one snapshot.

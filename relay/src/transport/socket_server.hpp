@@ -21,7 +21,7 @@ struct socket_server_options
     std::size_t payload_bytes_max = limits::frame_bytes_max;
     std::size_t acks_pending_max = 4096;              ///< emit_with_ack without an answer, per socket
     std::size_t early_bytes_max = 1u << 20;           ///< events before `40{sid}`; above it reading stops until then
-    std::size_t queue_bytes_hard_max = 64u << 20;     ///< a socket that lets more pile up is dropped
+    std::size_t queue_bytes_hard_max = 32u << 20;     ///< a socket that lets more pile up is dropped
     std::size_t stranger_queue_bytes_max = 64u << 10; ///< the same until it has signed in
     /// Bodies of sessions that have not signed in.
     std::size_t stranger_payload_bytes_max = limits::frame_bytes_max;

@@ -18,10 +18,11 @@ inline constexpr std::size_t sealed_name_bytes_max = 1024;
 inline constexpr std::size_t data_key_bytes_max = 1024; ///< a wrapped key, base64
 inline constexpr std::size_t messages_per_post_max = 500;
 inline constexpr std::size_t list_count_max = 150;
+inline constexpr std::size_t list_bytes_max = 8u << 20; ///< a list of sessions ends after the one that reaches it
 inline constexpr std::size_t page_count_max = 500;
-inline constexpr std::size_t page_bytes_max = 7u << 20; ///< a page of messages ends after the one that reaches it
+inline constexpr std::size_t page_bytes_max = 1u << 20; ///< a page of messages ends after the one that reaches it
 inline constexpr std::size_t proof_count_max = 100;     ///< records with their proofs in one answer
-inline constexpr std::size_t proof_bytes_max = 8u
+inline constexpr std::size_t proof_bytes_max = 1u
                                                << 20; ///< their bodies; the answer ends after the one that reaches it
 
 // What a client takes.
@@ -33,8 +34,9 @@ inline constexpr std::size_t post_bytes_max = 512u << 10;  ///< of messages in o
 inline constexpr std::size_t rpc_method_bytes_max = 512;
 inline constexpr std::size_t rpc_methods_per_socket_max = 256;
 inline constexpr std::size_t rpc_calls_per_socket_max = 64;
-inline constexpr auto rpc_timeout = 30s;     // (flag)
-inline constexpr auto rpc_target_grace = 5s; ///< how long a call waits for its target to come back
+inline constexpr std::size_t rpc_queue_bytes_max = 4u << 20; ///< a target that leaves more untaken gets no calls
+inline constexpr auto rpc_timeout = 30s;                     // (flag)
+inline constexpr auto rpc_target_grace = 5s;                 ///< how long a call waits for its target to come back
 
 // What a session's agent takes and keeps (docs/protocol.md 5).
 inline constexpr std::size_t call_challenges_max = 256;
@@ -52,10 +54,11 @@ inline constexpr auto unseen_end_grace = 60s; ///< how long a turn's end may go 
 
 // Connections.
 inline constexpr std::size_t sockets_per_account_max = 10'000;
-inline constexpr std::size_t socket_queue_bytes_max = 1u << 20; ///< above it a socket reads from the log instead
-inline constexpr auto ping_interval = 15s;                      // (flag)
-inline constexpr auto ping_timeout = 45s;                       // (flag)
-inline constexpr auto connect_timeout = 20s;                    // (flag)
+inline constexpr std::size_t socket_queue_bytes_max = 1u << 20;    ///< above it a socket reads from the log instead
+inline constexpr std::size_t account_output_bytes_max = 64u << 20; ///< made for clients that take it slowly (flag)
+inline constexpr auto ping_interval = 15s;                         // (flag)
+inline constexpr auto ping_timeout = 45s;                          // (flag)
+inline constexpr auto connect_timeout = 20s;                       // (flag)
 
 // Login and pairing.
 inline constexpr auto challenge_lifetime = 60s;

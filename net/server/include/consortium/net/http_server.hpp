@@ -114,6 +114,10 @@ public:
     /// The calling thread's index, when it is one of this server's.
     virtual std::optional<std::size_t> current_thread() const noexcept = 0;
 
+    /// Reads certificate and key again, for the connections accepted from now on. On an error those that were read
+    /// before stay. Without TLS nothing happens. Thread-safe.
+    virtual result<void> reload_tls() = 0;
+
     /// Connections open now. Thread-safe.
     virtual std::size_t connection_count() const noexcept = 0;
 
