@@ -7,8 +7,8 @@
 #include "transport/socket_server.hpp"
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
-#include <list>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
