@@ -13,8 +13,9 @@ namespace
 class bounded_builder
 {
 public:
-    static constexpr std::size_t max_object_size = json_values_max;
-    static constexpr std::size_t max_array_size = json_values_max;
+    // All are counted together, below.
+    static constexpr std::size_t max_object_size = json::object::max_size();
+    static constexpr std::size_t max_array_size = json::array::max_size();
     static constexpr std::size_t max_key_size = json::string::max_size();
     static constexpr std::size_t max_string_size = json::string::max_size();
 

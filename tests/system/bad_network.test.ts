@@ -42,7 +42,7 @@ function plan(random: Random): Plan[] {
   }
   out.length = rounds - 1;
   const deaths = full ? 8 : 1;
-  for (let n = 0; n < deaths; n += 1) out.splice(random.between(0, out.length), 0, { agent: 'delay', browser: 'stall', ms: deathMs });
+  for (let n = 0; n < deaths; n += 1) out.splice(random.between(0, out.length), 0, { agent: 'stall', browser: 'stall', ms: deathMs });
   return out;
 }
 
