@@ -295,28 +295,6 @@ private:
             submit(wanted);
             return;
         }
-        case 31:
-        {
-            invite wanted;
-            wanted.who = who;
-            wanted.invitation = new_id<invitation_id>();
-            wanted.lifetime = std::chrono::milliseconds(1 + one.detail * 10);
-            if (submit(wanted))
-                invitations_.push_back(wanted.invitation);
-            return;
-        }
-        case 32:
-        {
-            projections::sign_in wanted;
-            wanted.account_key = public_key(static_cast<std::uint8_t>(50 + one.which));
-            wanted.new_account = new_id<account_id>();
-            wanted.new_device = new_id<device_id>();
-            wanted.allowed.allowed = registration::by::invitation;
-            if (!invitations_.empty())
-                wanted.invitation = invitations_[one.detail % invitations_.size()];
-            submit(wanted);
-            return;
-        }
         default:
         {
             auto wanted = about<append_messages>(who, session(one));

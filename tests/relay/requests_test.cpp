@@ -375,22 +375,5 @@ TEST(answers_test, what_went_wrong_inside_stays_there)
     EXPECT_EQ(for_client({errc::quota, "no room", {}}).detail, "no room");
 }
 
-// Goal: no text of the file system, of RocksDB or of the log reaches a client.
-TEST(answers_test, what_went_wrong_inside_stays_there)
-{
-    for (const auto code :
-         {errc::io, errc::corrupt, errc::locked, errc::wrong_secret, errc::log_truncated, errc::newer_version})
-    {
-        const auto said = for_client({code, "IO error: /var/lib/consortium/db/000012.sst", {}});
-        EXPECT_EQ(said, errc::internal);
-        EXPECT_EQ(said.detail, "Internal Server Error");
-        EXPECT_TRUE(said.retry) << "an outbox would drop it";
-    }
-    const auto bug = for_client({errc::internal, "bad_alloc", {}});
-    EXPECT_EQ(bug.detail, "Internal Server Error");
-    EXPECT_FALSE(bug.retry);
-    EXPECT_EQ(for_client({errc::quota, "no room", {}}).detail, "no room");
-}
-
 } // namespace
 } // namespace consortium::protocol::v1

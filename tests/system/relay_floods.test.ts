@@ -11,6 +11,8 @@ import { Relay } from '../support/relay.ts';
 import { waitFor } from '../support/wait.ts';
 
 const rates = ['--rate-limits', 'off'];
+/** Other relays of tests judge nobody by address. */
+const env = { CONSORTIUM_RATE_LIMITS: 'on' };
 
 /** A connection that has sent `text` and says no more. */
 class Silent {
@@ -39,7 +41,7 @@ const head = (line: string, fields: Record<string, string | number>) =>
 describe('a relay with few descriptors', () => {
   let relay: Relay;
   before(async () => {
-    relay = await Relay.start({ descriptors: 300, args: ['--strangers', '4096'] });
+    relay = await Relay.start({ env, descriptors: 300, args: ['--strangers', '4096'] });
   });
   after(() => relay.close());
 
@@ -66,13 +68,13 @@ describe('a relay with few descriptors', () => {
   });
 
   it('says what it needs when there are too few to serve anybody', async () => {
-    await assert.rejects(Relay.start({ descriptors: 100 }), /the system allows 100 open files, the relay needs \d+ at least/);
+    await assert.rejects(Relay.start({ env, descriptors: 100 }), /the system allows 100 open files, the relay needs \d+ at least/);
   });
 });
 
 describe('strangers of one address', () => {
   it('lose their oldest silent connections, while others and who has signed in stay', async () => {
-    const relay = await Relay.start({ args: ['--strangers-per-address', '8', '--connections-per-address', '20'] });
+    const relay = await Relay.start({ env, args: ['--strangers-per-address', '8', '--connections-per-address', '20'] });
     const login = await Login.in(relay.url);
     const client = await login.connected();
     const other = new Silent(relay.port, '', '127.0.0.2');
@@ -86,7 +88,7 @@ describe('strangers of one address', () => {
   });
 
   it('are not judged by address with --rate-limits off', async () => {
-    const relay = await Relay.start({ args: ['--strangers-per-address', '8', ...rates] });
+    const relay = await Relay.start({ env, args: ['--strangers-per-address', '8', ...rates] });
     const silent = Array.from({ length: 100 }, () => new Silent(relay.port));
     assert.equal((await request(`${relay.url}/health`, 'GET')).status, 200);
     assert.equal(silent.filter(({ closed }) => closed).length, 0);
@@ -94,7 +96,7 @@ describe('strangers of one address', () => {
   });
 
   it('have so long for a header and for signing in, and no longer by trying again', async () => {
-    const relay = await Relay.start({ args: ['--header-timeout-ms', '300', '--connect-timeout-ms', '600'] });
+    const relay = await Relay.start({ env, args: ['--header-timeout-ms', '300', '--connect-timeout-ms', '600'] });
     const half = new Silent(relay.port, 'GET / HTTP/1.1\r\nX-A: b');
     const raw = await RawSocket.open(relay.port);
     const trying = setInterval(() => raw.text('40{"token":"a.b.c"}'), 100);
@@ -105,7 +107,7 @@ describe('strangers of one address', () => {
   });
 
   it('may send a WebSocket small messages only', async () => {
-    const relay = await Relay.start();
+    const relay = await Relay.start({ env });
     const raw = await RawSocket.open(relay.port);
     raw.text(`42["message","${'x'.repeat(20_000)}"]`);
     await raw.gone(5_000);
@@ -116,7 +118,7 @@ describe('strangers of one address', () => {
 
 describe('bodies that are withheld', () => {
   it('cost no more than the bound, and end when nothing comes', { timeout: 60_000 }, async () => {
-    const relay = await Relay.start({ args: ['--strangers-per-address', '200'] });
+    const relay = await Relay.start({ env, args: ['--strangers-per-address', '200'] });
     const login = await Login.in(relay.url);
     const before = residentMiB(relay);
     const size = 3 * 2 ** 20;
@@ -146,7 +148,7 @@ describe('a proxy in front', () => {
   };
 
   it('speaks for many where it is trusted', async () => {
-    const relay = await Relay.start({ env: { CONSORTIUM_TRUSTED_PROXY: '127.0.0.1,10.0.0.0/8' } });
+    const relay = await Relay.start({ env: { ...env, CONSORTIUM_TRUSTED_PROXY: '127.0.0.1,10.0.0.0/8' } });
     await spend(relay, { 'X-Forwarded-For': '192.0.2.1' });
     assert.equal((await challenge(relay, { 'X-Forwarded-For': '192.0.2.2' })).status, 200);
     assert.equal((await challenge(relay, { Forwarded: 'for="[2001:db8::1]";proto=https' })).status, 200);
@@ -155,7 +157,7 @@ describe('a proxy in front', () => {
   });
 
   it('is believed nowhere else', async () => {
-    const relay = await Relay.start();
+    const relay = await Relay.start({ env });
     await spend(relay, { 'X-Forwarded-For': '192.0.2.1' });
     assert.ok(await isSpent(relay, { 'X-Forwarded-For': '192.0.2.2' }));
     assert.match(relay.output, /--trusted-proxy/);
@@ -163,7 +165,7 @@ describe('a proxy in front', () => {
   });
 
   it('does not share the connections of one address among all', async () => {
-    const relay = await Relay.start({ args: ['--trusted-proxy', '127.0.0.1', '--strangers-per-address', '4', '--connections-per-address', '4'] });
+    const relay = await Relay.start({ env, args: ['--trusted-proxy', '127.0.0.1', '--strangers-per-address', '4', '--connections-per-address', '4'] });
     const login = await Login.in(relay.url);
     const clients = await Promise.all(Array.from({ length: 12 }, () => login.connected()));
     assert.equal((await login.get('/v1/sessions')).status, 200);
@@ -176,7 +178,7 @@ describe('polling sessions that nobody signs in to', () => {
   const open = (relay: Relay, from: string) => request(`${relay.url}/v1/updates/?EIO=4&transport=polling`, 'GET', undefined, { headers: { 'X-Forwarded-For': from } });
 
   it('make room for newer ones and lock nobody out', async () => {
-    const relay = await Relay.start({ args: ['--trusted-proxy', '127.0.0.1', '--polling-sessions', '100'] });
+    const relay = await Relay.start({ env, args: ['--trusted-proxy', '127.0.0.1', '--polling-sessions', '100'] });
     const login = await Login.in(relay.url);
     const first: Client = await login.connected({ transports: ['polling'] });
     for (let n = 0; n < 300; n += 1) assert.equal((await open(relay, `192.0.2.${n % 20}`)).status, 200);
@@ -193,7 +195,7 @@ describe('polling sessions that nobody signs in to', () => {
 
 describe('a page of somebody else', () => {
   it('signs nobody up, pairs nothing and logs nobody in', async () => {
-    const relay = await Relay.start({ args: ['--dashboard-origin', 'https://dash.example'] });
+    const relay = await Relay.start({ env, args: ['--dashboard-origin', 'https://dash.example'] });
     const post = (path: string, origin: string) => request(relay.url + path, 'POST', {}, { headers: { Origin: origin } });
     for (const path of ['/v1/auth', '/v1/auth/challenge', '/v1/auth/request', '/v1/auth/reveal', '/v1/devices/statements']) {
       const answer = await post(path, 'https://evil.example');
@@ -206,7 +208,7 @@ describe('a page of somebody else', () => {
 
 describe('JSON that is all values', () => {
   it('ends where the bound is, and others do not wait for it', async () => {
-    const relay = await Relay.start({ args: ['--io-threads', '1'] });
+    const relay = await Relay.start({ env, args: ['--io-threads', '1'] });
     const login = await Login.in(relay.url);
     const other = await login.connected();
     const raw = await RawSocket.signedIn(relay.port, { token: login.token });
