@@ -314,8 +314,6 @@ TEST(outbox, stops_when_it_has_no_place_any_more_and_keeps_everything)
     }
 }
 
-// Goal: what something on the way finds too large is sent in smaller pieces, and the one that is too large alone is
-// kept, said once and sent when it can be.
 // Goal: a relay without room for it costs no message, and the person is told in the relay's words, once.
 TEST(outbox, waits_for_a_relay_without_room_and_says_so_once)
 {
@@ -328,7 +326,8 @@ TEST(outbox, waits_for_a_relay_without_room_and_says_so_once)
         const auto box = open_outbox(io, place.path() / "spool", relay);
         std::vector<std::string> said;
         box->on_no_room = [&](const relay_failure& why) { said.push_back(why.detail); };
-        box->on_dropped = [](const spool_entry&, const relay_failure&) { ADD_FAILURE() << "a message was dropped"; };
+        box->on_dropped = [](const spool_entry&, const relay_failure&, bool)
+        { ADD_FAILURE() << "a message was dropped"; };
         box->on_refused = [](const relay_failure&) { ADD_FAILURE() << "gave up"; };
         ASSERT_TRUE(box->seal_with(seal_plainly));
         ASSERT_TRUE(box->push("kept", 1, "id"));
@@ -345,6 +344,8 @@ TEST(outbox, waits_for_a_relay_without_room_and_says_so_once)
     }
 }
 
+// Goal: what something on the way finds too large is sent in smaller pieces, and the one that is too large alone is
+// kept, said once and sent when it can be.
 TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
 {
     const fresh_directory place;

@@ -1,7 +1,7 @@
 #pragma once
 #include "agent/loopback.hpp"
 #include "consortium/common/base64.hpp"
-#include "consortium/common/random.hpp"
+#include "consortium/common/secret.hpp"
 #include <atomic>
 #include <boost/json.hpp>
 #include <mutex>
