@@ -39,10 +39,10 @@ struct leftovers : ::testing::Test
     }
     std::vector<std::string> taken()
     {
-        std::vector<std::string> out;
+        std::vector<std::string> bundles;
         for (const auto& each : relay.messages())
-            out.push_back(each.bundle);
-        return out;
+            bundles.push_back(each.bundle);
+        return bundles;
     }
     bool look() { return run(io, look_after_leftovers_once(store, who, *client, devices, out, clock)); }
 
