@@ -93,13 +93,13 @@ describe('consortium', () => {
     });
     await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
     const at = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    await using machine = new Machine({ relay: 'http://relay.invalid', api: api.url, args: ['--insecure'], env: { http_proxy: `http://me:secret@${at}` } });
+    await using machine = new Machine({ relay: 'http://relay.invalid', api: api.url, args: ['--insecure'], env: { http_proxy: `http://me:swordfish@${at}` } });
     const terminal = await machine.start();
     await linkIn(terminal);
     const screen = await terminal.screen();
     assert.ok(screen.includes(`through the proxy http://${at}, as http_proxy says`), screen);
-    assert.ok(!screen.includes('secret'), screen);
-    assert.equal(asked[0], `relay.invalid:80 Basic ${Buffer.from('me:secret').toString('base64')}`);
+    assert.ok(!screen.includes('swordfish'), screen);
+    assert.equal(asked[0], `relay.invalid:80 Basic ${Buffer.from('me:swordfish').toString('base64')}`);
     await machine.close();
     proxy.close();
     proxy.closeAllConnections();
