@@ -278,7 +278,8 @@ private:
             invite wanted;
             wanted.who = who;
             wanted.invitation = new_id<invitation_id>();
-            wanted.lifetime = std::chrono::milliseconds(1 + one.detail * 10);
+            // Long past or far ahead: a log with another clock must come to the same.
+            wanted.lifetime = std::chrono::years(one.detail % 4 == 0 ? -1 : 1);
             if (submit(wanted))
                 invitations_.push_back(wanted.invitation);
             return;

@@ -115,8 +115,11 @@ protected:
         boost::json::object body;
         std::string text;
 
+        /// Of a refusal; else empty.
         std::string code() const
         {
+            if (status < 400)
+                return {};
             const auto* found = body.if_contains("code");
             return found && found->is_string() ? std::string(found->as_string()) : std::string();
         }
