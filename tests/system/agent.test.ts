@@ -92,6 +92,7 @@ describe('consortium', () => {
       for (const each of [end, far]) each.on('error', () => (end.destroy(), far.destroy()));
     });
     await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
+    using _ = { [Symbol.dispose]: () => (proxy.close(), proxy.closeAllConnections()) };
     const at = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     await using machine = new Machine({ relay: 'http://relay.invalid', api: api.url, args: ['--insecure'], env: { http_proxy: `http://me:swordfish@${at}` } });
     const terminal = await machine.start();
@@ -100,9 +101,6 @@ describe('consortium', () => {
     assert.ok(screen.includes(`through the proxy http://${at}, as http_proxy says`), screen);
     assert.ok(!screen.includes('swordfish'), screen);
     assert.equal(asked[0], `relay.invalid:80 Basic ${Buffer.from('me:swordfish').toString('base64')}`);
-    await machine.close();
-    proxy.close();
-    proxy.closeAllConnections();
   });
 
   it('makes the account itself, and forgets its key once a browser has it', { timeout: 180_000 }, async () => {
