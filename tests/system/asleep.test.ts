@@ -47,7 +47,12 @@ afterEach(() => {
 
 const given = (text: string) => api.asked.filter(({ prompts }) => prompts.includes(text)).length;
 
+/** Turns that were begun with the one of `before`. */
+let turns = 1;
+const ended = async () => (await conversation.history()).filter(({ envelope }) => envelope?.d?.content?.data?.type === 'result').length;
+
 async function openQuestion() {
+  turns += 1;
   await conversation.begin();
   await conversation.another().prompt(`${crypto.randomUUID()} #bash-touch`);
   return conversation.question();
@@ -83,6 +88,8 @@ describe('a machine that sleeps between the challenge and the call', () => {
 describe('a prompt that waited while the machine slept', () => {
   /** Sent to a machine without a network; then it sleeps, and wakes up with one. */
   async function slept(ms: number, until: number): Promise<{ text: string; id: string }> {
+    // A prompt of somebody who has not seen how the last turn ended is held for that.
+    await waitFor('the end of every turn', async () => (await ended()) >= turns);
     const { now } = await conversation.begin();
     const text = `good for ${until / hour} hours, delivered after ${ms / hour}`;
     const sealed = await conversation.another().sealPrompt(text, {}, { until: now + until });
