@@ -15,10 +15,11 @@ namespace consortium::agent
 class bounded_telling
 {
 public:
-    /// Whether `words` may be told at `now`, of a clock that only goes on.
+    /// Whether `words` may be told at `now`, of a clock that only goes on. Empty: what cannot be told from others of
+    /// its kind, and so is never taken for a repetition.
     bool may(std::string words, std::chrono::milliseconds now)
     {
-        if (std::ranges::find(remembered_, words) != remembered_.end())
+        if (!words.empty() && std::ranges::find(remembered_, words) != remembered_.end())
             return false;
         const auto earned = std::max(now - since_, std::chrono::milliseconds(0)) / limits::told_interval;
         told_ -= std::min(told_, static_cast<std::size_t>(earned));

@@ -28,7 +28,8 @@ void session_runner::say_refused(const gate_news& news)
 {
     for (const auto& each : news.refused)
     {
-        if (!refusals_told_.may(each.reason + " " + each.id, spans_.now().at))
+        // What has no readable id may be another one of the kind.
+        if (!refusals_told_.may(each.id.empty() ? std::string() : each.reason + " " + each.id, spans_.now().at))
             continue;
         say_untold();
         if (const auto& broken = news.broken)
