@@ -15,7 +15,7 @@ import { waitFor } from '../support/wait.ts';
 let relay: Relay;
 
 before(async () => {
-  relay = await Relay.start();
+  relay = await Relay.start({ env: { CONSORTIUM_ACCOUNT_DEVICES: '10000' } });
 });
 after(() => relay.close());
 
