@@ -27,6 +27,20 @@ protected:
     {
         relay.with([&] { relay.chain = chain; });
     }
+    /// Whatever the chain is, the relay shows these.
+    void lie_with(const std::vector<bytes>& list)
+    {
+        relay.with(
+            [&]
+            {
+                relay.lie = [list](const std::string& path, const json::object&) -> std::optional<account_relay::answer>
+                {
+                    if (path == "/v1/devices")
+                        return account_relay::answer{200, {{"statements", write_statements(list)}}};
+                    return std::nullopt;
+                };
+            });
+    }
     result<void> read(device_book& book) { return run(io, book.read_chain()); }
 
     ed25519_key own = ed25519_key::random();
@@ -144,16 +158,7 @@ TEST_F(device_book_test, what_the_account_did_not_sign_ends_the_chain_and_is_an_
     const account_owner mallory;
     const auto strange = some_device();
     list.push_back(mallory.say(chain, statement_action::add, strange));
-    relay.with(
-        [&]
-        {
-            relay.lie = [list](const std::string& path, const json::object&) -> std::optional<account_relay::answer>
-            {
-                if (path == "/v1/devices")
-                    return account_relay::answer{200, {{"statements", write_statements(list)}}};
-                return std::nullopt;
-            };
-        });
+    lie_with(list);
     const auto book = open();
     ASSERT_TRUE(read(*book));
     EXPECT_TRUE(book->find(browser));
@@ -184,16 +189,7 @@ TEST_F(device_book_test, a_full_disk_keeps_no_alarm_from_being_heard)
     auto list = owner.chain().statements();
     const account_owner mallory;
     list.push_back(mallory.say(owner.chain(), statement_action::add, some_device()));
-    relay.with(
-        [&]
-        {
-            relay.lie = [list](const std::string& path, const json::object&) -> std::optional<account_relay::answer>
-            {
-                if (path == "/v1/devices")
-                    return account_relay::answer{200, {{"statements", write_statements(list)}}};
-                return std::nullopt;
-            };
-        });
+    lie_with(list);
     const auto book = open();
     {
         const failing_disk disk([](std::string_view call) { return call == "write" ? ENOSPC : 0; });
