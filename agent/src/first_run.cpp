@@ -343,12 +343,22 @@ asio::awaitable<result<std::string>> first_run::ask_for_digits(pairing_attempt& 
             co_return !now;
         },
         poll_interval);
+    // There is one try, so only six digits are one: not what was typed for an earlier question, not a slip.
     result<std::string> typed = std::string();
-    do
+    for (;;)
     {
         ask("The six digits on the page:");
         typed = co_await input_.line();
-    } while (typed && typed->find_first_not_of(" \t") == std::string::npos);
+        if (!typed)
+            break;
+        if (auto digits = e2ee::pairing_digits_read(*typed))
+        {
+            typed = std::move(*digits);
+            break;
+        }
+        if (typed->find_first_not_of(" \t") != std::string::npos)
+            say("Those are not six digits.");
+    }
     (void)co_await looking.stop();
     if (over)
     {

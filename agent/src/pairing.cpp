@@ -190,7 +190,7 @@ result<void> pairing_attempt::type(std::string_view digits)
 {
     CONSORTIUM_ASSERT(code_);
     const auto expected = std::exchange(code_->asked_at_terminal, {});
-    if (expected.empty() || !e2ee::pairing_digits_equal(digits, expected))
+    if (expected.empty() || !equal_constant_time(view(digits), view(expected)))
         return fail(errc::cancelled, wrong_digits);
     typed_ = true;
     return {};

@@ -39,7 +39,7 @@ public:
     /// Asks the relay once, and does what is due. Errors end the attempt, and say why in words for people; not being
     /// reached is none.
     asio::awaitable<result<state>> advance();
-    /// What the person typed. One try. Errors as advance().
+    /// What the person typed, as pairing_digits_read() gives it. One try. Errors as advance().
     result<void> type(std::string_view digits);
     /// The half that the dashboard asks for. Not before the other was typed right.
     std::string own_half() const;

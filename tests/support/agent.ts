@@ -108,11 +108,14 @@ export class Machine {
   }
 }
 
-/** The pairing link in the terminal that is shown last; chooses pairing where it asks how to begin. */
+/**
+ * The pairing link in the terminal that is shown last, other than `not`; chooses pairing where it asks how to begin.
+ * Behind an earlier link that choice was made, though it still stands on the screen.
+ */
 export async function linkIn(terminal: Terminal, { not }: { not?: string } = {}): Promise<string> {
   const link = /https?:\/\/[^\s]+\/pair#v=2&pk=[\w-]{43}&s=[\w-]{43}/g;
   const choice = /\b1[).:\]]?\s+[^\n]*pair/i;
-  let chosen = false;
+  let chosen = not !== undefined;
   let screen = '';
   return waitFor('a pairing link', async () => {
     screen = await terminal.screen();

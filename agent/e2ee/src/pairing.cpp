@@ -133,15 +133,14 @@ pairing_code_of(const key256& secret, const digest256& transcript, byte_view ans
     return {digits.substr(6, 3) + " " + digits.substr(9), digits.substr(0, 3) + " " + digits.substr(3, 3)};
 }
 
-bool pairing_digits_equal(std::string_view typed, std::string_view expected)
+std::optional<std::string> pairing_digits_read(std::string_view typed)
 {
-    const auto plain = [](std::string_view text)
-    {
-        std::string out(text);
-        std::erase_if(out, [](char letter) { return letter == ' ' || letter == '-' || letter == '\t'; });
-        return out;
-    };
-    return equal_constant_time(view(plain(typed)), view(plain(expected)));
+    std::string out(typed);
+    std::erase_if(out, [](char letter) { return letter == ' ' || letter == '-' || letter == '\t'; });
+    const bool digits = std::ranges::all_of(out, [](char letter) { return letter >= '0' && letter <= '9'; });
+    if (out.size() != 6 || !digits)
+        return std::nullopt;
+    return out.insert(3, 1, ' ');
 }
 
 result<device_chain>

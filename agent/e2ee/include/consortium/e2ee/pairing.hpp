@@ -2,6 +2,7 @@
 #include "consortium/common/device_chain.hpp"
 #include "consortium/common/pairing_request.hpp"
 #include "consortium/e2ee/box.hpp"
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,8 +60,8 @@ struct pairing_code
 };
 pairing_code
 pairing_code_of(const key256& secret, const digest256& transcript, byte_view answer_plain, const pairing_nonce& nonce);
-/// Whether a person typed these digits, spaces and hyphens among them or not.
-bool pairing_digits_equal(std::string_view typed, std::string_view expected);
+/// The six digits that a person typed, spaces and hyphens among them or not, as "723 232". Empty: it is something else.
+std::optional<std::string> pairing_digits_read(std::string_view typed);
 
 /// The account's chain after the confirmation: valid throughout, with the statement that the answer named in it, and
 /// `device` added as an agent and not revoked. errc::corrupt otherwise.
