@@ -1,0 +1,61 @@
+// What a session's entries come to in the list: its first prompt, its latest words, how its last turn ended.
+import type { Decoded } from "./decode.ts";
+import { describeTool, firstLine } from "./tools.ts";
+import { record, string } from "./transcript.ts";
+
+export class Preview {
+  #firstPrompt: string | null = null;
+  #lastLine: string | null = null;
+  #lastOutcome: "done" | "stopped" | "failed" | "open" | null = null;
+
+  get firstPrompt(): string | null {
+    return this.#firstPrompt;
+  }
+
+  get lastLine(): string | null {
+    return this.#lastLine;
+  }
+
+  /** "open" while a turn runs; null before the first. */
+  get lastOutcome(): "done" | "stopped" | "failed" | "open" | null {
+    return this.#lastOutcome;
+  }
+
+  /** What is now known to be the first prompt of all. */
+  began(text: string): void {
+    this.#firstPrompt = firstLine(text);
+  }
+
+  /** The next entry. `isYours` says of a device whether it is a browser of the account; `cwd` is where the agent works. */
+  add({ content, device }: Decoded, isYours: (device: string) => boolean, cwd: string | null): void {
+    if (content.type === "prompt") {
+      this.#firstPrompt ??= firstLine(content.text);
+      this.#lastLine = `${device !== null && isYours(device) ? "You" : "Somebody"}: ${firstLine(content.text)}`;
+    } else if (content.type === "event") {
+      if (content.data.type === "prompt-taken") this.#lastOutcome = "open";
+      else if (content.data.type === "ready" && this.#lastOutcome === "open") this.#lastOutcome = null;
+    } else if (content.type === "agent") {
+      const { line } = content;
+      if (line.type === "result") this.#ended(line);
+      else if (line.type === "assistant" && string(line["parent_tool_use_id"]) === null) this.#said(line, cwd);
+    }
+  }
+
+  #ended(line: Record<string, unknown>): void {
+    const stopped = (string(line["terminal_reason"]) ?? "").startsWith("aborted");
+    this.#lastOutcome = stopped ? "stopped" : line["is_error"] === true ? "failed" : "done";
+    if (this.#lastOutcome === "failed") this.#lastLine = `Failed: ${firstLine(string(line["result"]) ?? "the turn ended with an error")}`;
+    else if (stopped) this.#lastLine = "Stopped";
+    else this.#lastLine = `Done: ${firstLine(string(line["result"]) ?? "")}`;
+  }
+
+  #said(line: Record<string, unknown>, cwd: string | null): void {
+    this.#lastOutcome = "open";
+    for (const value of (record(line["message"])["content"] as unknown[] | undefined) ?? []) {
+      const block = record(value);
+      if (block["type"] === "text") this.#lastLine = firstLine(string(block["text"]) ?? "");
+      else if (block["type"] === "tool_use") this.#lastLine = describeTool(string(block["name"]) ?? "", record(block["input"]), cwd).doing;
+      else if (block["type"] === "thinking") this.#lastLine = "Thinking";
+    }
+  }
+}
