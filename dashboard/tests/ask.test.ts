@@ -68,11 +68,11 @@ describe("grants", () => {
   const rule = { toolName: "Bash", ruleContent: "ls:*" };
   it("are put into words only where the words say all of it", () => {
     const known = [
-      [{ type: "addRules", rules: [rule, { toolName: "Edit" }], behavior: "allow", destination: "session" }, "Calls that match any of these rules run without a question", ["Bash(ls:*)", "Edit"]],
-      [{ type: "addRules", rules: [rule], behavior: "deny", destination: "userSettings" }, "Calls that match this rule run never", ["Bash(ls:*)"]],
-      [{ type: "removeRules", rules: [rule], behavior: "deny", destination: "localSettings" }, "This rule goes: calls that match ran never", ["Bash(ls:*)"]],
+      [{ type: "addRules", rules: [rule, { toolName: "Edit" }], behavior: "allow", destination: "session" }, "Every command that begins with “ls”, and changing any file, anywhere pass without a question", ["Bash(ls:*)", "Edit"]],
+      [{ type: "addRules", rules: [rule], behavior: "deny", destination: "userSettings" }, "Every command that begins with “ls” is never run", ["Bash(ls:*)"]],
+      [{ type: "removeRules", rules: [rule], behavior: "deny", destination: "localSettings" }, "Every command that begins with “ls” is no longer forbidden", ["Bash(ls:*)"]],
       [{ type: "setMode", mode: "bypassPermissions", destination: "session" }, "Claude does everything without a question", ["bypassPermissions"]],
-      [{ type: "addDirectories", directories: ["/srv", "/etc"], destination: "session" }, "Claude may also work in these folders", ["/srv", "/etc"]],
+      [{ type: "addDirectories", directories: ["/srv", "/etc"], destination: "session" }, "Claude reads everything in these folders without a question, and works there as it does in the project", ["/srv", "/etc"]],
     ] as const;
     for (const [update, words, exact] of known) expect(readGrant(update, 0)).toMatchObject({ words, exact });
 
@@ -84,6 +84,40 @@ describe("grants", () => {
     ];
     for (const update of odd) expect(readGrant(update, 3)).toMatchObject({ index: 3, words: expect.stringMatching(/cannot put into words/), exact: [JSON.stringify(update)] });
   });
+});
+
+describe("the words of a rule", () => {
+  // Goal: nobody takes a wide rule for a narrow one. The wide ones were tried on Claude Code 2.1.330.
+  const wordsOf = (toolName: string, ruleContent?: string) => readGrant({ type: "addRules", rules: [ruleContent === undefined ? { toolName } : { toolName, ruleContent }], behavior: "allow", destination: "session" }, 0).words.replace(" passes without a question", "");
+  it.each([
+    ["Bash", undefined, "Every command, whatever it does"],
+    ["Bash", "*", "Every command, whatever it does"],
+    ["Bash", ":*", "Every command, whatever it does"],
+    ["Bash", "git status", "This very command"],
+    ["Bash", "echo \\*", "This very command"],
+    ["Bash", "npm:*", "Every command that begins with “npm”"],
+    ["Bash", "npm run *", "Every command that begins with “npm run”"],
+    ["Bash", "touch a*.txt", "Every command of this form, each star standing for any text"],
+    ["Bash", "git * main *", "Every command of this form, each star standing for any text"],
+    ["Bash", "npm \u202e:*", "Every command that begins with “npm U+202E”"],
+    ["Write", undefined, "Changing any file, anywhere"],
+    ["Edit", "//p/a.txt", "Changing this very file"],
+    ["Edit", "//p/\\[1\\]\\*.txt", "Changing this very file"],
+    ["Edit", "//p/*.txt", "Changing every file that this pattern fits"],
+    ["Edit", "//p/?.txt", "Changing every file that this pattern fits"],
+    ["Edit", "//p/**", "Changing any file in this folder and below it"],
+    ["Edit", "//**", "Changing every file that this pattern fits"],
+    ["Read", "//etc/**", "Reading any file in this folder and below it"],
+    ["Read", undefined, "Reading any file, anywhere"],
+    ["WebFetch", "domain:example.org", "Fetching any page of example.org"],
+    ["WebFetch", "domain:*.example.org", "Every call that this rule fits"],
+    ["WebFetch", undefined, "Fetching any page of any site"],
+    ["mcp__desk__book", undefined, "Every call of book on desk, whatever its arguments"],
+    ["mcp__desk", undefined, "Every call of every tool of desk, whatever its arguments"],
+    ["mcp__desk__*", undefined, "Every call of every tool of desk, whatever its arguments"],
+    ["Agent", undefined, "Every call of Agent, whatever its arguments"],
+    ["Skill", "deploy", "Every call that this rule fits"],
+  ])("%s(%s) says how much passes", (tool, content, words) => expect(wordsOf(tool, content)).toBe(words));
 });
 
 describe("odd characters", () => {

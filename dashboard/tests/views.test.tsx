@@ -170,9 +170,9 @@ describe("slip", () => {
     put(client, asked("Edit", { file_path: "/home/n/a.ts", old_string: "a", new_string: "b", replace_all: true }, { grants: suggestions }));
     await pass(400);
     expect(screen.getAllByTestId("slip-grant").map((grant) => grant.textContent)).toEqual([
-      "Always, written to .claude/settings.json on build-02: Calls that match this rule run without a question Edit",
-      "Until the session ends: Claude edits files without a question acceptEdits",
-      "Until the session ends: Claude may also work in this folder /srv/data",
+      "Always, written to .claude/settings.json on build-02: Changing any file, anywhere passes without a question Edit",
+      "Until the session ends: Claude changes, moves and deletes files in the folders it works in without a question acceptEdits",
+      "Until the session ends: Claude reads everything in this folder without a question, and works there as it does in the project /srv/data",
     ]);
     expect(by("slip-contents").textContent).toContain("replace_alltrue");
     fireEvent.keyDown(by("slip"), { key: "2" });
@@ -185,6 +185,28 @@ describe("slip", () => {
     fireEvent.click(by("slip-always-confirm"));
     await pass(1);
     expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", grants: [2] });
+  });
+
+  it("offers a mode beside a rule without choosing it, and the same for the words of a plan", async () => {
+    const client = fakeClient();
+    const rule = { type: "addRules", rules: [{ toolName: "Edit", ruleContent: "//home/n/a.ts" }], behavior: "allow", destination: "session" };
+    const { unmount } = put(client, asked("Write", { file_path: "/home/n/a.ts", content: "a" }, { grants: [{ type: "setMode", mode: "acceptEdits", destination: "session" }, rule] }));
+    await pass(400);
+    fireEvent.click(by("slip-allow-session"));
+    expect((screen.getAllByTestId("slip-grant-pick") as HTMLInputElement[]).map((pick) => pick.checked)).toEqual([false, true]);
+    fireEvent.click(by("slip-always-confirm"));
+    await pass(1);
+    expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", grants: [1] });
+    unmount();
+    put(client, asked("ExitPlanMode", { plan: "Do it" }));
+    expect(by("slip-accepting-words").textContent).toMatch(/until the session ends: Claude changes, moves and deletes files/);
+  });
+
+  it("says that a subagent asks, and why Claude asks", () => {
+    put(fakeClient(), asked("Bash", { command: "ls" }, { subagent: "aa690\u202e", reason: "This command requires approval" }));
+    expect(by("slip").querySelector("h3")?.textContent).toBe("A subagent asks: Run this command?");
+    expect(by("slip-subagent").textContent).toBe("a subagent, aa690U+202E");
+    expect(by("slip-contents").textContent).toContain("This command requires approval");
   });
 
   it("gives the one grant of a session at once, and asks again before a rule is written", async () => {

@@ -79,18 +79,63 @@ TEST(claude_ask, says_all_that_can_be_given)
         {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"}])"));
 }
 
-TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_command_or_the_tool)
+TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_command)
 {
     auto asked = bash_question();
     asked.suggestions.clear();
     EXPECT_EQ(grants_of(asked), json::parse(R"([
         {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"},
         {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"localSettings"}])"));
+    // In a rule a star is any text.
+    asked.arguments["command"] = "rm *.o";
+    EXPECT_TRUE(grants_of(asked).empty());
+}
+
+TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_file)
+{
+    auto asked = bash_question();
+    asked.suggestions = json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])").as_array();
+    for (const auto& [tool, name] :
+         {std::pair("Write", "file_path"), std::pair("Edit", "file_path"), std::pair("NotebookEdit", "notebook_path")})
+    {
+        asked.tool = tool;
+        asked.arguments = {{name, "/p/a [1]*.txt"}};
+        EXPECT_EQ(grants_of(asked), json::parse(R"([
+            {"type":"setMode","mode":"acceptEdits","destination":"session"},
+            {"type":"addRules","rules":[{"toolName":"Edit","ruleContent":"//p/a \\[1\\]\\*.txt"}],"behavior":"allow","destination":"session"},
+            {"type":"addRules","rules":[{"toolName":"Edit","ruleContent":"//p/a \\[1\\]\\*.txt"}],"behavior":"allow","destination":"localSettings"}])"));
+    }
+}
+
+// Goal: the agent never makes a rule by itself that lets pass more than what is asked.
+TEST(claude_ask, without_suggestions_nothing_is_offered_that_is_wider_than_what_is_asked)
+{
+    auto asked = bash_question();
+    asked.suggestions.clear();
+    for (const auto* tool : {"Read", "WebFetch", "Agent", "mcp__desk__book", "SomethingNew"})
+    {
+        asked.tool = tool;
+        asked.arguments = {{"file_path", "/p/a.txt"}, {"url", "https://example.org"}};
+        EXPECT_TRUE(grants_of(asked).empty()) << tool;
+    }
     asked.tool = "Write";
-    EXPECT_EQ(
-        grants_of(asked).at(0),
-        json::parse(
-            R"({"type":"addRules","rules":[{"toolName":"Write"}],"behavior":"allow","destination":"session"})"));
+    for (const auto* path : {"", "a.txt", "/", "/p/", "/p/../etc/passwd", "/p//a", "/p/a\nb", "/p/a "})
+    {
+        asked.arguments = {{"file_path", path}};
+        EXPECT_TRUE(grants_of(asked).empty()) << path;
+    }
+    asked.arguments = {{"file_path", 1}};
+    EXPECT_TRUE(grants_of(asked).empty());
+}
+
+TEST(claude_ask, of_a_subagent_says_so_and_why_it_is_asked)
+{
+    auto request = json::parse(R"({"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls"},
+        "agent_id":"aa690ca2","decision_reason":"Path is outside allowed working directories"})");
+    const auto ask = json::parse(ask_of(parse_question("r1", request.as_object()).value()));
+    EXPECT_EQ(ask.at("subagent"), "aa690ca2");
+    EXPECT_EQ(ask.at("reason"), "Path is outside allowed working directories");
+    EXPECT_FALSE(json::parse(ask_of(bash_question())).as_object().contains("subagent"));
 }
 
 TEST(claude_ask, a_long_command_stands_in_it_once)

@@ -1,4 +1,5 @@
 #include "claude/deny_rules.hpp"
+#include "claude/file_pattern.hpp"
 #include "consortium/common/bytes.hpp"
 #include "files.hpp"
 #include <algorithm>
@@ -52,19 +53,6 @@ result<json::object> read_settings(const std::string& given)
     return std::move(value.get_object());
 }
 
-/// What has a meaning in the pattern of a permission rule (that of gitignore) stands for itself.
-std::string escaped(const std::string& path)
-{
-    std::string out;
-    for (const char c : path)
-    {
-        if (std::string_view("\\*?[]!#").contains(c))
-            out.push_back('\\');
-        out.push_back(c);
-    }
-    return out;
-}
-
 } // namespace
 
 result<std::vector<std::string>>
@@ -87,12 +75,12 @@ with_denied_folder(std::vector<std::string> user_arguments, const std::filesyste
     std::error_code problem;
     const auto named = std::filesystem::absolute(keys, problem).lexically_normal();
     const auto real = std::filesystem::weakly_canonical(keys, problem);
-    // docs/claude-code.md, "Permissions": two slashes begin an absolute path; Edit stands for all tools that write.
+    // docs/claude-code.md, "Questions": Edit stands for all tools that write.
     for (const auto& each : {named, real})
     {
         for (const auto* tool : {"Read", "Edit"})
         {
-            const auto rule = json::value_from(std::string(tool) + "(/" + escaped(each.string()) + "/**)");
+            const auto rule = json::value_from(std::string(tool) + "(" + file_pattern(each.string()) + "/**)");
             if (std::ranges::find(deny.get_array(), rule) == deny.get_array().end())
                 deny.get_array().push_back(rule);
         }

@@ -1,10 +1,12 @@
 #include "claude/permission.hpp"
 #include "agent_limits.hpp"
 #include "claude/deep_json.hpp"
+#include "claude/file_pattern.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <filesystem>
 #include <utility>
 
 namespace consortium::agent::claude
@@ -37,13 +39,41 @@ bool allows_a_rule(const json::object& update)
     return text_at(update, "type") == "addRules" && text_at(update, "behavior") == "allow";
 }
 
-/// What "again" means where Claude suggests no rule: for a command the very same command, never every command.
-json::object own_rule(const question& asked)
+json::object allow_rule(std::string_view tool, std::string_view content)
 {
-    json::object rule{{"toolName", asked.tool}};
+    return {
+        {"type", "addRules"},
+        {"rules", json::array{json::object{{"toolName", tool}, {"ruleContent", content}}}},
+        {"behavior", "allow"}};
+}
+
+/// Whether a rule can name it: an absolute path, written the one plain way. (A space at its end is none to a pattern.)
+bool names_one_file(const std::string& path)
+{
+    const bool has_controls = std::ranges::any_of(path, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    return !has_controls && path.starts_with('/') && !path.ends_with('/') && !path.ends_with(' ') &&
+           std::filesystem::path(path).lexically_normal().string() == path;
+}
+
+/// What "again" means where Claude suggests no rule: the very same command, the very same file. None where a rule would
+/// let pass more than that: a tool's bare name is every call of it, a `*` in a command any text.
+std::optional<json::object> own_rule(const question& asked)
+{
+    constexpr std::array writes_files{"Edit", "MultiEdit", "NotebookEdit", "Write"};
     if (asked.tool == "Bash")
-        rule["ruleContent"] = text_at(asked.arguments, "command");
-    return {{"type", "addRules"}, {"rules", json::array{std::move(rule)}}, {"behavior", "allow"}};
+    {
+        const auto command = text_at(asked.arguments, "command");
+        if (command.empty() || command.contains('*'))
+            return std::nullopt;
+        return allow_rule("Bash", command);
+    }
+    if (std::ranges::find(writes_files, asked.tool) == writes_files.end())
+        return std::nullopt;
+    const auto file = text_at(asked.arguments, asked.tool == "NotebookEdit" ? "notebook_path" : "file_path");
+    if (!names_one_file(file))
+        return std::nullopt;
+    // Claude Code has one kind of rule for all tools that write files.
+    return allow_rule("Edit", file_pattern(file));
 }
 
 void copy(json::object& to, const json::object& from, std::string_view name, std::string_view as)
@@ -130,6 +160,8 @@ result<question> parse_question(std::string request_id, const json::object& requ
         out.tool = text_at(request, "tool_name");
         out.description = text_at(request, "description");
         out.blocked_path = text_at(request, "blocked_path");
+        out.subagent = text_at(request, "agent_id");
+        out.reason = text_at(request, "decision_reason");
         const auto* input = object_at(request, "input");
         if (out.tool.empty() || input == nullptr || std::ranges::find(reserved, out.tool) != reserved.end())
             return refuse("a permission request of unknown form");
@@ -185,7 +217,10 @@ json::array grants_of(const question& asked)
             rules.push_back(*suggestion);
     }
     if (rules.empty())
-        rules.push_back(own_rule(asked));
+    {
+        if (auto own = own_rule(asked))
+            rules.push_back(std::move(*own));
+    }
     for (const auto& rule : rules)
     {
         for (const auto* destination : destinations)
@@ -209,6 +244,10 @@ std::string make_ask(const question& asked, const std::string& nonce, const std:
         out["description"] = asked.description;
     if (!asked.blocked_path.empty())
         out["blockedPath"] = asked.blocked_path;
+    if (!asked.subagent.empty())
+        out["subagent"] = asked.subagent;
+    if (!asked.reason.empty())
+        out["reason"] = asked.reason;
     return json::serialize(out);
 }
 

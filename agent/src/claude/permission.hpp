@@ -27,6 +27,8 @@ struct question
     json::object arguments;
     std::string description;
     std::string blocked_path;
+    std::string subagent; ///< id of the subagent that asks; empty: the conversation itself
+    std::string reason;   ///< why Claude asks, in its words
     json::array suggestions;
 
     /// What the dashboard calls it by.

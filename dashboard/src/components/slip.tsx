@@ -88,11 +88,13 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const startAccepting = when(mayAllow, () => void answer({ decision: "approved", grants: [], mode: "acceptEdits" }));
   const choose = (until: Grant["until"]) =>
     when(mayAllow, () => {
-      const [first, ...more] = group(until);
+      const offered = group(until);
+      const [first, ...more] = offered;
       if (first === undefined) return;
       // What a single grant lets pass stands in the question itself.
       if (until === "session" && more.length === 0) return void answer({ decision: "approved", grants: [first.index] });
-      setPicked([first.index]);
+      // A rule is about calls like this one; a mode or a folder is wider.
+      setPicked([(offered.find((grant) => grant.isRule) ?? first).index]);
       setStep(until);
     });
   const deny = when(mayDeny, () => setStep("deny"));
@@ -189,29 +191,36 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   } else {
     const session1 = group("session");
     acts = (
-      <div className="acts">
-        <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
-          {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
-        </button>
+      <>
         {isPlan && (
-          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-start-accepting" title={modeWords("acceptEdits")} onClick={startAccepting}>
-            Start; edit without asking <kbd>2</kbd>
-          </button>
+          <p className="slip-part dim small" data-testid="slip-accepting-words">
+            To start and edit without asking means, until the session ends: {modeWords("acceptEdits")}.
+          </p>
         )}
-        {!isPlan && session1.length > 0 && (
-          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-session" title={session1.map((grant) => `${grant.words} ${grant.exact.join(" ")}`).join("; ")} onClick={choose("session")}>
-            {session1.length === 1 ? "Allow for session" : "Allow for session…"} <kbd>2</kbd>
+        <div className="acts">
+          <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
+            {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
           </button>
-        )}
-        {!isPlan && group("always").length > 0 && (
-          <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-always" onClick={choose("always")}>
-            Always… <kbd>3</kbd>
+          {isPlan && (
+            <button type="button" className="b" disabled={!mayAllow} data-testid="slip-start-accepting" onClick={startAccepting}>
+              Start; edit without asking <kbd>2</kbd>
+            </button>
+          )}
+          {!isPlan && session1.length > 0 && (
+            <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-session" onClick={choose("session")}>
+              {session1.length === 1 ? "Allow for session" : "Allow for session…"} <kbd>2</kbd>
+            </button>
+          )}
+          {!isPlan && group("always").length > 0 && (
+            <button type="button" className="b" disabled={!mayAllow} data-testid="slip-allow-always" onClick={choose("always")}>
+              Always… <kbd>3</kbd>
+            </button>
+          )}
+          <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={deny}>
+            {isPlan ? "Keep planning…" : "Deny with note…"} <kbd>4</kbd>
           </button>
-        )}
-        <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={deny}>
-          {isPlan ? "Keep planning…" : "Deny with note…"} <kbd>4</kbd>
-        </button>
-      </div>
+        </div>
+      </>
     );
   }
 

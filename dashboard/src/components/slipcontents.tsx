@@ -10,7 +10,8 @@ import { homePath } from "./format.ts";
 import { DiffBox } from "./toolbox.tsx";
 
 export function headline(request: PermissionRequest): string {
-  return plainly(headlineOf(request));
+  const by = (request.ask?.subagent ?? null) === null ? "" : "A subagent asks: ";
+  return by + plainly(headlineOf(request));
 }
 
 function headlineOf({ ask }: PermissionRequest): string {
@@ -124,6 +125,25 @@ export function Contents({ ask, session, choosing }: { ask: Ask; session: Sessio
                   </span>
                 </>
               )}
+            </dd>
+          </>
+        )}
+        {ask.subagent !== null && (
+          <>
+            <dt>Asked by</dt>
+            <dd data-testid="slip-subagent">
+              a subagent,{" "}
+              <span className="mono">
+                <Marked text={ask.subagent} />
+              </span>
+            </dd>
+          </>
+        )}
+        {ask.reason !== null && (
+          <>
+            <dt>Asked because</dt>
+            <dd>
+              <Marked text={ask.reason} />
             </dd>
           </>
         )}

@@ -22,6 +22,10 @@ export interface Ask {
   readonly cwd: string | null;
   readonly description: string | null;
   readonly blockedPath: string | null;
+  /** Id of the subagent that asks; null: the conversation itself. */
+  readonly subagent: string | null;
+  /** Why it is asked, in Claude's words. */
+  readonly reason: string | null;
   /** Names this page does not know: shown as they are. */
   readonly others: Readonly<Record<string, unknown>>;
 }
@@ -32,12 +36,14 @@ export interface Grant {
   readonly words: string;
   /** To the letter: rules, folders, a mode; JSON for what this page does not know. */
   readonly exact: readonly string[];
+  /** A change of rules, not of the mode or of folders. */
+  readonly isRule: boolean;
   readonly until: "session" | "always";
   /** Where it is written down; null for what ends with the session. */
   readonly file: string | null;
 }
 
-const known = new Set(["id", "nonce", "tool", "arguments", "grants", "toolUseId", "cwd", "description", "blockedPath"]);
+const known = new Set(["id", "nonce", "tool", "arguments", "grants", "toolUseId", "cwd", "description", "blockedPath", "subagent", "reason"]);
 
 /** Null when it is no ask, or not the one of this id. */
 export function parseAsk(text: string, id: string): Ask | null {
@@ -63,6 +69,8 @@ export function parseAsk(text: string, id: string): Ask | null {
     cwd: string(plain["cwd"]),
     description: string(plain["description"]),
     blockedPath: string(plain["blockedPath"]),
+    subagent: string(plain["subagent"]),
+    reason: string(plain["reason"]),
     others: Object.fromEntries(Object.entries(plain).filter(([name]) => !known.has(name))),
   };
 }
@@ -83,7 +91,8 @@ export function readGrant(value: unknown, index: number): Grant {
   const destination = string(update["destination"]) ?? "";
   const file = files[destination] ?? null;
   const until = destination === "session" ? "session" : "always";
-  const whole = { index, until, file } as const;
+  const isRule = typeof update["type"] === "string" && update["type"].endsWith("Rules");
+  const whole = { index, until, file, isRule } as const;
   const unknown: Grant = { ...whole, words: "Something this page cannot put into words", exact: [JSON.stringify(value)] };
   if (destination !== "session" && file === null) return unknown;
 
@@ -96,13 +105,11 @@ export function readGrant(value: unknown, index: number): Grant {
     case "addRules":
     case "replaceRules":
     case "removeRules": {
-      const rules = Array.isArray(update["rules"]) ? update["rules"].map(ruleText) : [];
-      const verb = { allow: "without a question", deny: "never", ask: "only after a question" }[string(update["behavior"]) ?? ""];
-      if (rules.length === 0 || rules.includes(null) || verb === undefined || !allowed(["rules", "behavior"])) return unknown;
-      const calls = rules.length === 1 ? "Calls that match this rule" : "Calls that match any of these rules";
-      const words =
-        update["type"] === "addRules" ? `${calls} run ${verb}` : update["type"] === "replaceRules" ? `${calls} run ${verb}; rules of that kind that were there before go` : `${rules.length === 1 ? "This rule goes" : "These rules go"}: calls that match ran ${verb}`;
-      return { ...whole, words, exact: rules as string[] };
+      const rules = Array.isArray(update["rules"]) ? update["rules"].map(readRule) : [];
+      const known = rules.filter((rule) => rule !== null);
+      const words = ruleWords(String(update["type"]), String(update["behavior"]), known);
+      if (known.length === 0 || known.length < rules.length || words === null || !allowed(["rules", "behavior"])) return unknown;
+      return { ...whole, words, exact: known.map(({ tool, content }) => (content === null ? tool : `${tool}(${content})`)) };
     }
     case "setMode": {
       const mode = string(update["mode"]);
@@ -114,21 +121,67 @@ export function readGrant(value: unknown, index: number): Grant {
       const folders = list("directories");
       if (folders === null || !allowed(["directories"])) return unknown;
       const those = folders.length === 1 ? "this folder" : "these folders";
-      return { ...whole, words: update["type"] === "addDirectories" ? `Claude may also work in ${those}` : `Claude may no longer work in ${those}`, exact: folders };
+      const words = update["type"] === "addDirectories" ? `Claude reads everything in ${those} without a question, and works there as it does in the project` : `Claude may no longer work in ${those}`;
+      return { ...whole, words, exact: folders };
     }
     default:
       return unknown;
   }
 }
 
-/** As Claude Code writes a rule: `Tool` or `Tool(content)`. */
-function ruleText(value: unknown): string | null {
+/** A rule as Claude Code writes it: `Tool` or `Tool(content)`. */
+interface Rule {
+  readonly tool: string;
+  readonly content: string | null;
+}
+
+function readRule(value: unknown): Rule | null {
   const rule = record(value);
   const tool = string(rule["toolName"]);
-  const content = rule["ruleContent"];
-  if (tool === null || !Object.keys(rule).every((name) => name === "toolName" || name === "ruleContent")) return null;
-  if (content === undefined || content === null) return tool;
-  return typeof content === "string" ? `${tool}(${content})` : null;
+  const content = rule["ruleContent"] ?? null;
+  if (tool === null || tool === "" || (content !== null && typeof content !== "string")) return null;
+  return Object.keys(rule).every((name) => name === "toolName" || name === "ruleContent") ? { tool, content } : null;
+}
+
+/** A sentence that says what a change of rules lets pass, or no longer does. Null for a change that is not known here. */
+function ruleWords(change: string, behavior: string, rules: readonly Rule[]): string | null {
+  const one = rules.length === 1;
+  const added: Record<string, string> = { allow: one ? "passes without a question" : "pass without a question", deny: one ? "is never run" : "are never run", ask: one ? "passes only after a question" : "pass only after a question" };
+  const removed: Record<string, string> = { allow: one ? "no longer passes without a question" : "no longer pass without a question", deny: one ? "is no longer forbidden" : "are no longer forbidden", ask: one ? "no longer needs a question" : "no longer need a question" };
+  const said = (change === "removeRules" ? removed : added)[behavior];
+  if (said === undefined) return null;
+  const what = rules.map(callsOf).join(", and ");
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)} ${said}${change === "replaceRules" ? "; rules of that kind that were there before go" : ""}`;
+}
+
+const changesFiles = new Set(["Edit", "MultiEdit", "NotebookEdit", "Write"]);
+
+/** The calls that a rule of Claude Code is about. */
+function callsOf({ tool, content }: Rule): string {
+  const mcp = /^mcp__(.+?)(?:__(.+))?$/.exec(tool);
+  if (mcp !== null && content === null) {
+    const server = plainly(mcp[1] as string);
+    return mcp[2] === undefined || mcp[2] === "*" ? `every call of every tool of ${server}, whatever its arguments` : `every call of ${plainly(mcp[2])} on ${server}, whatever its arguments`;
+  }
+  if (tool === "Bash") {
+    if (content === null || /^:?\*?$/.test(content.trim())) return "every command, whatever it does";
+    if (!/(^|[^\\])\*/.test(content)) return "this very command";
+    const start = /^([^*]*?)(?::\*| \*)$/.exec(content)?.[1];
+    return start === undefined ? "every command of this form, each star standing for any text" : `every command that begins with “${plainly(start)}”`;
+  }
+  if (changesFiles.has(tool) || tool === "Read") {
+    const verb = tool === "Read" ? "reading" : "changing";
+    if (content === null) return `${verb} any file, anywhere`;
+    const inFolder = /^([^*?[\]!]*)\/\*\*$/.exec(content)?.[1];
+    if (inFolder !== undefined && inFolder !== "" && inFolder !== "/") return `${verb} any file in this folder and below it`;
+    return /(^|[^\\])[*?[!]/.test(content) ? `${verb} every file that this pattern fits` : `${verb} this very file`;
+  }
+  if (tool === "WebFetch") {
+    if (content === null) return "fetching any page of any site";
+    const site = /^domain:([^*]+)$/.exec(content)?.[1];
+    if (site !== undefined) return `fetching any page of ${plainly(site)}`;
+  }
+  return content === null ? `every call of ${plainly(tool)}, whatever its arguments` : "every call that this rule fits";
 }
 
 export function modeWords(mode: string): string {
@@ -137,7 +190,7 @@ export function modeWords(mode: string): string {
     case "manual":
       return "Claude asks before it edits or runs anything";
     case "acceptEdits":
-      return "Claude edits files without a question";
+      return "Claude changes, moves and deletes files in the folders it works in without a question";
     case "plan":
       return "Claude only plans";
     case "bypassPermissions":
