@@ -229,9 +229,10 @@ describe('acknowledgements', () => {
         assert.equal(typeof ack.error, 'string');
       }
       // No clients ask for these, but an acknowledgement is an acknowledgement.
-      for (const event of ['session-alive', 'session-end', 'machine-alive', 'rpc-register', 'rpc-unregister', 'stream', 'no-such-event']) {
+      for (const event of ['session-alive', 'session-end', 'machine-alive', 'rpc-register', 'rpc-unregister', 'stream']) {
         for (const payload of [null, 5, { sid: id, time: Date.now() }]) await client.ask(event, payload);
       }
+      for (const payload of [null, 5, { sid: id, time: Date.now() }]) refusedAck(await client.ask('no-such-event', payload), 'not-found');
       assert.deepEqual(await client.ask('ping'), {});
     });
   });

@@ -58,8 +58,10 @@ error no_argument()
 void handle_event(connection& from, std::string_view name, const boost::json::array& args, ack reply)
 {
     const auto known = table().find(name);
+    if (known == table().end())
+        return reply(error{errc::not_found, "no event of this name is known here", {}});
     const auto* fields = args.empty() ? nullptr : args.front().if_object();
-    (known == table().end() ? ignore : known->second)(from, fields, std::move(reply));
+    known->second(from, fields, std::move(reply));
 }
 
 } // namespace consortium::relay::api
