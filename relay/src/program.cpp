@@ -217,7 +217,7 @@ void program::wire()
         *log_, *updates_,
         {.committed = [this](const log::event& happened) { on_committed(happened); },
          .pressure = [this](bool high)
-         { sockets_->for_each_here([high](socket& client) { socket_rules::hold(client, high); }); },
+         { sockets_->for_each_here([high](socket_listener& client) { socket_rules::hold(client, high); }); },
          .failure = end_at_once,
          .elsewhere = [this](std::move_only_function<void()> task) { asio::post(readers_, std::move(task)); }});
 }

@@ -33,167 +33,193 @@ audience audience_of(services& shared, const projections::principal& who, const 
         { return projections::find_maker(*shared.log.read(), account, stream); });
 }
 
-} // namespace
-
-struct socket_rules::attached
+/// Whether the client may have what it asks for. Whatever the log could not tell is passed on as it is.
+std::expected<void, connect_refusal>
+check_scope(services& shared, const projections::principal& who, const v1::handshake_request& asked)
 {
-    token_holder holder;
-    v1::handshake_request asked;
-    connection_id id = 0;
-    std::shared_ptr<connection> self; ///< from on_connected on
-    bool held = false;
-};
-
-std::shared_ptr<socket_rules::attached> socket_rules::of(socket& client)
-{
-    const auto* found = std::any_cast<std::shared_ptr<attached>>(&client.user_data);
-    return found ? *found : nullptr;
-}
-
-result<void>
-socket_rules::check_scope(socket& client, const projections::principal& who, const v1::handshake_request& asked)
-{
-    const auto at = shared_.log.read();
+    const auto at = shared.log.read();
     if (asked.type == v1::client_type::session)
     {
         const projections::session_target session{parse_uuid<session_id>(asked.session_id).value_or(session_id{})};
-        if (!projections::reach(*at, who, session, intent::see))
+        const auto reached = projections::reach(*at, who, session, intent::see);
+        if (!reached && reached.error() != errc::not_found)
+            return std::unexpected(connect_refusal{reached.error(), {}});
+        if (!reached)
         {
+            connect_refusal refusal{{errc::not_found, "Session not found", {}}, {}};
             if (const auto deleted = projections::find_deletion(*at, who.account, session.id))
-                client.refusal_data["deletion"] = boost::json::object{
+                refusal.also["deletion"] = boost::json::object{
                     {"device", base64_encode(deleted->device)}, {"signature", base64_encode(deleted->signature)}};
-            return fail(errc::not_found, "Session not found");
+            return std::unexpected(std::move(refusal));
         }
     }
     if (asked.type == v1::client_type::machine)
     {
         // Not registered yet is fine: it may come later.
-        const projections::machine_target machine{asked.machine_id};
-        if (auto reached = projections::reach(*at, who, machine, intent::write);
-            !reached && reached.error() != errc::not_found)
-            return fail(errc::not_found, "Machine not found");
+        const auto reached = projections::reach(*at, who, projections::machine_target{asked.machine_id}, intent::write);
+        if (!reached && reached.error() == errc::forbidden)
+            return std::unexpected(connect_refusal{{errc::not_found, "Machine not found", {}}, {}});
+        if (!reached && reached.error() != errc::not_found)
+            return std::unexpected(connect_refusal{reached.error(), {}});
     }
     return {};
 }
 
-asio::awaitable<result<void>> socket_rules::on_connect(socket& client, boost::json::object auth)
+/// A signed-in socket, from sign-in to its end.
+class signed_in final : public socket_listener
 {
-    auto asked = v1::read_handshake(auth);
-    if (!asked)
-        co_return std::unexpected(asked.error());
-    const auto holder = shared_.tokens.verify(asked->token);
-    if (!holder)
-        co_return fail(holder.error().code, "Invalid authentication token");
-    const auto& who = holder->who;
-    std::string().swap(asked->token);
-    if (auto in_scope = check_scope(client, who, *asked); !in_scope)
-        co_return in_scope;
-    if (shared_.commits.member_count(who.account) >= limits::sockets_per_account_max)
+public:
+    signed_in(services& shared, socket& client, token_holder holder, v1::handshake_request asked, connection_id id)
+        : shared_(shared), client_(client), holder_(holder), asked_(std::move(asked)), id_(id)
     {
-        client.close_transport("too many sockets of this account");
-        co_return fail(errc::overloaded, "too many sockets of this account", std::chrono::seconds(10));
     }
-    client.owner = who.account;
-    client.user_data = std::make_shared<attached>(*holder, std::move(*asked), ++last_id_);
-    co_return result<void>();
-}
 
-void socket_rules::on_connected(socket& client)
+    account_id owner() const override { return holder_.who.account; }
+    void on_connected() override;
+    void on_event(std::string_view name, boost::json::array args, ack reply) override;
+    void on_events_delivered() override;
+    void on_disconnect(std::string_view reason) override;
+
+    void hold(bool high);
+
+private:
+    /// Makes its connection and joins it; none: it has no place here any more.
+    void settle_in();
+
+    services& shared_;
+    socket& client_;
+    const token_holder holder_;
+    const v1::handshake_request asked_;
+    const connection_id id_;
+    std::shared_ptr<connection> self_; ///< from on_connected() on
+    bool held_ = false;
+};
+
+void signed_in::on_connected()
 {
-    const auto state = of(client);
-    const auto account = state->holder.who.account;
-    shared_.commits.watch(account);
+    shared_.commits.watch(owner());
     try
     {
-        settle_in(client, *state);
+        settle_in();
     }
     catch (...)
     {
-        if (!state->self)
-            shared_.commits.unwatch(account);
+        if (!self_)
+            shared_.commits.unwatch(owner());
         throw;
     }
-    if (!state->self)
+    if (!self_)
     {
-        shared_.commits.unwatch(account);
-        client.disconnect();
+        shared_.commits.unwatch(owner());
+        client_.disconnect();
     }
 }
 
-void socket_rules::settle_in(socket& client, attached& state)
+void signed_in::settle_in()
 {
-    const auto& who = state.holder.who;
-    const auto& asked = state.asked;
+    const auto& who = holder_.who;
     // It may have been revoked, or have signed out, while it connected: what comes later finds it in its room.
     lazy_snapshot at(shared_.log);
-    if (const auto now = find_holder(at.get(), who.account, who.device);
-        !now || now->revoked || now->sign_outs != state.holder.sign_outs)
+    const auto now = find_holder(at.get(), who.account, who.device);
+    if (!now && now.error() != errc::not_found)
+        // Not the client's fault: it shall dial again.
+        return client_.close_transport("the log could not be read");
+    if (!now || now->revoked || now->sign_outs != holder_.sign_outs)
         return;
     const auto head = projections::last_revision(at.get(), who.account);
     auto start = head;
     bool behind = false;
     std::string_view resync;
-    if (asked.since)
+    if (asked_.since)
     {
-        if (asked.since->log != to_string(shared_.log.id()))
+        if (asked_.since->log != to_string(shared_.log.id()))
             resync = "another-log";
-        else if (asked.since->revision > head.value)
+        else if (asked_.since->revision > head.value)
             resync = "ahead";
-        else if (head.value - asked.since->revision > limits::catch_up_revisions_max)
+        else if (head.value - asked_.since->revision > limits::catch_up_revisions_max)
             resync = "too-far-behind";
         else
         {
-            start = revision{asked.since->revision};
+            start = revision{asked_.since->revision};
             behind = true;
         }
     }
-    state.self = std::make_shared<connection>(
-        shared_, state.id, client, who, asked,
+    self_ = std::make_shared<connection>(
+        shared_, id_, client_, who, asked_,
         follower(
-            audience_of(shared_, who, asked), start, behind, asked.follows,
+            audience_of(shared_, who, asked_), start, behind, asked_.follows,
             {.queue_bytes_max = limits::socket_queue_bytes_max, .mark_every = limits::caught_up_every}));
     if (!resync.empty())
-        client.emit("resync", boost::json::object{{"reason", resync}});
-    else if (asked.follows && !behind)
-        client.emit(shared_.updates.caught_up(head));
-    shared_.commits.join(state.self);
+        client_.emit("resync", boost::json::object{{"reason", resync}});
+    else if (asked_.follows && !behind)
+        client_.emit(shared_.updates.caught_up(head));
+    shared_.commits.join(self_);
 
-    if (asked.type != v1::client_type::machine)
+    if (asked_.type != v1::client_type::machine)
         return;
-    const bool known = projections::find_machine(at.get(), who.account, asked.machine_id).has_value();
+    const bool known = projections::find_machine(at.get(), who.account, asked_.machine_id).has_value();
     shared_.presence.perform(
         shared_.presence.with([&](presence_table& table, unix_millis now)
-                              { return table.machine_connected(who.account, asked.machine_id, known, now); }));
+                              { return table.machine_connected(who.account, asked_.machine_id, known, now); }));
 }
 
-void socket_rules::on_event(socket& client, std::string_view name, boost::json::array args, ack reply)
+void signed_in::on_event(std::string_view name, boost::json::array args, ack reply)
 {
-    const auto state = of(client);
-    if (!state || !state->self)
+    if (!self_)
         return reply(error{errc::closed, "the socket is closing", {}});
-    api::handle_event(*state->self, name, args, std::move(reply));
+    api::handle_event(*self_, name, args, std::move(reply));
 }
 
-void socket_rules::on_events_delivered(socket& client)
+void signed_in::on_events_delivered()
 {
-    const auto state = of(client);
-    if (state && state->self)
-        state->self->hold_back_if_full();
+    if (self_)
+        self_->hold_back_if_full();
 }
 
-void socket_rules::on_disconnect(socket& client, std::string_view)
+void signed_in::on_disconnect(std::string_view)
 {
-    const auto state = of(client);
-    if (!state || !state->self)
+    const auto self = std::exchange(self_, nullptr);
+    if (!self)
         return;
-    const auto self = std::exchange(state->self, nullptr);
     self->gone();
     shared_.commits.leave(self);
-    shared_.rpc.drop(state->id);
-    if (state->asked.type == v1::client_type::machine)
-        shared_.presence.perform(shared_.presence.with(
-            [&](presence_table& table, unix_millis now)
-            { return table.machine_disconnected(state->holder.who.account, state->asked.machine_id, now); }));
+    shared_.rpc.drop(id_);
+    if (asked_.type == v1::client_type::machine)
+        shared_.presence.perform(
+            shared_.presence.with([&](presence_table& table, unix_millis now)
+                                  { return table.machine_disconnected(owner(), asked_.machine_id, now); }));
+}
+
+void signed_in::hold(bool high)
+{
+    if (std::exchange(held_, high) == high)
+        return;
+    if (high)
+        client_.pause_reading();
+    else
+        client_.resume_reading();
+}
+
+} // namespace
+
+asio::awaitable<connect_answer> socket_rules::on_connect(socket& client, boost::json::object auth)
+{
+    const auto refuse = [](error why) { return std::unexpected(connect_refusal{std::move(why), {}}); };
+    auto asked = v1::read_handshake(auth);
+    if (!asked)
+        co_return refuse(asked.error());
+    const auto holder = shared_.tokens.verify(asked->token);
+    if (!holder && (holder.error() == errc::unauthorized || holder.error() == errc::revoked))
+        co_return refuse({holder.error().code, "Invalid authentication token", {}});
+    if (!holder)
+        co_return refuse(holder.error());
+    const auto& who = holder->who;
+    std::string().swap(asked->token);
+    if (auto in_scope = check_scope(shared_, who, *asked); !in_scope)
+        co_return std::unexpected(std::move(in_scope.error()));
+    if (shared_.commits.member_count(who.account) >= limits::sockets_per_account_max)
+        co_return refuse({errc::overloaded, "too many sockets of this account", std::chrono::seconds(10)});
+    co_return std::make_unique<signed_in>(shared_, client, *holder, std::move(*asked), ++last_id_);
 }
 
 void socket_rules::on_bug(std::string_view what)
@@ -201,15 +227,10 @@ void socket_rules::on_bug(std::string_view what)
     spdlog::error("a socket failed: {}", what);
 }
 
-void socket_rules::hold(socket& client, bool high)
+void socket_rules::hold(socket_listener& client, bool high)
 {
-    const auto state = of(client);
-    if (!state || std::exchange(state->held, high) == high)
-        return;
-    if (high)
-        client.pause_reading();
-    else
-        client.resume_reading();
+    // There are no others.
+    static_cast<signed_in&>(client).hold(high);
 }
 
 } // namespace consortium::relay

@@ -19,8 +19,8 @@ using std::chrono::milliseconds;
 ///   burst n       emits n events "tick" 0..n-1
 ///   drop          closes the transport; kick: disconnects; fault: throws
 ///   pause ms      stops reading for so long
-/// Anything else is never answered (and so answers an error). auth {refuse:"text"} is refused, {slow:ms} is let in
-/// late, {fault:1} throws. Prints what ends.
+/// Anything else is never answered (and so answers an error). auth {refuse:"text"} is refused, {fail:"text"} cannot be
+/// judged, {slow:ms} is let in late, {fault:1} throws. Prints what ends.
 class echo_rules final : public relay::socket_handler
 {
 public:
@@ -29,10 +29,14 @@ public:
     relay::socket_server* sockets = nullptr;
     std::ostream* out;
 
-    asio::awaitable<result<void>> on_connect(relay::socket& client, boost::json::object auth) override
+    asio::awaitable<relay::connect_answer> on_connect(relay::socket& client, boost::json::object auth) override
     {
+        const auto refuse = [](errc code, std::string detail) -> relay::connect_answer
+        { return std::unexpected(relay::connect_refusal{{code, std::move(detail), {}}, {}}); };
         if (const auto* text = auth.if_contains("refuse"))
-            co_return fail(errc::unauthorized, std::string(text->as_string()));
+            co_return refuse(errc::unauthorized, std::string(text->as_string()));
+        if (const auto* text = auth.if_contains("fail"))
+            co_return refuse(errc::io, std::string(text->as_string()));
         if (auth.contains("fault"))
             throw std::runtime_error("asked for");
         if (const auto* ms = auth.if_contains("slow"))
@@ -40,65 +44,84 @@ public:
             asio::steady_timer timer(client.executor(), milliseconds(ms->as_int64()));
             co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
         }
-        // Comes after `40`.
-        client.emit("hello", auth);
-        co_return result<void>{};
-    }
-    void on_connected(relay::socket& client) override { client.emit("welcome", {{"thread", client.thread()}}); }
-    void on_event(relay::socket& client, std::string_view name, boost::json::array args, relay::ack reply) override
-    {
-        if (name == "echo" && reply.wanted())
-            reply(args.empty() ? boost::json::value(boost::json::object{}) : args.front());
-        else if (name == "echo")
-            client.emit("echo", args.empty() ? boost::json::value(nullptr) : args.front());
-        else if (name == "ask")
-            client.emit_with_ack(
-                "question", args.empty() ? boost::json::value(nullptr) : args.front(), milliseconds(500),
-                [answer = std::move(reply)](result<boost::json::array> said) mutable
-                {
-                    if (said)
-                        answer(boost::json::value(*said));
-                    else
-                        answer(said.error());
-                });
-        else if (name == "shout")
-            sockets->for_each_here(
-                [frame = relay::encode_event("shout", args.at(0))](relay::socket& each)
-                {
-                    each.emit(frame);
-                    each.flush();
-                });
-        else if (name == "burst")
-            for (std::int64_t i = 0; i < args.at(0).as_int64(); ++i)
-                client.emit("tick", i);
-        else if (name == "drop")
-            client.close_transport("dropped");
-        else if (name == "kick")
-            client.disconnect();
-        else if (name == "pause")
-            pause(client, milliseconds(args.at(0).as_int64()));
-        else if (name == "fault")
-            throw std::runtime_error("asked for");
-    }
-    void on_events_delivered(relay::socket&) override {}
-    void on_disconnect(relay::socket& client, std::string_view reason) override
-    {
-        *out << "gone " + client.id() + " " + std::string(reason) + "\n" << std::flush;
+        co_return std::make_unique<echo>(*this, client, std::move(auth));
     }
     void on_bug(std::string_view what) override { *out << "bug " + std::string(what) + "\n" << std::flush; }
 
 private:
-    static void pause(relay::socket& client, milliseconds time)
+    class echo final : public relay::socket_listener
     {
-        client.pause_reading();
-        auto timer = std::make_shared<asio::steady_timer>(client.executor(), time);
-        timer->async_wait(
-            [timer, weak = client.weak()](const boost::system::error_code&)
-            {
-                if (const auto held = weak.lock())
-                    held->resume_reading();
-            });
-    }
+    public:
+        echo(echo_rules& rules, relay::socket& client, boost::json::object auth)
+            : rules_(rules), client_(client), auth_(std::move(auth))
+        {
+        }
+
+        account_id owner() const override { return {}; }
+        void on_connected() override
+        {
+            client_.emit("hello", auth_);
+            client_.emit("welcome", {{"thread", client_.thread()}});
+        }
+        void on_event(std::string_view name, boost::json::array args, relay::ack reply) override
+        {
+            if (name == "echo" && reply.wanted())
+                reply(args.empty() ? boost::json::value(boost::json::object{}) : args.front());
+            else if (name == "echo")
+                client_.emit("echo", args.empty() ? boost::json::value(nullptr) : args.front());
+            else if (name == "ask")
+                client_.emit_with_ack(
+                    "question", args.empty() ? boost::json::value(nullptr) : args.front(), milliseconds(500),
+                    [answer = std::move(reply)](result<boost::json::array> said) mutable
+                    {
+                        if (said)
+                            answer(boost::json::value(*said));
+                        else
+                            answer(said.error());
+                    });
+            else if (name == "shout")
+                rules_.sockets->for_each_here(
+                    [frame = relay::encode_event("shout", args.at(0))](relay::socket_listener& each)
+                    {
+                        auto& to = static_cast<echo&>(each).client_;
+                        to.emit(frame);
+                        to.flush();
+                    });
+            else if (name == "burst")
+                for (std::int64_t i = 0; i < args.at(0).as_int64(); ++i)
+                    client_.emit("tick", i);
+            else if (name == "drop")
+                client_.close_transport("dropped");
+            else if (name == "kick")
+                client_.disconnect();
+            else if (name == "pause")
+                pause(client_, milliseconds(args.at(0).as_int64()));
+            else if (name == "fault")
+                throw std::runtime_error("asked for");
+        }
+        void on_events_delivered() override {}
+        void on_disconnect(std::string_view reason) override
+        {
+            *rules_.out << "gone " + client_.id() + " " + std::string(reason) + "\n" << std::flush;
+        }
+
+    private:
+        static void pause(relay::socket& client, milliseconds time)
+        {
+            client.pause_reading();
+            auto timer = std::make_shared<asio::steady_timer>(client.executor(), time);
+            timer->async_wait(
+                [timer, weak = client.weak()](const boost::system::error_code&)
+                {
+                    if (const auto held = weak.lock())
+                        held->resume_reading();
+                });
+        }
+
+        echo_rules& rules_;
+        relay::socket& client_;
+        const boost::json::object auth_;
+    };
 };
 
 class echo_site final : public net::http_handler
@@ -114,8 +137,9 @@ public:
         {
             const auto counts = sockets_.counts();
             co_return net::http_response::json(
-                200, boost::json::serialize(boost::json::object{
-                         {"sessions", counts.sessions}, {"polling", counts.polling}, {"sockets", counts.sockets}}));
+                200,
+                boost::json::serialize(boost::json::object{
+                    {"connections", counts.connections}, {"polling", counts.polling}, {"sockets", counts.sockets}}));
         }
         co_return net::http_response::text(404, "not here");
     }

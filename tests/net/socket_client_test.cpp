@@ -189,7 +189,7 @@ TEST_F(socket_client_test, dropping_the_last_reference_says_goodbye)
     start();
     connect();
     client_.reset();
-    loop_.run_until([&] { return sockets_->counts().sessions == 0; });
+    loop_.run_until([&] { return sockets_->counts().connections == 0; });
 }
 
 TEST_F(socket_client_test, notices_a_server_that_falls_silent)

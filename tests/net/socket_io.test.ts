@@ -2,64 +2,12 @@
 /// The server is tests/net/echo_server.cpp; its events are described there.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import { program } from '../support/places.ts';
+import { EchoServer } from '../support/echo_server.ts';
 import { waitFor, within } from '../support/wait.ts';
-
-class EchoServer {
-  output = '';
-  port = 0;
-  readonly #child: ChildProcess;
-
-  static readonly all: EchoServer[] = [];
-
-  private constructor(settings: Record<string, number>) {
-    EchoServer.all.push(this);
-    const args = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-    this.#child = spawn(program('echo_server'), args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.output += text));
-  }
-
-  static async start(settings: Record<string, number> = {}): Promise<EchoServer> {
-    const server = new EchoServer(settings);
-    server.port = Number(await waitFor('its port', () => /listening (\d+)/.exec(server.output)?.[1]));
-    return server;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.port}`;
-  }
-
-  async counts(): Promise<{ sessions: number; polling: number; sockets: number }> {
-    return (await fetch(`${this.url}/counts`)).json();
-  }
-
-  async stop(): Promise<string> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const ended = once(this.#child, 'close');
-      this.#child.kill('SIGTERM');
-      await within('the end of the server', ended);
-    }
-    assert.equal(this.#child.exitCode, 0, this.output);
-    return this.output;
-  }
-
-  /** After a failure: no server outlives the tests. */
-  kill(): void {
-    this.#child.kill('SIGKILL');
-  }
-
-  pause(): void {
-    this.#child.kill('SIGSTOP');
-  }
-  resume(): void {
-    this.#child.kill('SIGCONT');
-  }
-}
 
 const open: Socket[] = [];
 after(() => {
@@ -204,6 +152,18 @@ for (const [carrier, transports] of Object.entries(carriers)) {
         assert.equal(socket.active, false);
       });
 
+      it('closes the transport of a client that cannot be judged: it dials again', async () => {
+        const socket = dial(server, { transports, auth: { fail: 'no disk' }, reconnection: false });
+        const refusals: unknown[] = [];
+        socket.on('connect_error', (error) => refusals.push(error.message));
+        const engine = await waitFor('its engine', () => socket.io.engine);
+        const reason = await within('its end', new Promise((resolve) => engine.once('close', resolve)));
+        assert.match(String(reason), /^transport (close|error)$/);
+        assert.deepEqual(refusals, []);
+        await waitFor('the reason', () => server.output.includes('bug no disk\n'));
+        socket.disconnect();
+      });
+
       it('makes a client dial again when the rules fail', async () => {
         const socket = dial(server, { transports });
         await heard(socket, 'connect');
@@ -240,8 +200,8 @@ for (const [carrier, transports] of Object.entries(carriers)) {
       it('forgets clients that leave', async () => {
         for (const socket of open.splice(0)) socket.disconnect();
         await waitFor('none left', async () => {
-          const { sessions, sockets } = await server.counts();
-          return sessions === 0 && sockets === 0;
+          const { connections, sockets } = await server.counts();
+          return connections === 0 && sockets === 0;
         });
       });
 
@@ -368,7 +328,10 @@ describe('raw', () => {
   });
 
   it('closes on a frame above maxPayload with 1009', async () => {
-    const { code } = await exchange((socket) => socket.send('4' + 'x'.repeat(16 * 1024 * 1024)));
+    const { code } = await exchange((socket) => {
+      socket.send('40{}');
+      socket.send('4' + 'x'.repeat(16 * 1024 * 1024));
+    });
     assert.equal(code, 1009);
   });
 

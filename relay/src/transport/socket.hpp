@@ -2,7 +2,6 @@
 #include "consortium/common/error.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/net/frame.hpp"
-#include <any>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/array.hpp>
@@ -10,6 +9,7 @@
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <cstddef>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,10 +78,10 @@ public:
     virtual asio::any_io_executor executor() const = 0;
     std::weak_ptr<socket> weak() { return weak_from_this(); }
 
-    /// False from the moment the connection is gone or given up; then all output is ignored.
+    /// From on_connected() until the connection is gone or given up; else all output is ignored.
     virtual bool is_open() const noexcept = 0;
 
-    /// Queues an event. Before `40{sid}` has been sent (inside on_connect) it is kept and sent after it.
+    /// Queues an event.
     virtual void emit(net::shared_frame encoded) = 0;
     virtual void emit(std::string_view name, const boost::json::value& arg) = 0;
     /// Queues an event that the client shall acknowledge. `answered` is called exactly once on this thread: with the
@@ -104,13 +104,6 @@ public:
     /// Sends `41`: clients do not dial again. For what is final (a revoked device).
     virtual void disconnect() = 0;
 
-    /// Whose it is, once on_connect has said yes: set there.
-    account_id owner;
-    /// The rules' own data of this socket.
-    std::any user_data;
-    /// What on_connect wants said beside code and retry when it refuses.
-    boost::json::object refusal_data;
-
 protected:
     socket() = default;
     friend class ack;
@@ -119,27 +112,45 @@ protected:
     virtual void answer(net::shared_frame encoded) = 0;
 };
 
+/// What the rules made of a client that they let in: it gets the socket's events, on the socket's thread. It lives as
+/// long as the socket, and goes unheard if the connection breaks before on_connected().
+class socket_listener
+{
+public:
+    virtual ~socket_listener() = default;
+
+    virtual account_id owner() const = 0;
+    /// After `40{sid}` was queued and before the first event is delivered.
+    virtual void on_connected() = 0;
+    /// One event, strictly in the order of arrival. Must not block; what takes time is spawned, and holds the socket
+    /// weakly.
+    virtual void on_event(std::string_view name, boost::json::array args, ack reply) = 0;
+    /// All events that arrived together have been delivered: the place to submit what they gathered.
+    virtual void on_events_delivered() = 0;
+    /// Once, if on_connected() was called, in a turn of its own.
+    virtual void on_disconnect(std::string_view reason) = 0;
+};
+
+/// Why a client is not let in.
+struct connect_refusal
+{
+    /// What may pass (it says when to try again, or is nobody's fault but ours) closes the transport, so that the
+    /// client dials again. Anything else is final: `44{"message": detail, "data": {code, retry:false}}`.
+    error why;
+    boost::json::object also; ///< said beside code and retry
+};
+using connect_answer = std::expected<std::unique_ptr<socket_listener>, connect_refusal>;
+
 /// Implemented by the rules. Called on the socket's thread.
 class socket_handler
 {
 public:
     virtual ~socket_handler() = default;
 
-    /// A client asks to connect; `auth` is the object it sent (empty when none). An error refuses it for good:
-    /// `44{"message": detail, "data": {code, retry}}`; to make it dial again instead, call close_transport() and return
-    /// an error. Events that arrive meanwhile wait.
-    virtual asio::awaitable<result<void>> on_connect(socket& client, boost::json::object auth) = 0;
-    /// After `40{sid}` was queued and before the first event is delivered. Not called when the connection broke
-    /// meanwhile.
-    virtual void on_connected(socket& client) = 0;
-    /// One event, strictly in the order of arrival. Must not block; what takes time is spawned, and holds
-    /// `client.weak()`.
-    virtual void on_event(socket& client, std::string_view name, boost::json::array args, ack reply) = 0;
-    /// All events that arrived together have been delivered: the place to submit what they gathered.
-    virtual void on_events_delivered(socket& client) = 0;
-    /// Exactly once for each socket whose on_connect succeeded, in a turn of its own.
-    virtual void on_disconnect(socket& client, std::string_view reason) = 0;
-    /// One of the functions above threw; that connection ends. For the log.
+    /// A client asks to connect; `auth` is the object it sent (empty when none). `client` outlives the listener. Events
+    /// that arrive meanwhile wait.
+    virtual asio::awaitable<connect_answer> on_connect(socket& client, boost::json::object auth) = 0;
+    /// Something of the rules threw; that connection ends. For the log.
     virtual void on_bug(std::string_view what) = 0;
 };
 

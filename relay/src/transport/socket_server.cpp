@@ -1,11 +1,9 @@
 #include "transport/socket_server.hpp"
 #include "contain.hpp"
-#include "transport/session.hpp"
+#include "transport/socket_io_peer.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <mutex>
-#include <unordered_map>
 
 namespace consortium::relay
 {
@@ -15,14 +13,8 @@ class socket_server_impl final : public socket_server
 {
 public:
     socket_server_impl(net::http_server& server, socket_handler& rules, socket_server_options options)
-        : context_{server, rules, std::move(options), {}, {}}, places_(context_.options.polling_sessions)
+        : context_(server, rules, std::move(options)), places_(context_.options.polling_sessions)
     {
-        context_.by_thread.resize(server.thread_count());
-        context_.forget = [this](const std::string& sid)
-        {
-            const std::lock_guard lock(mutex_);
-            polling_.erase(sid);
-        };
     }
 
     bool owns(std::string_view path) const noexcept override
@@ -36,37 +28,30 @@ public:
     asio::awaitable<void>
     upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) override;
 
-    void for_each_here(const std::function<void(socket&)>& task) override;
+    void for_each_here(const std::function<void(socket_listener&)>& task) override;
     void close_all(std::string_view reason) override;
     socket_server_counts counts() const noexcept override
     {
-        const std::lock_guard lock(mutex_);
-        return {context_.session_count, polling_.size(), context_.socket_count};
+        return {context_.connection_count, context_.by_sid.polling_count(), context_.socket_count};
     }
 
 private:
-    std::shared_ptr<session> find(std::string_view sid) const
-    {
-        const std::lock_guard lock(mutex_);
-        const auto found = polling_.find(std::string(sid));
-        return found == polling_.end() ? nullptr : found->second;
-    }
+    using carrier = engine_connection::carrier;
+
+    std::shared_ptr<engine_connection> make_client(const net::connection_info& from, carrier first);
     net::http_response open_polling(const net::connection_info& from);
-    /// A WebSocket that wants to carry a session which polls.
+    /// A WebSocket for a connection that is there already.
     static asio::awaitable<void>
-    probe(std::shared_ptr<session> found, std::size_t here, std::unique_ptr<net::websocket> connection);
+    join(std::shared_ptr<engine_connection> found, std::size_t here, std::unique_ptr<net::websocket> connection);
 
     transport_context context_;
-    place_table places_; ///< of polling sessions
+    place_table places_; ///< of polling clients
     std::atomic<bool> closing_ = false;
-    mutable std::mutex mutex_;
-    /// Only what is carried by polling: its requests come on any connection, so on any thread.
-    std::unordered_map<std::string, std::shared_ptr<session>> polling_;
 };
 
-/// Runs `task` on the session's thread, which is nearly always this one.
+/// Runs `task` on the connection's thread, which is nearly always this one.
 template <class T>
-asio::awaitable<T> on_thread_of(session& of, std::size_t here, asio::awaitable<T> task)
+asio::awaitable<T> on_thread_of(engine_connection& of, std::size_t here, asio::awaitable<T> task)
 {
     if (of.thread() == here)
         co_return co_await std::move(task);
@@ -82,14 +67,21 @@ net::http_response unavailable()
     return out;
 }
 
+std::shared_ptr<engine_connection> socket_server_impl::make_client(const net::connection_info& from, carrier first)
+{
+    auto made = std::make_shared<engine_connection>(context_, from.thread, from.remote_address, first);
+    made->serve(std::make_unique<socket_io_peer>(context_, *made));
+    return made;
+}
+
 net::http_response socket_server_impl::open_polling(const net::connection_info& from)
 {
-    auto made = std::make_shared<session>(context_, from.thread, from.remote_address, /*polling=*/true);
+    const auto made = make_client(from, carrier::polling);
     auto [place, why] = places_.enter(
         context_.options.counted_as(from.remote_address),
         [this, weak = std::weak_ptr(made), executor = made->executor(), sid = made->sid()]
         {
-            context_.forget(sid);
+            context_.by_sid.remove(sid);
             asio::post(
                 executor,
                 [weak]
@@ -103,10 +95,7 @@ net::http_response socket_server_impl::open_polling(const net::connection_info& 
     if (!place)
         return unavailable();
     made->hold(std::move(place));
-    {
-        const std::lock_guard lock(mutex_);
-        polling_.emplace(made->sid(), made);
-    }
+    context_.by_sid.add(made->sid(), made);
     return made->open_by_polling();
 }
 
@@ -131,24 +120,29 @@ socket_admission socket_server_impl::admit(const net::http_request& head, const 
     if (head.method == "OPTIONS" && !head.upgrade)
         return refuse(preflight());
     if (head.query_value("EIO") != "4")
-        return refuse(engine_error(5));
+        return refuse(engine_error(engine_refusal::unsupported_version));
     const std::string_view wanted = head.upgrade ? "websocket" : "polling";
     const auto transport = head.query_value("transport");
     if (transport != wanted)
-        return refuse(engine_error(transport == "websocket" || transport == "polling" ? 3 : 0));
+        return refuse(engine_error(
+            transport == "websocket" || transport == "polling" ? engine_refusal::bad_request
+                                                               : engine_refusal::unknown_transport));
     const auto sid = head.query_value("sid");
     if (closing_ && (!sid || head.upgrade))
         return refuse(unavailable());
     if (!sid && !head.upgrade && head.method != "GET")
-        return refuse(engine_error(2));
+        return refuse(engine_error(engine_refusal::bad_handshake_method));
     if (!sid)
         return out;
-    const auto found = find(*sid);
+    const auto found = context_.by_sid.find(*sid);
     if (!found)
-        return refuse(engine_error(1));
+        return refuse(engine_error(engine_refusal::unknown_sid));
     if (head.method != "GET" && head.method != "POST")
-        return refuse(engine_error(3));
-    out.owner = found->owner();
+        return refuse(engine_error(engine_refusal::bad_request));
+    // A second WebSocket is taken, and closed: that is how its client hears of it.
+    if (!head.upgrade && found->carried_by == carrier::websocket)
+        return refuse(engine_error(engine_refusal::bad_request));
+    out.owner = found->connection->owner();
     if (head.method == "POST")
         out.body_bytes_max =
             out.owner.is_nil() ? context_.options.stranger_payload_bytes_max : context_.options.payload_bytes_max;
@@ -160,12 +154,14 @@ asio::awaitable<net::http_response> socket_server_impl::handle(net::http_request
     const auto sid = request.query_value("sid");
     if (!sid)
         co_return open_polling(from);
-    const auto found = find(*sid);
+    const auto found = context_.by_sid.find(*sid);
     if (!found)
-        co_return engine_error(1);
+        co_return engine_error(engine_refusal::unknown_sid);
+    auto& client = *found->connection;
     if (request.method == "GET")
-        co_return co_await on_thread_of(*found, from.thread, session::poll(found));
-    co_return co_await on_thread_of(*found, from.thread, session::receive(found, std::move(request.body)));
+        co_return co_await on_thread_of(client, from.thread, engine_connection::poll(found->connection));
+    co_return co_await on_thread_of(
+        client, from.thread, engine_connection::receive(found->connection, std::move(request.body)));
 }
 
 asio::awaitable<void> socket_server_impl::upgraded(
@@ -173,14 +169,13 @@ asio::awaitable<void> socket_server_impl::upgraded(
 {
     const auto sid = request.query_value("sid");
     if (!sid)
-        return session::run(
-            std::make_shared<session>(context_, from.thread, std::move(from.remote_address), /*polling=*/false),
-            std::move(connection));
-    return probe(find(*sid), from.thread, std::move(connection));
+        return engine_connection::run(make_client(from, carrier::websocket), std::move(connection));
+    auto found = context_.by_sid.find(*sid);
+    return join(found ? std::move(found->connection) : nullptr, from.thread, std::move(connection));
 }
 
-asio::awaitable<void>
-socket_server_impl::probe(std::shared_ptr<session> found, std::size_t here, std::unique_ptr<net::websocket> connection)
+asio::awaitable<void> socket_server_impl::join(
+    std::shared_ptr<engine_connection> found, std::size_t here, std::unique_ptr<net::websocket> connection)
 {
     if (!found)
     {
@@ -189,19 +184,18 @@ socket_server_impl::probe(std::shared_ptr<session> found, std::size_t here, std:
     }
     if (found->thread() != here)
         connection = net::use_from(found->executor(), std::move(connection));
-    co_await on_thread_of(*found, here, session::run(found, std::move(connection)));
+    co_await on_thread_of(*found, here, engine_connection::run(found, std::move(connection)));
 }
 
-void socket_server_impl::for_each_here(const std::function<void(socket&)>& task)
+void socket_server_impl::for_each_here(const std::function<void(socket_listener&)>& task)
 {
     const auto here = context_.server.current_thread();
     CONSORTIUM_ASSERT(here.has_value());
-    std::vector<std::shared_ptr<socket_impl>> clients;
-    for (auto* each : context_.by_thread[*here])
-        if (each->client())
-            clients.push_back(each->client());
+    std::vector<std::shared_ptr<socket>> clients;
+    for (auto* each : context_.sockets_by_thread[*here])
+        clients.push_back(each->shared_from_this());
     for (const auto& client : clients)
-        task(*client);
+        task(*static_cast<joined_socket&>(*client).listener());
 }
 
 void socket_server_impl::close_all(std::string_view reason)
@@ -213,11 +207,11 @@ void socket_server_impl::close_all(std::string_view reason)
             thread,
             [this, thread, text = std::string(reason)]
             {
-                std::vector<std::shared_ptr<session>> sessions;
-                for (auto* each : context_.by_thread[thread])
-                    sessions.push_back(each->shared_from_this());
-                for (const auto& each : sessions)
-                    contain("ending a session", [&] { each->close(text); });
+                std::vector<std::shared_ptr<engine_connection>> open;
+                for (auto* each : context_.connections_by_thread[thread])
+                    open.push_back(each->shared_from_this());
+                for (const auto& each : open)
+                    contain("ending a connection", [&] { each->close(text); });
             });
     }
 }

@@ -23,7 +23,7 @@ struct socket_server_options
     std::size_t early_bytes_max = 1u << 20;           ///< events before `40{sid}`; above it reading stops until then
     std::size_t queue_bytes_hard_max = 32u << 20;     ///< a socket that lets more pile up is dropped
     std::size_t stranger_queue_bytes_max = 64u << 10; ///< the same until it has signed in
-    /// Bodies of sessions that have not signed in.
+    /// Bodies of clients that have not signed in.
     std::size_t stranger_payload_bytes_max = limits::frame_bytes_max;
     place_table::bounds polling_sessions{.all = 10'000, .each = 10'000, .strangers = 10'000};
     /// What polling sessions of an address are counted by, and who hears that there were too many.
@@ -37,15 +37,15 @@ struct socket_admission
 {
     std::optional<net::http_response> refusal;
     std::size_t body_bytes_max = 0;
-    /// Of the session that the request belongs to; nil: a stranger's.
+    /// Of the connection that the request belongs to; nil: a stranger's.
     account_id owner;
 };
 
 struct socket_server_counts
 {
-    std::size_t sessions = 0; ///< Engine.IO sessions, connected to the namespace or not
-    std::size_t polling = 0;  ///< of these, carried by HTTP polling
-    std::size_t sockets = 0;  ///< connected Socket.IO sockets
+    std::size_t connections = 0; ///< Engine.IO connections, joined to the namespace or not
+    std::size_t polling = 0;     ///< of these, carried by HTTP polling
+    std::size_t sockets = 0;     ///< connected Socket.IO sockets
 };
 
 /// Engine.IO 4 (polling, WebSocket, upgrade from one to the other) and Socket.IO 5 on the namespace `/`.
@@ -67,10 +67,10 @@ public:
     virtual asio::awaitable<void>
     upgraded(net::http_request request, net::connection_info from, std::unique_ptr<net::websocket> connection) = 0;
 
-    /// Runs `task` for every connected socket of the calling network thread.
-    virtual void for_each_here(const std::function<void(socket&)>& task) = 0;
-    /// Shutdown: refuses new sessions and closes every transport without `41`, so that clients dial again. Thread-safe;
-    /// the closing happens on the sockets' threads.
+    /// Runs `task` for what the rules made of every connected socket of the calling network thread.
+    virtual void for_each_here(const std::function<void(socket_listener&)>& task) = 0;
+    /// Shutdown: refuses new connections and closes every transport without `41`, so that clients dial again.
+    /// Thread-safe; the closing happens on the sockets' threads.
     virtual void close_all(std::string_view reason) = 0;
     virtual socket_server_counts counts() const noexcept = 0;
 };
