@@ -200,6 +200,40 @@ describe("sessions", () => {
     relay.onlyAccount.updates.length -= 3;
     const again = await signedIn();
     expect(again.watch.get().alarm.get()?.text).toMatch(/went back/);
+
+    // Once it was acknowledged it is no news, whenever the page is loaded anew.
+    await again.watch.get().acknowledge();
+    again.stop();
+    await agent.text("the relay goes on");
+    const later = await signedIn();
+    expect(later.watch.get().alarm.get()).toBeNull();
+  });
+
+  it("go on in a relay that was set back under an open page: its numbers begin lower", async () => {
+    const client = await signedIn();
+    const agent = await agentSession();
+    await agent.setState({ mode: "plan" });
+    for (let i = 0; i < 5; i += 1) await agent.text(`line ${i}`);
+    const before = await opened(client, agent.id);
+    await rowsWhen(before, has("text", "line 4"));
+    const account = relay.onlyAccount;
+    const wire = account.sessions.get(agent.id) as WireSession & { messages: unknown[] };
+    relay.proofs = null;
+    account.revision -= 5;
+    account.updates.length -= 5;
+    wire.messages.length -= 5;
+    wire.seq -= 5;
+    relay.dropConnections();
+    expect((await client.watch.get().alarm.when((alarm) => alarm !== null))?.text).toMatch(/went back|shorter/);
+    await live(client);
+    await client.lists.when(() => client.session(agent.id) !== before);
+    const after = await opened(client, agent.id);
+    expect(after.summary.get().count).toBe(wire.seq);
+
+    // What the agent says anew, under the relay's lower numbers, is shown.
+    wire.agentState = await agent.sealState({ requests: {}, held: [], mode: "acceptEdits" }, agent.desk.v + 1);
+    relay.emit(account, { t: "update-session", id: agent.id, agentState: { value: wire.agentState, version: account.revision + 1 } });
+    await after.summary.when((summary) => summary.agent.mode === "acceptEdits");
   });
 });
 

@@ -275,7 +275,8 @@ describe("questions", () => {
       t4: { createdAt: 4 },
     };
     const model = await shown(await agent.wire({ agentState: await agent.sealState({ v: 1, requests }), agentStateVersion: 2 }), agent);
-    for (const request of model.summary.get().agent.requests) expect([request.ask, request.problem === null]).toEqual([null, false]);
+    const { agent: read } = await model.summary.when((summary) => summary.agent.requests.every(({ problem }) => problem !== null));
+    expect(read.requests.map(({ id, ask }) => [id, ask])).toEqual([["t1", null], ["t2", null], ["t3", null], ["t4", null]]);
   });
 });
 

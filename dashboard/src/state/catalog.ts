@@ -92,7 +92,7 @@ export class Catalog {
     this.lists.set(empty);
   }
 
-  /** Another log: its numbers are not those of the old one, nothing can be compared. */
+  /** Another log, or one that was set back: its numbers are not those from before, nothing can be compared. */
   forgetSessions(): void {
     this.#sessions.clear();
   }

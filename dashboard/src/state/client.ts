@@ -423,11 +423,12 @@ export class Client {
     const machines = await this.api.machines();
     const at = lower(position, machines.position);
     if (position !== null) {
-      if (this.#log !== null && this.#log !== position.log) this.#catalog.forgetSessions();
+      const another = this.#log !== null && this.#log !== position.log;
       this.#log = position.log;
-      this.#progress.checkHistory(position);
       // What is looked at while the lists are still taken in is already of this log.
       this.watch.get().reached(position.log, 0);
+      const wentBack = this.#progress.checkHistory(position);
+      if (another || wentBack) this.#catalog.forgetSessions();
     }
     await this.#catalog.replace(sessions, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
     this.#progress.goOnFrom(at);
@@ -495,9 +496,7 @@ export class Client {
 
   /** The stream cannot go on from where we are: the lists anew. */
   #resync(generation: number, reason: string): void {
-    if (/ahead/.test(reason)) {
-      void this.watch.get().contradicts("The relay's history is shorter than what this browser has seen. What you wrote is kept here.");
-    }
+    if (/ahead/.test(reason)) this.#progress.isAhead();
     this.#socket?.close();
     this.#socket = null;
     this.#connected = false;

@@ -49,21 +49,27 @@ export class Progress {
     this.revision.set(this.#highest);
   }
 
-  /** A log never gets shorter. If this browser has seen more than the relay now has, the person must know. */
-  checkHistory(position: Position): void {
+  /** A log never gets shorter. If this browser has seen more than the relay now has, the person must know. Returns whether it has. */
+  checkHistory(position: Position): boolean {
     const seen = this.#remembered;
-    if (seen === null || seen.log !== position.log) {
+    const wentBack = seen !== null && seen.log === position.log && position.revision < seen.revision;
+    if (wentBack) this.#tellWentBack(seen, position);
+    if (wentBack || seen?.log !== position.log) {
       if (seen !== null) this.#highest = 0;
       this.#remembered = position;
       this.#keep();
-      return;
     }
-    if (position.revision < seen.revision) {
-      void this.#deps.watch().contradicts(
-        `The relay's history went back: this browser has seen #${seen.revision.toLocaleString("en")}, the relay now ends at #${position.revision.toLocaleString("en")}. What you wrote is kept here.`,
-        { seen, position },
-      );
-    }
+    return wentBack;
+  }
+
+  /** The relay says that it has less than this page has seen. */
+  isAhead(): void {
+    if (this.#remembered !== null) this.#tellWentBack(this.#remembered, null);
+  }
+
+  /** In the same words for as long as the same is missing: what was acknowledged is no news when the relay goes on. */
+  #tellWentBack(seen: Position, position: Position | null): void {
+    void this.#deps.watch().contradicts(`The relay's history went back: this browser has seen #${seen.revision.toLocaleString("en")}, and the relay has less.`, { seen, position });
   }
 
   /** The lists, or a catch-up, end here. */

@@ -57,6 +57,8 @@ export class SessionModel {
   #history: History;
   #words: AgentWords;
   #preview = new Preview();
+  /** The relay's lists were applied. */
+  #known = false;
   #read: number | null = null;
   #archived = false;
   #memory: Promise<void>;
@@ -191,8 +193,11 @@ export class SessionModel {
   async applyWire(wire: WireSession, listRevision: number, isNew: boolean): Promise<void> {
     await this.#memory;
     await this.#findKey(wire.dataEncryptionKey);
-    // A browser that meets a session for the first time has nothing unread in it, unless it was just created.
+    // A browser that meets a session for the first time has nothing unread in it, unless it was just created. Of what the relay
+    // has lost nothing was read.
     if (this.#read === null) this.markRead(isNew ? 0 : wire.seq);
+    else if (!this.#known) this.#read = Math.min(this.#read, wire.seq);
+    this.#known = true;
     this.#createdAt = wire.createdAt;
     this.#updatedAt = Math.max(this.#updatedAt, wire.updatedAt);
     this.#history.reaches(wire.seq);

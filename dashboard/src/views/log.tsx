@@ -50,7 +50,7 @@ function sentence(log: LogStatus, revision: number): string {
     case "checking":
       return log.proved === null ? "Nothing is proved yet." : `Up to #${number(log.proved)} it is proved; what is newer is not yet.`;
     case "refuted":
-      return `What the relay shows contradicts what this browser has seen.${log.proved === null ? "" : ` Proved up to #${number(log.proved)}; nothing after it.`} What you wrote is kept.`;
+      return `What the relay shows contradicts what this browser has seen.${log.proved === null ? "" : ` Proved up to #${number(log.proved)}; nothing after it.`}`;
     case "unavailable":
       return `This relay does not prove its log${log.checkpoint === null ? "" : " any more; it did before"}. #${number(revision)} is stored, and what is shown was opened here, but that the relay keeps everything, in order and unchanged, is not checked.`;
     case "unknown":
@@ -216,7 +216,7 @@ function Alarms({ watch }: { watch: LogWatch }): ReactElement {
           {time(alarm.at)}: {alarm.text} {alarmSteps[alarm.kind] ?? ""}
         </p>
       ))}
-      <p>Nothing you wrote is lost. Until it is explained, do not rely on what this relay shows as the whole history.</p>
+      <p>What was not sent yet is kept here. Until it is explained, do not rely on what this relay shows as the whole history.</p>
       <div className="acts">
         <button type="button" className="b" onClick={() => save(open)} data-testid="log-save-evidence">
           Save as evidence
