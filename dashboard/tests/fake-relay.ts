@@ -48,6 +48,10 @@ export class FakeRelay {
   tamperProof: ((answer: Record<string, any>, path: string) => Record<string, any>) | null = null;
   /** Requests to the log's routes. */
   asked: string[] = [];
+  /** How many sessions one list has. */
+  listed = 150;
+  /** How often each list, page or session was read. */
+  reads: string[] = [];
   /** Answers to `message`: tests may put a refusal here. */
   refuse: ((sid: string) => { code: string; message: string; retry: false | number } | null) | null = null;
   /** Changes what this relay shows as an account's chain of devices. */
@@ -86,6 +90,11 @@ export class FakeRelay {
 
   constructor(options: { serve?: string } = {}) {
     this.#static = options.serve ?? null;
+  }
+
+  /** Has every client read its lists again. */
+  resync(reason: string): void {
+    this.#io?.emit("resync", { reason });
   }
 
   async start(port = 0): Promise<void> {
@@ -414,9 +423,17 @@ export class FakeRelay {
       pairing.state = "authorized";
       return this.#json(response, 200, { success: true });
     }
+    if (method === "GET") this.reads.push(url.pathname);
     if (route === "GET /v1/sessions") {
-      const sessions = [...account.sessions.values()].sort((a, b) => b.updatedAt - a.updatedAt).slice(0, 150).map(wire);
-      return this.#json(response, 200, { sessions, ...position }, headers);
+      const sessions = [...account.sessions.values()].sort((a, b) => b.updatedAt - a.updatedAt).slice(0, this.listed).map(wire);
+      return this.#json(response, 200, { sessions, hasMore: account.sessions.size > sessions.length, ...position }, headers);
+    }
+    if (route === "GET /v2/sessions") {
+      const before = url.searchParams.get("cursor")?.replace("cursor_v1_", "");
+      const found = [...account.sessions.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).filter(({ id }) => before === undefined || id < before);
+      const sessions = found.slice(0, this.listed).map(wire);
+      const hasNext = found.length > sessions.length;
+      return this.#json(response, 200, { sessions, nextCursor: hasNext ? `cursor_v1_${sessions.at(-1)?.id}` : null, hasNext, ...position });
     }
     if (route === "POST /v1/sessions") {
       let session = [...account.sessions.values()].find((s) => s.tag === body["tag"]);
@@ -439,6 +456,7 @@ export class FakeRelay {
     const one = /^\/v\d\/(sessions)\/([^/]+)(\/\w+)?$/.exec(url.pathname);
     const session = one?.[1] === "sessions" ? account.sessions.get(decodeURIComponent(one[2] as string)) : undefined;
     if (one?.[1] === "sessions" && session === undefined) throw new Refusal(404, "not-found", "Session not found");
+    if (session !== undefined && one?.[3] === undefined && method === "GET") return this.#json(response, 200, { session: wire(session), ...position });
     if (session !== undefined && one?.[3] === "/messages") {
       const limit = Number(url.searchParams.get("limit") ?? 100);
       const before = url.searchParams.get("before_seq");

@@ -296,18 +296,48 @@ result<session_view> find_session(const log::snapshot& at, account_id account, s
         });
 }
 
-result<std::vector<session_view>> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max)
+namespace
+{
+
+struct session_rows
+{
+    bytes key;
+    session_hot_row hot;
+    session_row row;
+};
+
+/// As many of them, in their order, as a page takes.
+result<session_page> read_page(const log::snapshot& at, std::span<const session_rows> from, std::size_t count_max)
+{
+    session_page out;
+    std::size_t size = 0;
+    for (const auto& one : from)
+    {
+        if (out.sessions.size() == count_max || size >= limits::list_bytes_max)
+        {
+            out.has_more = true;
+            break;
+        }
+        auto session = read_session(at, one.row, one.hot);
+        if (session)
+        {
+            size += session->metadata.size() + (session->agent_state ? session->agent_state->size() : 0);
+            out.sessions.push_back(std::move(*session));
+        }
+        else if (session.error() != errc::not_found)
+            return std::unexpected(session.error());
+    }
+    return out;
+}
+
+} // namespace
+
+result<session_page> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max)
 {
     return guarded(
-        [&]() -> result<std::vector<session_view>>
+        [&]() -> result<session_page>
         {
-            struct candidate
-            {
-                bytes key;
-                session_hot_row hot;
-                session_row row;
-            };
-            std::vector<candidate> found;
+            std::vector<session_rows> found;
             scan_rows<session_hot_row>(
                 at, account_part(at, account),
                 [&](byte_view key, const session_hot_row& hot)
@@ -315,10 +345,13 @@ result<std::vector<session_view>> list_sessions(const log::snapshot& at, account
                     found.push_back({to_bytes(key), hot, {}});
                     return true;
                 });
-            // One cheap row each decides who comes in question: the newest, and whoever is as new as the last of them.
-            std::ranges::sort(found, std::greater{}, [](const candidate& one) { return one.hot.updated_at; });
+            // One cheap row each decides who comes in question: the newest, whoever is as new as the last of them, and
+            // one more, which tells that there are others.
+            std::ranges::sort(found, std::greater{}, [](const session_rows& one) { return one.hot.updated_at; });
             auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(count_max, found.size()));
             while (end != found.begin() && end != found.end() && end->hot.updated_at == (end - 1)->hot.updated_at)
+                ++end;
+            if (end != found.end())
                 ++end;
             found.erase(end, found.end());
             for (auto& one : found)
@@ -329,23 +362,35 @@ result<std::vector<session_view>> list_sessions(const log::snapshot& at, account
                 one.row = *row;
             }
             std::ranges::sort(
-                found, std::greater{}, [](const candidate& one) { return std::pair(one.hot.updated_at, one.row.id); });
-            std::vector<session_view> out;
-            std::size_t size = 0;
-            for (const auto& one : found)
-            {
-                if (out.size() == count_max || size >= limits::list_bytes_max)
-                    break;
-                auto session = read_session(at, one.row, one.hot);
-                if (session)
+                found, std::greater{},
+                [](const session_rows& one) { return std::pair(one.hot.updated_at, one.row.id); });
+            return read_page(at, found, count_max);
+        });
+}
+
+result<session_page> sessions_before(
+    const log::snapshot& at, account_id account, std::optional<session_id> before, unix_millis changed_since,
+    std::size_t count_max)
+{
+    return guarded(
+        [&]() -> result<session_page>
+        {
+            std::vector<session_rows> found;
+            scan_rows<session_row>(
+                at, account_part(at, account),
+                [&](byte_view key, const session_row& row)
                 {
-                    size += session->metadata.size() + (session->agent_state ? session->agent_state->size() : 0);
-                    out.push_back(std::move(*session));
-                }
-                else if (session.error() != errc::not_found)
-                    return std::unexpected(session.error());
-            }
-            return out;
+                    if (before && row.id >= *before)
+                        return true;
+                    const auto hot = get_row<session_hot_row>(at, key);
+                    if (!hot)
+                        corrupt_row(table::session, "has no row of what messages rewrite");
+                    if (hot->updated_at >= changed_since)
+                        found.push_back({to_bytes(key), *hot, row});
+                    return true;
+                });
+            std::ranges::sort(found, std::greater{}, [](const session_rows& one) { return one.row.id; });
+            return read_page(at, found, count_max);
         });
 }
 

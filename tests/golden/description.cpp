@@ -226,7 +226,7 @@ void describe_account(json::array& out, const log::snapshot& at, account_id acco
         out.push_back(describe_device(one, names[one.id]));
     for (const auto& one : list_statements(at, account).value())
         out.push_back(json::object{{"statement", said(one)}, {"account", said(account)}});
-    for (const auto& one : list_sessions(at, account, SIZE_MAX).value())
+    for (const auto& one : list_sessions(at, account, SIZE_MAX).value().sessions)
         out.push_back(describe_session(at, account, one));
     for (const auto& one : list_machines(at, account).value())
         out.push_back(describe_machine(one));

@@ -119,7 +119,7 @@ RC_GTEST_PROP(history, every_local_id_is_stored_once, ())
     for (lsn next{1}; next <= history.log.head(); next = next.next())
         accounts.insert(history.log.read(next).header.account);
     for (const auto account : accounts)
-        for (const auto& session : list_sessions(at, account, SIZE_MAX).value())
+        for (const auto& session : list_sessions(at, account, SIZE_MAX).value().sessions)
         {
             const auto page = messages_after(at, account, session.id, 0, SIZE_MAX).value();
             RC_ASSERT(page.messages.size() == session.seq);

@@ -59,7 +59,7 @@ std::vector<std::string> everything(const log::snapshot& at, account_id account)
         say(hex_encode(statement));
     // Times differ between the two logs, and with them the order of the lists.
     std::set<std::string> sessions;
-    for (const auto& one : list_sessions(at, account, SIZE_MAX).value())
+    for (const auto& one : list_sessions(at, account, SIZE_MAX).value().sessions)
     {
         auto line = to_string(one.id) + one.metadata + one.agent_state.value_or("-") + number(one.active) +
                     number(one.metadata_version.value) + "," + number(one.agent_state_version.value);
@@ -238,7 +238,7 @@ TEST_F(real_log, a_deleted_account_is_gone_from_everywhere)
         EXPECT_EQ(last_revision(at, doomed.account), revision{});
         EXPECT_EQ(find_account(at, doomed.account).error(), errc::not_found);
         EXPECT_TRUE(list_devices(at, doomed.account)->empty());
-        EXPECT_TRUE(list_sessions(at, doomed.account, SIZE_MAX)->empty());
+        EXPECT_TRUE(list_sessions(at, doomed.account, SIZE_MAX)->sessions.empty());
         EXPECT_TRUE(list_machines(at, doomed.account)->empty());
         const auto active = list_active(at).value();
         EXPECT_EQ(active.size(), 4u); // a session and a machine of each of the two that are left

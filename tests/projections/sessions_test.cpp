@@ -32,6 +32,12 @@ protected:
         wanted.active = active;
         return wanted;
     }
+    static std::vector<session_id> ids_of(const session_page& page)
+    {
+        std::vector<session_id> out;
+        std::ranges::transform(page.sessions, std::back_inserter(out), &session_view::id);
+        return out;
+    }
 };
 
 } // namespace
@@ -190,7 +196,7 @@ TEST_F(sessions, sessions_of_others_are_unknown)
         EXPECT_EQ(find_session(at_, who.account, theirs).error(), errc::not_found);
         EXPECT_EQ(find_session_brief(at_, who.account, theirs).error(), errc::not_found);
         EXPECT_EQ(messages_after(at_, who.account, theirs, 0, 10).error(), errc::not_found);
-        EXPECT_TRUE(list_sessions(at_, who.account, 150)->empty());
+        EXPECT_TRUE(list_sessions(at_, who.account, 150)->sessions.empty());
     }
 }
 
@@ -251,12 +257,38 @@ TEST_F(sessions, the_list_is_newest_first_and_cut)
     }
     log_.now += 1;
     ASSERT_TRUE(submit(message_wish(agent_, ids[1], {{"x", {}}})));
-    const auto list = list_sessions(at_, agent_.account, 3).value();
-    ASSERT_EQ(list.size(), 3u);
-    EXPECT_EQ(list[0].id, ids[1]);
-    EXPECT_EQ(list[1].id, ids[4]);
-    EXPECT_EQ(list[2].id, ids[3]);
-    EXPECT_TRUE(list_sessions(at_, agent_.account, 0)->empty());
+    const auto page = list_sessions(at_, agent_.account, 3).value();
+    EXPECT_EQ(ids_of(page), (std::vector{ids[1], ids[4], ids[3]}));
+    EXPECT_TRUE(page.has_more);
+    EXPECT_FALSE(list_sessions(at_, agent_.account, 5)->has_more);
+    const auto nothing = list_sessions(at_, agent_.account, 0).value();
+    EXPECT_TRUE(nothing.sessions.empty() && nothing.has_more);
+}
+
+// Goal: sessions beyond the newest are reachable, each once, whatever is written meanwhile.
+TEST_F(sessions, pages_by_id_have_every_session_once)
+{
+    std::vector<session_id> ids;
+    for (int i = 0; i < 7; ++i)
+        ids.push_back(session_of(agent_, "tag " + std::to_string(i)));
+    std::ranges::sort(ids, std::greater{});
+    std::vector<session_id> met;
+    std::optional<session_id> before;
+    for (bool more = true; more;)
+    {
+        const auto page = sessions_before(at_, agent_.account, before, 0, 3).value();
+        ASSERT_FALSE(page.sessions.empty());
+        met.append_range(ids_of(page));
+        before = page.sessions.back().id;
+        more = page.has_more;
+        log_.now += 1;
+        ASSERT_TRUE(submit(message_wish(agent_, ids[5], {{"x", {}}})));
+    }
+    EXPECT_EQ(met, ids);
+    EXPECT_EQ(ids_of(sessions_before(at_, agent_.account, {}, log_.now, 3).value()), std::vector{ids[5]});
+    EXPECT_TRUE(sessions_before(at_, agent_.account, {}, log_.now + 1, 3)->sessions.empty());
+    const auto stranger = sign_in(2, 20, log::device_kind::browser);
+    EXPECT_TRUE(sessions_before(at_, stranger.account, {}, 0, 3)->sessions.empty());
 }
 
 // Goal: a list of 150 sessions whose states are as large as they may be would be 300 MiB.
@@ -267,7 +299,13 @@ TEST_F(sessions, a_list_ends_after_the_one_that_makes_it_large)
         const auto id = session_of(agent_, "tag " + std::to_string(i));
         ASSERT_TRUE(submit(state_wish(agent_, id, revision{}, std::string(limits::state_bytes_max, 'x'))));
     }
-    EXPECT_EQ(list_sessions(at_, agent_.account, 150)->size(), limits::list_bytes_max / limits::state_bytes_max);
+    constexpr auto fit = limits::list_bytes_max / limits::state_bytes_max;
+    for (const auto& page :
+         {list_sessions(at_, agent_.account, 150).value(), sessions_before(at_, agent_.account, {}, 0, 150).value()})
+    {
+        EXPECT_EQ(page.sessions.size(), fit);
+        EXPECT_TRUE(page.has_more);
+    }
 }
 
 TEST_F(sessions, sessions_of_the_same_moment_are_listed_by_id)
@@ -276,10 +314,8 @@ TEST_F(sessions, sessions_of_the_same_moment_are_listed_by_id)
     for (int i = 0; i < 6; ++i)
         ids.push_back(session_of(agent_, "tag " + std::to_string(i)));
     std::ranges::sort(ids, std::greater{});
-    const auto list = list_sessions(at_, agent_.account, 4).value();
-    ASSERT_EQ(list.size(), 4u);
-    for (std::size_t i = 0; i < list.size(); ++i)
-        EXPECT_EQ(list[i].id, ids[i]);
+    ids.resize(4);
+    EXPECT_EQ(ids_of(list_sessions(at_, agent_.account, 4).value()), ids);
 }
 
 TEST_F(sessions, a_clock_that_steps_back_moves_no_session_down)

@@ -156,6 +156,8 @@ TEST_F(reach_test, every_route)
           api::access::anyone}},
         {"POST /v1/invitations", {"/v1/invitations", {}, forbidden, fine}},
         {"GET /v1/sessions", {"/v1/sessions", {}, fine, fine}},
+        {"GET /v1/sessions/:id", {session, {}, hidden, hidden}},
+        {"GET /v2/sessions", {"/v2/sessions", {}, fine, fine}},
         {"POST /v1/sessions", {"/v1/sessions", text({{"tag", tag}, {"metadata", metadata}}), forbidden, fine}},
         {"DELETE /v1/sessions/:id", {session, {}, forbidden, hidden}},
         {"POST /v1/sessions/:id/archive", {session + "/archive", {}, forbidden, hidden}},

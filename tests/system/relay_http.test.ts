@@ -25,6 +25,8 @@ after(() => relay.close());
 const guarded: [method: string, path: string, body?: unknown][] = [
   ['GET', '/v1/sessions'],
   ['POST', '/v1/sessions', { tag: 't', metadata: 'm' }],
+  ['GET', `/v1/sessions/${unknownId}`],
+  ['GET', '/v2/sessions'],
   ['GET', `/v1/sessions/${unknownId}/messages`],
   ['DELETE', `/v1/sessions/${unknownId}`],
   ['GET', `/v3/sessions/${unknownId}/messages`],
@@ -186,6 +188,7 @@ describe('ids of others', () => {
     const theirs = (await bob.newSession()).id as string;
     await bob.must('POST', '/v1/machines', { id: 'bobs-machine', metadata: 'm' });
     const calls: [string, (id: string) => string, string, unknown?][] = [
+      ['GET', (id) => `/v1/sessions/${id}`, theirs],
       ['GET', (id) => `/v1/sessions/${id}/messages`, theirs],
       ['DELETE', (id) => `/v1/sessions/${id}`, theirs],
       ['GET', (id) => `/v3/sessions/${id}/messages`, theirs],
@@ -245,7 +248,7 @@ describe('sessions', () => {
     assert.equal(new Set(twins.map(({ session }) => session.id)).size, 1);
   });
 
-  it('are listed newest first, at most 150, with what they reflect', async () => {
+  it('are listed newest first, at most 150, with what they reflect; the others are reached too', async () => {
     const carol = await Login.in(relay.url);
     const ids: string[] = [];
     for (let i = 0; i < 152; i += 1) ids.push((await carol.newSession()).id);
@@ -259,6 +262,26 @@ describe('sessions', () => {
     assert.ok(answer.body.revision >= 153, 'each creation and the message are events');
     assert.equal(answer.headers.get('x-consortium-revision'), String(answer.body.revision));
     assert.equal(answer.headers.get('x-consortium-log'), answer.body.log);
+    assert.equal(answer.body.hasMore, true);
+
+    // Those beyond the end are reached page by page, and each by its id.
+    const pages: string[][] = [];
+    for (let next: string | null = ''; next !== null;) {
+      const page: any = await carol.must('GET', `/v2/sessions?limit=60${next === '' ? '' : `&cursor=${next}`}`);
+      pages.push(page.sessions.map(({ id }: any) => id));
+      assert.equal(page.hasNext, page.nextCursor !== null);
+      assert.ok(pages.length <= 3);
+      next = page.nextCursor;
+    }
+    assert.deepEqual(pages.flat(), ids.toReversed());
+    const [{ updatedAt }] = answer.body.sessions;
+    assert.deepEqual((await carol.must('GET', `/v2/sessions?changedSince=${updatedAt}`)).sessions.map(({ id }: any) => id), [ids[0]]);
+    assert.deepEqual((await carol.must('GET', `/v1/sessions/${ids[0]}`)).session, answer.body.sessions[0]);
+    for (const cursor of ['x', 'cursor_v1_', `cursor_v1_${ids[0]!.toUpperCase()}x`, `cursor_v2_${ids[0]}`]) {
+      refused(await carol.get(`/v2/sessions?cursor=${cursor}`), 400, 'bad-request', 'Invalid cursor format');
+    }
+    for (const limit of ['0', '201', 'x']) refused(await carol.get(`/v2/sessions?limit=${limit}`), 400, 'bad-request');
+    assert.equal((await alice.must('GET', '/v2/sessions?limit=200')).sessions.some(({ id }: any) => ids.includes(id)), false);
   });
 
   it('are deleted for good', async () => {

@@ -101,9 +101,22 @@ export class Api {
     await this.#call("POST", "/v1/auth/logout", {});
   }
 
-  async sessions(): Promise<{ sessions: WireSession[]; position: Position | null }> {
-    const { body, position } = await this.#call<{ sessions: WireSession[] }>("GET", "/v1/sessions");
-    return { sessions: body.sessions, position };
+  /** The last updated. Only where the relay says so there are no others. */
+  async sessions(): Promise<{ sessions: WireSession[]; hasMore: boolean; position: Position | null }> {
+    const { body, position } = await this.#call<{ sessions: WireSession[]; hasMore?: boolean }>("GET", "/v1/sessions");
+    return { sessions: body.sessions, hasMore: body.hasMore !== false, position };
+  }
+
+  async session(sid: string): Promise<{ session: WireSession; position: Position | null }> {
+    const { body, position } = await this.#call<{ session: WireSession }>("GET", `/v1/sessions/${encodeURIComponent(sid)}`);
+    return { session: body.session, position };
+  }
+
+  /** All of them, newest first: a page, and where the next begins. */
+  async pageOfSessions(cursor: string | null): Promise<{ sessions: WireSession[]; nextCursor: string | null; position: Position | null }> {
+    const after = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const { body, position } = await this.#call<{ sessions: WireSession[]; nextCursor: string | null }>("GET", `/v2/sessions?limit=100${after}`);
+    return { ...body, position };
   }
 
   async machines(): Promise<{ machines: WireMachine[]; position: Position | null }> {

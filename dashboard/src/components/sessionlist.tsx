@@ -104,6 +104,29 @@ const SessionRow = memo(function SessionRow({ session, current, now }: { session
   );
 });
 
+/** More of the sessions that the relay holds. */
+export function OlderSessions(): ReactElement | null {
+  const client = useClient();
+  const { older } = useSignal(client.lists);
+  const [state, setState] = useState<"idle" | "loading" | "failed">("idle");
+  if (!older) return null;
+  const load = () => {
+    setState("loading");
+    client.loadOlder().then(
+      () => setState("idle"),
+      () => setState("failed"),
+    );
+  };
+  return (
+    <div className="older">
+      <button type="button" className="b bare small" disabled={state === "loading"} onClick={load} data-testid="older-sessions">
+        {state === "loading" ? "Loading…" : "Older sessions"}
+      </button>
+      {state === "failed" && <span className="dim small">The relay did not answer.</span>}
+    </div>
+  );
+}
+
 export function SessionList({ current, query, onQuery, searchRef }: { current: string | null; query: string; onQuery(query: string): void; searchRef: React.Ref<HTMLInputElement> }): ReactElement {
   const client = useClient();
   const lists = useSignal(client.lists);
@@ -143,7 +166,7 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
       </div>
       <div className="scroll" role="region" aria-label="Session list" data-testid="session-list">
         {lists.loaded && lists.sessions.length === 0 && <p className="dim hint">Sessions appear here, grouped by project and machine.</p>}
-        {query.trim() !== "" && lists.sessions.length > 0 && found.length === 0 && <p className="dim hint">No session has “{query.trim()}” in its title, project, machine or last line.</p>}
+        {query.trim() !== "" && lists.sessions.length > 0 && found.length === 0 && <p className="dim hint">No session {lists.older && "of those that are loaded "}has “{query.trim()}” in its title, project, machine or last line.</p>}
         {asking.length > 0 && (
           <section className="group">
             <h2>
@@ -182,6 +205,7 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
             {withArchived ? "Hide archived" : `Archived ${archived}`}
           </button>
         )}
+        <OlderSessions />
       </div>
     </>
   );

@@ -26,6 +26,8 @@ export interface Machine {
 export interface Lists {
   readonly loaded: boolean;
   readonly sessions: readonly SessionSummary[];
+  /** The relay may hold older ones that are not among them. */
+  readonly older: boolean;
   readonly machines: readonly Machine[];
   /** How many sessions wait for an answer. */
   readonly waiting: number;
@@ -49,11 +51,9 @@ export interface CatalogDeps {
   device(statement: string): Promise<void>;
 }
 
-/** The relay lists this many at most; a shorter list is complete. */
-const listMax = 150;
 const previewMax = 30;
 const previewLanes = 4;
-const empty: Lists = { loaded: false, sessions: [], machines: [], waiting: 0 };
+const empty: Lists = { loaded: false, sessions: [], older: false, machines: [], waiting: 0 };
 
 export class Catalog {
   readonly lists = new Signal<Lists>(empty);
@@ -64,7 +64,10 @@ export class Catalog {
   #machines = new Map<string, Machine>();
   #machineKeys = new Map<string, HeldKey>();
   #unwatch: () => void = () => undefined;
-  #refetching = false;
+  /** Of those that are not listed: asked for, and not here yet. */
+  #fetching = new Map<string, Promise<void>>();
+  /** Where the next page of older sessions begins: null at the start, undefined behind the last. */
+  #nextOlder: string | null | undefined;
   #publish: () => void;
 
   constructor(deps: CatalogDeps) {
@@ -86,6 +89,7 @@ export class Catalog {
     this.#owner = owner;
     this.#sessions.clear();
     this.#deleted.clear();
+    this.#nextOlder = undefined;
     this.#machines.clear();
     this.#machineKeys.clear();
     this.#unwatch = owner?.seen.changed.subscribe(() => this.#devicesChanged()) ?? (() => undefined);
@@ -95,13 +99,15 @@ export class Catalog {
   /** Another log, or one that was set back: its numbers are not those from before, nothing can be compared. */
   forgetSessions(): void {
     this.#sessions.clear();
+    this.#nextOlder = undefined;
   }
 
-  /** The relay's lists, as of `revision`. */
-  async replace(sessions: readonly WireSession[], machines: readonly WireMachine[], revision: number): Promise<void> {
+  /** The relay's lists, as of `revision`; whether the account has sessions that are not in them. */
+  async replace(sessions: readonly WireSession[], hasMore: boolean, machines: readonly WireMachine[], revision: number): Promise<void> {
     const listed = new Set(sessions.map((session) => session.id));
+    this.#nextOlder = hasMore ? null : undefined;
     // What a complete list does not name is gone.
-    if (sessions.length < listMax) for (const id of this.#sessions.keys()) if (!listed.has(id)) this.#sessions.delete(id);
+    if (!hasMore) for (const id of this.#sessions.keys()) if (!listed.has(id)) this.#sessions.delete(id);
     for (const wire of sessions) await this.#addSession(wire, revision, false);
     this.#machines.clear();
     for (const wire of machines) await this.#addMachine(wire);
@@ -148,19 +154,49 @@ export class Catalog {
   }
 
   async #withSession(sid: string, work: (session: SessionModel) => Promise<void>): Promise<void> {
-    const session = this.#sessions.get(sid);
-    if (session !== undefined) return work(session);
-    if (this.#deleted.has(sid) || this.#refetching) return;
-    // A session beyond the list's end came to life: the list has it now.
-    this.#refetching = true;
-    try {
-      const { sessions, position } = await this.#deps.api.sessions();
-      for (const wire of sessions) if (!this.#deleted.has(wire.id)) await this.#addSession(wire, position?.revision ?? 0, false);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-    } finally {
-      this.#refetching = false;
+    let session = this.#sessions.get(sid);
+    if (session === undefined) {
+      // One beyond the end of the list came to life. What it is told may be newer than what was fetched.
+      await this.#fetch(sid).catch((error: unknown) => {
+        if (!(error instanceof ApiError)) throw error;
+      });
+      session = this.#sessions.get(sid);
     }
+    if (session !== undefined) await work(session);
+  }
+
+  /** Has a session that is not listed, if the relay knows it: by its address alone. */
+  async find(sid: string): Promise<SessionModel | undefined> {
+    if (!this.#sessions.has(sid)) await this.#fetch(sid);
+    return this.#sessions.get(sid);
+  }
+
+  #fetch(sid: string): Promise<void> {
+    if (this.#deleted.has(sid)) return Promise.resolve();
+    let fetching = this.#fetching.get(sid);
+    if (fetching === undefined) {
+      fetching = this.#deps.api
+        .session(sid)
+        .then(({ session, position }) => this.#addSession(session, position?.revision ?? 0, false))
+        .catch((error: unknown) => {
+          if (!(error instanceof ApiError) || error.code !== "not-found") throw error;
+        })
+        .finally(() => this.#fetching.delete(sid));
+      this.#fetching.set(sid, fetching);
+    }
+    return fetching;
+  }
+
+  /** Has at least one more of the older sessions, unless there are none. */
+  async loadOlder(): Promise<void> {
+    const before = this.#sessions.size;
+    while (this.#nextOlder !== undefined && this.#sessions.size === before) {
+      const { sessions, nextCursor, position } = await this.#deps.api.pageOfSessions(this.#nextOlder);
+      if (this.#nextOlder === undefined) return; // a list came meanwhile that has them all
+      this.#nextOlder = nextCursor ?? undefined;
+      for (const wire of sessions) if (!this.#sessions.has(wire.id)) await this.#addSession(wire, position?.revision ?? 0, false);
+    }
+    this.#publish();
   }
 
   async #addSession(wire: WireSession, revision: number, isNew: boolean): Promise<void> {
@@ -273,7 +309,7 @@ export class Catalog {
 
   #setLists(loaded = this.lists.get().loaded): void {
     const sessions = [...this.#sessions.values()].map((session) => session.summary.get()).sort((a, b) => b.at - a.at);
-    this.lists.set({ loaded, sessions, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
+    this.lists.set({ loaded, sessions, older: this.#nextOlder !== undefined, machines: [...this.#machines.values()], waiting: sessions.filter((s) => s.status === "needs-you").length });
   }
 
   /** Titles and second lines for the newest sessions, a few at a time. */

@@ -419,7 +419,7 @@ export class Client {
   }
 
   async #loadLists(): Promise<void> {
-    const { sessions, position } = await this.api.sessions();
+    const { sessions, hasMore, position } = await this.api.sessions();
     const machines = await this.api.machines();
     const at = lower(position, machines.position);
     if (position !== null) {
@@ -430,7 +430,7 @@ export class Client {
       const wentBack = this.#progress.checkHistory(position);
       if (another || wentBack) this.#catalog.forgetSessions();
     }
-    await this.#catalog.replace(sessions, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
+    await this.#catalog.replace(sessions, hasMore, machines.machines, position?.revision ?? Number.POSITIVE_INFINITY);
     this.#progress.goOnFrom(at);
     if (position !== null) this.#progress.reached(position.revision);
   }
@@ -589,6 +589,15 @@ export class Client {
   }
 
   // --- What a person does -------------------------------------------------------------------------------------
+
+  /** Whether the relay has that session: one that is not listed is fetched. */
+  async find(id: string): Promise<boolean> {
+    return (await this.#catalog.find(id)) !== undefined;
+  }
+
+  loadOlder(): Promise<void> {
+    return this.#catalog.loadOlder();
+  }
 
   session(id: string): SessionModel | undefined {
     return this.#catalog.session(id);

@@ -5,7 +5,7 @@ import { Command, Go } from "../components/basics.tsx";
 import { time, waiting, when } from "../components/format.ts";
 import { useClient, useNow, useSignal } from "../components/hooks.ts";
 import { LogNumber, Logo, StatusShape } from "../components/marks.tsx";
-import { groupSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
+import { groupSessions, OlderSessions, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { useDevices } from "./devices.tsx";
 
 export function OverviewView(): ReactElement {
@@ -80,6 +80,7 @@ function All(): ReactElement {
               </tbody>
             ))}
           </table>
+          <OlderSessions />
         </div>
       </div>
     </main>

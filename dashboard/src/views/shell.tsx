@@ -118,7 +118,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
 
   let view: ReactNode;
   if (model !== undefined) view = <ConversationView key={model.id} model={model} onContext={toggleContext} say={say} />;
-  else if (sid !== null && lists.loaded) view = <Missing />;
+  else if (sid !== null && lists.loaded) view = <Unlisted key={sid} sid={sid} />;
   else if (sid !== null) view = <Blank text={connection.state === "offline" ? "The relay cannot be reached, so this session cannot be loaded yet." : "Loading…"} />;
   else if (path === "/devices") view = <DevicesView say={say} />;
   else if (path === "/settings") view = <SettingsView />;
@@ -188,12 +188,34 @@ function Blank({ text }: { text: string }): ReactElement {
   );
 }
 
-function Missing(): ReactElement {
+/** A session that is in no list, for it is an old one or none: the relay is asked for it by its address. */
+function Unlisted({ sid }: { sid: string }): ReactElement {
+  const client = useClient();
+  const connection = useSignal(client.connection);
+  const [looked, setLooked] = useState<"looking" | "none" | "unreachable">("looking");
+  const away = connection.state === "offline";
+  useEffect(() => {
+    let wanted = true;
+    setLooked("looking");
+    client.find(sid).then(
+      (found) => {
+        if (wanted && !found) setLooked("none");
+      },
+      () => {
+        if (wanted) setLooked("unreachable");
+      },
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [client, sid, away]);
+  if (looked === "looking") return <Blank text="Loading…" />;
+  if (looked === "unreachable") return <Blank text="The relay did not answer, so it is not known whether this session exists. It is asked again when the relay can be reached." />;
   return (
     <main className="conv" id="main">
       <div className="page">
         <Note icon={<StatusShape shape="offline" />} title="This session is not here">
-          <p>It was deleted, or it belongs to another identity.</p>
+          <p>The relay says that this account has no such session. It may have been deleted, or belong to another account.</p>
           <div className="acts">
             <Go to="/" className="b">
               All sessions

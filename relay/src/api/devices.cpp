@@ -20,26 +20,23 @@ net::http_response read_devices(const call& given)
     const auto statements = projections::list_statements(*at, given.who.account);
     if (!statements)
         return refuse(statements.error());
-    const auto reflects = projections::last_revision(*at, given.who.account);
-    std::string json;
-    v1::json_writer out(json);
-    out.begin_object().key("devices").begin_array();
-    for (const auto& device : *devices)
-        v1::write(
-            out, v1::device_object{
-                     .id = to_string(device.id),
-                     .public_key = device.public_key,
-                     .kind = v1::name(device.kind),
-                     .created_at = device.created_at,
-                     .revoked_at = device.revoked_at,
-                     .stated = device.stated});
-    out.end_array();
-    v1::write_statements(out, *statements);
-    write_stamp(out, shared, reflects);
-    out.end_object();
-    auto answer = ok(std::move(json));
-    stamp(answer, shared, reflects);
-    return answer;
+    return stamped(
+        given, *at,
+        [&](v1::json_writer& out)
+        {
+            out.key("devices").begin_array();
+            for (const auto& device : *devices)
+                v1::write(
+                    out, v1::device_object{
+                             .id = to_string(device.id),
+                             .public_key = device.public_key,
+                             .kind = v1::name(device.kind),
+                             .created_at = device.created_at,
+                             .revoked_at = device.revoked_at,
+                             .stated = device.stated});
+            out.end_array();
+            v1::write_statements(out, *statements);
+        });
 }
 
 asio::awaitable<net::http_response> list_devices(call given)

@@ -153,6 +153,21 @@ void write_stamp(v1::json_writer& out, const services& shared, revision at)
     out.field("log", to_string(shared.log.id())).field("revision", at.value);
 }
 
+net::http_response
+stamped(const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members)
+{
+    const auto reflects = projections::last_revision(at, given.who.account);
+    std::string json;
+    v1::json_writer out(json);
+    out.begin_object();
+    members(out);
+    write_stamp(out, given.shared, reflects);
+    out.end_object();
+    auto answer = ok(std::move(json));
+    stamp(answer, given.shared, reflects);
+    return answer;
+}
+
 result<std::uint64_t> query_number(
     const net::http_request& request, std::string_view name, std::uint64_t otherwise, std::uint64_t least,
     std::uint64_t most)

@@ -168,6 +168,9 @@ asio::awaitable<result<Body>> take_body(call& given, result<Body> (*reader)(cons
 void stamp(net::http_response& answer, const services& shared, revision at);
 /// The members `"log":..,"revision":..` of a list.
 void write_stamp(v1::json_writer& out, const services& shared, revision at);
+/// An object of these members, with the log and the revision that it reflects.
+net::http_response
+stamped(const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members);
 
 /// A whole number in a query; errc::bad_request unless it is one and at least `least`, at most `most`.
 result<std::uint64_t> query_number(

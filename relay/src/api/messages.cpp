@@ -31,16 +31,7 @@ net::http_response read_latest_messages(const call& given)
         *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max);
     if (!page)
         return refuse_session(given, session, page.error());
-    const auto reflects = projections::last_revision(*at, given.who.account);
-    std::string json;
-    v1::json_writer out(json);
-    out.begin_object();
-    write_messages(out, page->messages);
-    write_stamp(out, shared, reflects);
-    out.end_object();
-    auto answer = ok(std::move(json));
-    stamp(answer, shared, reflects);
-    return answer;
+    return stamped(given, *at, [&](v1::json_writer& out) { write_messages(out, page->messages); });
 }
 
 asio::awaitable<net::http_response> latest_messages(call given)
@@ -72,17 +63,13 @@ net::http_response read_page_of_messages(const call& given)
                                 : projections::messages_after(*at, given.who.account, session, *after, *count);
     if (!page)
         return refuse_session(given, session, page.error());
-    const auto reflects = projections::last_revision(*at, given.who.account);
-    std::string json;
-    v1::json_writer out(json);
-    out.begin_object();
-    write_messages(out, page->messages);
-    out.field("hasMore", page->has_more);
-    write_stamp(out, shared, reflects);
-    out.end_object();
-    auto answer = ok(std::move(json));
-    stamp(answer, shared, reflects);
-    return answer;
+    return stamped(
+        given, *at,
+        [&](v1::json_writer& out)
+        {
+            write_messages(out, page->messages);
+            out.field("hasMore", page->has_more);
+        });
 }
 
 asio::awaitable<net::http_response> page_of_messages(call given)

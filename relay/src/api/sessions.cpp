@@ -15,32 +15,104 @@ void write_session(v1::json_writer& out, const projections::session_view& row)
     out.field("lastMessage", nullptr).end_object();
 }
 
-net::http_response read_list_sessions(const call& given)
+/// An agent is shown its own.
+void write_sessions(v1::json_writer& out, const projections::principal& who, const projections::session_page& page)
 {
-    auto& shared = given.shared;
-    const auto at = shared.log.read();
-    const auto rows = projections::list_sessions(*at, given.who.account, limits::list_count_max);
-    if (!rows)
-        return refuse(rows.error());
-    const auto reflects = projections::last_revision(*at, given.who.account);
-    std::string json;
-    v1::json_writer out(json);
-    out.begin_object().key("sessions").begin_array();
-    for (const auto& row : *rows)
-        if (projections::reaches_made_by(given.who, row.creator))
+    out.key("sessions").begin_array();
+    for (const auto& row : page.sessions)
+        if (projections::reaches_made_by(who, row.creator))
             write_session(out, row);
     out.end_array();
-    write_stamp(out, shared, reflects);
-    out.end_object();
-    auto answer = ok(std::move(json));
-    stamp(answer, shared, reflects);
-    return answer;
+}
+
+net::http_response read_list_sessions(const call& given)
+{
+    const auto at = given.shared.log.read();
+    const auto page = projections::list_sessions(*at, given.who.account, limits::list_count_max);
+    if (!page)
+        return refuse(page.error());
+    return stamped(
+        given, *at,
+        [&](v1::json_writer& out)
+        {
+            write_sessions(out, given.who, *page);
+            out.field("hasMore", page->has_more);
+        });
 }
 
 asio::awaitable<net::http_response> list_sessions(call given)
 {
     auto& shared = given.shared;
     co_return co_await on_reader(shared, [given = std::move(given)] { return read_list_sessions(given); });
+}
+
+constexpr std::size_t page_default = 50;
+constexpr std::size_t page_max = 200;
+constexpr std::string_view cursor_prefix = "cursor_v1_";
+
+net::http_response read_page_of_sessions(const call& given)
+{
+    std::optional<session_id> before;
+    if (const auto cursor = given.request.query_value("cursor"))
+    {
+        const bool known = cursor->starts_with(cursor_prefix);
+        const auto id = known ? parse_uuid<session_id>(cursor->substr(cursor_prefix.size())) : std::nullopt;
+        if (!id)
+            return refuse({errc::bad_request, {}, {}}, "Invalid cursor format");
+        before = *id;
+    }
+    const auto count = query_number(given.request, "limit", page_default, 1, page_max);
+    const auto since = query_number(given.request, "changedSince", 0, 0, static_cast<std::uint64_t>(v1::integer_max));
+    for (const auto* number : {&count, &since})
+        if (!*number)
+            return refuse(number->error());
+
+    const auto at = given.shared.log.read();
+    const auto page = projections::sessions_before(
+        *at, given.who.account, before, static_cast<unix_millis>(*since), static_cast<std::size_t>(*count));
+    if (!page)
+        return refuse(page.error());
+    return stamped(
+        given, *at,
+        [&](v1::json_writer& out)
+        {
+            write_sessions(out, given.who, *page);
+            if (page->has_more)
+                out.field("nextCursor", std::string(cursor_prefix) + to_string(page->sessions.back().id));
+            else
+                out.field("nextCursor", nullptr);
+            out.field("hasNext", page->has_more);
+        });
+}
+
+asio::awaitable<net::http_response> page_of_sessions(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_page_of_sessions(given); });
+}
+
+net::http_response read_one_session(const call& given)
+{
+    const auto session = id_of<session_id>(given.segments[0]);
+    const auto at = given.shared.log.read();
+    if (auto reached = projections::reach(*at, given.who, projections::session_target{session}, intent::see); !reached)
+        return refuse_session(given, session, reached.error());
+    const auto row = projections::find_session(*at, given.who.account, session);
+    if (!row)
+        return refuse_session(given, session, row.error());
+    return stamped(
+        given, *at,
+        [&](v1::json_writer& out)
+        {
+            out.key("session");
+            write_session(out, *row);
+        });
+}
+
+asio::awaitable<net::http_response> one_session(call given)
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(shared, [given = std::move(given)] { return read_one_session(given); });
 }
 
 asio::awaitable<net::http_response> create_session(call given)
@@ -119,6 +191,8 @@ asio::awaitable<net::http_response> archive_session(call given)
 constexpr route routes[] = {
     {"GET", "/v1/sessions", access::token, body::small, list_sessions},
     {"POST", "/v1/sessions", access::token, body::fields, create_session},
+    {"GET", "/v1/sessions/:id", access::token, body::small, one_session},
+    {"GET", "/v2/sessions", access::token, body::small, page_of_sessions},
     {"DELETE", "/v1/sessions/:id", access::token, body::small, delete_session},
     {"POST", "/v1/sessions/:id/archive", access::token, body::small, archive_session},
 };

@@ -88,8 +88,18 @@ struct session_view
     std::optional<std::string> data_key;
 };
 result<session_view> find_session(const log::snapshot& at, account_id account, session_id session);
-/// By updated_at, then id, newest first.
-result<std::vector<session_view>> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max);
+/// Some of the account's sessions. It ends after the one with which it reaches limits::list_bytes_max.
+struct session_page
+{
+    std::vector<session_view> sessions;
+    bool has_more = false;
+};
+/// The last updated: by updated_at, then id, newest first.
+result<session_page> list_sessions(const log::snapshot& at, account_id account, std::size_t count_max);
+/// By id, newest first: those made before `before`, or all, that were updated at `changed_since` or later.
+result<session_page> sessions_before(
+    const log::snapshot& at, account_id account, std::optional<session_id> before, unix_millis changed_since,
+    std::size_t count_max);
 
 /// What authorising and routing need of a session: no payload is read.
 struct session_brief
