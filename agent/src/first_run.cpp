@@ -3,6 +3,7 @@
 #include "consortium/e2ee/backup.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "membership.hpp"
+#include "slow_notice.hpp"
 #include "wakeup.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -263,9 +264,19 @@ asio::awaitable<result<identity>> first_run::pair()
 
 asio::awaitable<result<state>> first_run::wait_while(pairing_attempt& attempt, state here)
 {
+    const auto executor = co_await asio::this_coro::executor;
+    bool unreached = false;
     for (;;)
     {
+        std::optional<slow_notice> notice;
+        if (!unreached)
+            notice.emplace(executor, [&] { say("The relay has not answered yet. It is waited for."); });
         const auto now = co_await attempt.advance();
+        notice.reset();
+        if (std::exchange(unreached, !attempt.unreached().empty()) != unreached)
+            say(unreached ? "The relay is not reached: " + detail_of(attempt.unreached()) +
+                                ". It is asked again, and until it answers no dashboard can."
+                          : own_text("The relay answers again."));
         if (!now || *now != here)
             co_return now;
         co_await pause(poll_interval);

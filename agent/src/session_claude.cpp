@@ -5,6 +5,7 @@
 #include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
+#include "slow_notice.hpp"
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <csignal>
@@ -106,6 +107,14 @@ asio::awaitable<result<void>> session_runner::start_claude()
                 record.claude = child;
                 return folder_.save();
             }};
+        const slow_notice notice(
+            executor_,
+            [this]
+            {
+                out_.line(
+                    "waiting", "Claude Code has not answered yet. It may be running a hook of this folder, or starting "
+                               "an MCP server. Ctrl-C gives up.");
+            });
         const auto ready = co_await claude_->start(std::move(wanted));
         if (ready)
             break;
@@ -131,6 +140,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
         model_to_restore_ = record.model;
         (void)co_await set_model(model_to_restore_);
     }
+    started_ = true;
     diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();

@@ -5,6 +5,7 @@
 #include "consortium/e2ee/signed_box.hpp"
 #include "message_post.hpp"
 #include "session_runner.hpp"
+#include "slow_notice.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::agent
@@ -40,6 +41,15 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         co_return std::unexpected(relay_failure{boxed.error()});
     backoff delay;
     bool said = false;
+    const slow_notice notice(
+        executor_,
+        [this]
+        {
+            if (!said_offline_)
+                out_.line(
+                    "waiting",
+                    "The relay at " + relay_.server_url() + " has not answered yet. What is said waits here.");
+        });
     for (;;)
     {
         const auto metadata = seal_metadata(0);

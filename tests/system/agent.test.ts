@@ -72,7 +72,9 @@ describe('consortium', () => {
     await using machine = new Machine({ relay: `http://127.0.0.1:${port}`, api: api.url });
     const terminal = await machine.start();
     await linkIn(terminal);
+    await terminal.shows(/The relay is not reached/);
     await other.start(port);
+    await terminal.shows(/The relay answers again/);
     const person = await Person.signIn(other.url);
     await pairWith(terminal, person);
     (await person.join()).close();

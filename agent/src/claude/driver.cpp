@@ -107,7 +107,10 @@ asio::awaitable<result<json::object>> driver::start(driver_options options)
         co_return fail(errc::closed, "Claude Code ended with " + exit.text() + (words.empty() ? "." : ":\n" + words));
     }
     if (ready.error() == errc::timeout)
-        co_return fail(errc::timeout, "Claude Code was started but does not answer.");
+        co_return fail(
+            errc::timeout,
+            "Claude Code was started but has not answered in ten minutes. What holds it up is perhaps a hook of this "
+            "folder or an MCP server: run `claude` here to see it.");
     co_return ready;
 }
 

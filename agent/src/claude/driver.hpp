@@ -16,7 +16,7 @@ namespace consortium::agent::claude
 struct driver_options
 {
     child_options child;
-    std::chrono::milliseconds start_timeout{60'000};
+    std::chrono::milliseconds start_timeout = std::chrono::minutes(10); ///< the hooks of a folder may be slow
     std::chrono::milliseconds control_timeout{30'000};
 };
 
