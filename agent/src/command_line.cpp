@@ -1,6 +1,7 @@
 #include "command_line.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <span>
 
 namespace consortium::agent
 {
@@ -8,9 +9,12 @@ namespace
 {
 
 constexpr auto footer = R"(
-Anything else goes to Claude Code unchanged, after -- always:
-  consortium --model opus
-  consortium -- --help
+Anything else is for Claude Code:
+  consortium "fix the tests"        begins a session with this prompt
+  consortium --model opus           begins one with these options of Claude Code
+  consortium -- refactor            after -- a single word is a prompt, too
+  consortium mcp list               Claude Code's own commands, and -p, run as they do without
+  consortium -p "summarize this"    consortium: nothing of them is relayed
 
 State is kept in CONSORTIUM_HOME, by default ~/.consortium.
 CONSORTIUM_SERVER_URL   the relay, by default the one this machine is paired with, else http://127.0.0.1:3005
@@ -23,25 +27,22 @@ A session of which the relay says that it is gone stays in the trash for 30 days
 
 A session whose agent was killed is resumed by the next `consortium` in the same folder; --new begins another one.)";
 
-/// How many of the leading arguments are ours.
-std::size_t ours(const std::vector<std::string>& arguments)
+/// How many of the leading arguments are ours: options with their values, and a subcommand with all that follows it.
+std::size_t ours(const CLI::App& app, std::span<const std::string> commands, const std::vector<std::string>& arguments)
 {
     std::size_t count = 0;
     while (count < arguments.size())
     {
         const auto& each = arguments[count];
-        if (each == "auth" || each == "log" || each == "trash")
+        if (std::ranges::find(commands, each) != commands.end())
             return arguments.size();
-        if (each == "--diagnostics" && count + 1 < arguments.size())
-            count += 2;
-        else if (
-            each == "--help" || each == "-h" || each == "--version" || each == "--new" || each == "--insecure" ||
-            each == "--diagnostics" || each.starts_with("--diagnostics="))
-            ++count;
-        else
+        const auto* option = each.starts_with('-') ? app.get_option_no_throw(each.substr(0, each.find('='))) : nullptr;
+        if (option == nullptr)
             break;
+        const bool value_follows = option->get_items_expected_min() > 0 && !each.contains('=');
+        count += value_follows ? 2 : 1;
     }
-    return count;
+    return std::min(count, arguments.size());
 }
 
 } // namespace
@@ -50,12 +51,8 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
 {
     command_line out;
     const auto separator = std::ranges::find(arguments, "--");
-    std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1, arguments.end());
+    out.for_claude_behind.assign(separator == arguments.end() ? separator : separator + 1, arguments.end());
     arguments.erase(separator, arguments.end());
-    const auto count = static_cast<std::ptrdiff_t>(ours(arguments));
-    out.for_claude.assign(arguments.begin() + count, arguments.end());
-    out.for_claude.insert(out.for_claude.end(), after.begin(), after.end());
-    arguments.erase(arguments.begin() + count, arguments.end());
 
     CLI::App app("Claude Code on this machine, in your browser: encrypted end to end.", "consortium");
     app.footer(footer);
@@ -79,6 +76,12 @@ result<command_line> parse_command_line(std::vector<std::string> arguments)
     auto* trash = app.add_subcommand("trash", "Show the sessions of which the relay says that they are gone");
     auto* restore = trash->add_subcommand("restore", "Take a session out of the trash");
     restore->add_option("ID", out.session, "The session's id")->required();
+
+    for (const auto* subcommand : app.get_subcommands([](const CLI::App*) { return true; }))
+        out.own_commands.push_back(subcommand->get_name());
+    const auto rest = arguments.begin() + static_cast<std::ptrdiff_t>(ours(app, out.own_commands, arguments));
+    out.for_claude.assign(rest, arguments.end());
+    arguments.erase(rest, arguments.end());
 
     std::ranges::reverse(arguments); // CLI11 takes a vector from its end
     try

@@ -85,7 +85,7 @@ int run(const command_line& wanted)
 
 int main(int count, char** values)
 {
-    const auto wanted = consortium::agent::parse_command_line({values + 1, values + count});
+    auto wanted = consortium::agent::parse_command_line({values + 1, values + count});
     if (!wanted)
     {
         complain(wanted.error().detail);
@@ -98,6 +98,14 @@ int main(int count, char** values)
     }
     try
     {
+        if (wanted->what == command::run)
+        {
+            if (const auto settled = settle_words_for_claude(*wanted); !settled)
+            {
+                complain(settled.error().detail);
+                return settled.error() == errc::bad_request ? 2 : 1;
+            }
+        }
         return run(*wanted);
     }
     catch (const std::exception& problem)

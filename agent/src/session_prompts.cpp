@@ -1,5 +1,6 @@
 // A running session: what comes from a person and goes to Claude.
 #include "consortium/common/base64.hpp"
+#include "consortium/common/ids.hpp"
 #include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
@@ -108,6 +109,18 @@ asio::awaitable<void> session_runner::read_chain_anew()
 }
 
 // ------------------------------------------------------------------------------------------------------------ turns
+
+/// What was typed behind the command's name: by whoever sits at this machine, who needs no signature.
+void session_runner::give_first_prompt()
+{
+    if (options_.first_prompt.empty())
+        return;
+    const auto uuid = to_string(message_id{make_uuid_v4()});
+    out_.line("prompt", options_.first_prompt);
+    queued_ = uuid;
+    tell({{"type", "prompt-typed"}, {"text", options_.first_prompt}});
+    claude_->prompt(uuid, json::string(options_.first_prompt));
+}
 
 /// One at a time is queued in Claude: it makes one of several, and then knows only one of their uuids after a crash.
 /// Mode and model of a prompt take effect before it.

@@ -5,6 +5,7 @@
 #include "first_run.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/json.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -151,12 +152,13 @@ asio::awaitable<int> session_runner::run()
 
     if (const auto started = co_await start_claude(); !started)
     {
-        out_.text(detail_of(started.error().detail));
+        out_.text(ended_ ? own_text("Ended before Claude Code had answered.") : detail_of(started.error().detail));
         // Nothing was ever said in it: it leaves no trace.
         if (folder_.record().session_id.empty())
             (void)folder_.dispose(never_shared(), clock_.now());
         co_return 1;
     }
+    give_first_prompt();
     spawn(watch_claude());
     spawn(take_prompts());
     spawn(stream_partial());
@@ -185,6 +187,13 @@ void session_runner::end(std::string why)
 
 void session_runner::interrupt()
 {
+    if (!started_)
+    {
+        end("");
+        if (claude_)
+            claude_->signal(SIGKILL);
+        return;
+    }
     const auto now = std::chrono::steady_clock::now();
     constexpr auto soon = std::chrono::seconds(3);
     const bool again = last_interrupt_ != std::chrono::steady_clock::time_point() && now - last_interrupt_ < soon;

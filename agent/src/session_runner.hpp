@@ -27,6 +27,7 @@ struct run_options
     std::filesystem::path claude;
     std::vector<std::string> environment;
     std::vector<std::string> arguments; ///< for Claude, unchanged
+    std::string first_prompt;           ///< typed at the terminal, behind the command's name; may be empty
     bool resumed = false;               ///< the folder is of a session that a crash left
     link_options::dialler dial = &socket_client::connect;
     std::chrono::milliseconds log_interval{60'000}; ///< between looks at the relay's log
@@ -102,6 +103,7 @@ private:
     asio::awaitable<result<void>> read_chain();
     asio::awaitable<void> read_chain_anew();
     asio::awaitable<void> read_chain_then_judge();
+    void give_first_prompt();
     asio::awaitable<void> take_prompts();
     asio::awaitable<bool> prepare_for(const prompt& next);
     void say_not_prepared(const prompt& next, const std::string& what, const error& why);
@@ -178,6 +180,7 @@ private:
     bool prove_next_ = false; ///< the last message of a turn
     held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
+    bool started_ = false; ///< Claude has answered
     bool ended_ = false;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;

@@ -40,15 +40,16 @@ TEST(command_line, what_is_not_ours_goes_to_claude_unchanged)
 {
     EXPECT_EQ(parse_command_line({})->what, command::run);
     EXPECT_EQ(parse_command_line({"--model", "opus"})->for_claude, (words{"--model", "opus"}));
-    EXPECT_EQ(parse_command_line({"--", "--help"})->for_claude, words{"--help"});
+    EXPECT_EQ(parse_command_line({"--", "--help"})->for_claude_behind, words{"--help"});
     EXPECT_EQ(parse_command_line({"--", "--help"})->what, command::run);
     EXPECT_EQ(parse_command_line({"--model", "opus", "--help"})->for_claude, (words{"--model", "opus", "--help"}));
-    EXPECT_EQ(parse_command_line({"--", "auth", "login"})->for_claude, (words{"auth", "login"}));
+    EXPECT_EQ(parse_command_line({"--", "auth", "login"})->for_claude_behind, (words{"auth", "login"}));
     const auto mixed = parse_command_line({"--new", "--diagnostics", "f", "-c", "--", "x"});
     ASSERT_TRUE(mixed);
     EXPECT_TRUE(mixed->fresh);
     EXPECT_EQ(mixed->diagnostics, "f");
-    EXPECT_EQ(mixed->for_claude, (words{"-c", "x"}));
+    EXPECT_EQ(mixed->for_claude, words{"-c"});
+    EXPECT_EQ(mixed->for_claude_behind, words{"x"});
 }
 
 TEST(command_line, knows_its_own)
@@ -70,6 +71,8 @@ TEST(command_line, knows_its_own)
     EXPECT_EQ(parse_command_line({"auth"}).error(), errc::bad_request);
     EXPECT_EQ(parse_command_line({"auth", "nonsense"}).error(), errc::bad_request);
     EXPECT_EQ(parse_command_line({"--diagnostics"}).error(), errc::bad_request);
+    EXPECT_EQ(parse_command_line({"--diagnostics=f", "auth", "status"})->diagnostics, "f");
+    EXPECT_EQ(parse_command_line({})->own_commands, (words{"auth", "log", "trash"}));
 }
 
 TEST(hardening, nobody_looks_into_the_process)

@@ -21,6 +21,11 @@ struct surroundings
     bool insecure = false; ///< --insecure
 };
 
+/// Finds out what the words for Claude Code mean. Where it is to run by itself this process becomes it, and this does
+/// not return: to be called before anything is changed that a program inherits. Otherwise `wanted` has the prompt that
+/// the session begins with, and what is left in `for_claude`. Errors say what to do.
+result<void> settle_words_for_claude(command_line& wanted);
+
 /// The relay that is meant: CONSORTIUM_SERVER_URL, else the one this machine is paired with, else the one on this
 /// machine.
 std::string chosen_server(const std::optional<identity>& known);

@@ -204,6 +204,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.claude = *program;
     options.environment = claude::child_environment(environ);
     options.arguments = std::move(*for_claude);
+    options.first_prompt = wanted.prompt;
     options.resumed = resumed;
     asio::co_spawn(
         executor, look_after_leftovers(with.store, *who, **relay, **book, with.out, with.clock), asio::detached);

@@ -116,7 +116,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
       <section className="prompt" data-state={state}>
         <div className="in">
           <h2 className="by">
-            <Writer device={row.device} signer={context.signer} />
+            {row.typed === true ? <b>{host === "" ? "At the terminal" : `At the terminal of ${host}`}</b> : <Writer device={row.device} signer={context.signer} />}
             <span className={state === "failed" || state === "refused" ? "bad" : ""}>
               {time(row.at)}
               {word !== undefined && `, ${word}`}

@@ -35,6 +35,8 @@ export interface PromptRow extends Common {
   readonly bundleId: string | null;
   /** Base64 key of the device that signed it; null when none did. */
   readonly device: string | null;
+  /** It was typed at the machine itself, as the agent says. */
+  readonly typed?: boolean;
   /** Its number among its sender's. */
   readonly number: { readonly from: string; readonly n: number } | null;
 }
@@ -230,6 +232,10 @@ export class Transcript {
       this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
     switch (data.type) {
       case "ready":
+        return;
+      case "prompt-typed":
+        this.#push({ ...this.#common(item), kind: "prompt", text: string(data["text"]) ?? "", state: "taken", localId: null, bundleId: null, device: null, typed: true, number: null });
+        this.#heading = false;
         return;
       case "prompt-taken":
         return this.#mark(data["id"], "taken");

@@ -55,11 +55,11 @@ net::http_response read_page_of_sessions(const call& given)
     std::optional<session_id> before;
     if (const auto cursor = given.request.query_value("cursor"))
     {
-        const bool known = cursor->starts_with(cursor_prefix);
-        const auto id = known ? parse_uuid<session_id>(cursor->substr(cursor_prefix.size())) : std::nullopt;
-        if (!id)
+        if (cursor->starts_with(cursor_prefix))
+            if (const auto id = parse_uuid<session_id>(cursor->substr(cursor_prefix.size())))
+                before = *id;
+        if (!before)
             return refuse({errc::bad_request, {}, {}}, "Invalid cursor format");
-        before = *id;
     }
     const auto count = query_number(given.request, "limit", page_default, 1, page_max);
     const auto since = query_number(given.request, "changedSince", 0, 0, static_cast<std::uint64_t>(v1::integer_max));
