@@ -249,13 +249,14 @@ describe('about a conversation', () => {
     await dashboard.by('slip').waitFor();
     lying.hooks = {
       up: (packet, link) => {
-        if (packet.kind !== 'event' || packet.data[0] !== 'rpc-call') return undefined;
+        if (packet.kind !== 'event' || packet.data[0] !== 'rpc-call' || !packet.data[1].method.endsWith(':permission')) return undefined;
         queueMicrotask(() => link.toClient({ kind: 'ack', ack: packet.ack!, data: [{ ok: true, result: randomText(60) }] }));
         return [];
       },
     };
     await allowOnce();
-    await dashboard.by('slip-said').waitFor();
+    await dashboard.page.locator('[data-testid=slip][data-phase=unknown]').waitFor();
+    assert.match(await dashboard.by('slip-said').innerText(), /not known/i, 'neither a yes nor a no');
     assert.equal(mine.calls.length, 0);
     assert.equal(await dashboard.by('slip').count(), 1, 'the question stays');
   });
