@@ -76,18 +76,20 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
           </Go>
         }
       >
-        {error !== null && (
-          <Note tone="bad" icon={<StatusShape shape="failed" />} title="The relay's list of devices could not be read">
-            <p>{error} What this browser knows of them is shown.</p>
-          </Note>
-        )}
-        {book !== null && (
-          <div className="notes">
-            <Lacking book={book} say={say} />
-            <Returned book={book} />
-            <Announced book={book} onRevoke={setRevoking} />
-          </div>
-        )}
+        <div className="notes">
+          {error !== null && (
+            <Note tone="bad" icon={<StatusShape shape="failed" />} title="The relay's list of devices could not be read">
+              <p>{error} What this browser knows of them is shown.</p>
+            </Note>
+          )}
+          {book !== null && (
+            <>
+              <Lacking book={book} say={say} />
+              <Returned book={book} />
+              <Announced book={book} onRevoke={setRevoking} />
+            </>
+          )}
+        </div>
         {kinds.map(({ kind, title, what, none }) => {
           const found = devices.filter((device) => device.stated && device.kind === kind);
           return (
@@ -116,6 +118,8 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
       </Page>
       {revoking !== null && (
         <Dialog title={`Revoke ${nameOf(revoking)} for ever?`} onClose={() => setRevoking(null)}>
+          {/* Two browsers may have one name: the list tells them apart by this. */}
+          <p className="dim small">Here since {fullTime(revoking.createdAt)}</p>
           <p className="mid">
             {revoking.isThis
               ? "This is the browser you are using. It is locked at once; with your secret key you can sign in again as a new device."
