@@ -29,6 +29,14 @@ void engine_register::remove(const std::string& sid)
         --polling_count_;
 }
 
+void engine_register::clear()
+{
+    decltype(entries_) removed;
+    const std::lock_guard lock(guard_);
+    removed.swap(entries_);
+    polling_count_ = 0;
+}
+
 std::optional<engine_register::entry> engine_register::find(std::string_view sid) const
 {
     const std::lock_guard lock(guard_);

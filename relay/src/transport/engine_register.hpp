@@ -32,6 +32,8 @@ public:
     void upgraded(const std::string& sid);
     void remove(const std::string& sid);
 
+    void clear();
+
     std::optional<entry> find(std::string_view sid) const;
     std::size_t polling_count() const;
 

@@ -17,6 +17,12 @@ public:
     {
     }
 
+    ~socket_server_impl() override
+    {
+        // What still polls gives up its place and leaves its thread's list: these go later.
+        context_.by_sid.clear();
+    }
+
     bool owns(std::string_view path) const noexcept override
     {
         const std::string_view ours = context_.options.path;
