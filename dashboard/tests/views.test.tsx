@@ -12,6 +12,7 @@ import { ReceiptCard } from "../src/components/receipt.tsx";
 import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
 import { Slip } from "../src/components/slip.tsx";
+import { ToolBody } from "../src/components/toolbox.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
 import { formatSecret, randomBytes } from "../src/crypto/index.ts";
 import { SignInError, type SignInProblem } from "../src/state/signin.ts";
@@ -25,7 +26,7 @@ import type { AgentState, PermissionRequest, SessionSummary } from "../src/state
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/logmemory.ts";
-import { revisionsOf, type Row, Transcript } from "../src/state/transcript.ts";
+import { revisionsOf, type Row, type ToolRow, Transcript } from "../src/state/transcript.ts";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 import { askText } from "./fake-agent.ts";
@@ -200,6 +201,18 @@ describe("slip", () => {
     unmount();
     put(client, asked("ExitPlanMode", { plan: "Do it" }));
     expect(by("slip-accepting-words").textContent).toMatch(/until the session ends: Claude changes, moves and deletes files/);
+  });
+
+  it("shows what a folder would run before it is trusted, to the letter", async () => {
+    const client = fakeClient();
+    const of = asked("trust", { folder: "/home/n/theirs", "/home/n/theirs/.mcp.json": '{\n  "mcpServers": {"a": {"command": "/bin/\u202esh"}}\n}', others: ["/home/n/theirs/.claude/skills/x.md"] });
+    put(client, of);
+    await pass(400);
+    const words = by("slip-contents").textContent ?? "";
+    for (const part of ["/home/n/theirs", "/home/n/theirs/.mcp.json", '"command": "/bin/U+202Esh"', "/home/n/theirs/.claude/skills/x.md", "not asked again"]) expect(words).toContain(part);
+    fireEvent.click(by("slip-deny"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [] }, of)]);
   });
 
   it("says that a subagent asks, and why Claude asks", () => {
@@ -429,6 +442,25 @@ const context: RowContext = {
   signer: (device) => signers[device] ?? { name: null, standing: "unknown", kind: null, isThis: false },
   onUnsend: () => undefined, onRetry: () => undefined, onTakeBack: vi.fn(),
 };
+
+describe("the body of a tool call", () => {
+  const row = (name: string, input: Record<string, unknown>) => ({ kind: "tool", key: "k", at: 0, number: null, toolUseId: "t", name, input, result: null, children: [], cut: false }) as unknown as ToolRow;
+  it.each([
+    ["Bash", { command: "ls", dangerouslyDisableSandbox: true, run_in_background: true, timeout: 7 }, ["dangerouslyDisableSandboxtrue", "run_in_backgroundtrue", "timeout7"]],
+    ["Edit", { file_path: "/a", old_string: "a", new_string: "b", replace_all: true }, ["replace_alltrue"]],
+    ["MultiEdit", { file_path: "/a", edits: [{ old_string: "a", new_string: "b", replace_all: true }] }, ['"replace_all": true']],
+    ["Read", { file_path: "/a", offset: 9 }, ["offset9"]],
+    ["Agent", { description: "d", prompt: "p", subagent_type: "odd" }, ["subagent_typeodd"]],
+    ["SomethingNew", { a: { b: 17 } }, ["17"]],
+  ])("%s shows every argument", (name, input, parts) => {
+    const { container } = render(<ToolBody row={row(name, input)} />);
+    for (const part of parts) expect(container.textContent).toContain(part);
+  });
+  it("marks what cannot be seen in a command", () => {
+    const { container } = render(<ToolBody row={row("Bash", { command: "echo a\nrm \u202e\u200bb" })} />);
+    expect(container.textContent).toContain("rm U+202EU+200Bb");
+  });
+});
 
 describe("rows", () => {
   const prompt = { key: "k", seq: 1, revision: 8412, at: 0, kind: "prompt", text: "x", localId: null, bundleId: "b1", device: "phone", number: { from: "f", n: 3 } } as const;

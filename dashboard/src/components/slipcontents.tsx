@@ -66,6 +66,19 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
     case "question":
       // The choices themselves stand below; what they do not show of it is shown here.
       return { shown: null, names: isPlainQuestion(input["questions"]) ? ["questions"] : [] };
+    case "trust":
+      if (!texts("folder")) break;
+      return {
+        shown: (
+          <>
+            <p className="slip-part mid small">
+              Claude Code runs what the files below name, as hooks and servers of its own: at once, without a question, with your rights there. Trust it only if you know where they come from. You are not asked again, also when they change. Claude Code is not started before you answer.
+            </p>
+            <Exact text={text("folder")} />
+          </>
+        ),
+        names: ["folder"],
+      };
     case "elicitation":
       if (!texts("message")) break;
       return { shown: <Exact text={text("message")} className="plan" />, names: ["message", ...(fieldsOf(input["schema"]) === null ? [] : ["schema"])] };

@@ -12,10 +12,11 @@ import {
   type Icon,
 } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useState } from "react";
+import { plainly } from "../state/ask.ts";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
 import { record, string, type ToolRow } from "../state/transcript.ts";
 import { Code, useHighlighter } from "./code.tsx";
-import { Marked } from "./exact.tsx";
+import { Marked, Values } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
 import { Markdown } from "./markdown.tsx";
 
@@ -190,14 +191,17 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
   const text = (field: string) => string(input[field]) ?? "";
   const [raw, setRaw] = useState(false);
   let body: ReactNode;
+  /** The arguments that the body or the line above it shows; all others are listed. */
+  let shows: readonly string[] = [];
   switch (name) {
     case "Bash": {
+      shows = ["command"];
       const structured = record(result?.structured);
       const streams = [string(structured["stdout"]), string(structured["stderr"])].filter((s): s is string => s !== null && s !== "").join("\n");
       const output = result === null ? "" : result.isError ? cleanError(result.text) : streams || result.text;
       body = (
         <>
-          {(text("command").includes("\n") || text("command").length > 60) && <Output text={text("command")} language="bash" />}
+          {(text("command").includes("\n") || text("command").length > 60) && <Output text={plainly(text("command"))} language="bash" />}
           {result === null ? null : output === "" ? <p className="dim small">No output.</p> : <Output text={output} />}
         </>
       );
@@ -207,6 +211,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
     case "MultiEdit":
     case "Write":
     case "NotebookEdit":
+      shows = ["file_path", "notebook_path", "old_string", "new_string", "new_source", "content", ...(isPlainEdits(input["edits"]) ? ["edits"] : [])];
       body = (
         <>
           {errorBody(row)}
@@ -215,11 +220,13 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       );
       break;
     case "Read": {
+      shows = ["file_path"];
       const content = string(record(record(result?.structured)["file"])["content"]) ?? (result?.text ?? "").replace(/^ *\d+[→\t]/gm, "");
       body = errorBody(row) ?? (result === null ? null : <ReadBox path={text("file_path")} content={content} />);
       break;
     }
     case "TodoWrite":
+      shows = ["todos"];
       body = (
         <ul className="todo">
           {planOf(input).map((todo, i) => (
@@ -232,6 +239,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       );
       break;
     case "AskUserQuestion": {
+      shows = ["questions"];
       const answers = record(record(result?.structured)["answers"]);
       body = (
         <dl className="facts spaced">
@@ -244,6 +252,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       break;
     }
     case "ExitPlanMode":
+      shows = ["plan"];
       body = text("plan") === "" ? null : (
         <div className="prose boxed">
           <Markdown text={text("plan")} />
@@ -252,6 +261,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       break;
     case "Agent":
     case "Task":
+      shows = ["description", "prompt"];
       body = (
         <>
           {errorBody(row)}
@@ -274,6 +284,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       );
       break;
     default:
+      shows = Object.keys(input);
       body = (
         <>
           {Object.keys(input).length > 0 && <Raw value={input} />}
@@ -281,14 +292,27 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
         </>
       );
   }
+  const others = Object.fromEntries(Object.entries(input).filter(([argument]) => !shows.includes(argument)));
   return (
     <>
-      {raw ? <Raw value={{ name, input, result: result === null ? null : { content: result.text, is_error: result.isError, tool_use_result: result.structured } }} /> : body}
+      {raw ? (
+        <Raw value={{ name, input, result: result === null ? null : { content: result.text, is_error: result.isError, tool_use_result: result.structured } }} />
+      ) : (
+        <>
+          <Values of={others} />
+          {body}
+        </>
+      )}
       <button type="button" className="b bare small rawlink" onClick={() => setRaw(!raw)}>
         {raw ? "Show as usual" : "Show raw"}
       </button>
     </>
   );
+}
+
+/** Whether a diff shows all that the edits of a MultiEdit say. */
+function isPlainEdits(value: unknown): boolean {
+  return Array.isArray(value) && value.every((edit) => Object.keys(record(edit)).every((name) => name === "old_string" || name === "new_string"));
 }
 
 /** The agent's note to itself that a subagent goes on without it. */
