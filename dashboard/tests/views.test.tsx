@@ -302,6 +302,15 @@ describe("slip", () => {
     expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", answers: { name: "Noor", count: 3, sure: false } });
     unmount();
     client.call.mockClear();
+    const hinted = { type: "object", properties: { mail: { type: "string", format: "email", minLength: 3, default: "n@example.org" }, size: { type: "string", enum: ["s", "m"], enumNames: ["small", "middle"], default: "m" }, sure: { type: "boolean", default: true } } };
+    const second = put(client, asked("elicitation", { server: "deploy", message: "Where to?", schema: hinted }));
+    await pass(400);
+    for (const part of ["format: email", "minLength: 3", '"middle"']) expect(by("slip").textContent).toContain(part);
+    fireEvent.submit(by("slip-answer").closest("form") as HTMLFormElement);
+    await pass(1);
+    expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", answers: { mail: "n@example.org", size: "m", sure: true } });
+    second.unmount();
+    client.call.mockClear();
     put(client, asked("elicitation", { server: "deploy", message: "Odd", schema: { type: "object", properties: { deep: { type: "object" } } } }));
     await pass(400);
     expect(screen.queryByTestId("slip-answer")).toBeNull();

@@ -3,7 +3,7 @@ import { type ReactElement, useId, useState } from "react";
 import type { Ask, Verdict } from "../state/ask.ts";
 import { type Question, questionsOf } from "../state/tools.ts";
 import { record, string } from "../state/transcript.ts";
-import { Marked } from "./exact.tsx";
+import { Marked, Value } from "./exact.tsx";
 
 const own = "\u0000own";
 
@@ -106,7 +106,12 @@ interface Field {
   readonly kind: "text" | "number" | "integer" | "boolean";
   readonly choices: readonly string[] | null;
   readonly required: boolean;
+  /** What the answer should be like, as the server says it: it judges that itself. */
+  readonly hints: Readonly<Record<string, unknown>>;
+  readonly initial: string;
 }
+
+const hintNames = ["format", "pattern", "minLength", "maxLength", "minimum", "maximum", "enumNames"];
 
 /** The fields of a form as MCP knows them: flat, of simple values. Null for a schema that says more than that: it is shown as it is. */
 export function fieldsOf(schema: unknown): Field[] | null {
@@ -116,20 +121,26 @@ export function fieldsOf(schema: unknown): Field[] | null {
   const needed = new Set(Array.isArray(required) ? required : []);
   const fields = Object.entries(properties).map(([name, value]): Field | null => {
     const of = record(value);
-    const known = Object.keys(of).every((key) => ["type", "title", "description", "enum"].includes(key));
+    const known = Object.keys(of).every((key) => ["type", "title", "description", "enum", "default", ...hintNames].includes(key));
     const kinds: Record<string, Field["kind"]> = { string: "text", number: "number", integer: "integer", boolean: "boolean" };
     const kind = kinds[string(of["type"]) ?? ""];
     const choices = of["enum"] === undefined ? null : Array.isArray(of["enum"]) && of["enum"].every((choice) => typeof choice === "string") ? (of["enum"] as string[]) : undefined;
     if (!known || kind === undefined || choices === undefined || (choices !== null && kind !== "text")) return null;
-    return { name, title: string(of["title"]) ?? name, description: string(of["description"]) ?? "", kind, choices, required: needed.has(name) };
+    return { name, title: string(of["title"]) ?? name, description: string(of["description"]) ?? "", kind, choices, required: needed.has(name), hints: Object.fromEntries(hintNames.flatMap((hint) => (of[hint] === undefined ? [] : [[hint, of[hint]]]))), initial: initialOf(of["default"], choices) };
   });
   return fields.includes(null) ? null : (fields as Field[]);
+}
+
+function initialOf(value: unknown, choices: readonly string[] | null): string {
+  if (value === true) return "yes";
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  return choices === null || choices.includes(text) ? text : "";
 }
 
 /** A form of an MCP server. What it asks for leaves the page only as the answer to this question. */
 export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: boolean; mayDeny: boolean; onVerdict(verdict: Omit<Verdict, "grants">): void }): ReactElement {
   const fields = fieldsOf(ask.arguments["schema"]);
-  const [values, setValues] = useState<Record<string, string>>({});
+  const [values, setValues] = useState<Record<string, string>>(() => Object.fromEntries((fields ?? []).map((field) => [field.name, field.initial])));
   const valueOf = ({ name, kind }: Field): unknown => {
     const text = values[name] ?? "";
     if (kind === "boolean") return text === "yes";
@@ -166,6 +177,11 @@ export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: b
                 <Marked text={field.description} />
               </small>
             )}
+            {Object.entries(field.hints).map(([hint, value]) => (
+              <small key={hint}>
+                {hint}: <Value value={value} />
+              </small>
+            ))}
             {field.kind === "boolean" || field.choices !== null ? (
               <select className="field" data-testid="slip-field" data-name={field.name} value={values[field.name] ?? ""} onChange={(event) => setValues({ ...values, [field.name]: event.target.value })}>
                 <option value="">{field.kind === "boolean" ? "No" : "Choose"}</option>
