@@ -166,6 +166,67 @@ TEST_F(net_client_test, a_connection_that_is_used_again_has_a_deadline_too)
     EXPECT_EQ(server.connections(), 2) << "the dead one is not used again";
 }
 
+// Goal: what is large passes a slow network, in either direction, as long as it goes forward; what stands still does
+// not. Method: a server that takes and gives a little at a time, so that the whole lasts many times the limit.
+TEST_F(net_client_test, a_request_is_judged_by_its_progress)
+{
+    constexpr std::size_t body_bytes = 2u << 20;
+    constexpr std::size_t step_bytes = 32u << 10;
+    std::size_t taken_bytes_max = body_bytes;
+    std::size_t given_bytes_max = body_bytes;
+    played_server server(
+        loop_,
+        [&](played_connection& peer, int) -> asio::awaitable<void>
+        {
+            asio::steady_timer timer(loop_.executor());
+            const auto rest = [&]
+            {
+                timer.expires_after(milliseconds(50));
+                return timer.async_wait(asio::use_awaitable);
+            };
+            (void)co_await peer.read_head();
+            // What came behind the header is with it already.
+            for (std::size_t taken = step_bytes; taken < taken_bytes_max; taken += step_bytes)
+            {
+                (void)co_await peer.read_exactly(step_bytes);
+                co_await rest();
+            }
+            if (taken_bytes_max < body_bytes)
+            {
+                timer.expires_after(std::chrono::seconds(60));
+                co_return (void) co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+            }
+            (void)co_await peer.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n");
+            for (std::size_t given = 0; given < given_bytes_max; given += step_bytes)
+            {
+                (void)co_await peer.write(std::string(step_bytes, 'a'));
+                co_await rest();
+            }
+            if (given_bytes_max < body_bytes)
+                co_await peer.fall_silent();
+        },
+        static_cast<int>(step_bytes));
+    options_.request_timeout = milliseconds(1500);
+    const auto post = [&]
+    {
+        const auto client = http_client::make(loop_.executor(), options_).value();
+        return loop_.run(client->send(
+            {.method = "POST",
+             .url = "http://" + server.authority() + "/",
+             .headers = {},
+             .body = std::string(body_bytes, 'q')}));
+    };
+    const auto began = clock::now();
+    const auto whole = post();
+    ASSERT_TRUE(whole) << whole.error().detail;
+    EXPECT_EQ(whole->body.size(), body_bytes);
+    EXPECT_GT(clock::now() - began, 4 * options_.request_timeout);
+    given_bytes_max = body_bytes / 2;
+    EXPECT_EQ(post().error(), errc::timeout);
+    taken_bytes_max = body_bytes / 4;
+    EXPECT_EQ(post().error(), errc::timeout);
+}
+
 TEST_F(net_client_test, idle_connections_are_forgotten_on_demand)
 {
     played_server server(

@@ -1,4 +1,5 @@
 #include "consortium/net/http_client.hpp"
+#include "consortium/net/pace.hpp"
 #include "dial.hpp"
 #include "tls.hpp"
 #include <algorithm>
@@ -23,13 +24,23 @@ constexpr std::size_t idle_per_origin_max = 4;
 /// Below the idle times of usual servers.
 constexpr std::chrono::seconds idle_age_max{30};
 constexpr std::uint32_t header_bytes_max = 64u << 10;
+/// A network that passes less is no progress: the relay's own rule of bodies, and its default.
+constexpr std::size_t bytes_per_second_min = 4u << 10;
+/// So much of a request may lie in the system, unseen by us, when the wait for the answer begins. It bounds what a
+/// distant relay can be sent, too: 64 KiB in each round trip at least.
+constexpr int system_buffer_bytes = 64 << 10;
+constexpr std::size_t written_bytes_max = 32u << 10;
 
 using outgoing = http::request<http::string_body>;
 
 /// A connection to one origin and what was read of it.
 struct connection
 {
-    explicit connection(dialled made) : end(std::move(made)) {}
+    explicit connection(dialled made) : end(std::move(made))
+    {
+        error_code ignored;
+        lowest().socket().set_option(asio::socket_base::send_buffer_size(system_buffer_bytes), ignored);
+    }
 
     plain_stream& lowest()
     {
@@ -95,31 +106,71 @@ client_response take(http::response<http::string_body> from)
     return out;
 }
 
-/// Under the stream's deadline, which closes it.
+/// As long as it goes forward: a large request takes a slow network long.
+template <class Stream>
+asio::awaitable<error_code> send_request(Stream& stream, const outgoing& request, std::chrono::milliseconds span)
+{
+    auto& lowest = beast::get_lowest_layer(stream);
+    http::request_serializer<http::string_body> rest(request);
+    rest.limit(written_bytes_max);
+    pace going(span, bytes_per_second_min);
+    while (!rest.is_done())
+    {
+        lowest.expires_after(going.patience(clock::now()));
+        const auto [failed, count] = co_await http::async_write_some(stream, rest, asio::as_tuple(asio::use_awaitable));
+        if (failed)
+            co_return failed;
+        if (!going.moved(count, clock::now()))
+            co_return beast::error::timeout;
+    }
+    co_return error_code{};
+}
+
+/// The same for what follows the header of an answer.
+template <class Stream>
+asio::awaitable<error_code> receive_rest(
+    Stream& stream, beast::flat_buffer& input, http::response_parser<http::string_body>& parser,
+    std::chrono::milliseconds span)
+{
+    pace coming(span, bytes_per_second_min);
+    while (!parser.is_done())
+    {
+        beast::get_lowest_layer(stream).expires_after(coming.patience(clock::now()));
+        const auto [failed, count] =
+            co_await http::async_read_some(stream, input, parser, asio::as_tuple(asio::use_awaitable));
+        if (failed)
+            co_return failed;
+        if (!parser.is_done() && !coming.moved(count, clock::now()))
+            co_return beast::error::timeout;
+    }
+    co_return error_code{};
+}
+
+/// Each of its parts under the stream's deadline, which closes it.
 template <class Stream>
 asio::awaitable<exchanged>
-exchange(Stream& stream, beast::flat_buffer& input, const outgoing& request, std::size_t body_bytes_max)
+exchange(Stream& stream, beast::flat_buffer& input, const outgoing& request, const client_options& options)
 {
     // A server may answer and close before it has taken the whole body: then its answer counts.
-    const auto [unsent, sent] = co_await http::async_write(stream, request, asio::as_tuple(asio::use_awaitable));
+    const auto unsent = co_await send_request(stream, request, options.request_timeout);
     if (unsent == beast::error::timeout)
         co_return exchanged{std::unexpected(trouble(unsent))};
+    beast::get_lowest_layer(stream).expires_after(options.request_timeout);
 
     bool answered = false;
     while (true)
     {
         http::response_parser<http::string_body> parser;
         parser.header_limit(header_bytes_max);
-        parser.body_limit(body_bytes_max);
+        parser.body_limit(options.response_bytes_max);
         parser.skip(request.method() == http::verb::head);
         auto [failed, count] =
             co_await http::async_read_header(stream, input, parser, asio::as_tuple(asio::use_awaitable));
         answered = answered || parser.got_some();
         if (!failed && parser.get().result_int() < 200 && parser.get().result() != http::status::switching_protocols)
             continue; // an interim answer
-        if (!failed && !parser.is_done())
-            std::tie(failed, count) =
-                co_await http::async_read(stream, input, parser, asio::as_tuple(asio::use_awaitable));
+        if (!failed)
+            failed = co_await receive_rest(stream, input, parser, options.request_timeout);
         if (failed)
             co_return exchanged{std::unexpected(trouble(failed)), answered};
         const bool reusable = !unsent && parser.keep_alive() && input.size() == 0;
@@ -188,10 +239,8 @@ private:
                     co_return std::unexpected(made.error());
                 used = std::make_unique<connection>(std::move(*made));
             }
-            used->lowest().expires_after(options.request_timeout);
             auto outcome = co_await std::visit(
-                [&](auto& stream) { return exchange(stream, used->input, request, options.response_bytes_max); },
-                used->end.stream);
+                [&](auto& stream) { return exchange(stream, used->input, request, options); }, used->end.stream);
             // The server closed the idle connection just as we used it.
             if (!outcome.answer && reused && !outcome.answered && repeatable && outcome.answer.error() == errc::closed)
             {
