@@ -9,6 +9,8 @@ namespace json = boost::json;
 namespace
 {
 
+json_bounds bounds;
+
 /// What Boost's own parser does with the events of its grammar, and counts.
 class bounded_builder
 {
@@ -22,7 +24,7 @@ public:
     bounded_builder() { stack_.reset(); }
 
     json::value release() { return stack_.release(); }
-    bool too_many() const noexcept { return count_ > json_values_max; }
+    bool too_many() const noexcept { return count_ > bounds.values; }
 
     bool on_document_begin(json::error_code&) { return true; }
     bool on_document_end(json::error_code&) { return true; }
@@ -96,7 +98,7 @@ public:
 private:
     bool one_more(json::error_code& failed)
     {
-        if (++count_ <= json_values_max)
+        if (++count_ <= bounds.values)
             return true;
         failed = json::error::array_too_large;
         return false;
@@ -108,15 +110,20 @@ private:
 
 } // namespace
 
+void bound_json(json_bounds most)
+{
+    bounds = most;
+}
+
 result<json::value> parse_json(std::string_view text)
 {
     json::parse_options options;
-    options.max_depth = json_depth_max;
+    options.max_depth = bounds.depth;
     json::basic_parser<bounded_builder> parser(options);
     json::error_code failed;
     const auto used = parser.write_some(false, text.data(), text.size(), failed);
     if (parser.handler().too_many())
-        return fail(errc::too_large, "the JSON holds more than " + std::to_string(json_values_max) + " values");
+        return fail(errc::too_large, "the JSON holds more than " + std::to_string(bounds.values) + " values");
     if (!failed && used < text.size())
         failed = json::error::extra_data;
     if (failed)
