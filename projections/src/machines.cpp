@@ -288,12 +288,17 @@ result<std::vector<machine_view>> list_machines(const log::snapshot& at, account
             std::ranges::sort(
                 rows, std::greater{}, [](const machine_row& row) { return std::pair(row.active_at, row.id); });
             std::vector<machine_view> out;
-            out.reserve(rows.size());
+            std::size_t size = 0;
             for (const auto& row : rows)
             {
+                if (size >= limits::list_bytes_max)
+                    break;
                 auto machine = read_machine(at, row);
                 if (machine)
+                {
+                    size += machine->metadata.size() + (machine->daemon_state ? machine->daemon_state->size() : 0);
                     out.push_back(std::move(*machine));
+                }
                 else if (machine.error() != errc::not_found)
                     return std::unexpected(machine.error());
             }

@@ -32,7 +32,7 @@ result<message_view> read_message(const log::snapshot& at, lsn number)
 /// Up to `count_max` messages from seq `from` on, in either direction. No `from`: there can be none.
 result<message_page> read_page(
     const log::snapshot& at, account_id account, session_id session, std::optional<std::uint64_t> from,
-    std::size_t count_max, direction way)
+    std::size_t count_max, std::size_t bytes_max, direction way)
 {
     if (auto reached = find_session_brief(at, account, session); !reached)
         return std::unexpected(reached.error());
@@ -51,7 +51,7 @@ result<message_page> read_page(
     std::size_t size = 0;
     for (const auto number : numbers)
     {
-        if (size >= limits::page_bytes_max)
+        if (size >= bytes_max)
         {
             page.has_more = true;
             break;
@@ -148,17 +148,19 @@ void fold_message(const log::event& happened, const row_key& key, log::view_writ
 }
 
 result<message_page> messages_after(
-    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max)
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max,
+    std::size_t bytes_max)
 {
     const auto from = after == UINT64_MAX ? std::nullopt : std::optional(after + 1);
-    return guarded([&] { return read_page(at, account, session, from, count_max, direction::up); });
+    return guarded([&] { return read_page(at, account, session, from, count_max, bytes_max, direction::up); });
 }
 
 result<message_page> messages_before(
-    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max)
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max,
+    std::size_t bytes_max)
 {
     const auto from = before == 0 ? std::nullopt : std::optional(before - 1);
-    return guarded([&] { return read_page(at, account, session, from, count_max, direction::down); });
+    return guarded([&] { return read_page(at, account, session, from, count_max, bytes_max, direction::down); });
 }
 
 } // namespace consortium::projections

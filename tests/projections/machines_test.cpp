@@ -164,3 +164,15 @@ TEST_F(machines, the_list_is_latest_active_first)
     ASSERT_EQ(list.size(), 3u);
     EXPECT_EQ(list[0].id, "m2");
 }
+
+// Goal: a list of 256 machines whose states are as large as they may be would be 512 MiB.
+TEST_F(machines, a_list_ends_after_the_one_that_makes_it_large)
+{
+    for (int i = 0; i < 10; ++i)
+    {
+        auto wish = machine_wish(agent_, "m" + std::to_string(i));
+        wish.daemon_state = std::string(limits::state_bytes_max, 'x');
+        ASSERT_TRUE(log_.submit(wish));
+    }
+    EXPECT_EQ(list_machines(at_, agent_.account)->size(), limits::list_bytes_max / limits::state_bytes_max);
+}

@@ -128,12 +128,14 @@ struct message_page
     std::vector<message_view> messages;
     bool has_more = false;
 };
-/// seq > after, ascending.
+/// seq > after, ascending. Ends after the one with which it has `bytes_max`.
 result<message_page> messages_after(
-    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max);
-/// seq < before, descending.
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t after, std::size_t count_max,
+    std::size_t bytes_max = limits::page_bytes_max);
+/// seq < before, descending. The same.
 result<message_page> messages_before(
-    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max);
+    const log::snapshot& at, account_id account, session_id session, std::uint64_t before, std::size_t count_max,
+    std::size_t bytes_max = limits::page_bytes_max);
 
 struct machine_view
 {
@@ -151,7 +153,7 @@ struct machine_view
     unix_millis updated_at = 0;
 };
 result<machine_view> find_machine(const log::snapshot& at, account_id account, std::string_view machine_id);
-/// By active_at, newest first.
+/// By active_at, newest first; ends after the one that reaches limits::list_bytes_max.
 result<std::vector<machine_view>> list_machines(const log::snapshot& at, account_id account);
 
 /// Sessions and machines that are active, of all accounts: what presence starts from after a restart.
