@@ -13,7 +13,7 @@ import { program } from '../support/places.ts';
 import { Relay, run } from '../support/relay.ts';
 import { within } from '../support/wait.ts';
 import type { Attack, Member, Order, Seen } from './attacks.ts';
-import { costOf, mebibytes, Peak, type Cost } from './process.ts';
+import { costOf, mebibytes, Peak, waitedForCores, type Cost } from './process.ts';
 import { exchange, Wire, head } from './wire.ts';
 import type { Ending, Mark } from './work.ts';
 
@@ -22,8 +22,11 @@ class Helper {
   readonly #child: ChildProcess;
   readonly #forget: () => void;
 
-  constructor(file: string) {
-    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  /** `last`: it gets only what nobody else wants of the machine (SCHED_IDLE, sched(7)). */
+  constructor(file: string, last = false) {
+    const path = fileURLToPath(new URL(file, import.meta.url));
+    const [execPath, execArgv] = last ? ['chrt', ['--idle', '0', process.execPath, ...process.execArgv]] : [process.execPath, process.execArgv];
+    this.#child = fork(path, { execPath, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#forget = endAtExit(() => this.#child.kill('SIGKILL'));
   }
 
@@ -52,6 +55,11 @@ class Helper {
   }
 }
 
+/** Nobody attacks; `waited` as in Report. */
+export interface Quiet extends Mark {
+  waited: number;
+}
+
 export interface Report {
   attack: Attack;
   seen: Seen;
@@ -62,6 +70,8 @@ export interface Report {
   after: Cost;
   /** How often somebody new came in meanwhile, and how long the slowest waited. */
   newcomers: { count: number; slowestMs: number };
+  /** Milliseconds a second that the relay was ready to run and had no core: what the machine took from it, not the attack. */
+  waited: { quiet: number; during: number };
   /** What does not hold, in words. */
   faults: string[];
 }
@@ -75,6 +85,11 @@ export interface FieldOptions {
   /** For a whole header, and for a socket to sign in: by default those of the relay. */
   headerMs?: number;
   signInMs?: number;
+  /**
+   * The attackers get only what nobody else wants of the machine. What they take from the relay is judged, not what they take from
+   * the cores that all share. On a machine with other work they hardly come to attack.
+   */
+  attackersLast?: boolean;
 }
 
 export class Field {
@@ -82,18 +97,18 @@ export class Field {
   readonly #work: Helper;
   readonly #member: Member;
   readonly #friend: Login;
-  readonly #times: { headerMs: number; signInMs: number };
+  readonly #options: Required<FieldOptions>;
 
-  private constructor(relay: Relay, work: Helper, member: Member, friend: Login, times: { headerMs: number; signInMs: number }) {
+  private constructor(relay: Relay, work: Helper, member: Member, friend: Login, options: Required<FieldOptions>) {
     this.relay = relay;
     this.#work = work;
     this.#member = member;
     this.#friend = friend;
-    this.#times = times;
+    this.#options = options;
   }
 
   /** The relay has no more descriptors than a system gives that was not told otherwise. */
-  static async start({ headerMs = 10_000, signInMs = 20_000 }: FieldOptions = {}): Promise<Field> {
+  static async start({ headerMs = 10_000, signInMs = 20_000, attackersLast = false }: FieldOptions = {}): Promise<Field> {
     const relay = await Relay.start({
       descriptors: 1024,
       args: ['--header-timeout-ms', `${headerMs}`, '--connect-timeout-ms', `${signInMs}`],
@@ -111,14 +126,21 @@ export class Field {
       await friend.must('POST', `/v3/sessions/${session}/messages`, { messages });
     }
     await friend.allMessages(session);
-    return new Field(relay, work, { token: friend.token, session, log }, friend, { headerMs, signInMs });
+    return new Field(relay, work, { token: friend.token, session, log }, friend, { headerMs, signInMs, attackersLast });
   }
 
   /** The session's times while nobody attacks. */
-  async quiet(seconds: number): Promise<Mark> {
+  async quiet(seconds: number): Promise<Quiet> {
     await this.mark();
+    const waited = this.#waited();
     await pause(seconds * 1000);
-    return this.mark();
+    return { ...(await this.mark()), waited: waited() };
+  }
+
+  /** Begins to measure how much a second the relay waits for a core; called, it says. */
+  #waited(): () => number {
+    const [began, before] = [performance.now(), waitedForCores(this.relay.pid)];
+    return () => (waitedForCores(this.relay.pid) - before) / ((performance.now() - began) / 1000);
   }
 
   mark(): Promise<Mark> {
@@ -126,24 +148,27 @@ export class Field {
   }
 
   /** Makes the attack, at least as long as it needs, and looks at everything; `quiet`: with what to compare. */
-  async attack(attack: Attack, seconds: number, quiet: Mark): Promise<Report> {
-    const order: Order = { attack: attack.name, port: this.relay.port, seconds, member: this.#member, ...this.#times };
+  async attack(attack: Attack, seconds: number, quiet: Quiet): Promise<Report> {
+    const { headerMs, signInMs, attackersLast } = this.#options;
+    const order: Order = { attack: attack.name, port: this.relay.port, seconds, member: this.#member, headerMs, signInMs };
     order.seconds = Math.max(seconds, attack.secondsMin?.(order) ?? 0);
     const faults: string[] = [];
     const before = costOf(this.relay.pid);
-    const attacker = new Helper('./attacker.ts');
+    const attacker = new Helper('./attacker.ts', attackersLast);
     const peak = new Peak(this.relay.pid);
     await this.mark();
+    const waited = this.#waited();
     let going = true;
     const visits = this.#visits(() => going, faults);
     let seen: Seen = { answers: {}, figures: {} };
     try {
-      seen = await attacker.ask<Seen>(order, order.seconds * 1000 + 60_000);
+      seen = await attacker.ask<Seen>(order, order.seconds * 1000 + 180_000);
     } catch (error) {
       faults.push(`the attacker failed: ${(error as Error).message}`);
     }
     going = false;
     const during = await this.mark();
+    const waitedDuring = this.relay.running ? waited() : 0;
     await attacker.end();
     const newcomers = await visits;
     const highest = peak.end();
@@ -156,7 +181,7 @@ export class Field {
     } catch (error) {
       faults.push((error as Error).message);
     }
-    return { attack, seen, quiet, during, before, peak: highest, after, newcomers, faults };
+    return { attack, seen, quiet, during, before, peak: highest, after, newcomers, waited: { quiet: quiet.waited, during: waitedDuring }, faults };
   }
 
   async #comesBack(before: Cost, faults: string[]): Promise<Cost> {

@@ -8,6 +8,19 @@ export interface Cost {
   sockets: number;
 }
 
+/** How long its threads were ready to run and had no core, since they began: what others took from it. */
+export function waitedForCores(pid: number): number {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[1]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return nanoseconds / 1e6;
+}
+
 function isSocket(descriptor: string): boolean {
   try {
     return readlinkSync(descriptor).startsWith('socket:');

@@ -5,15 +5,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { attacks } from '../hostile/attacks.ts';
-import { Field, repeated } from '../hostile/field.ts';
-import type { Mark } from '../hostile/work.ts';
+import { Field, repeated, type Quiet } from '../hostile/field.ts';
 
 /** What these check hangs on who gets the processor in time, so they are for a machine that does nothing else. */
 const skip = process.env['CONSORTIUM_FULL'] === '1' ? false : 'runs under scripts/test --full';
 
 describe('beside a working session', { skip }, () => {
   let field: Field;
-  let quiet: Mark;
+  let quiet: Quiet;
   const began = Date.now();
 
   before(async () => {
