@@ -220,7 +220,7 @@ for (const [carrier, transports] of Object.entries(carriers)) {
 
   describe(`heartbeat over ${carrier}`, () => {
     it('keeps a quiet client', async () => {
-      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 300 });
+      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 3000 });
       const socket = dial(server, { transports });
       await heard(socket, 'connect');
       let pings = 0;
@@ -232,12 +232,13 @@ for (const [carrier, transports] of Object.entries(carriers)) {
     });
 
     it('holds no silence against a client that it does not listen to itself', async () => {
-      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 100 });
+      // Longer than the machine may keep either end from running, and not listened to for longer than that.
+      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 1500 });
       const socket = dial(server, { transports });
       await heard(socket, 'connect');
       const { id } = socket;
-      socket.emit('pause', 600);
-      assert.equal(await socket.timeout(5000).emitWithAck('echo', 'still here'), 'still here');
+      socket.emit('pause', 3500);
+      assert.equal(await socket.timeout(20_000).emitWithAck('echo', 'still here'), 'still here');
       assert.equal(socket.id, id);
       socket.disconnect();
       await server.stop();
