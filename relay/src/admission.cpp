@@ -126,9 +126,7 @@ request_admission::authenticate(const net::http_request& request, api::access ne
 
 std::string request_admission::counted_as(const std::string& address) const
 {
-    if (!shared_.settings.rate_limits || shared_.proxies.trusts(address))
-        return {};
-    return address_key(address);
+    return shared_.proxies.trusts(address) ? std::string() : shared_.counted_as(address);
 }
 
 void request_admission::note_refusal(std::string_view of, std::string_view why, const std::string& address) const
@@ -161,14 +159,16 @@ result<void> request_admission::check_origin_of_socket(const net::http_request& 
 
 result<void> request_admission::take_rate(api::rate of, const std::string& address)
 {
+    if (!shared_.settings.rate_limits)
+        return {};
     switch (of)
     {
     case api::rate::none:
         return {};
     case api::rate::guests:
-        return shared_.guests.take(address_key(address));
+        return shared_.guests.take(shared_.counted_as(address));
     case api::rate::pollers:
-        return shared_.pollers.take(address_key(address));
+        return shared_.pollers.take(shared_.counted_as(address));
     }
     return {};
 }
@@ -181,7 +181,7 @@ result<byte_budget::held> request_admission::take_bytes(
     if (bytes > bytes_max)
         return byte_budget::held();
     if (of.is_nil())
-        return shared_.guest_bytes.take(address_key(address), static_cast<std::size_t>(bytes));
+        return shared_.guest_bytes.take(shared_.counted_as(address), static_cast<std::size_t>(bytes));
     return shared_.account_bytes.take(to_string(of), static_cast<std::size_t>(bytes));
 }
 
@@ -218,10 +218,11 @@ result<net::admission> request_admission::judge(const net::http_request& head, c
         const bool may_be_page = reads(head) && path && shared_.assets.find(head);
         if (!may_be_page && head.method != "OPTIONS")
             return refuse_with(not_found(head));
-        auto bytes = take_bytes(head, api::body::small, {}, from.remote_address);
+        const auto bytes_max = shared_.settings.bodies.small;
+        auto bytes = take_bytes(head, bytes_max, {}, from.remote_address);
         if (!bytes)
             return std::unexpected(bytes.error());
-        return admit_with({.how = nullptr, .who = {}, .segments = {}, .bytes = std::move(*bytes)}, api::body::small);
+        return admit_with({.how = nullptr, .who = {}, .segments = {}, .bytes = std::move(*bytes)}, bytes_max);
     }
     const auto& how = node->how;
     const bool with_token = how.needs != api::access::anyone && head.header("Authorization");
@@ -233,14 +234,15 @@ result<net::admission> request_admission::judge(const net::http_request& head, c
     if (how.needs != api::access::maybe_token || !with_token)
         if (auto allowed = take_rate(how.counted, from.remote_address); !allowed)
             return std::unexpected(allowed.error());
-    auto bytes = take_bytes(head, how.body_bytes_max, who->account, from.remote_address);
+    const auto bytes_max = shared_.settings.bodies.*how.may_have;
+    auto bytes = take_bytes(head, bytes_max, who->account, from.remote_address);
     if (!bytes)
         return std::unexpected(bytes.error());
     granted found{.how = &how, .who = *who, .segments = {}, .bytes = std::move(*bytes)};
     for (std::size_t i = 0; i < path->size(); ++i)
         if (node->parts[i].starts_with(':'))
             found.segments.push_back((*path)[i]);
-    return admit_with(std::move(found), how.body_bytes_max);
+    return admit_with(std::move(found), bytes_max);
 }
 
 net::admission request_admission::admit(const net::http_request& head, net::connection_info& from)

@@ -10,6 +10,11 @@ result<byte_budget::held> byte_budget::take(const std::string& of, std::size_t b
     const std::lock_guard lock(guard_);
     if (bytes > most_.all - all_)
         return fail(errc::overloaded, "too much is being received at once; wait a little", std::chrono::seconds(2));
+    if (of.empty())
+    {
+        all_ += bytes;
+        return held(*this, of, bytes);
+    }
     auto& own = each_[of];
     if (own >= most_.each || bytes > most_.each - own)
     {
@@ -27,6 +32,8 @@ void byte_budget::give_back(const std::string& of, std::size_t bytes)
 {
     const std::lock_guard lock(guard_);
     all_ -= bytes;
+    if (of.empty())
+        return;
     const auto known = each_.find(of);
     known->second -= bytes;
     if (known->second == 0)

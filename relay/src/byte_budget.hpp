@@ -51,7 +51,7 @@ public:
         std::size_t bytes_ = 0;
     };
 
-    /// errc::overloaded, and when to try again. Nothing is taken for no bytes.
+    /// errc::overloaded, and when to try again. Nothing is taken for no bytes. `of` empty: counts among all alone.
     result<held> take(const std::string& of, std::size_t bytes);
     std::size_t taken() const;
 

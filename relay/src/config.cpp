@@ -177,6 +177,19 @@ parsed_config parse_config(int argc, const char* const* argv)
             ->type_name("MIB")
             ->default_str(std::to_string(to >> 20));
     };
+    const auto kibibytes =
+        [&](const char* flag, const char* variable, std::size_t& to, std::size_t most, const char* what)
+    {
+        app.add_option_function<std::size_t>(
+               flag, [&to](std::size_t given) { to = given << 10; }, what)
+            ->envname(variable)
+            ->check(CLI::Range(std::size_t{1}, most))
+            ->type_name("KIB")
+            ->default_str(std::to_string(to >> 10));
+    };
+    // What a client takes as an answer, a page with its last message among them.
+    constexpr auto page_kib_max = (limits::answer_bytes_max - limits::message_bytes_max - 1) >> 10;
+    constexpr std::size_t body_kib_max = 1u << 20;
     count(
         "--connections", "CONSORTIUM_CONNECTIONS", settings.connections_max,
         "Connections at once; no more than the descriptors that the system allows");
@@ -194,7 +207,41 @@ parsed_config parse_config(int argc, const char* const* argv)
         "The header of a request must be complete within this time");
     count(
         "--body-rate", "CONSORTIUM_BODY_RATE", settings.body_bytes_per_second_min,
-        "Bytes per second that a body must bring, by the last ten seconds");
+        "Bytes per second that a body must bring, by the last --body-span-ms");
+    milliseconds(
+        "--body-span-ms", "CONSORTIUM_BODY_SPAN_MS", settings.body_span,
+        "A body is judged by what it brought in so long");
+    kibibytes(
+        "--small-body-kib", "CONSORTIUM_SMALL_BODY_KIB", settings.bodies.small, body_kib_max,
+        "The body of a login, and of all that needs little");
+    kibibytes(
+        "--statements-body-kib", "CONSORTIUM_STATEMENTS_BODY_KIB", settings.bodies.statements, body_kib_max,
+        "The body of a request with statements about devices");
+    kibibytes(
+        "--fields-body-kib", "CONSORTIUM_FIELDS_BODY_KIB", settings.bodies.fields, body_kib_max,
+        "The body of a request that makes a session or a machine");
+    kibibytes(
+        "--messages-body-kib", "CONSORTIUM_MESSAGES_BODY_KIB", settings.bodies.messages, body_kib_max,
+        "The body of a request with messages");
+    kibibytes(
+        "--frame-kib", "CONSORTIUM_FRAME_KIB", settings.frame_bytes_max, body_kib_max,
+        "A message of a WebSocket, or the body of a poll");
+    kibibytes(
+        "--stranger-frame-kib", "CONSORTIUM_STRANGER_FRAME_KIB", settings.stranger_frame_bytes_max, body_kib_max,
+        "The same until it has signed in");
+    count(
+        "--json-values", "CONSORTIUM_JSON_VALUES", settings.json.values,
+        "Values and names in the JSON of one request or event");
+    count("--json-depth", "CONSORTIUM_JSON_DEPTH", settings.json.depth, "How deep they may be nested");
+    kibibytes(
+        "--page-kib", "CONSORTIUM_PAGE_KIB", settings.page_bytes_max, page_kib_max,
+        "A page of messages or changes ends after the one with which it has so much");
+    kibibytes(
+        "--socket-output-kib", "CONSORTIUM_SOCKET_OUTPUT_KIB", settings.socket_queue_bytes_max, body_kib_max,
+        "A socket that leaves so much untaken is read to from the log");
+    mebibytes(
+        "--guest-output-mib", "CONSORTIUM_GUEST_OUTPUT_MIB", settings.stranger_output_bytes_max,
+        "Memory for the answers to all requests without a token");
     mebibytes(
         "--guest-mib", "CONSORTIUM_GUEST_MIB", settings.guest_bytes_max,
         "Memory for the bodies of all requests without a token");
@@ -210,6 +257,9 @@ parsed_config parse_config(int argc, const char* const* argv)
     count(
         "--polling-sessions-per-address", "CONSORTIUM_POLLING_SESSIONS_PER_ADDRESS",
         settings.polling_sessions_per_address_max, "Of these, from one address");
+    count(
+        "--polling-strangers-per-address", "CONSORTIUM_POLLING_STRANGERS_PER_ADDRESS",
+        settings.polling_strangers_per_address_max, "Of these, before they have signed in");
     count("--pairings", "CONSORTIUM_PAIRINGS", settings.pairings_max, "Pairings under way at once");
     count(
         "--pairings-per-address", "CONSORTIUM_PAIRINGS_PER_ADDRESS", settings.pairings_per_address_max,

@@ -2,6 +2,7 @@
 #include "consortium/common/error.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/projections/views.hpp"
+#include "consortium/protocol/json_text.hpp"
 #include "limits.hpp"
 #include <chrono>
 #include <filesystem>
@@ -11,6 +12,16 @@
 
 namespace consortium::relay
 {
+
+/// What the body of a request may have, by what its route needs: known before it is read, so that nobody is held in
+/// memory for what no handler would take.
+struct body_bounds
+{
+    std::size_t small = limits::small_body_bytes_max;
+    std::size_t statements = limits::statements_body_bytes_max;
+    std::size_t fields = limits::fields_body_bytes_max;
+    std::size_t messages = limits::http_body_bytes_max;
+};
 
 /// What the command line and the environment say.
 struct config
@@ -42,11 +53,20 @@ struct config
     std::size_t strangers_per_address_max = limits::strangers_per_address_max;
     std::chrono::milliseconds header_timeout = limits::header_timeout;
     std::size_t body_bytes_per_second_min = limits::body_bytes_per_second_min;
+    std::chrono::milliseconds body_span = limits::body_span;
+    body_bounds bodies;
+    std::size_t frame_bytes_max = limits::frame_bytes_max;
+    std::size_t stranger_frame_bytes_max = limits::stranger_frame_bytes_max;
+    protocol::json_bounds json;
+    std::size_t page_bytes_max = limits::page_bytes_max;
+    std::size_t socket_queue_bytes_max = limits::socket_queue_bytes_max;
+    std::size_t stranger_output_bytes_max = limits::stranger_output_bytes_max;
     std::size_t guest_bytes_max = limits::guest_bytes_max;
     std::size_t guest_bytes_per_address_max = limits::guest_bytes_per_address_max;
     std::size_t account_body_bytes_max = limits::account_body_bytes_max;
     std::size_t polling_sessions_max = limits::polling_sessions_max;
     std::size_t polling_sessions_per_address_max = limits::polling_sessions_per_address_max;
+    std::size_t polling_strangers_per_address_max = limits::polling_strangers_per_address_max;
     std::size_t pairings_max = limits::pairings_pending_max;
     std::size_t pairings_per_address_max = limits::pairings_per_address_max;
     projections::registration::by registration = projections::registration::by::invitation;

@@ -8,8 +8,6 @@ namespace consortium::relay
 namespace
 {
 
-// Answers and events that nobody takes: above it nothing more is read from this client.
-constexpr std::size_t held_back_bytes = limits::socket_queue_bytes_max;
 constexpr auto look_interval = std::chrono::milliseconds(10);
 constexpr std::size_t reached_max = 1024;
 
@@ -173,9 +171,14 @@ bool connection::reaches(session_id session)
     return true;
 }
 
+std::size_t connection::held_back_bytes() const
+{
+    return shared_.output.full(account()) ? limits::socket_full_bytes_max : shared_.settings.socket_queue_bytes_max;
+}
+
 void connection::hold_back_if_full()
 {
-    if (!carrier_ || held_back_ || carrier_->queued_bytes() < held_back_bytes)
+    if (!carrier_ || held_back_ || carrier_->queued_bytes() < held_back_bytes())
         return;
     held_back_ = true;
     carrier_->pause_reading();
@@ -185,7 +188,7 @@ void connection::hold_back_if_full()
 void connection::promised(std::size_t bytes)
 {
     promised_ += bytes;
-    if (!carrier_ || waits_for_promised_ || promised_ < held_back_bytes)
+    if (!carrier_ || waits_for_promised_ || promised_ < held_back_bytes())
         return;
     waits_for_promised_ = true;
     carrier_->pause_reading();
@@ -194,7 +197,7 @@ void connection::promised(std::size_t bytes)
 void connection::delivered(std::size_t bytes)
 {
     promised_ -= bytes;
-    if (!carrier_ || !waits_for_promised_ || promised_ >= held_back_bytes / 2)
+    if (!carrier_ || !waits_for_promised_ || promised_ >= held_back_bytes() / 2)
         return;
     // What was made lies in the queue now: that bound counts before anything more is read.
     hold_back_if_full();
@@ -204,7 +207,7 @@ void connection::delivered(std::size_t bytes)
 
 void connection::look_again()
 {
-    if (carrier_->queued_bytes() >= held_back_bytes / 2)
+    if (carrier_->queued_bytes() >= held_back_bytes() / 2)
         return look_soon(&connection::look_again);
     held_back_ = false;
     carrier_->resume_reading();

@@ -62,6 +62,8 @@ private:
     void try_again();
     void completed();
     void look_again();
+    /// So much left untaken, and nothing more is read from this client.
+    std::size_t held_back_bytes() const;
 
     services& shared_;
     socket* carrier_;

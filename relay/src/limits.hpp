@@ -13,23 +13,26 @@
 namespace consortium::limits
 {
 
-inline constexpr std::size_t connections_max = 16'000;           // (flag) and no more than descriptors allow
-inline constexpr std::size_t connections_per_address_max = 256;  // (flag)
-inline constexpr std::size_t strangers_per_address_max = 64;     // (flag) connections that have not signed in
-inline constexpr std::size_t strangers_max = 4'096;              ///< of all addresses: at 16 KiB each, 64 MiB
-inline constexpr auto header_timeout = std::chrono::seconds(10); // (flag)
-inline constexpr std::size_t small_body_bytes_max = 16u << 10;   ///< of a login, and of all that needs little
-inline constexpr std::size_t statements_body_bytes_max = 3u << 20;
-inline constexpr std::size_t fields_body_bytes_max = 3u << 20;       ///< metadata, state and a key
-inline constexpr std::size_t stranger_frame_bytes_max = 16u << 10;   ///< of a WebSocket before it has signed in
+inline constexpr std::size_t connections_max = 16'000;               // (flag) and no more than descriptors allow
+inline constexpr std::size_t connections_per_address_max = 256;      // (flag)
+inline constexpr std::size_t strangers_per_address_max = 64;         // (flag) connections that have not signed in
+inline constexpr std::size_t strangers_max = 4'096;                  ///< of all addresses: at 16 KiB each, 64 MiB
+inline constexpr auto header_timeout = std::chrono::seconds(10);     // (flag)
+inline constexpr std::size_t small_body_bytes_max = 16u << 10;       // (flag) of a login, and of all that needs little
+inline constexpr std::size_t statements_body_bytes_max = 3u << 20;   // (flag)
+inline constexpr std::size_t fields_body_bytes_max = 3u << 20;       // (flag) metadata, state and a key
+inline constexpr std::size_t stranger_frame_bytes_max = 16u << 10;   // (flag) of a WebSocket before it has signed in
 inline constexpr std::size_t guest_bytes_max = 64u << 20;            // (flag) of bodies without a token
 inline constexpr std::size_t guest_bytes_per_address_max = 4u << 20; // (flag)
 inline constexpr std::size_t account_body_bytes_max = 64u << 20;     // (flag) of bodies of one account
+inline constexpr std::size_t stranger_output_bytes_max = 64u << 20;  // (flag) of answers without a token
+inline constexpr std::size_t socket_untaken_bytes_max = 32u << 20;   ///< a socket that leaves more is dropped
+inline constexpr std::size_t socket_full_bytes_max = 16u << 10;      ///< of an account that leaves twice its bound
 inline constexpr std::size_t body_bytes_per_second_min = 4u << 10;   // (flag) over the last body_span
-inline constexpr auto body_span = std::chrono::seconds(10);
+inline constexpr auto body_span = std::chrono::seconds(10);          // (flag)
 inline constexpr std::size_t polling_sessions_max = 10'000;          // (flag)
 inline constexpr std::size_t polling_sessions_per_address_max = 256; // (flag)
-inline constexpr std::size_t polling_strangers_per_address_max = 64; ///< have not signed in
+inline constexpr std::size_t polling_strangers_per_address_max = 64; // (flag) have not signed in
 inline constexpr std::size_t pairings_per_address_max = 100;         // (flag)
 
 static_assert(statements_per_chain_max * (statement_bytes_max * 4 / 3 + 8) < statements_body_bytes_max);

@@ -1,75 +1,69 @@
 #include "output_budget.hpp"
-#include <mutex>
-#include <unordered_map>
+#include <algorithm>
 
 namespace consortium::relay
 {
 namespace
 {
 
-constexpr std::size_t counted_bytes_min = 16u << 10;
+/// Of an answer: each connection has one at a time, and connections are bounded.
+constexpr std::size_t counted_bytes_min = 4u << 10;
 
 } // namespace
 
-struct output_budget::table
+std::shared_ptr<net::output_meter> output_budget::of(account_id account)
 {
-    void add(account_id account, std::size_t bytes)
+    const std::lock_guard lock(guard_);
+    auto& known = meters_[account];
+    auto out = known.lock();
+    if (out)
+        return out;
+    known = out = std::make_shared<net::output_meter>();
+    if (meters_.size() >= sweep_at_)
     {
-        const std::lock_guard lock(guard);
-        of[account] += bytes;
+        std::erase_if(meters_, [](const auto& one) { return one.second.expired(); });
+        sweep_at_ = 2 * std::max<std::size_t>(meters_.size(), 32);
     }
-    void remove(account_id account, std::size_t bytes)
-    {
-        const std::lock_guard lock(guard);
-        const auto found = of.find(account);
-        if ((found->second -= bytes) == 0)
-            of.erase(found);
-    }
+    return out;
+}
 
-    std::mutex guard;
-    std::unordered_map<account_id, std::size_t> of;
-};
-
-output_budget::output_budget(std::size_t account_bytes_max)
-    : bytes_max_(account_bytes_max), waiting_(std::make_shared<table>())
+std::size_t output_budget::waiting(account_id account) const
 {
+    const std::lock_guard lock(guard_);
+    const auto known = meters_.find(account);
+    const auto meter = known == meters_.end() ? nullptr : known->second.lock();
+    return meter ? meter->waiting() : 0;
 }
 
 bool output_budget::full(account_id account) const
 {
-    const std::lock_guard lock(waiting_->guard);
-    const auto found = waiting_->of.find(account);
-    return found != waiting_->of.end() && found->second >= bytes_max_;
+    return waiting(account) >= (account.is_nil() ? most_.strangers : most_.account);
 }
 
-net::shared_frame output_budget::count(account_id account, net::shared_frame frame)
+std::size_t output_budget::socket_bytes_max(account_id account) const
 {
-    const auto size = frame->bytes().size();
-    if (size < counted_bytes_min)
-        return frame;
-    waiting_->add(account, size);
-    const auto* shown = frame.get();
-    return {
-        shown, [counted = waiting_, account, size, kept = std::move(frame)](const net::text_frame*) mutable
-        {
-            kept.reset();
-            counted->remove(account, size);
-        }};
+    const auto left = waiting(account);
+    if (left < most_.account)
+        return limits::socket_untaken_bytes_max;
+    return left < 2 * most_.account ? most_.socket : limits::socket_full_bytes_max;
 }
 
-net::http_body output_budget::count(account_id account, net::http_body body)
+std::optional<net::http_body> output_budget::count(account_id account, net::http_body body)
 {
     auto* text = std::get_if<std::string>(&body);
     if (text == nullptr || text->size() < counted_bytes_min)
         return body;
+    if (full(account))
+        return std::nullopt;
+    auto meter = of(account);
     const auto size = text->capacity();
-    waiting_->add(account, size);
+    meter->add(size);
     return std::shared_ptr<const std::string>(
         new std::string(std::move(*text)),
-        [counted = waiting_, account, size](const std::string* kept)
+        [meter = std::move(meter), size](const std::string* kept)
         {
             delete kept;
-            counted->remove(account, size);
+            meter->remove(size);
         });
 }
 

@@ -20,12 +20,8 @@ constexpr rate_limiter::settings guest_rates{.each = {20, 400}, .all = {1000, 40
 // An agent asks once per second how its pairing goes.
 constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4000}};
 constexpr auto no_bound = std::numeric_limits<std::size_t>::max();
-constexpr rate_limiter::settings no_rates{.each = {1e9, 1e9}, .all = {1e9, 1e9}};
 constexpr auto drain_limit = 700ms;
 constexpr std::size_t reader_threads = 2;
-
-constexpr follower::settings follower_bounds{
-    .queue_bytes_max = limits::socket_queue_bytes_max, .mark_every = limits::caught_up_every};
 
 /// What is in memory may be ahead of the disk: nothing of it may be said to anybody any more.
 void end_at_once(const error& why)
@@ -33,11 +29,6 @@ void end_at_once(const error& why)
     spdlog::critical("the log cannot be written: {}", why.detail);
     spdlog::default_logger()->flush();
     std::_Exit(1);
-}
-
-std::size_t per_address(const config& settings, std::size_t bound)
-{
-    return settings.rate_limits ? bound : no_bound;
 }
 
 error wrong_secret(const config& settings, const error& why)
@@ -55,18 +46,21 @@ program::program(
     : settings_(settings),
       server_(std::move(server)),
       origins_(std::move(origins)),
-      commits_(*server_, follower_bounds),
+      commits_(*server_, {.queue_bytes_max = settings.socket_queue_bytes_max, .mark_every = limits::caught_up_every}),
       domain_(projections::make_rules(settings.quotas)),
+      output_(
+          {.account = settings.account_output_bytes_max,
+           .strangers = settings.stranger_output_bytes_max,
+           .socket = settings.socket_queue_bytes_max}),
       challenges_(clock_),
       pairings_(
           spans_, {.pending_max = settings.pairings_max,
-                   .pending_per_address_max = per_address(settings, settings.pairings_per_address_max),
+                   .pending_per_address_max = settings.pairings_per_address_max,
                    .crowded = [this](place_table::crowd, const std::string& address)
                    { refusals_.note("pairings", "too many", address); }}),
-      guests_(clock_, settings.rate_limits ? guest_rates : no_rates),
-      pollers_(clock_, settings.rate_limits ? poller_rates : no_rates),
-      guest_bytes_(
-          {.all = settings.guest_bytes_max, .each = per_address(settings, settings.guest_bytes_per_address_max)}),
+      guests_(clock_, guest_rates),
+      pollers_(clock_, poller_rates),
+      guest_bytes_({.all = settings.guest_bytes_max, .each = settings.guest_bytes_per_address_max}),
       account_bytes_({.all = no_bound, .each = settings.account_body_bytes_max}),
       proxies_(std::move(proxies)),
       presence_(
@@ -90,6 +84,7 @@ program::~program()
 
 result<std::unique_ptr<program>> program::make(const config& settings)
 {
+    protocol::bound_json(settings.json);
     const auto connections =
         connections_that_fit(raise_descriptor_limit(), settings.io_threads, settings.connections_max);
     if (!connections)
@@ -105,9 +100,10 @@ result<std::unique_ptr<program>> program::make(const config& settings)
     options.connections_per_address_max = settings.connections_per_address_max;
     options.strangers_max = settings.strangers_max;
     options.strangers_per_address_max = settings.strangers_per_address_max;
-    options.stranger_frame_bytes_max = limits::stranger_frame_bytes_max;
+    options.frame_bytes_max = settings.frame_bytes_max;
+    options.stranger_frame_bytes_max = settings.stranger_frame_bytes_max;
     options.header_timeout = settings.header_timeout;
-    options.body_span = limits::body_span;
+    options.body_span = settings.body_span;
     options.body_bytes_per_second_min = settings.body_bytes_per_second_min;
     auto server = net::http_server::listen(std::move(options));
     if (!server)
@@ -167,9 +163,24 @@ void program::on_committed(const log::event& happened)
     presence_.committed(happened);
 }
 
+/// What its requests' bodies and its sockets' frames take is one account's.
+net::known_peer program::peer_of(account_id account)
+{
+    return {
+        .output = output_.of(account),
+        .input_room = [this, account](std::size_t bytes) -> std::shared_ptr<void>
+        {
+            auto room = account_bytes_.take(to_string(account), bytes);
+            if (room)
+                return std::make_shared<byte_budget::held>(std::move(*room));
+            refusals_.note("frames", room.error().detail, {});
+            return nullptr;
+        }};
+}
+
 void program::wire()
 {
-    updates_ = std::make_unique<update_writer>(*log_, output_budget(settings_.account_output_bytes_max));
+    updates_ = std::make_unique<update_writer>(*log_, output_);
     tokens_ = std::make_unique<authenticator>(
         log_->keys().token_seed,
         [this](const token_claims& claims) { return find_holder(*log_->read(), claims.account, claims.device); });
@@ -189,6 +200,7 @@ void program::wire()
         .pollers = pollers_,
         .guest_bytes = guest_bytes_,
         .account_bytes = account_bytes_,
+        .output = output_,
         .proxies = proxies_,
         .presence = presence_,
         .rpc = rpc_,
@@ -203,11 +215,14 @@ void program::wire()
     options.ping_interval = settings_.ping_interval;
     options.ping_timeout = settings_.ping_timeout;
     options.connect_timeout = settings_.connect_timeout;
-    options.stranger_payload_bytes_max = limits::stranger_frame_bytes_max;
+    options.peer_of = [this](account_id account) { return peer_of(account); };
+    options.untaken_bytes_max = [this](account_id account) { return output_.socket_bytes_max(account); };
+    options.payload_bytes_max = settings_.frame_bytes_max;
+    options.stranger_payload_bytes_max = settings_.stranger_frame_bytes_max;
     options.polling_sessions = {
         .all = settings_.polling_sessions_max,
         .each = settings_.polling_sessions_per_address_max,
-        .strangers = limits::polling_strangers_per_address_max};
+        .strangers = settings_.polling_strangers_per_address_max};
     options.counted_as = [this](const std::string& address) { return router_->counted_as(address); };
     options.crowded = [this](place_table::crowd, const std::string& address)
     { refusals_.note("polling sessions", "too many", address); };

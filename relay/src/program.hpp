@@ -52,6 +52,7 @@ private:
     void wire();
     void listen_for_control();
     void on_committed(const log::event& happened);
+    net::known_peer peer_of(account_id account);
 
     const config settings_;
     const system_clock_source clock_;
@@ -66,6 +67,7 @@ private:
     bool needs_first_invitation_ = false;
 
     // Made once the log is open; taken down before it.
+    output_budget output_;
     std::unique_ptr<update_writer> updates_;
     std::unique_ptr<authenticator> tokens_;
     challenge_book challenges_;

@@ -1,4 +1,5 @@
 #pragma once
+#include "byte_budget.hpp"
 #include "hub/hub.hpp"
 #include "rpc.hpp"
 #include "transport/socket.hpp"
@@ -33,6 +34,7 @@ public:
         connection_id caller = 0;
         std::string method;
         std::string params;
+        byte_budget::held room = {}; ///< for `params`, while it is under way
         ack reply;
         /// Calls of the caller that are under way; counted down with the answer.
         std::shared_ptr<std::atomic<std::size_t>> in_flight;

@@ -32,34 +32,39 @@ asio::awaitable<net::http_response> request_router::run(net::http_request reques
     const auto who = admission_.authenticate(request, how.needs);
     if (!who)
         co_return api::refuse(401, who.error(), who.error().detail);
-    const auto account = who->account;
-    auto& output = shared_.updates.output();
-    const bool reads = request.method == "GET" || request.method == "HEAD";
-    if (reads && output.full(account))
-    {
-        admission_.note_refusal(
-            "reads", "too much of what was read for their account is not taken", from.remote_address);
-        co_return api::refuse(
-            {errc::overloaded, "too many answers wait to be taken; take them first", std::chrono::seconds(1)});
-    }
     auto segments = std::move(found.segments);
-    auto answer = co_await how.run(
+    co_return co_await how.run(
         {.shared = shared_,
          .request = std::move(request),
          .from = std::move(from),
          .who = *who,
          .segments = std::move(segments)});
-    answer.body = output.count(account, std::move(answer.body));
-    co_return answer;
 }
 
-asio::awaitable<net::http_response> request_router::handle(net::http_request request, net::connection_info from)
+asio::awaitable<net::http_response> request_router::answer(net::http_request request, net::connection_info from)
 {
     if (sockets_->owns(request.path))
         co_return co_await sockets_->handle(std::move(request), std::move(from));
     if (request.method == "OPTIONS")
         co_return preflight();
     co_return api::open_to_others(co_await run(std::move(request), std::move(from)));
+}
+
+/// Whatever answers it: the answer waits in memory until it is taken, and what all of an account's may take together is
+/// judged here and nowhere else. What was done before its answer found no room is done: every request that has a large
+/// answer can be made again.
+asio::awaitable<net::http_response> request_router::handle(net::http_request request, net::connection_info from)
+{
+    const auto account = request_admission::of(request).who.account;
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (reads && shared_.output.full(account))
+        co_return api::open_to_others(api::refuse_untaken(shared_, from.remote_address));
+    auto made = co_await answer(std::move(request), from);
+    auto counted = shared_.output.count(account, std::move(made.body));
+    if (!counted)
+        co_return api::open_to_others(api::refuse_untaken(shared_, from.remote_address));
+    made.body = std::move(*counted);
+    co_return made;
 }
 
 asio::awaitable<void> request_router::upgraded(

@@ -28,6 +28,7 @@ public:
     void crowded(place_table::crowd why, const std::string& address) override;
 
 private:
+    asio::awaitable<net::http_response> answer(net::http_request request, net::connection_info from);
     asio::awaitable<net::http_response> run(net::http_request request, net::connection_info from);
 
     services& shared_;

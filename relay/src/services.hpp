@@ -43,6 +43,8 @@ struct services
     /// Of bodies that are being received or answered.
     byte_budget& guest_bytes;
     byte_budget& account_bytes;
+    /// Of what was made and is not taken.
+    output_budget& output;
     const trusted_proxies& proxies;
     presence_service& presence;
     rpc_service& rpc;
@@ -52,6 +54,13 @@ struct services
     prover& proofs;
     /// Whatever is refused for being too much is said here, not in lines of its own.
     refusal_log& refusals;
+
+    /// What everything that an address has or does is counted by. Empty, which nothing bounds: the relay was told to
+    /// count none.
+    std::string counted_as(const std::string& address) const
+    {
+        return settings.rate_limits ? address_key(address) : std::string();
+    }
 };
 
 /// What a committed event voids is void at once: tokens of the device or the account, and the account's pairings.

@@ -148,7 +148,7 @@ void signed_in::settle_in()
         shared_, id_, client_, who, asked_,
         follower(
             audience_of(shared_, who, asked_), start, behind, asked_.follows,
-            {.queue_bytes_max = limits::socket_queue_bytes_max, .mark_every = limits::caught_up_every}));
+            {.queue_bytes_max = shared_.settings.socket_queue_bytes_max, .mark_every = limits::caught_up_every}));
     if (!resync.empty())
         client_.emit("resync", boost::json::object{{"reason", resync}});
     else if (asked_.follows && !behind)

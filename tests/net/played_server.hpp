@@ -78,10 +78,13 @@ public:
     /// `number`: 1 for the first connection.
     using script = std::function<asio::awaitable<void>(played_connection& peer, int number)>;
 
-    played_server(loop& on, script play)
+    /// `unread_bytes_max`: about so much is taken by the system of what the script has not read; 0: as it likes.
+    played_server(loop& on, script play, int unread_bytes_max = 0)
         : state_(std::make_shared<state>(
               tcp::acceptor(on.executor(), {asio::ip::make_address("127.0.0.1"), 0}), std::move(play)))
     {
+        if (unread_bytes_max > 0)
+            state_->acceptor.set_option(asio::socket_base::receive_buffer_size(unread_bytes_max));
         asio::co_spawn(on.executor(), accept(state_), asio::detached);
     }
     ~played_server()

@@ -5,6 +5,7 @@
 #include "net/loop.hpp"
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
@@ -82,7 +83,17 @@ public:
     {
         ++websockets;
         if (request.path == "/signed-in")
-            connection->set_known();
+            connection->set_known({});
+        if (request.path == "/metered")
+            connection->set_known(
+                {.output = output,
+                 .input_room = [this](std::size_t bytes) -> std::shared_ptr<void>
+                 {
+                     if (input_held + bytes > input_most)
+                         return nullptr;
+                     input_held += bytes;
+                     return {this, [this, bytes](void*) { input_held -= bytes; }};
+                 }});
         if (request.path == "/flood")
         {
             for (int i = 0; i < 100'000 && connection->is_open(); ++i)
@@ -145,6 +156,9 @@ public:
     std::atomic<int> websockets = 0;
     std::atomic<bool> go = false;
     std::atomic<std::size_t> flooded = 0;
+    const std::shared_ptr<output_meter> output = std::make_shared<output_meter>();
+    std::atomic<std::size_t> input_held = 0;
+    std::size_t input_most = 1u << 20;
     std::mutex mutex;
     std::vector<error> ends;
 };
@@ -206,15 +220,15 @@ protected:
         return got;
     }
 
-    /// A certificate for 127.0.0.1 and localhost, signed by itself.
+    /// A certificate for 127.0.0.1, localhost and relay.example, signed by itself.
     void make_certificate()
     {
         auto pattern = (std::filesystem::temp_directory_path() / "consortium-net-XXXXXX").string();
         directory_ = mkdtemp(pattern.data());
-        const auto command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-                             "-subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout " +
-                             (directory_ / "key.pem").string() + " -out " + (directory_ / "cert.pem").string() +
-                             " 2>/dev/null";
+        const auto command =
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+            "-subj /CN=localhost -addext 'subjectAltName=DNS:localhost,DNS:relay.example,IP:127.0.0.1' -keyout " +
+            (directory_ / "key.pem").string() + " -out " + (directory_ / "cert.pem").string() + " 2>/dev/null";
         ASSERT_EQ(std::system(command.c_str()), 0);
     }
     http_server_options tls_options()
@@ -561,6 +575,59 @@ TEST_F(http_server_test, a_stranger_may_send_small_messages_only)
     EXPECT_EQ(read_messages(*known, 1).front().size(), 10'000u);
 }
 
+// Goal: what waits for a known peer is counted wherever it waits, and no more once it was taken or the peer has gone.
+// Method: echoes of odd and even sizes are frames of their own and copies in the queue.
+TEST_F(http_server_test, what_waits_for_a_known_peer_is_counted)
+{
+    start();
+    auto slow = open_websocket("/metered");
+    constexpr std::size_t sent_bytes = 24u << 20;
+    const std::string messages[]{std::string(30'000, 'x'), std::string(30'001, 'x'), std::string(301, 'x')};
+    std::size_t sent = 0;
+    std::size_t count = 0;
+    for (; sent < sent_bytes; ++count)
+    {
+        slow->send(messages[count % 3]);
+        sent += messages[count % 3].size();
+    }
+    // What the system's buffers do not hold waits here.
+    loop_.run_until([&] { return site_.output->waiting() > 1u << 20; });
+    EXPECT_EQ(read_messages(*slow, count).size(), count);
+    loop_.run_until([&] { return site_.output->waiting() == 0; });
+
+    for (count = 0, sent = 0; sent < sent_bytes; ++count)
+    {
+        slow->send(messages[count % 3]);
+        sent += messages[count % 3].size();
+    }
+    loop_.run_until([&] { return site_.output->waiting() > 1u << 20; });
+    slow.reset();
+    loop_.run_until([&] { return site_.output->waiting() == 0; });
+}
+
+// Goal: what a known peer sends finds room among all that its account sends, or ends its connection; the room comes
+// back.
+TEST_F(http_server_test, large_messages_of_a_known_peer_need_room)
+{
+    start();
+    auto first = open_websocket("/metered");
+    first->send(std::string(700'000, 'x'));
+    EXPECT_EQ(read_messages(*first, 1).front().size(), 700'000u);
+    first->send(std::string(10, 'x'));
+    EXPECT_EQ(read_messages(*first, 1).front().size(), 10u);
+    loop_.run_until([&] { return site_.input_held == 0; });
+
+    first->send(std::string(3'000'000, 'x'));
+    EXPECT_EQ(read_error(*first), errc::closed);
+    loop_.run_until([&] { return !site_.ends.empty() && site_.input_held == 0; });
+    EXPECT_EQ(site_.ends.front(), errc::overloaded);
+
+    auto second = open_websocket("/metered");
+    second->send(std::string(50'000, 'x'));
+    EXPECT_EQ(read_messages(*second, 1).front().size(), 50'000u);
+    EXPECT_EQ(site_.input_held, 0u) << "what is usual needs none";
+}
+
 TEST_F(http_server_test, survives_peers_that_vanish)
 {
     start();
@@ -878,6 +945,97 @@ TEST_F(http_server_test, tls_carries_http_and_websockets_and_verifies)
     EXPECT_EQ(send({.url = base("https") + "/echo", .headers = {}, .body = {}})->status, 200u);
     options.extra_ca_file = "/nonexistent.pem";
     EXPECT_EQ(http_client::make(loop_.executor(), options).error(), errc::bad_request);
+}
+
+/// A proxy that tunnels whatever it is asked for to one server, and keeps what it saw.
+class tunnelling_proxy
+{
+public:
+    tunnelling_proxy(asio::any_io_executor executor, std::uint16_t server)
+        : acceptor_(executor, {asio::ip::make_address("127.0.0.1"), 0}), server_(server)
+    {
+        asio::co_spawn(executor, accept(), asio::detached);
+    }
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
+
+    std::vector<std::string> asked;
+    std::string seen; ///< in both directions, behind what opens the tunnel
+
+private:
+    asio::awaitable<void> accept()
+    {
+        while (true)
+        {
+            auto [failed, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
+            if (failed)
+                co_return;
+            asio::co_spawn(
+                acceptor_.get_executor(), serve(std::make_shared<tcp::socket>(std::move(socket))), asio::detached);
+        }
+    }
+    asio::awaitable<void> serve(std::shared_ptr<tcp::socket> near)
+    {
+        std::string head;
+        co_await asio::async_read_until(*near, asio::dynamic_buffer(head), "\r\n\r\n", asio::use_awaitable);
+        asked.push_back(head.substr(0, head.find("\r\n")));
+        auto far = std::make_shared<tcp::socket>(near->get_executor());
+        co_await far->async_connect({asio::ip::make_address("127.0.0.1"), server_}, asio::use_awaitable);
+        co_await asio::async_write(*near, asio::buffer("HTTP/1.1 200 Connected\r\n\r\n", 26), asio::use_awaitable);
+        asio::co_spawn(near->get_executor(), pass_on(near, far), asio::detached);
+        asio::co_spawn(near->get_executor(), pass_on(far, near), asio::detached);
+    }
+    asio::awaitable<void> pass_on(std::shared_ptr<tcp::socket> from, std::shared_ptr<tcp::socket> to)
+    {
+        std::string chunk(16'384, '\0');
+        while (true)
+        {
+            const auto [ended, count] =
+                co_await from->async_read_some(asio::buffer(chunk), asio::as_tuple(asio::use_awaitable));
+            if (ended)
+                break;
+            seen.append(chunk, 0, count);
+            const auto [failed, written] =
+                co_await asio::async_write(*to, asio::buffer(chunk, count), asio::as_tuple(asio::use_awaitable));
+            if (failed)
+                break;
+        }
+        boost::system::error_code ignored;
+        to->close(ignored);
+    }
+
+    tcp::acceptor acceptor_;
+    std::uint16_t server_;
+};
+
+// Goal: TLS through a proxy ends at the relay: the proxy learns the relay's name and how much is said, and a relay that
+// is not the one asked for is refused.
+TEST_F(http_server_test, tls_goes_through_a_proxy_that_reads_nothing)
+{
+    make_certificate();
+    start(tls_options());
+    tunnelling_proxy proxy(loop_.executor(), server_->port());
+    client_options options;
+    options.extra_ca_file = directory_ / "cert.pem";
+    options.proxies.https = proxy.url();
+    client_ = http_client::make(loop_.executor(), options).value();
+    const std::string words = "what nobody on the way may read";
+    const auto got = send({.method = "POST", .url = "https://relay.example/echo", .headers = {}, .body = words});
+    ASSERT_TRUE(got) << got.error().detail;
+    EXPECT_EQ(got->body, "POST " + words);
+    const auto socket = loop_.run(connect_websocket("wss://relay.example:8443/ws", {}, options)).value();
+    socket->send(words);
+    EXPECT_EQ(read_messages(*socket, 1).front(), words);
+    EXPECT_EQ(
+        proxy.asked,
+        (std::vector<std::string>{"CONNECT relay.example:443 HTTP/1.1", "CONNECT relay.example:8443 HTTP/1.1"}));
+    EXPECT_FALSE(proxy.seen.contains(words));
+    EXPECT_FALSE(proxy.seen.contains("/echo"));
+
+    const auto other = send({.url = "https://other.example/echo", .headers = {}, .body = {}});
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error(), errc::io);
+    EXPECT_EQ(site_.handled, 1) << "nothing was asked of it";
+    EXPECT_FALSE(loop_.run(connect_websocket("wss://other.example/ws", {}, options)));
 }
 
 TEST_F(http_server_test, tls_refuses_a_key_of_another_certificate)

@@ -203,5 +203,67 @@ TEST_F(admission_test, json_of_too_many_values_is_refused)
     EXPECT_EQ(got.code(), "too-large");
 }
 
+// Goal: a page's picture or link, which names no origin, opens no socket either (W3C Fetch Metadata).
+TEST_F(admission_test, a_foreign_page_without_an_origin_opens_no_socket)
+{
+    const std::string open = "GET /v1/updates/?EIO=4&transport=polling";
+    const auto foreign = head_alone(open, 0, {}, "Sec-Fetch-Site: cross-site\r\n");
+    EXPECT_EQ(foreign.status, 403u);
+    EXPECT_EQ(foreign.code, "forbidden");
+    for (const auto* site : {"same-origin", "same-site", "none"})
+        EXPECT_EQ(head_alone(open, 0, {}, "Sec-Fetch-Site: " + std::string(site) + "\r\n").status, 200u) << site;
+    EXPECT_EQ(head_alone(open, 0).status, 200u) << "no browser";
+}
+
+// Goal: what an account's connections leave untaken is bounded for all of them together, whatever the route and the
+// method, and comes back. Method: many ask for what is large and read nothing of it.
+TEST_F(admission_test, answers_that_nobody_takes_are_bounded_for_all_routes_together)
+{
+    const auto who = arrive();
+    constexpr std::size_t large_bytes = 1'000'000;
+    boost::json::object session{{"tag", "large 0"}, {"metadata", std::string(large_bytes, 'A')}};
+    for (int i = 0; i < 8; ++i)
+    {
+        session["tag"] = "large " + std::to_string(i);
+        ASSERT_EQ(post("/v1/sessions", session, who.token).status, 200u);
+    }
+    const boost::json::object machine{{"id", "one"}, {"metadata", std::string(large_bytes, 'A')}};
+    ASSERT_EQ(post("/v1/machines", machine, who.token).status, 200u);
+    const auto meter = output.of(who.account);
+    const auto answer_max = 10 * large_bytes;
+
+    const auto body = boost::json::serialize(session);
+    std::vector<tcp::socket> slow;
+    for (int i = 0; i < 60; ++i)
+    {
+        slow.push_back(dial());
+        if (i % 3 == 0)
+        {
+            send_head(slow.back(), "POST /v1/sessions", body.size(), who.token);
+            boost::asio::write(slow.back(), boost::asio::buffer(body));
+        }
+        else
+            send_head(slow.back(), i % 3 == 1 ? "GET /v1/sessions" : "GET /v1/machines", 0, who.token);
+    }
+    std::size_t most = 0;
+    bool refused_some = false;
+    for (int i = 0; i < 20'000 && !refused_some; ++i)
+    {
+        most = std::max(most, meter->waiting());
+        refused_some = head_alone("GET /v1/account/profile", 0, who.token).code == "overloaded";
+    }
+    EXPECT_TRUE(refused_some);
+    // Each network thread may have found room for one answer when there was none for two.
+    EXPECT_LE(most, output.account_bytes_max() + 2 * answer_max);
+    EXPECT_EQ(post("/v1/sessions", session, who.token).code(), "overloaded") << "its answer is large";
+    EXPECT_NE(ask("DELETE", "/v1/sessions/none", who.token).code(), "overloaded") << "what has a small answer goes on";
+
+    slow.clear();
+    for (int i = 0; i < 20'000 && meter->waiting() > 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(meter->waiting(), 0u);
+    EXPECT_EQ(get("/v1/sessions", who.token).status, 200u);
+}
+
 } // namespace
 } // namespace consortium::relay

@@ -111,6 +111,54 @@ TEST_F(config_test, what_strangers_may_have_can_be_set)
     EXPECT_EQ(given.header_timeout, 300ms);
 }
 
+TEST_F(config_test, what_a_request_may_hold_can_be_set)
+{
+    const auto usual = parse({}).settings;
+    EXPECT_EQ(usual.bodies.small, limits::small_body_bytes_max);
+    EXPECT_EQ(usual.json.depth, protocol::json_depth_max);
+    const auto given = parse({"--small-body-kib",
+                              "2",
+                              "--statements-body-kib",
+                              "3",
+                              "--fields-body-kib",
+                              "4",
+                              "--messages-body-kib",
+                              "5",
+                              "--frame-kib",
+                              "6",
+                              "--stranger-frame-kib",
+                              "7",
+                              "--json-values",
+                              "8",
+                              "--json-depth",
+                              "9",
+                              "--page-kib",
+                              "10",
+                              "--socket-output-kib",
+                              "11",
+                              "--body-span-ms",
+                              "12",
+                              "--guest-output-mib",
+                              "13",
+                              "--polling-strangers-per-address",
+                              "14"})
+                           .settings;
+    EXPECT_EQ(given.bodies.small, 2u << 10);
+    EXPECT_EQ(given.bodies.statements, 3u << 10);
+    EXPECT_EQ(given.bodies.fields, 4u << 10);
+    EXPECT_EQ(given.bodies.messages, 5u << 10);
+    EXPECT_EQ(given.frame_bytes_max, 6u << 10);
+    EXPECT_EQ(given.stranger_frame_bytes_max, 7u << 10);
+    EXPECT_EQ(given.json.values, 8u);
+    EXPECT_EQ(given.json.depth, 9u);
+    EXPECT_EQ(given.page_bytes_max, 10u << 10);
+    EXPECT_EQ(given.socket_queue_bytes_max, 11u << 10);
+    EXPECT_EQ(given.body_span, 12ms);
+    EXPECT_EQ(given.stranger_output_bytes_max, 13u << 20);
+    EXPECT_EQ(given.polling_strangers_per_address_max, 14u);
+    EXPECT_TRUE(parse({"--page-kib", "9000"}).exit_code) << "with a message no client takes it";
+}
+
 TEST_F(config_test, what_makes_no_sense_is_refused)
 {
     for (const auto& bad : std::vector<std::vector<const char*>>{
@@ -162,7 +210,20 @@ TEST_F(config_test, help_names_every_variable)
           "CONSORTIUM_POLLING_SESSIONS",
           "CONSORTIUM_POLLING_SESSIONS_PER_ADDRESS",
           "CONSORTIUM_PAIRINGS",
-          "CONSORTIUM_PAIRINGS_PER_ADDRESS"})
+          "CONSORTIUM_PAIRINGS_PER_ADDRESS",
+          "CONSORTIUM_BODY_SPAN_MS",
+          "CONSORTIUM_SMALL_BODY_KIB",
+          "CONSORTIUM_STATEMENTS_BODY_KIB",
+          "CONSORTIUM_FIELDS_BODY_KIB",
+          "CONSORTIUM_MESSAGES_BODY_KIB",
+          "CONSORTIUM_FRAME_KIB",
+          "CONSORTIUM_STRANGER_FRAME_KIB",
+          "CONSORTIUM_JSON_VALUES",
+          "CONSORTIUM_JSON_DEPTH",
+          "CONSORTIUM_PAGE_KIB",
+          "CONSORTIUM_SOCKET_OUTPUT_KIB",
+          "CONSORTIUM_GUEST_OUTPUT_MIB",
+          "CONSORTIUM_POLLING_STRANGERS_PER_ADDRESS"})
         EXPECT_NE(out.message.find(word), std::string::npos) << word;
 }
 

@@ -104,7 +104,7 @@ protected:
         events = std::move(*log::open_log(
             {.directory = place / "data", .witness = {}, .master_secret = std::string(40, 's')}, projections::rules(),
             *commits, clock));
-        updates = std::make_unique<update_writer>(*events);
+        updates = std::make_unique<update_writer>(*events, output);
         reads = std::make_unique<unreadable_log>(*events);
         commits->attach(
             *reads, *updates,
@@ -252,6 +252,7 @@ protected:
     asio::thread_pool reader{1};
     std::unique_ptr<log::event_log> events;
     std::unique_ptr<unreadable_log> reads; ///< what the hub has of it
+    output_budget output{{.account = limits::account_output_bytes_max, .strangers = 0}};
     std::unique_ptr<update_writer> updates;
     projections::principal who;
     session_id in;
@@ -552,8 +553,8 @@ TEST_F(hub_test, a_client_that_takes_nothing_is_not_sent_what_may_be_lost)
 TEST_F(hub_test, an_account_whose_clients_take_nothing_gets_nothing_more)
 {
     const auto client = join(0);
-    auto hoard =
-        updates->output().count(who.account, net::http_body(std::string(updates->output().account_bytes_max(), 'x')));
+    const auto meter = output.of(who.account);
+    meter->add(output.account_bytes_max());
     client->queued = 1;
     const auto before = head().value;
     ASSERT_TRUE(append(message("one"), 1));
@@ -561,7 +562,7 @@ TEST_F(hub_test, an_account_whose_clients_take_nothing_gets_nothing_more)
     until([&] { return on(0, [&] { return client->place().behind(); }); });
     EXPECT_TRUE(client->revisions().empty());
     client->queued = 0;
-    hoard = std::string();
+    meter->remove(output.account_bytes_max());
     until([&] { return client->revisions().size() == 2; });
     EXPECT_EQ(client->revisions(), range(before + 1, before + 2));
     leave(0, client);

@@ -34,6 +34,7 @@ protected:
           pollers(clock, {.each = {1000, 1000}, .all = {1000, 1000}}),
           guest_bytes({.all = limits::guest_bytes_max, .each = limits::guest_bytes_per_address_max}),
           account_bytes({.all = 10 * limits::account_body_bytes_max, .each = limits::account_body_bytes_max}),
+          output({.account = 4u << 20, .strangers = 4u << 20}),
           proxies(*trusted_proxies::make(std::vector<std::string>{})),
           presence(
               commits, clock,
@@ -50,7 +51,7 @@ protected:
         options.directory = place / "data";
         options.master_secret = std::string(40, 's');
         events = std::move(*log::open_log(options, projections::rules(), commits, clock));
-        updates = std::make_unique<update_writer>(*events);
+        updates = std::make_unique<update_writer>(*events, output);
         tokens = std::make_unique<authenticator>(
             events->keys().token_seed,
             [this](const token_claims& claims) { return find_holder(*events->read(), claims.account, claims.device); });
@@ -69,6 +70,7 @@ protected:
             .pollers = pollers,
             .guest_bytes = guest_bytes,
             .account_bytes = account_bytes,
+            .output = output,
             .proxies = proxies,
             .presence = presence,
             .rpc = rpc,
@@ -312,6 +314,7 @@ protected:
     rate_limiter pollers;
     byte_budget guest_bytes;
     byte_budget account_bytes;
+    output_budget output;
     const trusted_proxies proxies;
     presence_service presence;
     rpc_service rpc;

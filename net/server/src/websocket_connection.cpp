@@ -49,8 +49,18 @@ void websocket_core::hold(std::shared_ptr<place_table::place> place)
         });
 }
 
-void websocket_core::set_known()
+websocket_core::~websocket_core()
 {
+    drop_segments(queue_.size());
+}
+
+void websocket_core::set_known(known_peer who)
+{
+    if (peer_.output)
+        peer_.output->remove(own_bytes_);
+    peer_ = std::move(who);
+    if (peer_.output)
+        peer_.output->add(own_bytes_);
     decoder_.set_message_bytes_max(settings_.known_message_bytes_max);
     if (place_)
         place_->set_known();
@@ -68,6 +78,8 @@ asio::awaitable<result<std::span<const std::string_view>>> websocket_core::read(
             co_return std::unexpected(*self->over_);
         }
         self->make_room();
+        if (self->decoder_.violation())
+            continue;
         self->reading_ = true;
         const auto [failed, count] = co_await self->stream_.read_some(
             asio::buffer(self->buffer_.data() + self->end_, self->buffer_.size() - self->end_));
@@ -103,8 +115,30 @@ void websocket_core::make_room()
     }
     // Grows by doubling as bytes come in, not at once to what a frame's header claims.
     const auto usual_max = std::min(buffer_bytes_usual_max, decoder_.message_bytes_max() + frame_header_bytes_max);
-    if (end_ == buffer_.size())
-        buffer_.resize(std::max(buffer_bytes_min, std::min(buffer_.size() * 2, std::max(wanted, usual_max))));
+    auto size = buffer_.size();
+    if (end_ == size)
+        size = std::max(buffer_bytes_min, std::min(size * 2, std::max(wanted, usual_max)));
+    if (!has_input_room(size))
+        return decoder_.give_up(close_code::try_again_later, "too much is being received at once");
+    buffer_.resize(size);
+}
+
+bool websocket_core::has_input_room(std::size_t buffer_bytes)
+{
+    const auto held = buffer_bytes + decoder_.held_bytes();
+    if (held <= buffer_bytes_usual_max)
+    {
+        input_rooms_.clear();
+        input_room_bytes_ = 0;
+    }
+    if (held <= buffer_bytes_usual_max || held <= input_room_bytes_ || !peer_.input_room)
+        return true;
+    auto room = peer_.input_room(held - input_room_bytes_);
+    if (!room)
+        return false;
+    input_rooms_.push_back(std::move(room));
+    input_room_bytes_ = held;
+    return true;
 }
 
 bool websocket_core::decode()
@@ -142,7 +176,9 @@ bool websocket_core::decode()
     if (decoder_.violation() && !over_ && messages_.empty())
     {
         const auto& violation = *decoder_.violation();
-        const auto code = violation.code == close_code::too_big ? errc::too_large : errc::bad_request;
+        const auto code = violation.code == close_code::too_big           ? errc::too_large
+                          : violation.code == close_code::try_again_later ? errc::overloaded
+                                                                          : errc::bad_request;
         close(violation.code, violation.reason);
         over_ = error{code, std::string(violation.reason), {}};
     }
@@ -192,6 +228,8 @@ void websocket_core::send(shared_frame frame)
         queue_frame(opcode::text, frame->payload());
         return;
     }
+    if (peer_.output)
+        frame->count(peer_.output);
     queued_ += frame->bytes().size();
     queue_.push_back({{}, std::move(frame)});
 }
@@ -207,6 +245,9 @@ void websocket_core::queue_bytes(std::string_view header, std::string_view paylo
 {
     const auto size = header.size() + payload.size();
     queued_ += size;
+    own_bytes_ += size;
+    if (peer_.output)
+        peer_.output->add(size);
     // What is being written must not move.
     const bool append_to_last =
         queue_.size() > in_flight_ && !queue_.back().shared && queue_.back().own.size() + size <= segment_bytes_max;
@@ -282,7 +323,7 @@ void websocket_core::written(boost::system::error_code failed, std::size_t count
         continue_write();
         return;
     }
-    queue_.erase(queue_.begin(), std::next(queue_.begin(), static_cast<std::ptrdiff_t>(in_flight_)));
+    drop_segments(in_flight_);
     in_flight_ = 0;
     write_deadline_.disarm();
     if (flush_wanted_)
@@ -291,6 +332,18 @@ void websocket_core::written(boost::system::error_code failed, std::size_t count
         start_write();
     else
         settle();
+}
+
+void websocket_core::drop_segments(std::size_t count)
+{
+    const auto end = std::next(queue_.begin(), static_cast<std::ptrdiff_t>(count));
+    std::size_t own = 0;
+    for (auto each = queue_.begin(); each != end; ++each)
+        own += each->own.size();
+    queue_.erase(queue_.begin(), end);
+    own_bytes_ -= own;
+    if (peer_.output)
+        peer_.output->remove(own);
 }
 
 void websocket_core::close(close_code code, std::string_view reason)
@@ -366,7 +419,7 @@ void websocket_core::finish()
     stream_.close();
     // A write under way points into the queue: it goes with the core.
     if (in_flight_ == 0)
-        queue_.clear();
+        drop_segments(queue_.size());
     queued_ = 0;
     place_.reset();
     if (ended_)
@@ -400,7 +453,7 @@ public:
     void close(close_code code, std::string_view reason) override { core_->close(code, reason); }
     void abort() override { core_->abort(); }
     bool is_open() const noexcept override { return core_->is_open(); }
-    void set_known() override { core_->set_known(); }
+    void set_known(known_peer who) override { core_->set_known(std::move(who)); }
     asio::any_io_executor executor() const override { return core_->executor(); }
 
 private:

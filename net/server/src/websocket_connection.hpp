@@ -25,11 +25,12 @@ class websocket_core : public std::enable_shared_from_this<websocket_core>
 public:
     /// `input`: what was read beyond the handshake.
     websocket_core(stream connection, std::string input, websocket_settings settings);
+    ~websocket_core();
 
     /// Kept until the connection has ended.
     void hold(std::shared_ptr<place_table::place> place);
     void on_end(std::function<void()> ended) { ended_ = std::move(ended); }
-    void set_known();
+    void set_known(known_peer who);
 
     static asio::awaitable<result<std::span<const std::string_view>>> read(std::shared_ptr<websocket_core> self);
     void send(std::string_view payload);
@@ -65,6 +66,9 @@ private:
     bool decode();
     void peer_closed(std::string_view payload);
     void make_room();
+    /// Asks for room for what is held of a large message; false: there is none.
+    bool has_input_room(std::size_t buffer_bytes);
+    void drop_segments(std::size_t count);
     void fail_with(error reason);
     void finish();
     static asio::awaitable<void> drain(std::shared_ptr<websocket_core> self);
@@ -83,6 +87,9 @@ private:
     std::size_t end_ = 0;
     std::vector<std::string_view> messages_;
     bool reading_ = false;
+    known_peer peer_;
+    std::vector<std::shared_ptr<void>> input_rooms_;
+    std::size_t input_room_bytes_ = 0;
 
     // Output.
     std::list<segment> queue_; ///< what is being written must not move; nothing is allocated while it is empty
@@ -94,6 +101,7 @@ private:
     std::size_t in_flight_ = 0; ///< segments of queue_ that gathered_ points into
     bool flush_wanted_ = false;
     std::atomic<std::size_t> queued_ = 0;
+    std::size_t own_bytes_ = 0; ///< of segments that are this connection's alone
 
     std::atomic<bool> open_ = true; ///< neither closing nor closed
     bool close_sent_ = false;       ///< the close frame is queued; nothing may follow it

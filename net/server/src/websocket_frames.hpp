@@ -76,10 +76,14 @@ public:
     std::optional<frame_event> next(std::span<char> buffer, std::size_t& used);
     std::size_t message_bytes_max() const noexcept { return message_bytes_max_; }
     void set_message_bytes_max(std::size_t bytes) noexcept { message_bytes_max_ = bytes; }
+    /// Nothing more is taken, for a reason of the caller's.
+    void give_up(close_code code, std::string_view reason) { violation_ = frame_violation{code, reason}; }
     const std::optional<frame_violation>& violation() const noexcept { return violation_; }
     /// How many bytes the frame that begins at the unread input needs in all, as far as is known. A hint for the
     /// buffer.
     std::size_t wanted() const noexcept { return wanted_; }
+    /// What it holds of a message whose end has not come.
+    std::size_t held_bytes() const noexcept { return fragments_.size(); }
 
 private:
     std::optional<frame_event> violate(close_code code, std::string_view reason);

@@ -98,14 +98,14 @@ public:
             });
     }
     bool is_open() const noexcept override { return open_ && state_->connection->is_open(); }
-    void set_known() override
+    void set_known(known_peer who) override
     {
         asio::post(
             there_,
-            [state = state_]
+            [state = state_, who = std::move(who)]() mutable
             {
                 if (state->connection)
-                    state->connection->set_known();
+                    state->connection->set_known(std::move(who));
             });
     }
     asio::any_io_executor executor() const override { return home_; }

@@ -60,7 +60,7 @@ net::http_response read_changes(const call& given)
     if (head.value - *since > limits::catch_up_revisions_max)
         return resync("too-far-behind");
     const auto events =
-        projections::changes(at.get(), given.who.account, revision{*since}, *count, limits::page_bytes_max);
+        projections::changes(at.get(), given.who.account, revision{*since}, *count, shared.settings.page_bytes_max);
     if (!events)
         return refuse(events.error());
 
@@ -91,8 +91,7 @@ net::http_response read_changes(const call& given)
 
 asio::awaitable<net::http_response> changes(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_changes(given); });
+    co_return co_await on_reader(std::move(given), read_changes);
 }
 
 asio::awaitable<net::http_response> health(call given)
@@ -145,10 +144,10 @@ asio::awaitable<net::http_response> delete_account(call given)
 }
 
 constexpr route routes[] = {
-    {"DELETE", "/v1/account", access::token, body::small, delete_account, rate::guests},
-    {"GET", "/v1/account/profile", access::token, body::small, profile},
-    {"GET", "/v1/changes", access::token, body::small, changes},
-    {"GET", "/health", access::anyone, body::small, health},
+    {"DELETE", "/v1/account", access::token, &body_bounds::small, delete_account, rate::guests},
+    {"GET", "/v1/account/profile", access::token, &body_bounds::small, profile},
+    {"GET", "/v1/changes", access::token, &body_bounds::small, changes},
+    {"GET", "/health", access::anyone, &body_bounds::small, health},
 };
 
 } // namespace

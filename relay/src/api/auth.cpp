@@ -174,9 +174,9 @@ asio::awaitable<net::http_response> log_out(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/auth/challenge", access::anyone, body::small, make_challenge, rate::guests},
-    {"POST", "/v1/auth", access::anyone, body::small, sign_in, rate::guests},
-    {"POST", "/v1/auth/logout", access::token, body::small, log_out},
+    {"POST", "/v1/auth/challenge", access::anyone, &body_bounds::small, make_challenge, rate::guests},
+    {"POST", "/v1/auth", access::anyone, &body_bounds::small, sign_in, rate::guests},
+    {"POST", "/v1/auth/logout", access::token, &body_bounds::small, log_out},
 };
 
 } // namespace

@@ -41,8 +41,7 @@ net::http_response read_devices(const call& given)
 
 asio::awaitable<net::http_response> list_devices(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_devices(given); });
+    co_return co_await on_reader(std::move(given), read_devices);
 }
 
 /// They prove themselves: whoever brings them adds nothing to what their signer said.
@@ -78,8 +77,8 @@ asio::awaitable<net::http_response> post_statements(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/devices", access::token_of_revoked, body::small, list_devices},
-    {"POST", "/v1/devices/statements", access::anyone, body::statements, post_statements, rate::guests},
+    {"GET", "/v1/devices", access::token_of_revoked, &body_bounds::small, list_devices},
+    {"POST", "/v1/devices/statements", access::anyone, &body_bounds::statements, post_statements, rate::guests},
 };
 
 } // namespace

@@ -125,6 +125,12 @@ net::http_response refuse_bug(const std::exception& bug)
     return refuse({errc::internal, {}, std::chrono::seconds(5)});
 }
 
+net::http_response refuse_untaken(const services& shared, const std::string& address)
+{
+    shared.refusals.note("answers", "too much of what was made for their account is not taken", address);
+    return refuse({errc::overloaded, "too many answers wait to be taken; take them first", std::chrono::seconds(1)});
+}
+
 net::http_response open_to_others(net::http_response answer)
 {
     answer.headers.set("Access-Control-Allow-Origin", "*");
@@ -153,11 +159,13 @@ void write_stamp(v1::json_writer& out, const services& shared, revision at)
     out.field("log", to_string(shared.log.id())).field("revision", at.value);
 }
 
-net::http_response
-stamped(const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members)
+net::http_response stamped(
+    const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members,
+    std::size_t bytes_expected)
 {
     const auto reflects = projections::last_revision(at, given.who.account);
     std::string json;
+    json.reserve(bytes_expected);
     v1::json_writer out(json);
     out.begin_object();
     members(out);

@@ -38,15 +38,8 @@ enum class access
     token_of_revoked, ///< the token of a device that was revoked will do
     maybe_token,      ///< without one `who` is nobody: its account is nil
 };
-/// What the body of a request may have: known before it is read, so that nobody is held in memory for what no handler
-/// would take.
-namespace body
-{
-inline constexpr std::size_t small = limits::small_body_bytes_max;
-inline constexpr std::size_t statements = limits::statements_body_bytes_max;
-inline constexpr std::size_t fields = limits::fields_body_bytes_max;
-inline constexpr std::size_t messages = limits::http_body_bytes_max;
-} // namespace body
+/// Which of the bounds of bodies.
+using body = std::size_t body_bounds::*;
 /// What requests that come without a token, or cost more than others, are counted by.
 enum class rate
 {
@@ -61,7 +54,7 @@ struct route
     /// "/v1/sessions/:id/messages"
     std::string_view pattern;
     access needs;
-    std::size_t body_bytes_max;
+    body may_have;
     handler run;
     /// access::maybe_token: only without one.
     rate counted = rate::none;
@@ -126,6 +119,9 @@ net::http_response guarded(Answer& answer)
     }
 }
 
+/// To a client whose account leaves too much untaken. For the refusal log too.
+net::http_response refuse_untaken(const services& shared, const std::string& address);
+
 /// Runs `answer` on a reader thread and goes on where it was.
 template <class Answer>
 asio::awaitable<net::http_response> on_reader(services& shared, Answer answer)
@@ -145,6 +141,20 @@ asio::awaitable<net::http_response> on_reader(services& shared, Answer answer)
     };
     co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(net::http_response)>(
         std::move(initiation), asio::use_awaitable, std::move(answer));
+}
+
+/// Reads for a request on a reader thread, unless too much of what was read for its account meanwhile is not taken.
+inline asio::awaitable<net::http_response> on_reader(call given, net::http_response (*read)(const call&))
+{
+    auto& shared = given.shared;
+    co_return co_await on_reader(
+        shared,
+        [given = std::move(given), read]
+        {
+            if (given.shared.output.full(given.who.account))
+                return refuse_untaken(given.shared, given.from.remote_address);
+            return read(given);
+        });
 }
 
 template <class Task>
@@ -169,8 +179,9 @@ void stamp(net::http_response& answer, const services& shared, revision at);
 /// The members `"log":..,"revision":..` of a list.
 void write_stamp(v1::json_writer& out, const services& shared, revision at);
 /// An object of these members, with the log and the revision that it reflects.
-net::http_response
-stamped(const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members);
+net::http_response stamped(
+    const call& given, const log::snapshot& at, const std::function<void(v1::json_writer&)>& members,
+    std::size_t bytes_expected = 0);
 
 /// A whole number in a query; errc::bad_request unless it is one and at least `least`, at most `most`.
 result<std::uint64_t> query_number(

@@ -33,7 +33,7 @@ asio::awaitable<net::http_response> make_one(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/invitations", access::token, body::small, make_one},
+    {"POST", "/v1/invitations", access::token, &body_bounds::small, make_one},
 };
 
 } // namespace

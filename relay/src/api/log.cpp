@@ -63,8 +63,7 @@ net::http_response read_checkpoint(const call& given)
 
 asio::awaitable<net::http_response> show_checkpoint(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_checkpoint(given); });
+    co_return co_await on_reader(std::move(given), read_checkpoint);
 }
 
 /// The records of these revisions that `who` may see. What it may not see is passed over like what is not there; the
@@ -119,14 +118,13 @@ net::http_response read_proof(const call& given)
 
 asio::awaitable<net::http_response> show_proof(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_proof(given); });
+    co_return co_await on_reader(std::move(given), read_proof);
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/log/key", access::anyone, body::small, show_key},
-    {"GET", "/v1/log/checkpoint", access::token, body::small, show_checkpoint},
-    {"GET", "/v1/log/proof", access::token, body::small, show_proof},
+    {"GET", "/v1/log/key", access::anyone, &body_bounds::small, show_key},
+    {"GET", "/v1/log/checkpoint", access::token, &body_bounds::small, show_checkpoint},
+    {"GET", "/v1/log/proof", access::token, &body_bounds::small, show_proof},
 };
 
 } // namespace

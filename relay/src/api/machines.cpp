@@ -61,8 +61,7 @@ net::http_response read_list_machines(const call& given)
 
 asio::awaitable<net::http_response> list_machines(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_list_machines(given); });
+    co_return co_await on_reader(std::move(given), read_list_machines);
 }
 
 asio::awaitable<net::http_response> find_machine(call given)
@@ -95,10 +94,10 @@ asio::awaitable<net::http_response> remove_machine(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/machines", access::token, body::fields, register_machine},
-    {"GET", "/v1/machines", access::token, body::small, list_machines},
-    {"GET", "/v1/machines/:id", access::token, body::small, find_machine},
-    {"DELETE", "/v1/machines/:id", access::token, body::small, remove_machine},
+    {"POST", "/v1/machines", access::token, &body_bounds::fields, register_machine},
+    {"GET", "/v1/machines", access::token, &body_bounds::small, list_machines},
+    {"GET", "/v1/machines/:id", access::token, &body_bounds::small, find_machine},
+    {"DELETE", "/v1/machines/:id", access::token, &body_bounds::small, remove_machine},
 };
 
 } // namespace

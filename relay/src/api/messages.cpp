@@ -28,7 +28,8 @@ net::http_response read_latest_messages(const call& given)
         !readable)
         return refuse_session(given, session, readable.error());
     const auto page = projections::messages_before(
-        *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max);
+        *at, given.who.account, session, static_cast<std::uint64_t>(v1::integer_max), limits::list_count_max,
+        shared.settings.page_bytes_max);
     if (!page)
         return refuse_session(given, session, page.error());
     return stamped(given, *at, [&](v1::json_writer& out) { write_messages(out, page->messages); });
@@ -36,8 +37,7 @@ net::http_response read_latest_messages(const call& given)
 
 asio::awaitable<net::http_response> latest_messages(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_latest_messages(given); });
+    co_return co_await on_reader(std::move(given), read_latest_messages);
 }
 
 net::http_response read_page_of_messages(const call& given)
@@ -59,8 +59,10 @@ net::http_response read_page_of_messages(const call& given)
     if (auto readable = projections::reach(*at, given.who, projections::session_target{session}, intent::see);
         !readable)
         return refuse_session(given, session, readable.error());
-    const auto page = backwards ? projections::messages_before(*at, given.who.account, session, *before, *count)
-                                : projections::messages_after(*at, given.who.account, session, *after, *count);
+    const auto page = backwards ? projections::messages_before(
+                                      *at, given.who.account, session, *before, *count, shared.settings.page_bytes_max)
+                                : projections::messages_after(
+                                      *at, given.who.account, session, *after, *count, shared.settings.page_bytes_max);
     if (!page)
         return refuse_session(given, session, page.error());
     return stamped(
@@ -74,8 +76,7 @@ net::http_response read_page_of_messages(const call& given)
 
 asio::awaitable<net::http_response> page_of_messages(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_page_of_messages(given); });
+    co_return co_await on_reader(std::move(given), read_page_of_messages);
 }
 
 asio::awaitable<net::http_response> post_messages(call given)
@@ -129,9 +130,9 @@ asio::awaitable<net::http_response> post_messages(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/sessions/:id/messages", access::token, body::small, latest_messages},
-    {"GET", "/v3/sessions/:id/messages", access::token, body::small, page_of_messages},
-    {"POST", "/v3/sessions/:id/messages", access::token, body::messages, post_messages},
+    {"GET", "/v1/sessions/:id/messages", access::token, &body_bounds::small, latest_messages},
+    {"GET", "/v3/sessions/:id/messages", access::token, &body_bounds::small, page_of_messages},
+    {"POST", "/v3/sessions/:id/messages", access::token, &body_bounds::messages, post_messages},
 };
 
 } // namespace

@@ -20,7 +20,7 @@ asio::awaitable<net::http_response> request_pairing(call given)
     const auto asked = read_body(given, v1::read_pairing_request);
     if (!asked)
         co_return refuse(asked.error());
-    co_return answer(shared.pairings.request(*asked, address_key(given.from.remote_address)));
+    co_return answer(shared.pairings.request(*asked, shared.counted_as(given.from.remote_address)));
 }
 
 std::string_view name_of(pairing_stage stage)
@@ -183,12 +183,12 @@ asio::awaitable<net::http_response> refuse_pairing(call given)
 }
 
 constexpr route routes[] = {
-    {"POST", "/v1/auth/request", access::anyone, body::small, request_pairing, rate::guests},
-    {"GET", "/v1/auth/request/status", access::anyone, body::small, pairing_status, rate::pollers},
-    {"POST", "/v1/auth/response", access::token, body::small, answer_pairing},
-    {"POST", "/v1/auth/reveal", access::anyone, body::small, reveal, rate::guests},
-    {"POST", "/v1/auth/confirm", access::token, body::small, confirm},
-    {"POST", "/v1/auth/refuse", access::maybe_token, body::small, refuse_pairing, rate::guests},
+    {"POST", "/v1/auth/request", access::anyone, &body_bounds::small, request_pairing, rate::guests},
+    {"GET", "/v1/auth/request/status", access::anyone, &body_bounds::small, pairing_status, rate::pollers},
+    {"POST", "/v1/auth/response", access::token, &body_bounds::small, answer_pairing},
+    {"POST", "/v1/auth/reveal", access::anyone, &body_bounds::small, reveal, rate::guests},
+    {"POST", "/v1/auth/confirm", access::token, &body_bounds::small, confirm},
+    {"POST", "/v1/auth/refuse", access::maybe_token, &body_bounds::small, refuse_pairing, rate::guests},
 };
 
 } // namespace

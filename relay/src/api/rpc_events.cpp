@@ -69,12 +69,16 @@ void call_method(connection& from, const boost::json::object* fields, ack reply)
     if (!projections::reach(
             *from.shared().log.read(), from.who(), projections::method_target{asked->method}, intent::see))
         return reply(boost::json::value(rpc_service::not_available()));
+    auto room = from.shared().account_bytes.take(to_string(from.account()), asked->params.size());
+    if (!room)
+        return reply(boost::json::value(rpc_service::refusal(room.error().detail, room.error())));
     // After what its sender said before has reached everybody, so that the target has heard it.
     auto wanted = rpc_service::call{
         .account = from.account(),
         .caller = from.id(),
         .method = std::move(asked->method),
         .params = std::move(asked->params),
+        .room = std::move(*room),
         .reply = std::move(reply),
         .in_flight = from.calls_in_flight};
     from.after_earlier([&rpc = from.shared().rpc, wanted = std::move(wanted)]() mutable

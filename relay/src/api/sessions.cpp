@@ -15,20 +15,36 @@ void write_session(v1::json_writer& out, const projections::session_view& row)
     out.field("lastMessage", nullptr).end_object();
 }
 
+/// So much their JSON has, or a little less.
+std::size_t size_of(const projections::session_page& page)
+{
+    constexpr std::size_t other_fields_bytes = 640;
+    std::size_t size = other_fields_bytes;
+    for (const auto& row : page.sessions)
+        size += other_fields_bytes + row.metadata.size() + (row.agent_state ? row.agent_state->size() : 0) +
+                (row.data_key ? row.data_key->size() : 0);
+    return size;
+}
+
 /// An agent is shown its own.
-void write_sessions(v1::json_writer& out, const projections::principal& who, const projections::session_page& page)
+void write_sessions(v1::json_writer& out, const projections::principal& who, projections::session_page& page)
 {
     out.key("sessions").begin_array();
-    for (const auto& row : page.sessions)
+    for (auto& row : page.sessions)
+    {
         if (projections::reaches_made_by(who, row.creator))
             write_session(out, row);
+        // What was written is not held twice: a list is the largest answer there is.
+        std::string().swap(row.metadata);
+        row.agent_state.reset();
+    }
     out.end_array();
 }
 
 net::http_response read_list_sessions(const call& given)
 {
     const auto at = given.shared.log.read();
-    const auto page = projections::list_sessions(*at, given.who.account, limits::list_count_max);
+    auto page = projections::list_sessions(*at, given.who.account, limits::list_count_max);
     if (!page)
         return refuse(page.error());
     return stamped(
@@ -37,13 +53,13 @@ net::http_response read_list_sessions(const call& given)
         {
             write_sessions(out, given.who, *page);
             out.field("hasMore", page->has_more);
-        });
+        },
+        size_of(*page));
 }
 
 asio::awaitable<net::http_response> list_sessions(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_list_sessions(given); });
+    co_return co_await on_reader(std::move(given), read_list_sessions);
 }
 
 constexpr std::size_t page_default = 50;
@@ -68,7 +84,7 @@ net::http_response read_page_of_sessions(const call& given)
             return refuse(number->error());
 
     const auto at = given.shared.log.read();
-    const auto page = projections::sessions_before(
+    auto page = projections::sessions_before(
         *at, given.who.account, before, static_cast<unix_millis>(*since), static_cast<std::size_t>(*count));
     if (!page)
         return refuse(page.error());
@@ -82,13 +98,13 @@ net::http_response read_page_of_sessions(const call& given)
             else
                 out.field("nextCursor", nullptr);
             out.field("hasNext", page->has_more);
-        });
+        },
+        size_of(*page));
 }
 
 asio::awaitable<net::http_response> page_of_sessions(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_page_of_sessions(given); });
+    co_return co_await on_reader(std::move(given), read_page_of_sessions);
 }
 
 net::http_response read_one_session(const call& given)
@@ -111,8 +127,7 @@ net::http_response read_one_session(const call& given)
 
 asio::awaitable<net::http_response> one_session(call given)
 {
-    auto& shared = given.shared;
-    co_return co_await on_reader(shared, [given = std::move(given)] { return read_one_session(given); });
+    co_return co_await on_reader(std::move(given), read_one_session);
 }
 
 asio::awaitable<net::http_response> create_session(call given)
@@ -189,12 +204,12 @@ asio::awaitable<net::http_response> archive_session(call given)
 }
 
 constexpr route routes[] = {
-    {"GET", "/v1/sessions", access::token, body::small, list_sessions},
-    {"POST", "/v1/sessions", access::token, body::fields, create_session},
-    {"GET", "/v1/sessions/:id", access::token, body::small, one_session},
-    {"GET", "/v2/sessions", access::token, body::small, page_of_sessions},
-    {"DELETE", "/v1/sessions/:id", access::token, body::small, delete_session},
-    {"POST", "/v1/sessions/:id/archive", access::token, body::small, archive_session},
+    {"GET", "/v1/sessions", access::token, &body_bounds::small, list_sessions},
+    {"POST", "/v1/sessions", access::token, &body_bounds::fields, create_session},
+    {"GET", "/v1/sessions/:id", access::token, &body_bounds::small, one_session},
+    {"GET", "/v2/sessions", access::token, &body_bounds::small, page_of_sessions},
+    {"DELETE", "/v1/sessions/:id", access::token, &body_bounds::small, delete_session},
+    {"POST", "/v1/sessions/:id/archive", access::token, &body_bounds::small, archive_session},
 };
 
 } // namespace

@@ -257,7 +257,8 @@ net::shared_frame update_writer::update(const log::event& happened, lazy_snapsho
         text.reserve(512 + message->content.size());
     append_json(text, happened, at);
     text += ']';
-    auto made = output_.count(happened.header.account, net::encode_text_frame(text));
+    auto made = net::encode_text_frame(text);
+    made->count(output_.of(happened.header.account));
     if (large)
     {
         const std::lock_guard lock(guard_);

@@ -59,9 +59,8 @@ public:
     static constexpr std::size_t large_bytes_min = 64u << 10;
 
     /// `output` counts what it makes.
-    explicit update_writer(
-        const log::event_log& source, output_budget output = output_budget(limits::account_output_bytes_max))
-        : source_(source), log_(source.id()), output_(std::move(output))
+    update_writer(const log::event_log& source, output_budget& output)
+        : source_(source), log_(source.id()), output_(output)
     {
     }
 
@@ -85,7 +84,7 @@ public:
 private:
     const log::event_log& source_;
     const log_id log_;
-    output_budget output_;
+    output_budget& output_;
     std::mutex guard_;
     std::unordered_map<machine_row_id, std::string> machines_;
     /// Of large updates, while somebody holds them: readers that stand at the same place hold the same.

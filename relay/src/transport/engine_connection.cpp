@@ -83,11 +83,12 @@ void engine_connection::become_known(account_id owner)
     if (known_)
         return;
     owner_ = owner;
+    peer_ = context_.options.peer_of(owner);
     known_.store(true, std::memory_order_release);
     if (place_)
         place_->set_known();
     if (websocket_)
-        websocket_->set_known();
+        websocket_->set_known(peer_);
 }
 
 // --- Output
@@ -96,28 +97,35 @@ void engine_connection::send(net::shared_frame packet)
 {
     if (!is_open())
         return;
+    const auto size = packet->payload().size();
     if (state_ == state::websocket)
         websocket_->send(std::move(packet));
     else
-        polls_.push({{}, std::move(packet)});
-    queued();
+    {
+        if (peer_.output)
+            packet->count(peer_.output);
+        polls_.push(std::move(packet));
+    }
+    queued(size);
 }
 
 void engine_connection::send(std::string_view packet)
 {
     if (!is_open())
         return;
-    if (state_ == state::websocket)
-        websocket_->send(packet);
-    else
-        polls_.push({std::string(packet), nullptr});
-    queued();
+    if (state_ != state::websocket)
+        return send(net::encode_text_frame(packet));
+    websocket_->send(packet);
+    queued(packet.size());
 }
 
-void engine_connection::queued()
+void engine_connection::queued(std::size_t added)
 {
     const auto bytes = queued_bytes();
-    if (bytes > (known_ ? context_.options.queue_bytes_hard_max : context_.options.stranger_queue_bytes_max))
+    // What it had left before: one large thing drops nobody.
+    const bool too_much = known_ ? bytes > context_.options.untaken_bytes_max(owner_) + added
+                                 : bytes > context_.options.stranger_queue_bytes_max;
+    if (too_much)
     {
         fail("the client takes too little", net::close_code::policy_violation);
         return;
@@ -337,12 +345,7 @@ void engine_connection::take_over(std::shared_ptr<net::websocket> connection)
     upgrade_limit_.cancel();
     challenger_ = nullptr;
     for (auto& packet : polls_.take_packets())
-    {
-        if (packet.shared)
-            connection->send(std::move(packet.shared));
-        else
-            connection->send(packet.own);
-    }
+        connection->send(std::move(packet));
     // A poll that is still open ends with a noop.
     polls_.wake();
     if (!is_open())
@@ -356,7 +359,7 @@ void engine_connection::take_over(std::shared_ptr<net::websocket> connection)
     websocket_ = std::move(connection);
     place_.reset();
     if (known_)
-        websocket_->set_known();
+        websocket_->set_known(peer_);
     context_.by_sid.upgraded(sid_);
     websocket_->flush();
 }
@@ -469,7 +472,7 @@ void engine_connection::end(std::string_view reason, net::close_code code, std::
         if (!polled && how == farewell::none)
             polls_.take_packets();
         else
-            polls_.push({std::string(last_packet), nullptr});
+            polls_.push(net::encode_text_frame(last_packet));
         polls_.wake();
         if (polled || how == farewell::none)
             forget();

@@ -114,7 +114,7 @@ private:
     void receive_packet(const protocol::engine_io::packet& packet);
     void all_given();
 
-    void queued();
+    void queued(std::size_t added);
     enum class farewell
     {
         none,
@@ -131,6 +131,7 @@ private:
     std::unique_ptr<engine_user> user_;
     std::unique_ptr<place_table::place> place_;
     account_id owner_;
+    net::known_peer peer_;
     std::atomic<bool> known_ = false; ///< owner_ is set
 
     state state_;

@@ -17,10 +17,10 @@ poll_queue::poll_queue(asio::any_io_executor executor)
 {
 }
 
-void poll_queue::push(packet one)
+void poll_queue::push(net::shared_frame packet)
 {
-    bytes_ += one.text().size();
-    packets_.push_back(std::move(one));
+    bytes_ += packet->payload().size();
+    packets_.push_back(std::move(packet));
 }
 
 asio::awaitable<void> poll_queue::until_woken()
@@ -40,13 +40,13 @@ std::string poll_queue::take_body()
     std::string body;
     body.reserve(bytes_ + packets_.size());
     for (const auto& each : take_packets())
-        engine_io::append_to_payload(body, each.text());
+        engine_io::append_to_payload(body, each->payload());
     if (body.empty())
         body = engine_io::write({engine_io::packet_type::noop, {}});
     return body;
 }
 
-std::vector<poll_queue::packet> poll_queue::take_packets()
+std::vector<net::shared_frame> poll_queue::take_packets()
 {
     bytes_ = 0;
     return std::exchange(packets_, {});

@@ -18,14 +18,7 @@ public:
     explicit poll_queue(boost::asio::any_io_executor executor);
 
     /// A packet, its Engine.IO type included.
-    struct packet
-    {
-        std::string own;
-        net::shared_frame shared;
-
-        std::string_view text() const noexcept { return shared ? shared->payload() : std::string_view(own); }
-    };
-    void push(packet one);
+    void push(net::shared_frame packet);
     bool empty() const noexcept { return packets_.empty(); }
     std::size_t bytes() const noexcept { return bytes_; }
 
@@ -37,10 +30,10 @@ public:
 
     /// The body of an answer with all that waits; a noop where nothing does.
     std::string take_body();
-    std::vector<packet> take_packets();
+    std::vector<net::shared_frame> take_packets();
 
 private:
-    std::vector<packet> packets_;
+    std::vector<net::shared_frame> packets_;
     std::size_t bytes_ = 0;
     boost::asio::steady_timer signal_;
     bool polled_ = false;

@@ -21,8 +21,11 @@ struct socket_server_options
     std::size_t payload_bytes_max = limits::frame_bytes_max;
     std::size_t acks_pending_max = 4096;              ///< emit_with_ack without an answer, per socket
     std::size_t early_bytes_max = 1u << 20;           ///< events before `40{sid}`; above it reading stops until then
-    std::size_t queue_bytes_hard_max = 32u << 20;     ///< a socket that lets more pile up is dropped
     std::size_t stranger_queue_bytes_max = 64u << 10; ///< the same until it has signed in
+    /// What the sockets of an account share with its other connections.
+    std::function<net::known_peer(account_id)> peer_of = [](account_id) { return net::known_peer{}; };
+    /// A socket that had left more than this untaken when something was sent to it is dropped.
+    std::function<std::size_t(account_id)> untaken_bytes_max = [](account_id) -> std::size_t { return 32u << 20; };
     /// Bodies of clients that have not signed in.
     std::size_t stranger_payload_bytes_max = limits::frame_bytes_max;
     place_table::bounds polling_sessions{.all = 10'000, .each = 10'000, .strangers = 10'000};

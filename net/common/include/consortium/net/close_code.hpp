@@ -15,6 +15,7 @@ enum class close_code : std::uint16_t
     policy_violation = 1008,
     too_big = 1009,
     internal_error = 1011,
+    try_again_later = 1013,
 };
 
 } // namespace consortium::net

@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,16 @@
 namespace consortium::net
 {
 namespace asio = boost::asio;
+
+/// Who a peer has shown to be, as far as memory goes: what it shares with its other connections.
+struct known_peer
+{
+    /// Counts what waits for it.
+    std::shared_ptr<output_meter> output;
+    /// Room for so much of a large message that it sends, until that goes; nullptr: there is none, and the connection
+    /// ends (1013).
+    std::function<std::shared_ptr<void>(std::size_t bytes)> input_room;
+};
 
 /// The server's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one
 /// above the bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
@@ -44,7 +55,7 @@ public:
     virtual bool is_open() const noexcept = 0;
 
     /// The peer has shown who it is: the bounds for strangers end.
-    virtual void set_known() {}
+    virtual void set_known(known_peer who) = 0;
 
     virtual asio::any_io_executor executor() const = 0;
 };
