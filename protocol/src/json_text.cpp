@@ -9,7 +9,7 @@ namespace json = boost::json;
 namespace
 {
 
-json_bounds bounds;
+json_bounds of_process;
 
 /// What Boost's own parser does with the events of its grammar, and counts.
 class bounded_builder
@@ -21,10 +21,10 @@ public:
     static constexpr std::size_t max_key_size = json::string::max_size();
     static constexpr std::size_t max_string_size = json::string::max_size();
 
-    bounded_builder() { stack_.reset(); }
+    explicit bounded_builder(std::size_t count_max) : count_max_(count_max) { stack_.reset(); }
 
     json::value release() { return stack_.release(); }
-    bool too_many() const noexcept { return count_ > bounds.values; }
+    bool too_many() const noexcept { return count_ > count_max_; }
 
     bool on_document_begin(json::error_code&) { return true; }
     bool on_document_end(json::error_code&) { return true; }
@@ -98,7 +98,7 @@ public:
 private:
     bool one_more(json::error_code& failed)
     {
-        if (++count_ <= bounds.values)
+        if (++count_ <= count_max_)
             return true;
         failed = json::error::array_too_large;
         return false;
@@ -106,24 +106,30 @@ private:
 
     json::value_stack stack_;
     std::size_t count_ = 0;
+    std::size_t count_max_;
 };
 
 } // namespace
 
-void bound_json(json_bounds most)
+void bound_json(const json_bounds& most)
 {
-    bounds = most;
+    of_process = most;
 }
 
 result<json::value> parse_json(std::string_view text)
 {
+    return parse_json(text, of_process);
+}
+
+result<json::value> parse_json(std::string_view text, const json_bounds& bounds)
+{
     json::parse_options options;
-    options.max_depth = bounds.depth;
-    json::basic_parser<bounded_builder> parser(options);
+    options.max_depth = bounds.depth_max;
+    json::basic_parser<bounded_builder> parser(options, bounds.values_max);
     json::error_code failed;
     const auto used = parser.write_some(false, text.data(), text.size(), failed);
     if (parser.handler().too_many())
-        return fail(errc::too_large, "the JSON holds more than " + std::to_string(bounds.values) + " values");
+        return fail(errc::too_large, "the JSON holds more than " + std::to_string(bounds.values_max) + " values");
     if (!failed && used < text.size())
         failed = json::error::extra_data;
     if (failed)

@@ -13,14 +13,15 @@ inline constexpr std::size_t json_depth_max = 32;
 
 struct json_bounds
 {
-    std::size_t values = json_values_max;
-    std::size_t depth = json_depth_max;
+    std::size_t values_max = json_values_max;
+    std::size_t depth_max = json_depth_max;
 };
-/// For the whole process, before anything is read: a program's flags. By default the two above.
-void bound_json(json_bounds most);
+/// Those of the whole process, where a call names none: a program's flags, set before anything is read.
+void bound_json(const json_bounds& most);
 
 /// The one reader of JSON from outside; refuses while it reads. No number is infinite. Errors: errc::bad_request,
 /// errc::too_large (too many values).
 result<boost::json::value> parse_json(std::string_view text);
+result<boost::json::value> parse_json(std::string_view text, const json_bounds& bounds);
 
 } // namespace consortium::protocol

@@ -1,0 +1,20 @@
+#include "consortium/common/bytes.hpp"
+#include "consortium/protocol/foreign_json.hpp"
+#include "consortium/protocol/json_text.hpp"
+#include <boost/json/serialize.hpp>
+#include <limits>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    using namespace consortium;
+    constexpr std::size_t depth = 8;
+    constexpr protocol::json_bounds strict{std::numeric_limits<std::size_t>::max(), depth};
+    const auto said = text(byte_view(data, size));
+    const auto read = protocol::read_foreign_json(said, depth);
+    // What is JSON is read as it is; what is read can be written, and read strictly.
+    if (const auto plain = protocol::parse_json(said, strict))
+        CONSORTIUM_ASSERT(read && *read == *plain);
+    if (read)
+        CONSORTIUM_ASSERT(protocol::parse_json(boost::json::serialize(*read), strict) == *read);
+    return 0;
+}
