@@ -1,10 +1,10 @@
 // What Claude Code and the dashboard say: JSON of unknown form.
-#include "claude/deep_json.hpp"
 #include "claude/line_buffer.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/permission.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/printable.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "prompt_gate.hpp"
 #include "trim_line.hpp"
 #include <algorithm>
@@ -28,13 +28,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     lines.commit(size);
     while (const auto line = lines.next())
     {
-        boost::system::error_code problem;
-        auto value = claude::parse_deep(*line, problem);
-        if (problem)
+        auto value = protocol::read_foreign_json(*line);
+        if (!value)
             continue;
-        (void)claude::parse_verdict(value);
-        (void)read_prompt(value, e2ee::bundle_id{});
-        auto* object = value.if_object();
+        (void)claude::parse_verdict(*value);
+        (void)read_prompt(*value, e2ee::bundle_id{});
+        auto* object = value->if_object();
         if (object == nullptr)
             continue;
         if (const auto asked = claude::parse_question("r", *object))
@@ -47,7 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             CONSORTIUM_ASSERT(answer);
             if (asked->kind == claude::question_kind::permission)
                 CONSORTIUM_ASSERT(
-                    answer->at("updatedInput") == claude::parse_deep(ask, problem).at("arguments") && !problem);
+                    answer->at("updatedInput") ==
+                    protocol::read_foreign_object(ask, protocol::stored_depth_max)->at("arguments"));
             yes.grants = {claude::grants_of(*asked).size()};
             CONSORTIUM_ASSERT(!claude::answer_to(asked->kind, ask, yes));
         }

@@ -9,6 +9,15 @@ using namespace std::chrono_literals;
 
 inline constexpr std::size_t grant_bytes_max = 4u << 10; ///< a permission update that is larger is not offered
 
+// What is published stays below what a relay takes, whatever Claude calls things.
+inline constexpr std::size_t ask_id_bytes_max = 256;
+inline constexpr std::size_t field_text_bytes_max = 512; ///< a mode, a model, what runs in the background
+inline constexpr std::size_t title_bytes_max = 4u << 10;
+inline constexpr std::size_t background_tasks_max = 32;       ///< more are counted
+inline constexpr std::size_t metadata_bytes_max = 512u << 10; ///< with what others wrote into it
+
+inline constexpr std::size_t unreadable_bytes_max = 16u << 10; ///< of a line that is shown as it is
+
 // What waits for the relay.
 inline constexpr std::size_t spool_bytes_max = 256u << 20;
 inline constexpr std::size_t spool_aside_bytes_max = 16u << 20; ///< of what it will not take

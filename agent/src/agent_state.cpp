@@ -1,9 +1,13 @@
 #include "agent_state.hpp"
-#include "claude/deep_json.hpp"
+#include "agent_limits.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/common/utf8.hpp"
 #include "consortium/e2ee/act.hpp"
 #include "consortium/e2ee/envelope.hpp"
+#include <algorithm>
 #include <boost/json.hpp>
+#include <ranges>
+#include <utility>
 
 namespace consortium::agent
 {
@@ -19,17 +23,14 @@ constexpr std::size_t written_bytes_max = limits::message_bytes_max / 4 * 3 - (4
 result<const agent_state::open_question*> agent_state::ask(claude::question asked, unix_millis now)
 {
     const auto id = asked.id();
+    if (id.size() > limits::ask_id_bytes_max)
+        return fail(errc::too_large, "The question has a name that is too long.");
     if (open_.size() == limits::asks_open_max && !open_.contains(id))
         return fail(errc::overloaded, "Too many questions are open.");
     open_question made;
     made.ask = claude::make_ask(asked, e2ee::make_random_name(), directory_);
     if (made.ask.size() > limits::ask_bytes_max || json::serialize(json::value(made.ask)).size() > written_bytes_max)
         return fail(errc::too_large, "The question is too large to be shown to a person.");
-    // What is handed to Claude is read from this text; a number beyond all bounds is written as none that can be read.
-    boost::system::error_code unreadable;
-    (void)claude::parse_deep(made.ask, unreadable);
-    if (unreadable)
-        return fail(errc::bad_request, "The question cannot be written down as it is.");
     made.asked = std::move(asked);
     made.hash = e2ee::ask_hash(made.ask);
     made.since = now;
@@ -66,6 +67,29 @@ std::optional<std::string> agent_state::id_of_request(const std::string& request
     return std::nullopt;
 }
 
+void agent_state::set_mode(const std::string& mode)
+{
+    mode_ = well_formed_utf8(mode, limits::field_text_bytes_max);
+}
+void agent_state::set_model(const std::string& model)
+{
+    model_ = well_formed_utf8(model, limits::field_text_bytes_max);
+}
+
+void agent_state::set_background(const std::vector<claude::background_task>& tasks, unix_millis now)
+{
+    const auto before = std::exchange(background_, {});
+    const auto shown = std::min(tasks.size(), limits::background_tasks_max);
+    background_more_ = tasks.size() - shown;
+    const auto bounded = [](const std::string& text) { return well_formed_utf8(text, limits::field_text_bytes_max); };
+    for (const auto& each : tasks | std::views::take(shown))
+    {
+        const auto id = bounded(each.id);
+        const auto known = std::ranges::find(before, id, &running_task::id);
+        background_.push_back({id, bounded(each.type), bounded(each.what), known != before.end() ? known->since : now});
+    }
+}
+
 json::object agent_state::to_json() const
 {
     json::object requests;
@@ -77,7 +101,17 @@ json::object agent_state::to_json() const
             requests[id] =
                 json::object{{"ask", nullptr}, {"hash", each.hash}, {"in", each.message}, {"createdAt", each.since}};
     }
-    return {{"controlledByUser", false}, {"mode", mode_}, {"model", model_}, {"requests", std::move(requests)}};
+    json::array background;
+    for (const auto& each : background_)
+        background.push_back(
+            json::object{{"id", each.id}, {"type", each.type}, {"what", each.what}, {"since", each.since}});
+    return {
+        {"controlledByUser", false},
+        {"mode", mode_},
+        {"model", model_},
+        {"requests", std::move(requests)},
+        {"background", std::move(background)},
+        {"backgroundMore", background_more_}};
 }
 
 } // namespace consortium::agent

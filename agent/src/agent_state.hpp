@@ -1,10 +1,11 @@
 #pragma once
-#include "claude/permission.hpp"
+#include "claude/driver.hpp"
 #include "consortium/common/clock.hpp"
 #include <boost/json/object.hpp>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace consortium::agent
 {
@@ -24,8 +25,7 @@ public:
         unix_millis since = 0;
         std::string message; ///< base64 id of the message that carries the ask; empty: the state does
     };
-    /// Makes the ask and opens it. Errors: errc::too_large, errc::overloaded, errc::bad_request; nobody can be asked
-    /// then.
+    /// Makes the ask and opens it. Errors: errc::too_large, errc::overloaded; nobody can be asked then.
     result<const open_question*> ask(claude::question asked, unix_millis now);
     /// Whether the ask of that id must travel as a message, told by in_message().
     bool needs_message(const std::string& id) const;
@@ -37,8 +37,10 @@ public:
     void close(const std::string& id) { open_.erase(id); }
     void close_all() { open_.clear(); }
 
-    void set_mode(std::string mode) { mode_ = std::move(mode); }
-    void set_model(std::string model) { model_ = std::move(model); }
+    void set_mode(const std::string& mode);
+    void set_model(const std::string& model);
+    /// What runs on without a turn; each counts from when it was first seen.
+    void set_background(const std::vector<claude::background_task>& tasks, unix_millis now);
     const std::string& mode() const noexcept { return mode_; }
     const std::string& model() const noexcept { return model_; }
 
@@ -50,6 +52,16 @@ private:
     std::string mode_ = "default";
     std::string model_;
     std::map<std::string, open_question> open_;
+
+    struct running_task
+    {
+        std::string id;
+        std::string type;
+        std::string what;
+        unix_millis since = 0;
+    };
+    std::vector<running_task> background_;
+    std::size_t background_more_ = 0; ///< that are not in the list
 };
 
 } // namespace consortium::agent

@@ -2,6 +2,7 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/e2ee/envelope.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <array>
 #include <boost/json.hpp>
@@ -17,6 +18,7 @@ constexpr std::array words{
     std::pair(call_method::devices, std::string_view("devices")),
     std::pair(call_method::permission, std::string_view("permission")),
     std::pair(call_method::abort, std::string_view("abort")),
+    std::pair(call_method::stop_task, std::string_view("stop-task")),
     std::pair(call_method::set_mode, std::string_view("set-mode")),
     std::pair(call_method::set_model, std::string_view("set-model")),
     std::pair(call_method::held, std::string_view("held")),
@@ -79,11 +81,8 @@ result<begin_call> call_gate::open_begin(const std::string& params) const
     const auto opened = open_bundle(call_method::begin, params);
     if (!opened)
         return std::unexpected(opened.error());
-    boost::system::error_code problem;
-    const auto value =
-        boost::json::parse(boost::json::string_view(text(opened->plain).data(), opened->plain.size()), problem);
-    const auto* object = problem ? nullptr : value.if_object();
-    if (object == nullptr)
+    const auto object = protocol::read_foreign_object(text(opened->plain));
+    if (!object)
         return fail(errc::corrupt, "`begin` is of unknown form");
     return begin_call{opened->id, text_at(*object, "devices")};
 }
@@ -134,7 +133,7 @@ call_gate::seal(call_method method, const e2ee::bundle_id& id, const boost::json
 
 bool only_stops(const accepted_call& call)
 {
-    if (call.method == call_method::abort)
+    if (call.method == call_method::abort || call.method == call_method::stop_task)
         return true;
     const auto* d = call.d.if_object();
     if (call.method != call_method::permission || d == nullptr)

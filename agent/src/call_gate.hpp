@@ -17,6 +17,7 @@ enum class call_method
     devices,
     permission,
     abort,
+    stop_task,
     set_mode,
     set_model,
     held,

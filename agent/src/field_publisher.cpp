@@ -27,7 +27,15 @@ void field_publisher::stop()
     settled_.notify();
 }
 
-/// True when the relay has the value; false to try again later.
+/// Trying again would change nothing.
+bool field_publisher::give_up(const relay_failure& reason)
+{
+    if (options_.refused)
+        options_.refused(reason);
+    return true;
+}
+
+/// True when the relay has the value, or never will; false to try again later.
 asio::awaitable<bool> field_publisher::attempt()
 {
     dirty_ = false;
@@ -38,10 +46,12 @@ asio::awaitable<bool> field_publisher::attempt()
         co_return false;
     }
     if (!sealed)
-        co_return true; // cannot be sealed: nothing that trying again would change
+        co_return give_up(relay_failure{sealed.error()});
     json::object value{{"sid", options_.session_id}, {"expectedVersion", options_.version}};
     value[options_.field] = *sealed;
     const auto answer = co_await ask_(options_.event, std::move(value));
+    if (!answer && !worth_retrying(answer.error()))
+        co_return give_up(answer.error());
     if (!answer)
     {
         dirty_ = true;
@@ -51,6 +61,8 @@ asio::awaitable<bool> field_publisher::attempt()
     if (answer->text("result") == "success")
     {
         options_.version = std::max(options_.version, version);
+        if (options_.taken)
+            options_.taken();
         co_return true;
     }
     // version-mismatch: it carries what is there now. One that is not newer says nothing; no hurry then.

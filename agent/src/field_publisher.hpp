@@ -27,6 +27,9 @@ public:
         std::function<result<std::string>(std::int64_t after)> seal;
         /// Somebody else's value was there first; take over from it what is theirs.
         std::function<void(const std::string& sealed)> merge;
+        /// The relay will never take this value, or it cannot be sealed: it is left until it changes.
+        std::function<void(const relay_failure&)> refused = {};
+        std::function<void()> taken = {};
     };
 
     field_publisher(const asio::any_io_executor& executor, options wanted, asker ask)
@@ -54,6 +57,7 @@ public:
 
 private:
     asio::awaitable<bool> attempt();
+    bool give_up(const relay_failure& reason);
 
     options options_;
     asker ask_;

@@ -13,6 +13,12 @@ namespace
 constexpr unix_millis check_interval = 24 * 60 * 60 * 1000;
 constexpr auto idle_interval = std::chrono::hours(1);
 
+asio::awaitable<bool> is_reached(relay_client& relay)
+{
+    const auto answer = co_await relay.get("/v1/log/key", "key");
+    co_return answer || answer.error().by_relay;
+}
+
 /// Whether the relay has the session.
 asio::awaitable<relay_answer<void>> ask_for(relay_client& relay, const std::string& session_id)
 {
@@ -164,6 +170,7 @@ asio::awaitable<bool> look_after_leftovers_once(
     tend(store, out, clock);
     if (!co_await bring_back(store, who, relay, devices, out, std::nullopt))
         co_return false;
+    bool done = true;
     for (const auto& tag : session_folder::list(store))
     {
         auto folder = session_folder::open(store, tag);
@@ -171,22 +178,15 @@ asio::awaitable<bool> look_after_leftovers_once(
             !belongs_to(who, folder->record().server_url, folder->record().account_id))
             continue;
         leftover one(std::move(*folder), relay, devices, out, clock);
-        if (!co_await one.look_after(*key))
-            co_return false;
+        if (co_await one.look_after(*key))
+            continue;
+        // What does not pass of one session keeps no other one waiting.
+        done = false;
+        if (!co_await is_reached(relay))
+            break;
     }
-    co_return true;
+    co_return done;
 }
-
-namespace
-{
-
-asio::awaitable<bool> is_reached(relay_client& relay)
-{
-    const auto answer = co_await relay.get("/v1/log/key", "key");
-    co_return answer || answer.error().by_relay;
-}
-
-} // namespace
 
 asio::awaitable<void> look_after_leftovers(
     const keystore& store, identity who, relay_client& relay, device_directory& devices, screen& out,

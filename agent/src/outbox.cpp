@@ -97,8 +97,8 @@ outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_fa
     const bool no_room = failure.by_relay && (failure == errc::quota || failure == errc::unavailable);
     if (no_room && !std::exchange(told_no_room_, true) && on_no_room)
         on_no_room(failure);
-    if (failure.by_relay && failure == errc::internal)
-        return judge_internal(batch, failure);
+    if (failure.size_refused || (failure.by_relay && failure == errc::internal))
+        return bear_with(batch, failure);
     if (worth_retrying(failure))
         return step::later;
     if (ends_everything(failure.code))
@@ -115,9 +115,9 @@ outbox::step outbox::judge(const std::vector<spool_entry>& batch, const relay_fa
     return step::on;
 }
 
-/// The relay itself fails, on this message or on all. Nothing overtakes it, so that a later try cannot change the
-/// order: it is either waited for or left out for good.
-outbox::step outbox::judge_internal(const std::vector<spool_entry>& batch, const relay_failure& failure)
+/// The relay itself fails, on this message or on all; or something on the way takes nothing of its size. Nothing
+/// overtakes it, so that a later try cannot change the order: it is either waited for or left out for good.
+outbox::step outbox::bear_with(const std::vector<spool_entry>& batch, const relay_failure& failure)
 {
     single_ = true;
     if (batch.size() > 1)
@@ -126,12 +126,19 @@ outbox::step outbox::judge_internal(const std::vector<spool_entry>& batch, const
     const auto now = std::chrono::steady_clock::now();
     if (failing_.id != entry.local_id)
         failing_ = {entry.local_id, 0, now};
-    if (++failing_.tries == patience_.tries_said && on_stuck)
+    if (++failing_.tries == patience_.tries_said && on_stuck && !failure.size_refused)
         on_stuck(entry, failure);
     const bool too_long = failing_.tries >= patience_.tries && now - failing_.since >= patience_.time;
-    if (!too_long || set_one_aside_ || !takes_others || !takes_others(failing_.since) || !spool_.set_aside())
+    // A size is refused for itself. Where the relay fails, it may fail on everything.
+    const bool its_own = failure.size_refused
+                             ? too_long || entry.bundle.size() >= size_given_up_
+                             : too_long && !set_one_aside_ && takes_others && takes_others(failing_.since);
+    if (!its_own || !spool_.set_aside())
         return step::later;
-    set_one_aside_ = true;
+    if (failure.size_refused)
+        size_given_up_ = std::min(size_given_up_, entry.bundle.size());
+    else
+        set_one_aside_ = true;
     left_out(entry, failure, /*kept=*/true);
     return step::on;
 }

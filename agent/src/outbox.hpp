@@ -7,6 +7,7 @@
 #include "spool.hpp"
 #include "wakeup.hpp"
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -69,11 +70,11 @@ public:
     /// The relay itself will never take this one; it is left out. `kept`: in the file beside the spool.
     std::function<void(const spool_entry&, const relay_failure&, bool kept)> on_dropped;
     /// This single message does not pass: something on the way refuses its size, or the relay fails on it again and
-    /// again. It is kept and tried again; said once for each.
+    /// again. It is kept and tried again, as long as patience lasts; said once for each.
     std::function<void(const spool_entry&, const relay_failure&)> on_stuck;
     /// Whether the relay took something else of this session since then: if it did, it is the message that it fails on.
     std::function<bool(std::chrono::steady_clock::time_point since)> takes_others;
-    /// A relay that fails on one message for so long, and so often, would hold up all that is behind it for ever.
+    /// What fails on one message for so long, and so often, would hold up all that is behind it for ever.
     struct patience
     {
         int tries_said = limits::failures_said_after;
@@ -90,7 +91,7 @@ public:
 private:
     std::vector<spool_entry> next_batch() const;
     step judge(const std::vector<spool_entry>& batch, const relay_failure& failure);
-    step judge_internal(const std::vector<spool_entry>& batch, const relay_failure& failure);
+    step bear_with(const std::vector<spool_entry>& batch, const relay_failure& failure);
     void left_out(const spool_entry& entry, const relay_failure& failure, bool kept);
 
     /// The message that the relay fails on.
@@ -111,6 +112,7 @@ private:
     bool single_ = false;                                  ///< one of the last batch is refused: find it
     std::size_t batch_bytes_max_ = limits::post_bytes_max; ///< halved when something on the way takes no more
     std::string stuck_;                                    ///< id of the message that is too large for it
+    std::size_t size_given_up_ = std::numeric_limits<std::size_t>::max(); ///< of what was left out for its size
     patience patience_;
     failing failing_;
     bool set_one_aside_ = false; ///< since the relay last took a message: another one would be no coincidence

@@ -120,10 +120,12 @@ result<prompt_gate::opened_prompt> prompt_gate::open(const std::string& bundle) 
         return std::unexpected(act.error());
     if (!e2ee::verify_act({account_, folder_.record().session_id, "prompt", opened->id}, *act))
         return fail(errc::corrupt, "the signature of a prompt is wrong");
-    auto words = e2ee::prompt_parse(act->text);
-    if (!words)
-        return fail(errc::bad_request, "a prompt of unknown form");
-    return opened_prompt{opened->id, act->device, std::move(*words)};
+    if (auto words = e2ee::prompt_parse(act->text))
+        return opened_prompt{opened->id, act->device, std::move(*words)};
+    // Those behind it in its sender's chain must not wait for it: it has come, and holds nothing that could run.
+    if (auto place = e2ee::place_in_chain(act->text))
+        return opened_prompt{opened->id, act->device, {std::move(*place), std::nullopt, 0}};
+    return fail(errc::bad_request, "a prompt of unknown form");
 }
 
 /// Of what was let in, so it opens.

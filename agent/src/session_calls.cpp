@@ -97,6 +97,13 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
             co_return std::unexpected(end.error());
         co_return json::object{{"end", *end ? json::value(base64_encode(**end)) : json::value(nullptr)}};
     }
+    case call_method::stop_task:
+    {
+        const auto stopped = co_await claude_->control("stop_task", {{"task_id", text_at(*object, "id")}});
+        if (!stopped)
+            co_return std::unexpected(stopped.error());
+        co_return json::object();
+    }
     case call_method::set_mode:
         co_return co_await set_mode(text_at(*object, "mode"));
     case call_method::set_model:

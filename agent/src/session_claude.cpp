@@ -2,6 +2,7 @@
 #include "claude/transcript.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/utf8.hpp"
 #include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
@@ -164,6 +165,7 @@ asio::awaitable<void> session_runner::watch_claude()
 asio::awaitable<void> session_runner::stop_claude()
 {
     state_.close_all();
+    state_.set_background({}, clock_.now());
     if (!claude_ || claude_->pid() == 0)
         co_return;
     const auto driver = claude_;
@@ -226,6 +228,10 @@ void session_runner::on_line(json::object line, const std::string& block)
 void session_runner::show_line(const json::object& line)
 {
     const auto type = text_at(line, "type");
+    if (type == "conversation_reset")
+        out_.line("cleared", "Claude has forgotten what was said before this.");
+    else if (text_at(line, "subtype") == "compact_boundary")
+        out_.line("compacted", "Claude goes on with a summary of what was said before this.");
     if (type == "result")
     {
         const bool stopped = text_at(line, "terminal_reason").starts_with("aborted");
@@ -251,6 +257,15 @@ void session_runner::show_line(const json::object& line)
         const auto* input = object_at(*part, "input");
         out_.line("tool", text_at(*part, "name") + "  " + (input != nullptr ? tool_subject(*input) : ""));
     }
+}
+
+void session_runner::on_unreadable(std::string_view line)
+{
+    out_.line("unreadable", std::string(line.substr(0, limits::unreadable_bytes_max)));
+    tell(
+        {{"type", "unreadable"},
+         {"line", well_formed_utf8(line, limits::unreadable_bytes_max)},
+         {"bytes", line.size()}});
 }
 
 void session_runner::on_partial()
@@ -300,7 +315,7 @@ void session_runner::on_question_void(const std::string& request_id)
 void session_runner::on_session_id(const std::string& id)
 {
     auto& record = folder_.record();
-    if (record.claude_id == id)
+    if (record.claude_id == id || id.size() > limits::field_text_bytes_max)
         return;
     record.claude_id = id;
     if (const auto saved = folder_.save(); !saved)
@@ -329,9 +344,16 @@ void session_runner::on_model(const std::string& model)
 
 void session_runner::on_title(const std::string& title)
 {
-    metadata_["summary"] = json::object{{"text", title}, {"updatedAt", clock_.now()}};
+    metadata_["summary"] =
+        json::object{{"text", well_formed_utf8(title, limits::title_bytes_max)}, {"updatedAt", clock_.now()}};
     if (metadata_field_)
         metadata_field_->changed();
+}
+
+void session_runner::on_background(std::vector<claude::background_task> tasks)
+{
+    state_.set_background(tasks, clock_.now());
+    state_changed();
 }
 
 } // namespace consortium::agent

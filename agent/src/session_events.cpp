@@ -4,6 +4,7 @@
 #include "consortium/common/limits.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "diagnostics.hpp"
 #include "first_run.hpp"
 #include "json_access.hpp"
@@ -117,10 +118,8 @@ void session_runner::note_state(const std::string& sealed)
              : result<e2ee::opened_bundle>(fail(errc::corrupt, ""));
     if (!opened)
         return;
-    boost::system::error_code problem;
-    const auto value = json::parse(json::string_view(text(opened->plain).data(), opened->plain.size()), problem);
     constexpr std::int64_t states_max = std::int64_t{1} << 53; // JavaScript's integers
-    if (const auto* state = problem ? nullptr : value.if_object())
+    if (const auto state = protocol::read_foreign_object(text(opened->plain), protocol::stored_depth_max))
         folder_.record().states = std::max(folder_.record().states, std::min(number_at(*state, "v"), states_max));
 }
 
@@ -147,15 +146,19 @@ void session_runner::merge_metadata(const std::string& sealed)
     const auto plain = open_metadata(sealed);
     if (!plain)
         return;
-    boost::system::error_code problem;
-    const auto value = json::parse(json::string_view(text(*plain).data(), plain->size()), problem);
-    const auto* theirs = problem ? nullptr : value.if_object();
-    if (theirs == nullptr)
+    const auto theirs = protocol::read_foreign_object(text(*plain));
+    if (!theirs)
         return;
+    auto size = json::serialize(metadata_).size();
     for (const auto& [name, each] : *theirs)
     {
-        if (!metadata_.contains(name) || name == "name")
-            metadata_[name] = each;
+        if (metadata_.contains(name) && name != "name")
+            continue;
+        const auto more = name.size() + json::serialize(each).size();
+        if (size + more > limits::metadata_bytes_max)
+            continue; // ours must fit beside it
+        size += more;
+        metadata_[name] = each;
     }
     if (text_at(*theirs, "lifecycleState") == "archiveRequested")
         end("Ended from the dashboard.");
@@ -180,6 +183,37 @@ void session_runner::say_stuck(const relay_failure& reason)
             ? "One message is too large on its way and is tried again: " + reason.detail
             : "The relay fails on one message, and what is behind it waits. It is tried again: " + reason.detail);
     state_changed(); // does it take anything else?
+}
+
+/// What the relay will never take is not offered again until it changes. Said once, here and in the session, and kept
+/// for `consortium auth status`.
+void session_runner::say_field_refused(const std::string& what, const relay_failure& reason)
+{
+    if (reason.by_relay && hearsay_of(reason))
+        return on_link_refused(reason);
+    if (!fields_refused_.insert(what).second)
+        return;
+    const auto words = (reason.by_relay ? "The relay does not take " : "It was not possible to seal ") + what +
+                       " of this session: " + reason.detail +
+                       ". What the dashboard shows of it is old until this changes.";
+    out_.line("refused", words);
+    tell({{"type", "message"}, {"message", words}});
+    folder_.record().refused = words;
+    save_record();
+}
+
+void session_runner::field_was_taken(const std::string& what)
+{
+    if (fields_refused_.erase(what) == 0 || !fields_refused_.empty())
+        return;
+    folder_.record().refused.clear();
+    save_record();
+}
+
+void session_runner::save_record()
+{
+    if (const auto saved = folder_.save(); !saved)
+        out_.line("trouble", saved.error().detail);
 }
 
 // ------------------------------------------------------------------------------------------------------- connection

@@ -46,6 +46,7 @@ json::object write_record(const session_record& record)
         {"created", record.created},
         {"checked", record.checked},
         {"states", record.states},
+        {"refused", record.refused},
         {"ended", record.ended}};
     if (record.claude)
         out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};
@@ -69,6 +70,7 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.created = number_at(*object, "created");
     out.checked = number_at(*object, "checked");
     out.states = number_at(*object, "states");
+    out.refused = text_at(*object, "refused");
     out.ended = flag_at(*object, "ended");
     const auto key = base64_decode(text_at(*object, "dataKey"));
     if (!key || key->size() != key256::size() || out.tag.empty())
@@ -137,6 +139,11 @@ void session_folder::note_holder() const
 {
     if (const auto self = identify_process(::getpid()))
         lock_.note(std::to_string(self->pid) + " " + std::to_string(self->started) + "\n");
+}
+
+result<session_record> session_folder::look_at(const keystore& store, const std::string& tag)
+{
+    return read_record(store.sessions() / tag / record_file);
 }
 
 std::vector<std::string> session_folder::list(const keystore& store)
@@ -305,7 +312,7 @@ find_interrupted(const keystore& store, const std::string& directory, const iden
             return !record.ended && record.directory == directory && record.account_id == mine.account_id &&
                    record.server_url == mine.server_url;
         };
-        const auto known = read_record(store.sessions() / tag / record_file);
+        const auto known = session_folder::look_at(store, tag);
         if (!known || !interrupted(*known))
             continue;
         auto folder = open_soon(store, tag);

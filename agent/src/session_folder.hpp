@@ -28,6 +28,7 @@ struct session_record
     unix_millis created = 0;
     unix_millis checked = 0; ///< when the relay last said that it exists
     std::int64_t states = 0; ///< how many states were sealed: `v` of the last one
+    std::string refused;     ///< what the relay does not take of it, in words; empty: nothing
     bool ended = false;      ///< ended in order; otherwise a folder that nobody holds is what a crash left
     std::optional<process_identity> claude; ///< the child that may still be running
 };
@@ -46,6 +47,8 @@ public:
     static result<session_folder> create(const keystore& store, session_record record);
     /// errc::locked while another process runs it, errc::not_found, errc::corrupt.
     static result<session_folder> open(const keystore& store, const std::string& tag, crash_point at = {});
+    /// What is written down of a session, whoever runs it.
+    static result<session_record> look_at(const keystore& store, const std::string& tag);
     /// The tags of all that are there.
     static std::vector<std::string> list(const keystore& store);
 

@@ -98,13 +98,17 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
             executor_,
             field_publisher::options{
                 "update-metadata", "metadata", id, session->number("metadataVersion"), [this](std::int64_t after)
-                { return seal_metadata(after); }, [this](const std::string& sealed) { merge_metadata(sealed); }},
+                { return seal_metadata(after); }, [this](const std::string& sealed) { merge_metadata(sealed); },
+                [this](const relay_failure& reason) { say_field_refused("the description", reason); },
+                [this] { field_was_taken("the description"); }},
             ask);
         state_field_ = std::make_shared<field_publisher>(
             executor_,
             field_publisher::options{
                 "update-state", "agentState", id, session->number("agentStateVersion"), [this](std::int64_t)
-                { return seal_state(); }, [this](const std::string& sealed) { note_state(sealed); }},
+                { return seal_state(); }, [this](const std::string& sealed) { note_state(sealed); },
+                [this](const relay_failure& reason) { say_field_refused("the state", reason); },
+                [this] { field_was_taken("the state"); }},
             ask);
         note_state(session->text("agentState", limits::state_bytes_max));
         if (options_.resumed)

@@ -59,6 +59,7 @@ public:
 private:
     // What Claude says.
     void on_line(json::object line, const std::string& block) override;
+    void on_unreadable(std::string_view line) override;
     void on_partial() override;
     void on_question(claude::question asked) override;
     void on_unknown_request(const std::string& subtype) override;
@@ -69,6 +70,7 @@ private:
     void on_mode(const std::string& mode) override;
     void on_model(const std::string& model) override;
     void on_title(const std::string& title) override;
+    void on_background(std::vector<claude::background_task> tasks) override;
 
     // What the relay says.
     void on_caught_up(bool from_known_place) override;
@@ -117,6 +119,9 @@ private:
     void say_offline(const error& reason);
     void say_left_out(const relay_failure& reason, bool kept);
     void say_stuck(const relay_failure& reason);
+    void say_field_refused(const std::string& what, const relay_failure& reason);
+    void field_was_taken(const std::string& what);
+    void save_record();
     void say_refused(const gate_news& news);
     void say_untold();
     void say(json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
@@ -166,6 +171,7 @@ private:
     std::string unprepared_; ///< id of the prompt that waits for its mode: said
     std::string queued_;     ///< uuid of the prompt that Claude has, but has not begun with
     bounded_telling refusals_told_;
+    std::set<std::string> fields_refused_;              ///< said
     bool loss_said_ = false;                            ///< what is said cannot be kept
     std::size_t lost_ = 0;                              ///< how much of it, since that was told
     std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one

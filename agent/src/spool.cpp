@@ -2,6 +2,7 @@
 #include "agent_limits.hpp"
 #include "consortium/common/aead.hpp"
 #include "consortium/common/hash.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <boost/json.hpp>
 #include <cerrno>
@@ -135,10 +136,8 @@ result<void> spool::load()
                 break;
             return fail(errc::corrupt, file_.string() + " is damaged.");
         }
-        boost::system::error_code problem;
-        auto value = json::parse(json::string_view(text(*plain).data(), plain->size()), problem);
-        auto* object = problem ? nullptr : value.if_object();
-        if (object == nullptr)
+        auto object = protocol::read_foreign_object(text(*plain), protocol::stored_depth_max);
+        if (!object)
             return fail(errc::corrupt, file_.string() + " is damaged.");
         if (const auto count = number_at(*object, "done"); count > 0)
         {

@@ -162,6 +162,7 @@ TEST(call_rights, good_browsers_act_and_anybody_may_stop)
     for (const auto& any : {nobody, good, revoked, agent})
     {
         EXPECT_TRUE(may_act(call(call_method::abort), any));
+        EXPECT_TRUE(may_act(call(call_method::stop_task), any));
         EXPECT_TRUE(may_act(call(call_method::permission, {{"decision", "denied"}}), any));
         EXPECT_TRUE(may_act(call(call_method::permission, {{"decision", "abort"}}), any));
     }
@@ -173,7 +174,7 @@ TEST(call_methods, have_one_word_each)
 {
     for (const auto& each : call_method_words())
         EXPECT_EQ(word(*call_method_of(each)), each);
-    EXPECT_EQ(call_method_words().size(), 9u);
+    EXPECT_EQ(call_method_words().size(), 10u);
     EXPECT_FALSE(call_method_of("spawn"));
 }
 

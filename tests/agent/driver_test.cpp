@@ -31,9 +31,13 @@ struct heard : driver_events
     std::string mode;
     std::string model;
     int partials = 0;
+    std::vector<std::string> unreadable;
+    std::vector<std::vector<background_task>> background;
 
     void on_line(json::object line, const std::string& block) override { lines.emplace_back(std::move(line), block); }
+    void on_unreadable(std::string_view line) override { unreadable.emplace_back(line); }
     void on_partial() override { ++partials; }
+    void on_background(std::vector<background_task> tasks) override { background.push_back(std::move(tasks)); }
     void on_question(question asked) override { questions.push_back(std::move(asked)); }
     void on_unknown_request(const std::string& subtype) override { unknown.push_back(subtype); }
     void on_question_void(const std::string& id) override { voided.push_back(id); }
@@ -168,15 +172,103 @@ TEST_F(claude_driver, hands_on_a_whole_turn)
     ASSERT_TRUE(run(io, claude->control("get_status")));
     ASSERT_TRUE(run_until(io, [&] { return events.busy.size() == 2; }));
     EXPECT_EQ(events.busy, (std::vector<bool>{true, false}));
-    ASSERT_EQ(events.lines.size(), 3u);
+    ASSERT_EQ(events.lines.size(), 5u);
     EXPECT_EQ(events.lines[0].first.at("subtype"), "init");
-    EXPECT_EQ(events.lines[1].second, "m1:0");
-    EXPECT_EQ(events.lines[2].first.at("type"), "result");
+    EXPECT_EQ(events.lines[1].first.at("subtype"), "thinking_tokens");
+    EXPECT_EQ(events.lines[2].second, "m1:0");
+    EXPECT_EQ(events.lines[3].first.at("type"), "something_new");
+    EXPECT_EQ(events.lines[4].first.at("type"), "result");
+    EXPECT_EQ(events.unreadable, std::vector<std::string>{"not json at all"});
     EXPECT_EQ(events.session_id, "s1");
     EXPECT_EQ(events.model, "opus");
     EXPECT_EQ(events.mode, "plan");
     EXPECT_EQ(
         events.prompts, (std::vector<std::pair<std::string, std::string>>{{"u1", "started"}, {"u1", "completed"}}));
+    EXPECT_TRUE(finish().good());
+}
+
+// Goal: a line that nobody can read is handed on as it is, and nothing waits for it. Method: a question, an answer and
+// the end of a turn, each torn.
+TEST_F(claude_driver, an_unreadable_line_is_told_and_holds_nothing_up)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+        "\n"
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","input":{"a":)"
+        "\n"
+        "expect \"request_id\":\"q1\"\n"
+        "expect \"subtype\":\"get_status\"\n"
+        R"(send {"type":"control_response","response":{"subtype":"success","request_id":"$REQUEST_ID","response":{)"
+        "\n"
+        R"(send {"type":"result","subtype":"success","is_error":false,)"
+        "\n"
+        R"(send {"type":"system","subtype":"session_state_changed","state":"idle",)"
+        "\n"
+        "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return events.unreadable.size() == 1; })) << "and the question is refused";
+    EXPECT_EQ(run(io, claude->control("get_status")).error(), errc::bad_request);
+    EXPECT_TRUE(run_until(io, [&] { return events.busy.size() == 2; }));
+    EXPECT_EQ(events.busy, (std::vector<bool>{true, false}));
+    EXPECT_EQ(events.unreadable.size(), 4u);
+    EXPECT_TRUE(finish().good()) << "the question was answered";
+}
+
+// Goal: what careless writers do to a line loses none. Method: a question and an answer that are no strict JSON.
+TEST_F(claude_driver, lines_that_are_not_strictly_json_are_read)
+{
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        R"(send {"type":"assistant","message":{"id":"m1","content":[{"type":"text","text":"half: \ud83d, 1: )"
+        "\xff\x01"
+        R"("}]},"n":1e999,"deep":)" +
+        std::string(3000, '[') + std::string(3000, ']') +
+        "}\n"
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch \ud83d"},"tool_use_id":"t1"}})"
+        "\n"
+        "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return !events.questions.empty(); }));
+    ASSERT_EQ(events.lines.size(), 1u);
+    EXPECT_EQ(events.lines[0].first.at("message").at("content").at(0).at("text"), "half: \ufffd, 1: \ufffd\x01");
+    EXPECT_EQ(events.questions[0].arguments.at("command"), "touch \ufffd");
+    EXPECT_TRUE(events.unreadable.empty());
+    EXPECT_TRUE(finish().good());
+}
+
+// Goal: every line is handed on but what is told in another way. What only says how far something has come is not
+// handed on each time.
+TEST_F(claude_driver, hands_on_every_kind_of_line)
+{
+    std::string script = initialized;
+    for (
+        const auto* line :
+        {R"({"type":"conversation_reset","new_conversation_id":"n"})",
+         R"({"type":"rate_limit_event","rate_limit_info":{"status":"allowed_warning"}})",
+         R"({"type":"system","subtype":"status","status":"requesting"})",
+         R"({"type":"system","subtype":"status","status":"compacting"})",
+         R"({"type":"system","subtype":"status","status":null,"compact_result":"success"})",
+         R"({"type":"system","subtype":"status","status":null,"permissionMode":"plan"})",
+         R"({"type":"system","subtype":"hook_response","hook_name":"h","output":"o"})",
+         R"({"type":"system","subtype":"of_tomorrow"})", R"({"type":"tool_progress","tool_use_id":"a"})",
+         R"({"type":"tool_progress","tool_use_id":"a"})", R"({"type":"tool_progress","tool_use_id":"b"})",
+         R"({"type":"user","isReplay":true,"message":{"content":"an echo"}})",
+         R"({"type":"user","isReplay":true,"message":{"content":"<local-command-stdout>Compacted</local-command-stdout>"}})",
+         R"({"type":"keep_alive"})",
+         R"({"type":"system","subtype":"background_tasks_changed","tasks":[{"task_id":"b1","task_type":"local_bash","description":"Serve"},7]})"})
+        script += std::string("send ") + line + "\n";
+    ASSERT_TRUE(start(script + "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return !events.background.empty(); }));
+    std::vector<std::string> kinds;
+    for (const auto& [line, block] : events.lines)
+        kinds.emplace_back(line.at(line.at("type") == "system" ? "subtype" : "type").as_string());
+    EXPECT_EQ(
+        kinds, (std::vector<std::string>{
+                   "conversation_reset", "rate_limit_event", "status", "status", "hook_response", "of_tomorrow",
+                   "tool_progress", "tool_progress", "user"}));
+    ASSERT_EQ(events.background[0].size(), 1u);
+    EXPECT_EQ(events.background[0][0].id, "b1");
+    EXPECT_EQ(events.background[0][0].what, "Serve");
+    EXPECT_TRUE(events.unreadable.empty());
     EXPECT_TRUE(finish().good());
 }
 

@@ -244,6 +244,44 @@ TEST_F(gate, an_authentic_prompt_of_unknown_form_does_nothing)
     EXPECT_TRUE(runs(dashboard.prompt("next"))) << "the sender goes on";
 }
 
+// Goal: a prompt that nobody can read holds up none of those behind it. Method: texts that are no prompt, or no JSON at
+// all, each in its place of the sender's chain.
+TEST_F(gate, a_prompt_that_cannot_be_read_is_answered_and_keeps_its_place)
+{
+    ASSERT_TRUE(runs(dashboard.prompt("first")));
+    const auto unreadable = [&](const std::string& instead_of_d)
+    {
+        const auto id = random_array<16>();
+        const auto words = dashboard.sender.next(id, 1, nullptr);
+        auto text = json::serialize(
+            json::object{{"at", 1}, {"from", words.from}, {"n", words.n}, {"prev", base64_encode(*words.prev)}});
+        text.pop_back();
+        return dashboard.carry(id, text + instead_of_d);
+    };
+    EXPECT_EQ(refusal(unreadable("}")), "malformed") << "without anything in it";
+    EXPECT_EQ(refusal(unreadable(R"(,"d":{"role":"user")")), "malformed") << "torn";
+    EXPECT_EQ(refusal(unreadable(R"(,"d":[1,]})")), "malformed");
+    const auto late = unreadable(",\"d\":{{{\"from\":\"x\"");
+    const auto next = dashboard.prompt("next");
+    EXPECT_EQ(refusal(next), "gap");
+    EXPECT_EQ(look(late).ran, std::vector<std::string>{"next"});
+    EXPECT_TRUE(runs(dashboard.prompt("after it")));
+    const auto early = unreadable(R"(,"d":{"torn":")");
+    const auto missing = dashboard.prompt("nothing is missing");
+    EXPECT_EQ(refusal(missing), "gap");
+    EXPECT_EQ(look(early).ran, std::vector<std::string>{"nothing is missing"});
+}
+
+TEST_F(gate, carelessly_written_prompts_are_read)
+{
+    const auto id = random_array<16>();
+    auto words = dashboard.sender.next(id, 1, a_page::ask("half a smile: HERE"));
+    auto text = e2ee::prompt_text({std::move(words), std::nullopt, dashboard.until});
+    text.replace(text.find("HERE"), 4, "\\ud83d \\x \x01");
+    EXPECT_EQ(look(dashboard.carry(id, text)).ran, std::vector<std::string>{"half a smile: \ufffd \\x \x01"});
+    EXPECT_TRUE(runs(dashboard.prompt("next")));
+}
+
 TEST_F(gate, what_claude_had_not_finished_is_handed_over_again_after_a_crash)
 {
     const auto one = dashboard.prompt("done");

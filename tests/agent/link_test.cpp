@@ -187,6 +187,50 @@ TEST_F(link, an_acknowledgement_in_no_known_form_says_nothing)
     }
 }
 
+// Goal: what the relay will never take is said, and not offered again until it changes.
+TEST(field_publisher, a_final_refusal_is_said_and_not_repeated)
+{
+    boost::asio::io_context io;
+    int asked = 0;
+    bool too_large = true;
+    std::vector<std::string> refused;
+    int taken = 0;
+    const auto ask = [&](std::string, json::object) -> asio::awaitable<relay_answer<unchecked>>
+    {
+        ++asked;
+        if (too_large)
+            co_return std::unexpected(relay_failure{{errc::too_large, "too large", std::nullopt}, /*by_relay=*/true});
+        co_return unchecked({{"result", "success"}, {"version", asked}, {"agentState", "x"}});
+    };
+    const auto field = std::make_shared<field_publisher>(
+        io.get_executor(),
+        field_publisher::options{
+            "update-state",
+            "agentState",
+            "sid",
+            0,
+            [](std::int64_t) -> result<std::string> { return "ours"; },
+            {},
+            [&](const relay_failure& reason) { refused.push_back(reason.detail); },
+            [&] { ++taken; }},
+        ask);
+    asio::co_spawn(io, field_publisher::run(field), asio::detached);
+    field->changed();
+    EXPECT_TRUE(run(io, field->settled(std::chrono::seconds(10))));
+    field->nudge();
+    EXPECT_TRUE(run(io, field->settled(std::chrono::seconds(10))));
+    EXPECT_EQ(asked, 1) << "a connection that comes back changes nothing";
+    EXPECT_EQ(refused, std::vector<std::string>{"too large"});
+    too_large = false;
+    field->changed();
+    EXPECT_TRUE(run(io, field->settled(std::chrono::seconds(10))));
+    EXPECT_EQ(asked, 2);
+    EXPECT_EQ(taken, 1);
+    field->stop();
+    io.restart();
+    io.poll();
+}
+
 // Goal: whoever else writes the field, in the end the relay holds our last value, written over a version that we knew.
 RC_GTEST_PROP(field_publisher, our_last_value_wins_without_lost_updates, ())
 {
@@ -216,8 +260,14 @@ RC_GTEST_PROP(field_publisher, our_last_value_wins_without_lost_updates, ())
     const auto field = std::make_shared<field_publisher>(
         io.get_executor(),
         field_publisher::options{
-            "update-state", "agentState", "sid", 0, [&](std::int64_t) -> result<std::string>
-            { return "ours " + std::to_string(value); }, [&](const std::string& theirs) { merged.push_back(theirs); }},
+            "update-state",
+            "agentState",
+            "sid",
+            0,
+            [&](std::int64_t) -> result<std::string> { return "ours " + std::to_string(value); },
+            [&](const std::string& theirs) { merged.push_back(theirs); },
+            {},
+            {}},
         ask);
     asio::co_spawn(io, field_publisher::run(field), asio::detached);
     for (int i = 0; i < 5; ++i)

@@ -375,6 +375,38 @@ TEST(outbox, shrinks_to_what_the_way_takes_and_loses_nothing)
     box->stop();
 }
 
+// Goal: what never passes for its size holds up what is behind it only as long as patience lasts; what is as large is
+// then left out at once.
+TEST(outbox, a_message_that_is_too_large_on_its_way_is_set_aside_in_the_end)
+{
+    const fresh_directory place;
+    boost::asio::io_context io;
+    fake_relay relay;
+    relay.proxy_bytes_max = 250;
+    const auto box = open_outbox(io, place.path() / "spool", relay);
+    int stuck = 0;
+    std::size_t dropped = 0;
+    box->set_patience({.tries_said = 2, .tries = 3, .time = std::chrono::milliseconds(1)});
+    box->on_stuck = [&](const spool_entry&, const relay_failure&) { ++stuck; };
+    box->on_dropped = [&](const spool_entry&, const relay_failure& reason, bool kept)
+    {
+        ++dropped;
+        EXPECT_TRUE(kept && reason.size_refused);
+    };
+    ASSERT_TRUE(box->seal_with(seal_plainly));
+    ASSERT_TRUE(box->push("before it", 0));
+    for (int i = 0; i < 4; ++i)
+        ASSERT_TRUE(box->push(json::value_from(std::string(400 + static_cast<std::size_t>(i), 'x')), 0));
+    ASSERT_TRUE(box->push("behind it", 0));
+    asio::co_spawn(io, outbox::run(box), asio::detached);
+    EXPECT_TRUE(run(io, box->drained(std::chrono::seconds(60))));
+    EXPECT_EQ(relay.stored, (std::vector<std::string>{"sealed \"before it\"", "sealed \"behind it\""}));
+    EXPECT_EQ(dropped, 4u);
+    EXPECT_EQ(stuck, 4) << "each is said once";
+    box->stop();
+    EXPECT_EQ(spool::open(spool::file_aside(place.path() / "spool"), key_of(1), "tag").value().waiting().size(), 4u);
+}
+
 TEST(outbox, sends_no_more_bytes_at_once_than_a_usual_proxy_takes)
 {
     const fresh_directory place;

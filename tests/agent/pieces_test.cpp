@@ -1,3 +1,4 @@
+#include "agent_limits.hpp"
 #include "agent_state.hpp"
 #include "command_line.hpp"
 #include "consortium/common/base64.hpp"
@@ -10,7 +11,6 @@
 #include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
-#include <limits>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -212,9 +212,45 @@ TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
     EXPECT_EQ(
         state.ask(question("t3", std::string(limits::ask_bytes_max / 2 - 1000, '"')), 10).error(), errc::too_large);
     EXPECT_EQ(state.find("t2"), nullptr);
-    auto beyond = question("t4");
-    beyond.arguments["n"] = std::numeric_limits<double>::infinity();
-    EXPECT_EQ(state.ask(std::move(beyond), 10).error(), errc::bad_request);
+    EXPECT_EQ(state.ask(question(std::string(limits::ask_id_bytes_max + 1, 'i')), 10).error(), errc::too_large);
+}
+
+// Goal: no text of Claude's makes the state too large for a relay. Method: everything at once, as large as it comes.
+TEST(agent_state, stays_below_what_a_relay_takes_whatever_things_are_called)
+{
+    agent_state state("/project");
+    const auto control = [](char first, int i) { return std::string(1, first) + std::to_string(i); };
+    for (std::size_t i = 0; i < limits::asks_open_max; ++i)
+    {
+        auto id = control('t', static_cast<int>(i));
+        id.resize(limits::ask_id_bytes_max, '\x1f'); // six bytes each once it is written
+        if (state.ask(question(id, std::string(2'400, '"')), 1) && state.needs_message(id))
+            state.in_message(id, base64_encode(bytes(16)));
+    }
+    state.set_mode(std::string(2u << 20, '\x1f'));
+    state.set_model(std::string(2u << 20, '\xff'));
+    std::vector<claude::background_task> tasks;
+    for (int i = 0; i < 1000; ++i)
+        tasks.push_back({control('b', i), "local_bash", std::string(100'000, '\x1f')});
+    state.set_background(tasks, 5);
+    const auto shown = state.to_json();
+    const auto base64_size = json::serialize(shown).size() / 3 * 4;
+    EXPECT_LT(base64_size + (64u << 10), limits::state_bytes_max) << "with what is held, and the seal";
+    EXPECT_EQ(shown.at("background").as_array().size(), limits::background_tasks_max);
+    EXPECT_EQ(shown.at("backgroundMore"), 1000 - limits::background_tasks_max);
+}
+
+TEST(agent_state, what_runs_in_the_background_counts_from_when_it_was_first_seen)
+{
+    agent_state state("/project");
+    state.set_background({{"a", "local_bash", "Serve"}}, 10);
+    state.set_background({{"a", "local_bash", "Serve"}, {"b", "local_agent", "Long work"}}, 20);
+    const auto both = state.to_json().at("background").as_array();
+    ASSERT_EQ(both.size(), 2u);
+    EXPECT_EQ(both[0], json::value({{"id", "a"}, {"type", "local_bash"}, {"what", "Serve"}, {"since", 10}}));
+    EXPECT_EQ(both[1].at("since"), 20);
+    state.set_background({}, 30);
+    EXPECT_TRUE(state.to_json().at("background").as_array().empty());
 }
 
 TEST(qr_code, holds_a_pairing_link)

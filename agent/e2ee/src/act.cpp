@@ -1,6 +1,7 @@
 #include "consortium/e2ee/act.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/hash.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "length16.hpp"
 #include <boost/json.hpp>
 
@@ -64,10 +65,8 @@ std::string act_plain(const signed_act& said)
 
 result<signed_act> act_parse(byte_view plain)
 {
-    boost::system::error_code problem;
-    const auto value = json::parse(json::string_view(text(plain).data(), plain.size()), problem);
-    const auto* object = problem ? nullptr : value.if_object();
-    if (object == nullptr)
+    const auto object = protocol::read_foreign_object(text(plain));
+    if (!object)
         return refuse();
     const auto* words = string_at(*object, "text");
     const auto device = fixed<sizeof(ed25519_public)>(string_at(*object, "device"));

@@ -1,5 +1,6 @@
 #include "consortium/e2ee/envelope.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include <boost/json.hpp>
 
 namespace consortium::e2ee
@@ -23,11 +24,10 @@ auto refuse()
 
 result<json::object> object_of(std::string_view text)
 {
-    boost::system::error_code problem;
-    auto value = json::parse(json::string_view(text.data(), text.size()), problem);
-    if (problem || !value.is_object())
+    auto object = protocol::read_foreign_object(text, protocol::stored_depth_max);
+    if (!object)
         return refuse();
-    return std::move(value.get_object());
+    return object;
 }
 
 std::optional<std::int64_t> integer(const json::object& from, std::string_view name)
@@ -70,16 +70,38 @@ json::object to_object(const envelope& value)
     return {{"at", value.at}, {"from", value.from}, {"n", value.n}, {"prev", id_or_null(value.prev)}, {"d", value.d}};
 }
 
-result<envelope> from_object(json::object& object)
+std::optional<envelope> place_of(const json::object& object)
 {
-    const auto at = integer(object, "at");
     const auto from = random_name(object, "from");
     const auto n = integer(object, "n");
     const auto prev = id_or_null(object, "prev");
+    if (!from || !n || *n < 1 || *n > n_max || !prev || prev->has_value() != (*n > 1))
+        return std::nullopt;
+    return envelope{0, *from, static_cast<std::uint64_t>(*n), *prev, nullptr};
+}
+
+result<envelope> from_object(json::object& object)
+{
+    const auto at = integer(object, "at");
+    auto out = place_of(object);
     auto* d = object.if_contains("d");
-    if (!at || !from || !n || *n < 1 || *n > n_max || !prev || prev->has_value() != (*n > 1) || d == nullptr)
+    if (!at || !out || d == nullptr)
         return refuse();
-    return envelope{*at, *from, static_cast<std::uint64_t>(*n), *prev, std::move(*d)};
+    out->at = *at;
+    out->d = std::move(*d);
+    return std::move(*out);
+}
+
+/// What stands behind the first such name, as far as the next comma or bracket.
+std::optional<json::value> value_behind(std::string_view text, const std::string& name)
+{
+    const auto key = "\"" + name + "\":";
+    const auto at = text.find(key);
+    if (at == std::string_view::npos)
+        return std::nullopt;
+    const auto rest = text.substr(at + key.size());
+    auto value = protocol::read_foreign_json(rest.substr(0, rest.find_first_of(",}")));
+    return value ? std::optional(std::move(*value)) : std::nullopt;
 }
 
 } // namespace
@@ -116,6 +138,21 @@ result<prompt_words> prompt_parse(std::string_view text)
     if (!seen || !until || !said)
         return refuse();
     return prompt_words{std::move(*said), *seen, *until};
+}
+
+std::optional<envelope> place_in_chain(std::string_view text)
+{
+    if (const auto object = object_of(text))
+        return place_of(*object);
+    json::object found;
+    for (const auto* name : {"from", "n", "prev"})
+    {
+        auto value = value_behind(text, name);
+        if (!value)
+            return std::nullopt;
+        found[name] = std::move(*value);
+    }
+    return place_of(found);
 }
 
 std::string call_text(const call_words& value)

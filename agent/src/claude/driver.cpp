@@ -1,5 +1,5 @@
 #include "claude/driver.hpp"
-#include "claude/deep_json.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <array>
@@ -20,6 +20,8 @@ namespace
 
 constexpr std::size_t line_bytes_max = 256u << 20; // only a broken child writes longer ones
 constexpr std::size_t errors_bytes_max = 16u << 10;
+constexpr auto progress_interval = std::chrono::seconds(10); // between lines that tell how far one thing has come
+constexpr std::size_t progress_max = 256;                    // things that are known to have come somewhere
 
 std::string trimmed(std::string_view text)
 {
@@ -27,6 +29,35 @@ std::string trimmed(std::string_view text)
     if (first == std::string_view::npos)
         return {};
     return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+/// What a slash command printed comes as a message of the person's that is said again.
+bool is_command_output(const json::object& line)
+{
+    const auto* message = object_at(line, "message");
+    return message != nullptr && text_at(*message, "content").starts_with("<local-command-");
+}
+
+std::vector<background_task> tasks_of(const json::object& line)
+{
+    std::vector<background_task> out;
+    const auto* tasks = array_at(line, "tasks");
+    for (const auto& each : tasks != nullptr ? *tasks : json::array())
+    {
+        if (const auto* task = each.if_object())
+            out.push_back({text_at(*task, "task_id"), text_at(*task, "task_type"), text_at(*task, "description")});
+    }
+    return out;
+}
+
+/// What stands behind `words`, up to the next quote. Empty when they are not there.
+std::string word_behind(std::string_view text, std::string_view words)
+{
+    const auto at = text.find(words);
+    if (at == std::string_view::npos)
+        return {};
+    const auto rest = text.substr(at + words.size());
+    return std::string(rest.substr(0, rest.find('"')));
 }
 
 } // namespace
@@ -334,11 +365,11 @@ void driver::note_prompt(const std::string& uuid, const std::string& state)
 
 void driver::on_line(std::string_view text)
 {
-    boost::system::error_code problem;
-    auto value = parse_deep(text, problem);
-    auto* line = problem ? nullptr : value.if_object();
-    if (line == nullptr || events_ == nullptr)
-        return; // not for us: a warning of a tool, or something newer than we are
+    if (events_ == nullptr || trimmed(text).empty())
+        return;
+    auto line = protocol::read_foreign_object(text);
+    if (!line)
+        return on_unreadable(text);
     const auto type = text_at(*line, "type");
     // Lines of a subagent are part of the conversation but not of its main thread.
     const bool main_thread = text_at(*line, "parent_tool_use_id").empty();
@@ -357,7 +388,7 @@ void driver::on_line(std::string_view text)
     }
     else if (type == "user")
     {
-        if (!flag_at(*line, "isReplay"))
+        if (!flag_at(*line, "isReplay") || is_command_output(*line))
             events_->on_line(std::move(*line), {});
     }
     else if (type == "result")
@@ -387,6 +418,24 @@ void driver::on_line(std::string_view text)
         note_prompt(uuid, state);
         events_->on_prompt_state(uuid, state);
     }
+    else if (type != "keep_alive" && is_due(*line))
+        events_->on_line(std::move(*line), {});
+}
+
+/// Lines that only say how far something has come are passed on now and then; all others always.
+bool driver::is_due(const json::object& line)
+{
+    constexpr std::array progress{"tool_progress", "thinking_tokens", "task_progress", "hook_progress"};
+    const auto type = text_at(line, "type");
+    const auto kind = type == "system" ? text_at(line, "subtype") : type;
+    if (std::ranges::find(progress, kind) == progress.end())
+        return true;
+    auto key = kind;
+    for (const auto* name : {"tool_use_id", "task_id", "hook_id"})
+        key += " " + text_at(line, name);
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(progress_, [&](const auto& each) { return now - each.second >= progress_interval; });
+    return progress_.size() < progress_max && progress_.emplace(key, now).second;
 }
 
 void driver::on_system(json::object& line)
@@ -405,7 +454,10 @@ void driver::on_system(json::object& line)
     {
         if (const auto mode = text_at(line, "permissionMode"); !mode.empty())
             events_->on_mode(mode);
-        return;
+        const auto status = text_at(line, "status");
+        const bool compaction = line.contains("compact_result") || line.contains("compact_error");
+        if (!compaction && (status.empty() || status == "requesting"))
+            return;
     }
     if (subtype == "session_title_changed")
     {
@@ -413,6 +465,8 @@ void driver::on_system(json::object& line)
             events_->on_title(title);
         return;
     }
+    if (subtype == "background_tasks_changed")
+        return events_->on_background(tasks_of(line));
     if (subtype == "init")
     {
         if (!has_state_events_)
@@ -427,9 +481,7 @@ void driver::on_system(json::object& line)
         if (const auto mode = text_at(line, "permissionMode"); !mode.empty())
             events_->on_mode(mode);
     }
-    constexpr std::array relayed{"init",         "compact_boundary", "api_retry",         "informational",
-                                 "task_started", "task_updated",     "task_notification", "model_refusal_no_fallback"};
-    if (std::ranges::find(relayed, subtype) != relayed.end())
+    if (is_due(line))
         events_->on_line(std::move(line), {});
 }
 
@@ -443,12 +495,41 @@ void driver::on_control_request(const json::object& line)
             return events_->on_question(std::move(*asked));
         events_->on_unknown_request(text_at(*request, "subtype"));
     }
-    // An unanswered request would hold the turn up for ever.
+    refuse_request(id, "Consortium does not know this request.");
+}
+
+/// An unanswered request would hold the turn up for ever.
+void driver::refuse_request(const std::string& id, const char* why)
+{
     write(
         {{"type", "control_response"},
-         {"response",
-          json::object{
-              {"subtype", "error"}, {"request_id", id}, {"error", "Consortium does not know this request."}}}});
+         {"response", json::object{{"subtype", "error"}, {"request_id", id}, {"error", why}}}});
+}
+
+/// No JSON at all: a warning of a tool, or a line that something tore. What it was to be is guessed from its words,
+/// so that nothing waits for it.
+void driver::on_unreadable(std::string_view text)
+{
+    const auto speaks_of = [&](std::string_view words) { return text.find(words) != std::string_view::npos; };
+    if (text.starts_with('{'))
+    {
+        const auto id = word_behind(text, "\"request_id\":\"");
+        if (const auto found = waiting_.find(id); found != waiting_.end() && !found->second->outcome)
+        {
+            found->second->outcome = fail(errc::bad_request, "What Claude Code answered cannot be read.");
+            found->second->arrived.cancel();
+        }
+        else if (!id.empty() && speaks_of("\"control_request\""))
+            refuse_request(id, "Consortium cannot read this request.");
+        const bool is_end = has_state_events_ ? speaks_of("\"session_state_changed\"") && speaks_of("\"idle\"")
+                                              : speaks_of("\"type\":\"result\"");
+        if (is_end)
+        {
+            partial_.reset();
+            set_busy(false);
+        }
+    }
+    events_->on_unreadable(text);
 }
 
 void driver::on_control_response(const json::object& line)

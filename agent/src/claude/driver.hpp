@@ -27,13 +27,24 @@ std::vector<std::string> remote_arguments(
 /// Whether the user chose a conversation himself (--resume, --continue, --session-id …).
 bool chooses_session(const std::vector<std::string>& user_arguments);
 
+/// Something that runs on without a turn: a command, a subagent.
+struct background_task
+{
+    std::string id;
+    std::string type;
+    std::string what;
+};
+
 /// What Claude says. Called on the driver's executor, never inside a call to the driver.
 class driver_events
 {
 public:
     virtual ~driver_events() = default;
-    /// A finished line of the conversation; `block` names the block of an assistant line.
+    /// A finished line; `block` names the block of an assistant line. Every line is one but those that the others of
+    /// these functions tell of.
     virtual void on_line(json::object line, const std::string& block) = 0;
+    /// A line that cannot be read, whatever is forgiven; what it could have held up was answered.
+    virtual void on_unreadable(std::string_view line) = 0;
     /// There is new partial text to take().
     virtual void on_partial() = 0;
     virtual void on_question(question asked) = 0;
@@ -48,6 +59,8 @@ public:
     virtual void on_mode(const std::string& mode) = 0;
     virtual void on_model(const std::string& model) = 0;
     virtual void on_title(const std::string& title) = 0;
+    /// All that runs in the background now.
+    virtual void on_background(std::vector<background_task> tasks) = 0;
 };
 
 /// Not thread-safe: everything on the executor it was made with.
@@ -100,8 +113,11 @@ private:
     static asio::awaitable<void> write_input(std::shared_ptr<driver> self);
     void write(const json::object& line);
     void on_line(std::string_view text);
+    void on_unreadable(std::string_view text);
     void on_system(json::object& line);
+    bool is_due(const json::object& line);
     void on_control_request(const json::object& line);
+    void refuse_request(const std::string& id, const char* why);
     void on_control_response(const json::object& line);
     void set_busy(bool busy);
     void note_prompt(const std::string& uuid, const std::string& state);
@@ -119,7 +135,8 @@ private:
     int readers_ = 0;
     bool input_closing_ = false;
     std::map<std::string, std::shared_ptr<waiting>> waiting_;
-    std::map<std::string, std::string> prompts_; ///< uuid to state, of those not finished
+    std::map<std::string, std::string> prompts_;                            ///< uuid to state, of those not finished
+    std::map<std::string, std::chrono::steady_clock::time_point> progress_; ///< when it was last passed on
     std::string errors_;
     std::string failure_; ///< of a `result` line before the end, e.g. an unknown conversation
     std::uint64_t next_request_ = 1;

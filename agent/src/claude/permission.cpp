@@ -1,7 +1,7 @@
 #include "claude/permission.hpp"
 #include "agent_limits.hpp"
-#include "claude/deep_json.hpp"
 #include "claude/file_pattern.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <array>
@@ -294,9 +294,8 @@ result<verdict> parse_verdict(const json::value& value)
 
 result<json::object> answer_to(question_kind kind, std::string_view ask, const verdict& said)
 {
-    boost::system::error_code problem;
-    auto parsed = parse_deep(ask, problem);
-    const auto* object = problem ? nullptr : parsed.if_object();
+    const auto parsed = protocol::read_foreign_json(ask, protocol::stored_depth_max);
+    const auto* object = parsed ? parsed->if_object() : nullptr;
     const auto* arguments = object != nullptr ? object_at(*object, "arguments") : nullptr;
     const auto* grants = object != nullptr ? array_at(*object, "grants") : nullptr;
     if (arguments == nullptr || grants == nullptr)

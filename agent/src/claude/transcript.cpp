@@ -1,4 +1,5 @@
 #include "claude/transcript.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <boost/json.hpp>
 #include <fstream>
@@ -53,10 +54,8 @@ take_back_unanswered(const std::filesystem::path& transcript, const std::set<std
         if (line.find(R"("type":"user")") == std::string::npos &&
             line.find(R"("type":"assistant")") == std::string::npos)
             continue;
-        boost::system::error_code problem;
-        const auto value = json::parse(line, problem);
-        const auto* object = problem ? nullptr : value.if_object();
-        if (object == nullptr || flag_at(*object, "isSidechain"))
+        const auto object = protocol::read_foreign_object(line);
+        if (!object || flag_at(*object, "isSidechain"))
             continue;
         const auto type = text_at(*object, "type");
         if (type != "user" && type != "assistant")

@@ -2,7 +2,9 @@
 #include "device_book.hpp"
 #include "first_run.hpp"
 #include "membership.hpp"
+#include "session_folder.hpp"
 #include "sign_in.hpp"
+#include "spool.hpp"
 #include "trash.hpp"
 #include <cstdlib>
 
@@ -140,6 +142,23 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
     co_return 0;
 }
 
+/// What the relay does not take of this machine's sessions.
+void show_refused(screen& out, const keystore& store)
+{
+    for (const auto& tag : session_folder::list(store))
+    {
+        const auto record = session_folder::look_at(store, tag);
+        if (record && !record->refused.empty())
+            out.text("Refused   session " + foreign(record->session_id) + ": " + detail_of(record->refused));
+        const auto aside = spool::file_aside(store.sessions() / tag / "spool");
+        std::error_code none;
+        if (record && std::filesystem::file_size(aside, none) > 0 && !none)
+            out.text(
+                "Not sent  session " + foreign(record->session_id) + ": what could not be sent is kept in " +
+                foreign(aside.string()));
+    }
+}
+
 boost::asio::awaitable<int> auth_status(surroundings& with)
 {
     const auto known = with.store.load_identity();
@@ -163,6 +182,7 @@ boost::asio::awaitable<int> auth_status(surroundings& with)
         with.out.text("Log       " + detail_of(memory.error().detail));
     else
         show_log_alarms(with.out, *memory, who.server_url);
+    show_refused(with.out, with.store);
     auto relay = connect_to(with, who.server_url);
     if (!relay)
     {

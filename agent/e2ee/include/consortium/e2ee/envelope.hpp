@@ -34,6 +34,9 @@ struct prompt_words
 };
 std::string prompt_text(const prompt_words& value);
 result<prompt_words> prompt_parse(std::string_view text);
+/// What a prompt that cannot be read says of its place in its sender's chain: an envelope without anything in it.
+/// Empty when it does not say that either.
+std::optional<envelope> place_in_chain(std::string_view text);
 
 /// The text of a call: good once, for whoever gave out the challenge (docs/protocol.md 5.2).
 struct call_words
