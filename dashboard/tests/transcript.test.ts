@@ -53,6 +53,56 @@ describe("transcript", () => {
     expect(rows).toEqual([]);
   });
 
+  it("draws the boundary of what Claude still knows", () => {
+    const rows = rowsOf(
+      line({ type: "system", subtype: "status", status: "compacting" }),
+      line({ type: "system", subtype: "status", status: null, compact_result: "success" }),
+      line({ type: "system", subtype: "compact_boundary", compact_metadata: {} }),
+      line({ type: "system", subtype: "status", status: null, compact_error: "no room" }),
+      line({ type: "conversation_reset", new_conversation_id: "n" }),
+    );
+    expect(rows.map((row) => row.kind === "event" && row.tone)).toEqual(["plain", "boundary", "fail", "boundary"]);
+  });
+
+  it("shows a line that the agent could not read, as it is", () => {
+    const [row] = rowsOf({ type: "event", data: { type: "unreadable", line: '{"type":"assis', bytes: 14 } });
+    expect(row).toMatchObject({ kind: "event", tone: "fail", raw: '{"type":"assis' });
+  });
+
+  it("shows limits, hooks, what a turn took and how long a call has run", () => {
+    const rows = rowsOf(
+      toolUse("t1", "Bash", { command: "make" }),
+      line({ type: "tool_progress", tool_use_id: "t1", elapsed_time_seconds: 30 }),
+      line({ type: "rate_limit_event", rate_limit_info: { status: "rejected", resetsAt: 1_800_000_000 } }),
+      line({ type: "rate_limit_event", rate_limit_info: { status: "allowed_warning" } }),
+      line({ type: "system", subtype: "hook_response", hook_name: "Stop", exit_code: 2, output: "no" }),
+      line({ type: "result", subtype: "success", is_error: false, usage: { input_tokens: 5, cache_read_input_tokens: 10, output_tokens: 7 }, total_cost_usd: 0.5 }),
+    );
+    expect(rows.find((row) => row.kind === "tool")).toMatchObject({ ranFor: 30 });
+    expect(rows.flatMap((row) => (row.kind === "event" ? [[row.text.split(";")[0], row.tone]] : []))).toEqual([
+      ["The usage limit is reached", "fail"],
+      ["The usage limit is near", "plain"],
+      ["Hook Stop failed", "fail"],
+    ]);
+    expect(rows.at(-1)).toMatchObject({ usage: { input: 15, output: 7, costUsd: 0.5 } });
+  });
+
+  it("says of what runs in the background how it ended, and nothing of what was part of a turn", () => {
+    const task = (subtype: string, id: string, more: Record<string, unknown>) => line({ type: "system", subtype, task_id: id, tool_use_id: `t${id}`, ...more });
+    const rows = rowsOf(
+      toolUse("ta", "Bash", { command: "serve" }),
+      toolUse("tb", "Bash", { command: "make" }),
+      task("task_started", "a", { description: "Serve", is_backgrounded: true }),
+      task("task_started", "b", { description: "Make", is_backgrounded: false }),
+      toolResult("ta", "Command running in background"),
+      task("task_notification", "b", { status: "completed", summary: "Make" }),
+      task("task_notification", "a", { status: "stopped", summary: "x" }),
+      task("task_notification", "c", { status: "failed", summary: "From before" }),
+    );
+    expect(rows.flatMap((row) => (row.kind === "event" ? [row.text] : []))).toEqual(["In the background: “Serve” was stopped", "In the background: “From before” failed"]);
+    expect(rows.flatMap((row) => (row.kind === "tool" ? [row.background] : []))).toEqual(["stopped", undefined]);
+  });
+
   it("calls a stopped turn stopped, and an API error an error", () => {
     const [stopped, failed, done] = rowsOf(
       line({ type: "result", subtype: "error_during_execution", is_error: true, terminal_reason: "aborted_tools", errors: ["[ede_diagnostic] x"], duration_ms: 10 }),

@@ -3,6 +3,7 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api/http.ts";
+import { Background } from "../src/components/background.tsx";
 import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
 import { HeldPrompts } from "../src/components/held.tsx";
@@ -31,7 +32,7 @@ import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 import { askText } from "./fake-agent.ts";
 
-const agent: AgentState = { mode: "default", model: "claude-opus-5-5", requests: [], held: [] };
+const agent: AgentState = { mode: "default", model: "claude-opus-5-5", requests: [], held: [], background: [], backgroundMore: 0 };
 const session: SessionSummary = {
   id: "s1", title: "Title", project: "harbor-api", host: "build-02", machine: "m1", says: null, path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, archived: false,
   line: "", at: 0, activeAt: 0, agent, problem: null, openable: true, readOnly: null, behind: null, count: 1,
@@ -438,6 +439,37 @@ describe("composer", () => {
     expect(client.stopTurn).toHaveBeenCalledWith("s1");
     act(() => client.connection.set({ state: "offline", since: 0, received: 0, message: null }));
     expect(by("send").textContent).toContain("Queue here");
+  });
+});
+
+describe("what runs in the background", () => {
+  const start = 1_700_000_000_000;
+  beforeEach(() => void vi.setSystemTime(start));
+  const tasks = [
+    { id: "b1", type: "local_bash", what: "Serve \u202eit", since: start - 400_000 },
+    { id: "a1", type: "local_agent", what: "Long work", since: start },
+  ];
+  const shown = (status: SessionSummary["status"]) => ({ ...session, status, agent: { ...agent, background: tasks, backgroundMore: 3 } });
+
+  it("says what and since when, and what Stop ends too", () => {
+    const { unmount } = show(fakeClient(), <Background session={shown("background")} say={vi.fn()} />);
+    expect(by("background").textContent).toContain("Serve U+202EitIn the background for 6 min.");
+    expect(by("background").textContent).toContain("and 3 more");
+    expect(by("background").textContent).not.toContain("Stop ends it too");
+    unmount();
+    show(fakeClient(), <Background session={shown("working")} say={vi.fn()} />);
+    expect(by("background").textContent?.match(/Stop ends it too/g)).toHaveLength(1);
+  });
+
+  it("is stopped by its own stop; why that did not work is said", async () => {
+    const client = fakeClient();
+    const say = vi.fn();
+    client.call.mockRejectedValueOnce(new Error("The machine is away."));
+    show(client, <Background session={shown("background")} say={say} />);
+    fireEvent.click(screen.getAllByTestId("background-stop")[1]!);
+    await pass(1);
+    expect(client.call).toHaveBeenCalledWith("s1", "stop-task", { id: "a1" });
+    expect(say).toHaveBeenCalledWith("The machine is away.");
   });
 });
 

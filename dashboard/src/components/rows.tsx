@@ -253,6 +253,13 @@ function Event({ row }: { row: EventRow }): ReactElement {
       </Note>
     );
   }
+  if (row.tone === "boundary") {
+    return (
+      <div className="boundary" role="separator" aria-label={row.text} data-testid="boundary">
+        <span>{row.text}</span>
+      </div>
+    );
+  }
   const Icon = row.tone === "fail" ? AlertIcon : InfoIcon;
   const line = (
     <>
@@ -293,6 +300,11 @@ function Result({ row }: { row: ResultRow }): ReactElement {
     <div className="turnend">
       {row.outcome === "stopped" ? "Stopped" : "Done"}
       {took}, {time(row.at)}
+      {row.usage !== null && (
+        <span className="no-phone" data-testid="usage" title={row.usage.costUsd === null ? undefined : `The conversation so far: $${row.usage.costUsd.toFixed(2)}, says Claude`}>
+          {row.usage.input.toLocaleString("en")} tokens read, {row.usage.output.toLocaleString("en")} written
+        </span>
+      )}
     </div>
   );
 }

@@ -10,6 +10,7 @@ import { type Shape, StatusShape } from "./marks.tsx";
 
 export function shapeOf(session: SessionSummary): Shape {
   if (session.status === "offline" && (session.ended || session.archived)) return "idle";
+  if (session.status === "background") return "working";
   if (session.status !== "idle") return session.status;
   if (session.failed) return "failed";
   return session.unread ? "unread" : "idle";
@@ -17,6 +18,7 @@ export function shapeOf(session: SessionSummary): Shape {
 
 export function statusWord(session: SessionSummary): string {
   if (session.readOnly !== null) return "for reading only";
+  if (session.status === "background") return "working in the background";
   switch (shapeOf(session)) {
     case "needs-you":
       return "needs you";
@@ -41,7 +43,7 @@ export function lineOf(session: SessionSummary): string {
   return session.line;
 }
 
-const urgency: Record<SessionSummary["status"], number> = { "needs-you": 0, working: 1, idle: 1, offline: 1 };
+const urgency: Record<SessionSummary["status"], number> = { "needs-you": 0, working: 1, background: 1, idle: 1, offline: 1 };
 
 export function sortSessions(sessions: readonly SessionSummary[]): SessionSummary[] {
   return [...sessions].sort((a, b) => urgency[a.status] - urgency[b.status] || b.at - a.at);

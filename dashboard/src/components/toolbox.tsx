@@ -14,7 +14,7 @@ import {
 import { type ReactElement, type ReactNode, useState } from "react";
 import { plainly } from "../state/ask.ts";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
-import { record, string, type ToolRow } from "../state/transcript.ts";
+import { backgroundWord, record, string, type ToolRow } from "../state/transcript.ts";
 import { Code, useHighlighter } from "./code.tsx";
 import { Marked, Values } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
@@ -136,7 +136,11 @@ function cleanError(text: string): string {
 export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
   const { name, result } = row;
   if (row.name === "") return { text: "", bad: false };
-  if (result === null) return row.cut ? { text: "no result", bad: false } : { text: name === "Agent" || name === "Task" ? plural(row.children.length, "step") : "running", bad: false };
+  if (row.background !== undefined && result?.isError !== true) {
+    const steps = row.children.length > 0 ? `${plural(row.children.length, "step")}, ` : "";
+    return { text: `${steps}in the background${row.background === "begun" ? "" : `: ${backgroundWord(row.background)}`}`, bad: row.background === "failed" };
+  }
+  if (result === null) return row.cut ? { text: "no result", bad: false } : { text: name === "Agent" || name === "Task" ? plural(row.children.length, "step") : row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`, bad: false };
   const ms = result.at - row.at;
   const took = ms < 50 ? 0 : ms;
   if (result.isError) {
@@ -176,7 +180,6 @@ export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
     }
     case "Agent":
     case "Task":
-      if (isBackground(row)) return { text: `${plural(row.children.length, "step")}, in the background`, bad: false };
       return { text: `${plural(row.children.length, "step")}${took > 0 ? `, ${duration(took)}` : ""}`, bad: false };
     case "AskUserQuestion":
     case "ExitPlanMode":

@@ -363,7 +363,7 @@ export class SessionModel {
     const active = this.#active && readOnly === null;
     const ended = !active && /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
     const working = this.#thinking ?? lastOutcome === "open";
-    const status: SessionStatus = !active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : "idle";
+    const status: SessionStatus = !active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : this.agent.background.length > 0 ? "background" : "idle";
     const problem = this.#problem ?? this.#fields.problem;
     let line = lastLine ?? "";
     const request = requests[0];
@@ -383,8 +383,8 @@ export class SessionModel {
       path: metadata.path,
       homeDir: metadata.homeDir,
       status,
-      unread: status === "idle" && this.#read !== null && this.#history.lastSeq > this.#read && lastOutcome !== null,
-      failed: status === "idle" && lastOutcome === "failed",
+      unread: (status === "idle" || status === "background") && this.#read !== null && this.#history.lastSeq > this.#read && lastOutcome !== null,
+      failed: (status === "idle" || status === "background") && lastOutcome === "failed",
       ended,
       archived: this.#archived,
       line,

@@ -27,11 +27,24 @@ export interface HeldPrompt {
   readonly why: string;
 }
 
+/** A command or a subagent that runs on without a turn. */
+export interface BackgroundTask {
+  readonly id: string;
+  /** As Claude calls its kind: local_bash, local_agent, … */
+  readonly type: string;
+  readonly what: string;
+  /** By the agent's clock. */
+  readonly since: number;
+}
+
 export interface AgentState {
   readonly mode: string | null;
   readonly model: string | null;
   readonly requests: readonly PermissionRequest[];
   readonly held: readonly HeldPrompt[];
+  readonly background: readonly BackgroundTask[];
+  /** How many more there are. */
+  readonly backgroundMore: number;
 }
 
 export interface SessionMetadata {
@@ -43,7 +56,8 @@ export interface SessionMetadata {
   readonly lifecycleState: string | null;
 }
 
-export type SessionStatus = "needs-you" | "working" | "idle" | "offline";
+/** background: no turn runs, but something that one of them began. */
+export type SessionStatus = "needs-you" | "working" | "background" | "idle" | "offline";
 
 export interface SessionSummary {
   readonly id: string;
@@ -81,7 +95,7 @@ export interface SessionSummary {
   readonly count: number;
 }
 
-export const emptyAgent: AgentState = { mode: null, model: null, requests: [], held: [] };
+export const emptyAgent: AgentState = { mode: null, model: null, requests: [], held: [], background: [], backgroundMore: 0 };
 export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null };
 
 export function askLine(request: PermissionRequest, cwd: string | null): string {
@@ -126,7 +140,12 @@ export function readAgentState(plain: Record<string, unknown>): AgentState {
     const { id, from, n, why } = entry;
     return typeof id === "string" && typeof from === "string" && typeof n === "number" && typeof why === "string" ? [{ id, from, n, why }] : [];
   });
-  return { mode: string(plain["mode"]), model: string(plain["model"]), requests, held };
+  const background = (Array.isArray(plain["background"]) ? plain["background"] : []).map(record).flatMap((entry): BackgroundTask[] => {
+    const { id, type, what, since } = entry;
+    return typeof id === "string" && typeof type === "string" && typeof what === "string" && typeof since === "number" ? [{ id, type, what, since }] : [];
+  });
+  const more = plain["backgroundMore"];
+  return { mode: string(plain["mode"]), model: string(plain["model"]), requests, held, background, backgroundMore: typeof more === "number" ? more : 0 };
 }
 
 function readRequest(id: string, plain: Record<string, unknown>): PermissionRequest {

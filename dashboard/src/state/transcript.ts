@@ -72,18 +72,24 @@ export interface ToolRow extends Common {
   readonly children: readonly Row[];
   /** The turn ended before a result came. */
   readonly cut: boolean;
+  /** Seconds that it had run when it last said so. */
+  readonly ranFor?: number;
+  /** It goes, or went, on without its turn: "begun", or how it ended as Claude says. */
+  readonly background?: string;
 }
 export interface ResultRow extends Common {
   readonly kind: "result";
   readonly outcome: "done" | "stopped" | "failed";
   readonly durationMs: number | null;
   readonly reason: string | null;
+  /** What it took, as Claude counts it; null where it does not say. */
+  readonly usage: { readonly input: number; readonly output: number; readonly costUsd: number | null } | null;
 }
 export interface EventRow extends Common {
   readonly kind: "event";
   readonly text: string;
-  /** alarm: the agent found the relay's log contradicting what it had seen. */
-  readonly tone: "plain" | "fail" | "alarm";
+  /** alarm: the agent found the relay's log contradicting what it had seen. boundary: Claude knows nothing of what stands above, or a summary of it. */
+  readonly tone: "plain" | "fail" | "alarm" | "boundary";
   /** What the event was, where words do not say it all. */
   readonly raw?: unknown;
 }
@@ -117,12 +123,11 @@ interface ToolNode {
   readonly index: number;
 }
 
-/** system subtypes and line types that say nothing to a reader. */
+/** system subtypes and line types whose news stand elsewhere: in the state, in a title, in the row that they are about or in the line that ends what they begin. */
 const silentSystem = new Set([
-  "init", "status", "thinking_tokens", "task_started", "task_updated", "task_progress", "task_notification", "background_tasks_changed",
-  "session_title_changed", "session_state_changed", "hook_started", "hook_response", "hook_progress", "files_persisted",
+  "status", "thinking_tokens", "task_updated", "task_progress", "background_tasks_changed", "session_title_changed", "session_state_changed", "hook_started", "hook_progress", "files_persisted",
 ]);
-const silentTypes = new Set(["stream_event", "command_lifecycle", "control_cancel_request", "keep_alive", "rate_limit_event", "tool_progress", "summary"]);
+const silentTypes = new Set(["stream_event", "command_lifecycle", "control_cancel_request", "keep_alive", "summary"]);
 
 export class Transcript {
   rows: Row[] = [];
@@ -138,6 +143,8 @@ export class Transcript {
   /** Questions that came as messages, by hash. */
   #asks = new Map<string, string>();
   #heading = false;
+  /** What runs, or ran, in the background: what it is called, by its id. */
+  #background = new Map<string, { readonly what: string; readonly hidden: boolean }>();
   /** Entries that could not be opened: their senders' numbers are known to be missing. */
   #unopened = 0;
 
@@ -259,6 +266,8 @@ export class Transcript {
         return say(`Mode changed: ${modeName(string(data["mode"]) ?? "")}`);
       case "switch":
         return say(data["mode"] === "local" ? "Taken over at the terminal" : "Steered from here");
+      case "unreadable":
+        return say(`Claude wrote a line that the agent could not read (${String(data["bytes"])} bytes)`, "fail", data["line"]);
       case "limit-reached":
         return say("The usage limit is reached", "fail", data);
       default:
@@ -307,7 +316,16 @@ export class Transcript {
       case "system":
         return this.#system(item, line);
       case "conversation_reset":
-        return this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: "A new conversation begins here; what is above is no longer in the agent's memory" });
+        return this.#push({ ...this.#common(item), kind: "event", tone: "boundary", text: "Claude has forgotten what is above; a new conversation begins here" });
+      case "tool_progress":
+        return this.#progress(line);
+      case "rate_limit_event": {
+        const info = record(line["rate_limit_info"]);
+        const refused = info["status"] === "rejected";
+        const resets = typeof info["resetsAt"] === "number" ? `; it begins anew at ${new Date(info["resetsAt"] * 1000).toLocaleString()}` : "";
+        const words = refused ? "The usage limit is reached" : info["status"] === "allowed_warning" ? "The usage limit is near" : "Claude says where its usage limit stands";
+        return this.#push({ ...this.#common(item), kind: "event", tone: refused ? "fail" : "plain", text: `${words}${resets}`, raw: line });
+      }
       default:
         if (silentTypes.has(line.type)) return;
         this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: `Unknown entry: ${line.type}`, raw: line });
@@ -408,21 +426,56 @@ export class Transcript {
       outcome: stopped ? "stopped" : failed ? "failed" : "done",
       durationMs: typeof duration === "number" ? duration : null,
       reason: failed ? string(line["result"]) || errors || string(line["subtype"]) : null,
+      usage: usageOf(line),
     });
     this.#heading = false;
+  }
+
+  /** A command or a subagent that ran on without a turn is over. */
+  #taskEnded(item: Item, line: ClaudeLine): void {
+    const task = this.#background.get(string(line["task_id"]) ?? "");
+    if (task?.hidden === true) return; // it was part of a turn: its result says so
+    const what = task?.what || string(line["summary"]) || "A task";
+    const status = string(line["status"]) ?? "";
+    this.#inBackground(line, status);
+    this.#push({ ...this.#common(item), kind: "event", tone: status === "failed" ? "fail" : "plain", text: `In the background: “${what}” ${backgroundWord(status)}`, raw: line });
+  }
+
+  #inBackground(line: ClaudeLine, background: string): void {
+    const node = this.#tools.get(string(line["tool_use_id"]) ?? "");
+    if (node !== undefined) this.#change(node, { ...node.row, background });
+  }
+
+  #progress(line: ClaudeLine): void {
+    const node = this.#tools.get(string(line["tool_use_id"]) ?? "");
+    const seconds = line["elapsed_time_seconds"];
+    if (node !== undefined && node.row.result === null && typeof seconds === "number") this.#change(node, { ...node.row, ranFor: seconds });
   }
 
   #system(item: Item, line: ClaudeLine): void {
     const subtype = string(line["subtype"]) ?? "";
     const say = (text: string, tone: EventRow["tone"] = "plain", raw?: unknown) =>
       this.#push({ ...this.#common(item), kind: "event", text, tone, ...(raw === undefined ? {} : { raw }) });
-    if (subtype === "status" && line["status"] === "compacting") return say("Making the conversation shorter…");
+    if (subtype === "status" && line["status"] === "compacting") return say("Claude begins to make the conversation shorter");
+    if (subtype === "status" && typeof line["compact_error"] === "string") return say(`The conversation could not be made shorter: ${line["compact_error"]}`, "fail");
+    if (subtype === "task_started") {
+      // Its own row shows what it is and when it began.
+      const hidden = line["is_backgrounded"] === false;
+      this.#background.set(string(line["task_id"]) ?? "", { what: string(line["description"]) ?? "", hidden });
+      if (!hidden) this.#inBackground(line, "begun");
+      return;
+    }
+    if (subtype === "task_notification") return this.#taskEnded(item, line);
+    if (subtype === "hook_response") {
+      const failed = line["outcome"] === "error" || (typeof line["exit_code"] === "number" && line["exit_code"] !== 0);
+      return say(`Hook ${string(line["hook_name"]) ?? string(line["hook_event"]) ?? ""} ${failed ? "failed" : "ran"}`, failed ? "fail" : "plain", line);
+    }
     if (subtype === "init") {
       this.model = string(line["model"]) ?? this.model;
       return;
     }
     if (silentSystem.has(subtype)) return;
-    if (subtype === "compact_boundary") return say("Conversation made shorter; a summary replaces what is above in the agent's memory");
+    if (subtype === "compact_boundary") return say("Claude goes on with a summary of what is above", "boundary");
     if (subtype === "api_retry") {
       const status = line["error_status"];
       return say(`The model's API did not answer${typeof status === "number" ? ` (${status})` : ""}; attempt ${String(line["attempt"])} of ${String(line["max_retries"])}`, "plain");
@@ -494,6 +547,29 @@ function problemText(problem: NonNullable<Item["problem"]>): string {
     case "out-of-order":
       return `This entry could not be verified: it is out of order. Its sender numbered it ${problem.got}, and ${problem.expected} was expected.`;
   }
+}
+
+/** How something in the background ended. */
+export function backgroundWord(status: string): string {
+  switch (status) {
+    case "completed":
+      return "is done";
+    case "failed":
+      return "failed";
+    case "stopped":
+    case "killed":
+      return "was stopped";
+    default:
+      return status === "" ? "ended" : `ended: ${status}`;
+  }
+}
+
+function usageOf(line: ClaudeLine): ResultRow["usage"] {
+  const { input_tokens: input, output_tokens: output, cache_read_input_tokens: read, cache_creation_input_tokens: written } = record(line["usage"]);
+  if (typeof input !== "number" || typeof output !== "number") return null;
+  const cached = [read, written].reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
+  const cost = line["total_cost_usd"];
+  return { input: input + cached, output, costUsd: typeof cost === "number" ? cost : null };
 }
 
 function resultText(content: unknown): string {

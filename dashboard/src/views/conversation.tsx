@@ -10,6 +10,7 @@ import { StatusShape } from "../components/marks.tsx";
 import { BackToSessions } from "../components/page.tsx";
 import { HeldPrompts } from "../components/held.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
+import { Background } from "../components/background.tsx";
 import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { Slip } from "../components/slip.tsx";
 import { headline } from "../components/slipcontents.tsx";
@@ -189,6 +190,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
               />
             </div>
           )}
+          {reachable && <Background session={session} say={say} />}
           {reachable && <HeldPrompts held={session.agent.held} textOf={(id) => model.promptText(id)} onHeld={onHeld} />}
           {session.readOnly !== null && (
             <div className="docknote">
@@ -256,7 +258,7 @@ function Announcer({ session }: { session: SessionSummary }): ReactElement {
   useEffect(() => {
     if (before.current !== session.status) {
       if (session.status === "needs-you") setWords(`Needs you: ${session.line}`);
-      else if (before.current === "working" && session.status === "idle") setWords(`Finished. ${session.line}`);
+      else if (before.current === "working" && (session.status === "idle" || session.status === "background")) setWords(`Finished. ${session.line}`);
     }
     before.current = session.status;
   }, [session.status, session.line]);

@@ -1,0 +1,112 @@
+/// What Claude says, with the real Claude Code: no line of it is lost, what it forgot is marked, and what runs on without a
+/// turn is shown. What a person says that cannot be read is answered.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Machine, pair } from '../support/agent.ts';
+import { Browser } from '../support/browser.ts';
+import { Dashboard } from '../support/dashboard.ts';
+import { base32Of, Person, type Conversation } from '../support/e2ee.ts';
+import { Relay } from '../support/relay.ts';
+import { say, startScriptedApi, use } from '../support/scripted-api.mjs';
+import { waitFor } from '../support/wait.ts';
+
+let relay: Relay;
+let api: Awaited<ReturnType<typeof startScriptedApi>>;
+let machine: Machine;
+let person: Person;
+let conversation: Conversation;
+let browser: Browser;
+let dashboard: Dashboard;
+
+before(async () => {
+  relay = await Relay.start();
+  api = await startScriptedApi();
+  machine = new Machine({ relay: relay.url, api: api.url, args: ['--allowedTools', 'Bash(sleep:*)'] });
+  person = await Person.signIn(relay.url);
+  await pair(await machine.start(), person);
+  conversation = await person.join();
+  browser = await Browser.start();
+  dashboard = await Dashboard.open(browser, relay.url);
+  await dashboard.signIn(base32Of(person.secret));
+  await dashboard.choose(conversation.id);
+});
+after(async () => {
+  await browser?.close();
+  conversation?.close();
+  await machine?.close();
+  await relay.close();
+  await api.close();
+});
+
+const is = (state: string) => dashboard.page.locator(`[data-testid=conversation][data-state=${state}]`).waitFor({ timeout: 60_000 });
+const backgroundOf = async () => ((await conversation.state())?.background ?? []) as { id: string; type: string; what: string; since: number }[];
+
+describe('a line with half a surrogate pair', () => {
+  it('is an answer like any other', { timeout: 180_000 }, async () => {
+    api.scene('halfanswer', [[say('this answer holds half a smile: \ud83d')]]);
+    await conversation.prompt('please #halfanswer');
+    await conversation.answered('half a smile: \ufffd');
+    await dashboard.entry('text', 'half a smile: \ufffd').waitFor();
+  });
+
+  it('is a question like any other, and what is shown is what runs', { timeout: 180_000 }, async () => {
+    api.scene('halfquestion', [[use('Bash', { command: 'touch smile-\ud83d.txt', description: 'Make a file' })]]);
+    await conversation.prompt('please #halfquestion');
+    const question = await conversation.question(({ arguments: args }) => args.command === 'touch smile-\ufffd.txt');
+    assert.equal((await conversation.decide(question, 'denied')).ok, true);
+    await waitFor('the end of the turn', async () => Object.keys((await conversation.state()).requests).length === 0);
+    await is('idle');
+  });
+});
+
+describe('a prompt', () => {
+  it('with half a surrogate pair is read', { timeout: 180_000 }, async () => {
+    await conversation.prompt('half a smile: \ud83d');
+    await conversation.answered('Heard: half a smile: \ufffd');
+  });
+
+  it('that cannot be read is refused, and those behind it run', { timeout: 180_000 }, async () => {
+    const page = conversation.another();
+    const { id, envelope } = page.sender.next('lost', Date.now());
+    const torn = JSON.stringify(envelope).replace('"lost"', '{"role":"user","content":{"type":"te');
+    await page.send(page.sealAct('prompt', torn, id));
+    await page.told('prompt-refused', (data) => data.id === id.toString('base64') && data.reason === 'malformed');
+    await page.prompt('this one can be read');
+    await conversation.answered('Heard: this one can be read');
+    await dashboard.entry('event', 'it is not of a form that the agent knows').waitFor();
+  });
+});
+
+describe('what Claude no longer knows', () => {
+  it('is marked where it was cleared, and where it was summed up', { timeout: 240_000 }, async () => {
+    const boundaries = dashboard.by('boundary');
+    const before = await boundaries.count();
+    await conversation.prompt('/compact');
+    await boundaries.filter({ hasText: 'a summary of what is above' }).first().waitFor({ timeout: 60_000 });
+    await is('idle');
+    await conversation.prompt('/clear');
+    await boundaries.filter({ hasText: 'has forgotten what is above' }).first().waitFor({ timeout: 60_000 });
+    await is('idle');
+    assert.equal(await boundaries.count(), before + 2);
+  });
+});
+
+describe('a command in the background', () => {
+  it('is shown while it runs, and stopped by its own stop', { timeout: 240_000 }, async () => {
+    api.scene('serve', [[use('Bash', { command: 'sleep 600', description: 'Serve', run_in_background: true })]]);
+    await conversation.prompt('please #serve');
+    const [task] = await waitFor('what runs in the background', async () => ((await backgroundOf()).length > 0 ? backgroundOf() : undefined), { ms: 60_000 });
+    assert.equal(task!.what, 'Serve');
+    assert.equal(task!.type, 'local_bash');
+    await is('background');
+    const shown = dashboard.page.locator(`[data-testid=background-task][data-task="${task!.id}"]`);
+    await shown.getByText('Serve').waitFor();
+    assert.equal(await dashboard.by('stop').isEnabled(), false, 'no turn runs');
+    await shown.getByTestId('background-stop').click();
+    await shown.waitFor({ state: 'detached', timeout: 60_000 });
+    assert.deepEqual(await backgroundOf(), []);
+    await is('idle');
+    await dashboard.entry('event', /In the background: “Serve” was stopped/).waitFor();
+  });
+});
