@@ -1,5 +1,6 @@
 #include "prompt_gate.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/hash.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/limits.hpp"
 #include "json_access.hpp"
@@ -43,6 +44,24 @@ auto find_prompt(List& list, const std::string& id, ToPrompt to_prompt)
 bool was_taken_back(const prompt_progress& progress, const std::string& id)
 {
     return std::ranges::any_of(progress.taken_back, [&](const taken_back_prompt& each) { return each.id == id; });
+}
+
+std::string hash_of(const std::string& bundle)
+{
+    return base64_encode(sha256({view(bundle)}));
+}
+
+void stand_at(prompt_progress& progress, const std::string& bundle, std::int64_t seq)
+{
+    progress.last_seq = seq;
+    progress.last_hash = hash_of(bundle);
+}
+
+void stand_at_beginning(prompt_progress& progress)
+{
+    progress.last_seq = 0;
+    progress.last_hash.clear();
+    progress.reading_anew = true;
 }
 
 } // namespace
@@ -144,11 +163,11 @@ gate_news prompt_gate::look_at(const std::string& bundle, std::int64_t seq)
     if (opened)
         return take(std::move(*opened), bundle, seq);
     auto changed = folder_.prompts();
-    changed.last_seq = seq;
+    stand_at(changed, bundle, seq);
     const auto data = base64_decode(bundle);
     if (data && e2ee::bundle_open(folder_.record().data_key, place("message"), *data))
     {
-        folder_.prompts().last_seq = seq;
+        stand_at(folder_.prompts(), bundle, seq);
         return {}; // somebody's message, ours or not: nothing to act on
     }
     const bool known = changed.reading_anew;
@@ -163,7 +182,7 @@ gate_news prompt_gate::look_at(const std::string& bundle, std::int64_t seq)
 gate_news prompt_gate::take(opened_prompt said, const std::string& bundle, std::int64_t seq)
 {
     auto changed = folder_.prompts();
-    changed.last_seq = seq;
+    stand_at(changed, bundle, seq);
     const auto& words = said.words.said;
     kept_prompt kept{base64_encode(said.id), words.from, words.n, bundle, now()};
     const auto id = kept.id;
@@ -532,12 +551,22 @@ bool prompt_gate::reads_log(const std::string& log)
     const bool another = !changed.log.empty();
     changed.log = log;
     if (another)
-    {
-        changed.last_seq = 0;
-        changed.reading_anew = true;
-    }
+        stand_at_beginning(changed);
     (void)save(std::move(changed)); // noticed again after a crash
     return another;
+}
+
+bool prompt_gate::remembers(const std::string& bundle, std::int64_t seq) const
+{
+    const auto& progress = folder_.prompts();
+    return seq == progress.last_seq && (progress.last_hash.empty() || progress.last_hash == hash_of(bundle));
+}
+
+void prompt_gate::reads_anew()
+{
+    auto changed = folder_.prompts();
+    stand_at_beginning(changed);
+    (void)save(std::move(changed)); // noticed again after a crash
 }
 
 void prompt_gate::has_read_all()

@@ -108,6 +108,10 @@ public:
 
     /// The relay's log is that one. True: another than before; all messages must be read again.
     bool reads_log(const std::string& log);
+    /// The relay shows this as its message `seq`. False: there was another message, or none, when it was looked at.
+    bool remembers(const std::string& bundle, std::int64_t seq) const;
+    /// The log has another history than it had, that of a backup perhaps: all messages must be read again.
+    void reads_anew();
     void has_read_all();
 
     /// As it stands in the state.

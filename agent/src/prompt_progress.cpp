@@ -155,6 +155,7 @@ json::object write_prompts(const prompt_progress& prompts)
     json::object out{
         {"log", prompts.log},
         {"lastSeq", prompts.last_seq},
+        {"lastHash", prompts.last_hash},
         {"readingAnew", prompts.reading_anew},
         {"senders", std::move(senders)},
         {"early", write_all(prompts.early)},
@@ -176,6 +177,7 @@ result<prompt_progress> read_prompts(const json::object& object)
     prompt_progress out;
     out.log = text_at(object, "log");
     out.last_seq = number_at(object, "lastSeq");
+    out.last_hash = text_at(object, "lastHash");
     out.reading_anew = flag_at(object, "readingAnew");
     const auto* senders = object_at(object, "senders");
     if (senders == nullptr)

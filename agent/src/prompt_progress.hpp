@@ -45,7 +45,8 @@ struct prompt_progress
 {
     std::string log;                     ///< the relay's log that `last_seq` belongs to
     std::int64_t last_seq = 0;           ///< of the session's messages, looked at
-    bool reading_anew = false;           ///< another log: what is known is met again
+    std::string last_hash;               ///< base64 of SHA-256, of the bundle there; empty: not known
+    bool reading_anew = false;           ///< another log, or another history: what is known is met again
     e2ee::chain_reader senders;          ///< whose numbers count as come
     std::deque<kept_prompt> early;       ///< behind a gap
     std::deque<kept_prompt> come;        ///< to be judged, or waiting behind one of their sender that is held

@@ -14,7 +14,9 @@ namespace
 constexpr const char* dim = "\033[2m";
 constexpr const char* bold = "\033[1m";
 constexpr const char* plain = "\033[0m";
+constexpr std::size_t detail_characters_max = 900;
 constexpr std::size_t what_columns = 9;
+constexpr std::size_t before_columns = 8 + 2 + what_columns + 1; ///< time and what it is
 
 std::string clock_time()
 {
@@ -82,7 +84,6 @@ own_text foreign(std::string_view text, std::size_t max)
 
 own_text detail_of(std::string_view detail)
 {
-    constexpr std::size_t detail_characters_max = 900;
     return foreign(detail, detail_characters_max);
 }
 
@@ -106,17 +107,38 @@ std::string fitted(const own_text& words)
 
 screen::screen() : colours_(::isatty(STDOUT_FILENO) == 1), columns_(terminal_columns()) {}
 
+std::size_t screen::columns_left() const
+{
+    return columns_ - before_columns - 1; // of 40 at least
+}
+
 void screen::line(std::string_view what, std::string_view about)
+{
+    auto words = printable(about, detail_characters_max);
+    if (colours_)
+    {
+        words = break_line(words, columns_left());
+        const std::string indent(before_columns, ' ');
+        for (auto at = words.find('\n'); at != std::string::npos; at = words.find('\n', at + 1))
+            words.insert(at + 1, indent);
+    }
+    print(what, words);
+}
+
+void screen::row(std::string_view what, std::string_view about)
+{
+    print(what, printable(about, columns_left()));
+}
+
+void screen::print(std::string_view what, const std::string& about)
 {
     auto name = printable(what, what_columns);
     name.resize(std::max(name.size(), what_columns), ' ');
-    constexpr std::size_t before = 8 + 2 + what_columns + 1;
-    const auto rest = printable(about, columns_ > before + 10 ? columns_ - before - 1 : 60);
     const auto time = clock_time();
     if (colours_) // from the left edge: the terminal may have echoed a ^C there
-        std::printf("\r%s%s%s  %s %s\n", dim, time.c_str(), plain, name.c_str(), rest.c_str());
+        std::printf("\r%s%s%s  %s %s\n", dim, time.c_str(), plain, name.c_str(), about.c_str());
     else
-        std::printf("%s  %s %s\n", time.c_str(), name.c_str(), rest.c_str());
+        std::printf("%s  %s %s\n", time.c_str(), name.c_str(), about.c_str());
     std::fflush(stdout);
 }
 

@@ -48,12 +48,19 @@ class screen
 {
 public:
     screen();
-    /// "14:02:31  prompt     Fix the test". Both may be anybody's text.
+    /// "14:02:31  offline   Not connected ...": what a person has to read, broken between words. Both may quote
+    /// anybody.
     void line(std::string_view what, std::string_view about);
+    /// "14:02:31  prompt    Fix the test": what was said or done, in one row, cut where it does not fit.
+    void row(std::string_view what, std::string_view about);
     void text(const own_text& words);
     void title(const own_text& words);
 
 private:
+    void print(std::string_view what, const std::string& about);
+    /// For what stands beside time and `what`.
+    std::size_t columns_left() const;
+
     bool colours_;
     std::size_t columns_;
 };

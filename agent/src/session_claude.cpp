@@ -238,9 +238,9 @@ void session_runner::show_line(const json::object& line)
         if (stopped)
             out_.line("stopped", "");
         else if (flag_at(line, "is_error"))
-            out_.line("failed", text_at(line, "result"));
+            out_.row("failed", text_at(line, "result"));
         else
-            out_.line("done", text_at(line, "result"));
+            out_.row("done", text_at(line, "result"));
         return;
     }
     if (type != "assistant" || !text_at(line, "parent_tool_use_id").empty())
@@ -255,7 +255,7 @@ void session_runner::show_line(const json::object& line)
         if (part == nullptr || text_at(*part, "type") != "tool_use")
             continue;
         const auto* input = object_at(*part, "input");
-        out_.line("tool", text_at(*part, "name") + "  " + (input != nullptr ? tool_subject(*input) : ""));
+        out_.row("tool", text_at(*part, "name") + "  " + (input != nullptr ? tool_subject(*input) : ""));
     }
 }
 
@@ -288,7 +288,7 @@ void session_runner::on_question(claude::question asked)
         tell({{"type", "message"}, {"message", words}});
         return;
     }
-    out_.line("waiting", what + "  (answer in the dashboard)");
+    out_.row("waiting", what + "  (answer in the dashboard)");
     const auto id = (*open)->asked.id();
     if (state_.needs_message(id))
         state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));

@@ -243,28 +243,35 @@ void session_runner::on_offline(const error& reason)
 void session_runner::say_offline(const error& reason)
 {
     if (!std::exchange(said_offline_, true))
-        out_.line("offline", "The relay is not reached: " + reason.detail + ". What is said waits here.");
+        out_.line("offline", "Not connected: " + reason.detail + ". What is said waits here.");
 }
 
 void session_runner::on_caught_up(bool from_known_place)
 {
     const bool another_log = follow_log(link_->log());
-    if ((another_log || !from_known_place) && !fetching_)
-    {
-        fetching_ = true;
-        spawn(fetch_messages());
-    }
+    if (another_log || !from_known_place)
+        fetch_unread();
 }
 
-/// Reads the stored messages after the last one looked at; what comes live meanwhile waits, within its bound.
+void session_runner::fetch_unread()
+{
+    if (!std::exchange(fetching_, true))
+        spawn(fetch_messages());
+}
+
+/// Reads the stored messages after the last one looked at; what comes live meanwhile waits, within its bound. The first
+/// page begins with that one: where the relay has another in its place, or none, its log was set back to a copy, and
+/// numbers that were looked at are given to new messages.
 asio::awaitable<void> session_runner::fetch_messages()
 {
     const auto path = messages_path(folder_.record().session_id) + "?limit=100&after_seq=";
     backoff delay;
+    bool compared = gate_->last_seq() == 0;
     while (!ended_)
     {
         held_.read_again();
-        const auto page = co_await relay_.get(path + std::to_string(gate_->last_seq()), "messages");
+        const auto before = gate_->last_seq();
+        const auto page = co_await relay_.get(path + std::to_string(compared ? before : before - 1), "messages");
         if (!page)
         {
             if (!worth_retrying(page.error()))
@@ -277,10 +284,17 @@ asio::awaitable<void> session_runner::fetch_messages()
             continue;
         }
         delay.reset();
-        const auto before = gate_->last_seq();
-        for (const auto& each : page->objects("messages"))
+        const auto messages = page->objects("messages");
+        const bool compares = !std::exchange(compared, true);
+        if (compares && !begins_as_remembered(messages))
+        {
+            read_log_anew("The relay's log was set back: it does not have what it had of this session.");
+            continue;
+        }
+        for (const auto& each : messages)
             look_at_message(stored_message::of(each));
-        if (!held_.overflown() && (!page->flag("hasMore") || gate_->last_seq() == before))
+        const bool came_further = compares || gate_->last_seq() != before;
+        if (!held_.overflown() && (!page->flag("hasMore") || !came_further))
         {
             gate_->has_read_all();
             break;
@@ -289,6 +303,14 @@ asio::awaitable<void> session_runner::fetch_messages()
     fetching_ = false;
     for (const auto& each : held_.take())
         look_at_message(each);
+}
+
+bool session_runner::begins_as_remembered(const std::vector<unchecked>& messages) const
+{
+    if (messages.empty())
+        return false;
+    const auto first = stored_message::of(messages.front());
+    return gate_->remembers(first.content, first.seq);
 }
 
 void session_runner::on_update(const unchecked& body)
@@ -300,10 +322,14 @@ void session_runner::on_update(const unchecked& body)
         const auto message = body.object("message");
         if (!message)
             return;
+        auto stored = stored_message::of(*message);
+        // A number that was looked at already: read once more, or given anew by a log that was set back.
+        if (!fetching_ && stored.seq <= gate_->last_seq())
+            fetch_unread();
         if (fetching_)
-            held_.add(stored_message::of(*message));
+            held_.add(std::move(stored));
         else
-            look_at_message(stored_message::of(*message));
+            look_at_message(stored);
     }
     else if (type == "device")
     {

@@ -151,7 +151,7 @@ asio::awaitable<void> session_runner::take_prompts()
             break;
         if (!gate_->hand_over(next->uuid))
             continue;
-        out_.line("prompt", next->text);
+        out_.row("prompt", next->text);
         queued_ = next->uuid;
         claude_->prompt(next->uuid, next->content);
         tell({{"type", "prompt-taken"}, {"id", next->id}});
@@ -280,14 +280,26 @@ bool session_runner::follow_log(const std::string& log)
 {
     if (!gate_->reads_log(log))
         return false;
-    out_.line("log", "The relay's log is another than before.");
+    say_anew("The relay's log is another than before.");
+    return true;
+}
+
+/// The same where the log kept its id and was set back to a copy of itself.
+void session_runner::read_log_anew(std::string_view why)
+{
+    gate_->reads_anew();
+    say_anew(why);
+}
+
+void session_runner::say_anew(std::string_view why)
+{
+    out_.line("log", why);
     state_field_->start_over();
     metadata_field_->start_over();
     // One that waits here still will reach whichever log is there.
     const auto& end = gate_->last_end();
     if (end && !claude_->busy() && !outbox_->holds(hex_encode(end->id)))
         say_end();
-    return true;
 }
 
 } // namespace consortium::agent

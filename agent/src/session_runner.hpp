@@ -132,6 +132,10 @@ private:
     void say_end();
     void say_unsaid_end();
     bool follow_log(const std::string& log);
+    void read_log_anew(std::string_view why);
+    void say_anew(std::string_view why);
+    void fetch_unread();
+    bool begins_as_remembered(const std::vector<unchecked>& messages) const;
     void state_changed();
     void note_state(const std::string& sealed);
     void session_gone(const evidence& proof, const std::string& why);

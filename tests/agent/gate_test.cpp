@@ -705,6 +705,34 @@ TEST_F(gate, under_another_log_all_is_read_anew_and_numbers_alone_count)
     EXPECT_EQ(refusal(two), "replay");
 }
 
+TEST_F(gate, where_the_log_was_set_back_its_messages_are_read_anew)
+{
+    const auto one = dashboard.prompt("one");
+    const auto two = dashboard.prompt("two");
+    ASSERT_TRUE(runs(one));
+    ASSERT_TRUE(runs(two));
+    EXPECT_TRUE(door->remembers(two.bundle, 2));
+    EXPECT_FALSE(door->remembers(one.bundle, 2)) << "another message under that number";
+    EXPECT_FALSE(door->remembers(two.bundle, 1));
+    const auto id = random_array<16>();
+    const auto no_prompt = dashboard.bundle(id, byte_view(id), "message");
+    (void)look(no_prompt);
+    EXPECT_TRUE(door->remembers(no_prompt, 3));
+    EXPECT_FALSE(door->remembers(two.bundle, 2));
+    reopen();
+    EXPECT_TRUE(door->remembers(two.bundle, 2) || door->remembers(no_prompt, 3)) << "kept together, number and message";
+
+    door->reads_anew();
+    EXPECT_EQ(door->last_seq(), 0);
+    reopen();
+    EXPECT_EQ(door->last_seq(), 0) << "also after a crash";
+    seq = 0;
+    EXPECT_TRUE(look(one).refused.empty()) << "known; nobody lied";
+    EXPECT_TRUE(runs(dashboard.prompt("three"))) << "the relay lost the second, the agent did not";
+    door->has_read_all();
+    EXPECT_EQ(refusal(two), "replay");
+}
+
 // ----------------------------------------------------------------------------------------------------------- the
 // crashes
 

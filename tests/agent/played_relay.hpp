@@ -40,6 +40,12 @@ public:
         }
         messages_.push_back({bundle, local_id});
     }
+    /// A backup was put back: the last ones are gone.
+    void lose_last(std::size_t count)
+    {
+        const std::lock_guard lock(guard_);
+        messages_.resize(messages_.size() - count);
+    }
     json::object created()
     {
         const std::lock_guard lock(guard_);

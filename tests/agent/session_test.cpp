@@ -546,6 +546,32 @@ TEST_F(session, under_another_log_it_says_anew_where_it_stands)
     EXPECT_EQ(told("prompt-refused").size(), refused) << "what is met again is no replay";
 }
 
+// Goal: under a log that was set back to a copy of itself, and kept its id, new prompts have numbers that the agent has
+// looked at. They run all the same, and the agent says anew where it stands.
+TEST_F(session, under_a_log_that_was_set_back_new_prompts_run)
+{
+    start(
+        std::string(initialized) + "expect hello\n"
+                                   R"(send {"type":"system","subtype":"session_state_changed","state":"running"})"
+                                   "\n"
+                                   R"(send {"type":"system","subtype":"session_state_changed","state":"idle"})"
+                                   "\nexpect written afterwards\nend\nexit 0\n");
+    auto& socket = online();
+    prompt(socket, "hello");
+    ASSERT_TRUE(run_until(io, [&] { return told("ready").size() == 1; }));
+    for (int i = 0; i < 3; ++i)
+    {
+        const auto id = random_array<16>();
+        deliver(socket, page.bundle(id, byte_view(id), "message"));
+    }
+    const auto before = number_at(state, "v");
+    relay.lose_last(3);
+    prompt(socket, "written afterwards");
+    EXPECT_TRUE(run_until(io, [&] { return told("prompt-taken").size() == 2; }));
+    EXPECT_TRUE(run_until(io, [&] { return number_at(state, "v") > before; }));
+    EXPECT_TRUE(told("prompt-refused").empty()) << "what is met again is no replay";
+}
+
 TEST_F(session, says_what_it_refused)
 {
     start(std::string(initialized) + "end\nexit 0\n");

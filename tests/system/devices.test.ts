@@ -169,6 +169,49 @@ describe('a relay that was restored from a backup', () => {
       await relay.close();
     }
   });
+
+  // Put back whole, the log has its id, and gives numbers anew that the agent has looked at.
+  for (const [what, away] of [['runs', false], ['was off', true]] as const) {
+    it(`whole, beside a machine that ${what}: its session goes on, and what is written then runs`, { timeout: 540_000 }, async () => {
+      await using relay = await Relay.start();
+      await using machine = new Machine({ relay: relay.url, api: api.url });
+      using backup = freshDirectory('backup');
+      const person = await Person.signIn(relay.url);
+      let terminal = await machine.start();
+      await pair(terminal, person);
+      let conversation = await person.join();
+      await conversation.prompt('in the backup');
+      await conversation.answered('Heard: in the backup');
+      conversation.close();
+      await relay.stop();
+      cpSync(relay.data, join(backup.path, 'data'), { recursive: true });
+      await relay.start();
+      conversation = await person.join();
+      const lost = `not in the backup, the machine ${what}`;
+      await conversation.another().prompt(lost);
+      await conversation.answered(`Heard: ${lost}`);
+      const { v } = await conversation.begin();
+      conversation.close();
+      if (away) {
+        process.kill(await terminal.pid(), 'SIGKILL');
+        await terminal.ended();
+      }
+      await relay.stop();
+      rmSync(relay.data, { recursive: true });
+      cpSync(join(backup.path, 'data'), relay.data, { recursive: true });
+      await relay.start();
+      if (away) terminal = await machine.start();
+      await terminal.shows(/The relay's log was set back/, 60_000);
+      conversation = await person.join();
+      // Above what readers have seen, whatever number the relay gives it.
+      await waitFor('a state above the lost one', async () => ((await conversation.state())?.v ?? 0) > v, { ms: 60_000, every: 100 });
+      const text = `after the backup was put back, the machine ${what}`;
+      await conversation.another().prompt(text);
+      await conversation.answered(`Heard: ${text}`, 60_000);
+      assert.deepEqual([given(lost), given(text)], [1, 1]);
+      conversation.close();
+    });
+  }
 });
 
 describe('a machine away for a week', () => {
