@@ -44,8 +44,8 @@ public:
     {
         while (const auto messages = co_await connection->read())
         {
-            for (const auto each : *messages)
-                connection->send(each);
+            for (const auto& each : *messages)
+                connection->send(each.payload);
             connection->flush();
         }
     }

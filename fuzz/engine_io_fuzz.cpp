@@ -19,6 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!first)
             again += '\x1e';
         again += write(**each);
+        if ((*each)->type != packet_type::binary)
+            continue;
+        if (const auto bytes = read_binary(**each))
+            CONSORTIUM_ASSERT(write_binary(*bytes) == write(**each));
     }
     CONSORTIUM_ASSERT(!whole || again == input);
 

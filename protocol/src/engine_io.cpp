@@ -1,4 +1,6 @@
 #include "consortium/protocol/engine_io.hpp"
+#include "consortium/common/base64.hpp"
+#include "consortium/common/bytes.hpp"
 #include "consortium/protocol/json_text.hpp"
 #include <boost/json.hpp>
 
@@ -21,9 +23,7 @@ result<packet> parse(std::string_view text)
 {
     if (text.empty())
         return fail(errc::bad_request, "an empty packet");
-    if (text.front() == 'b')
-        return fail(errc::bad_request, "binary packets are not supported");
-    if (text.front() < '0' || text.front() > '6')
+    if ((text.front() < '0' || text.front() > '6') && text.front() != 'b')
         return fail(errc::bad_request, "unknown packet type");
     return packet{static_cast<packet_type>(text.front()), text.substr(1)};
 }
@@ -35,6 +35,19 @@ std::string write(const packet& value)
     out += static_cast<char>(value.type);
     out += value.data;
     return out;
+}
+
+std::string write_binary(std::string_view bytes)
+{
+    return "b" + base64_encode(view(bytes));
+}
+
+result<std::string> read_binary(const packet& value)
+{
+    const auto bytes = base64_decode(value.data);
+    if (!bytes)
+        return fail(errc::bad_request, "a binary packet that is no base64");
+    return std::string(text(*bytes));
 }
 
 std::optional<result<packet>> payload_reader::next()

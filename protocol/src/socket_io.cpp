@@ -1,9 +1,12 @@
 #include "consortium/protocol/socket_io.hpp"
 #include "consortium/protocol/json_text.hpp"
+#include "consortium/protocol/limits.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <charconv>
+#include <utility>
+#include <vector>
 
 namespace consortium::protocol::socket_io
 {
@@ -28,6 +31,8 @@ bool data_fits(packet_type type, std::string_view data)
         return data.empty();
     case packet_type::event:
     case packet_type::ack:
+    case packet_type::binary_event:
+    case packet_type::binary_ack:
         return first == '[';
     case packet_type::connect_error:
         return first == '{' || first == '"';
@@ -42,27 +47,90 @@ void append_number(std::string& out, std::uint64_t number)
     out.append(text.data(), end);
 }
 
-void begin(std::string& out, packet_type type, std::optional<std::uint64_t> id)
+void append_attachments(std::string& out, std::size_t count)
+{
+    append_number(out, count);
+    out += '-';
+}
+
+void begin(std::string& out, packet_type type, std::optional<std::uint64_t> id, std::size_t attachments = 0)
 {
     out += '4';
     out += static_cast<char>(type);
+    if (is_binary(type))
+        append_attachments(out, attachments);
     if (id)
         append_number(out, *id);
 }
+
+/// Calls `visit` with the object of each placeholder. The JSON is from parse_json(), so not nested without end.
+template <class Visit>
+void for_each_placeholder(const json::value& in, const Visit& visit)
+{
+    if (const auto* object = in.if_object())
+    {
+        const auto* marked = object->if_contains("_placeholder");
+        if (marked != nullptr && *marked == json::value(true))
+            return visit(*object);
+        for (const auto& [name, each] : *object)
+            for_each_placeholder(each, visit);
+    }
+    else if (const auto* array = in.if_array())
+    {
+        for (const auto& each : *array)
+            for_each_placeholder(each, visit);
+    }
+}
+
+/// Whether the placeholders are 0..count-1, once each.
+bool places_all(const json::value& in, std::size_t count)
+{
+    std::vector<bool> seen(count);
+    std::size_t found = 0;
+    bool sound = true;
+    for_each_placeholder(
+        in,
+        [&](const json::object& placeholder)
+        {
+            const auto* number = placeholder.if_contains("num");
+            const auto* index = number == nullptr ? nullptr : number->if_int64();
+            sound = sound && index != nullptr && std::cmp_greater_equal(*index, 0) && std::cmp_less(*index, count) &&
+                    !seen[static_cast<std::size_t>(*index)];
+            if (sound)
+                seen[static_cast<std::size_t>(*index)] = true;
+            ++found;
+        });
+    return sound && found == count;
+}
 } // namespace
+
+std::size_t count_placeholders(const json::value& in)
+{
+    std::size_t count = 0;
+    for_each_placeholder(in, [&](const json::object&) { ++count; });
+    return count;
+}
 
 result<packet> parse(std::string_view text)
 {
     if (text.empty())
         return fail(errc::bad_request, "an empty packet");
-    if (text.front() == '5' || text.front() == '6')
-        return fail(errc::bad_request, "binary packets are not supported");
-    if (text.front() < '0' || text.front() > '4')
+    if (text.front() < '0' || text.front() > '6')
         return fail(errc::bad_request, "unknown packet type");
     packet out;
     out.type = static_cast<packet_type>(text.front());
     text.remove_prefix(1);
 
+    if (is_binary(out.type))
+    {
+        const auto end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, out.attachments);
+        if (parsed.ec != std::errc{} || parsed.ptr == end || *parsed.ptr != '-')
+            return fail(errc::bad_request, "a binary packet that does not say how many attachments it has");
+        if (out.attachments > limits::attachments_max)
+            return fail(errc::bad_request, "too many attachments");
+        text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()) + 1);
+    }
     if (!text.empty() && text.front() == '/')
     {
         const auto end = text.find(',');
@@ -83,7 +151,7 @@ result<packet> parse(std::string_view text)
     out.data = text;
     if (!data_fits(out.type, out.data))
         return fail(errc::bad_request, "the packet's data is not of the kind its type asks for");
-    if (out.type == packet_type::ack && !out.id)
+    if (is_ack(out.type) && !out.id)
         return fail(errc::bad_request, "an acknowledgement without an id");
     return out;
 }
@@ -91,6 +159,8 @@ result<packet> parse(std::string_view text)
 void append(std::string& out, const packet& value)
 {
     out += static_cast<char>(value.type);
+    if (is_binary(value.type))
+        append_attachments(out, value.attachments);
     if (value.name_space != "/")
     {
         out += value.name_space;
@@ -132,6 +202,8 @@ result<json::array> parse_args(const packet& value)
         return std::unexpected(parsed.error());
     if (!parsed->is_array())
         return fail(errc::bad_request, "not a JSON array");
+    if (is_binary(value.type) && !places_all(*parsed, value.attachments))
+        return fail(errc::bad_request, "not one placeholder for each attachment");
     return std::move(parsed->get_array());
 }
 
@@ -177,10 +249,11 @@ std::string message_event(std::string_view name, const json::value& arg, std::op
     return out;
 }
 
-std::string message_event_args(std::string_view name, const json::array& args, std::optional<std::uint64_t> id)
+std::string message_event_args(
+    std::string_view name, const json::array& args, std::optional<std::uint64_t> id, std::size_t attachments)
 {
     std::string out;
-    begin(out, packet_type::event, id);
+    begin(out, attachments > 0 ? packet_type::binary_event : packet_type::event, id, attachments);
     out += '[';
     append_json_string(out, name);
     for (const auto& arg : args)
@@ -203,10 +276,10 @@ std::string message_ack_of(std::uint64_t id, std::string_view json)
     return out;
 }
 
-std::string message_ack(std::uint64_t id, const json::array& args)
+std::string message_ack(std::uint64_t id, const json::array& args, std::size_t attachments)
 {
     std::string out;
-    begin(out, packet_type::ack, id);
+    begin(out, attachments > 0 ? packet_type::binary_ack : packet_type::ack, id, attachments);
     out += '[';
     for (bool first = true; const auto& arg : args)
     {

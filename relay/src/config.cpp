@@ -230,9 +230,9 @@ parsed_config parse_config(int argc, const char* const* argv)
         "--stranger-frame-kib", "CONSORTIUM_STRANGER_FRAME_KIB", settings.stranger_frame_bytes_max, body_kib_max,
         "The same until it has signed in");
     count(
-        "--json-values", "CONSORTIUM_JSON_VALUES", settings.json.values,
+        "--json-values", "CONSORTIUM_JSON_VALUES", settings.json.values_max,
         "Values and names in the JSON of one request or event");
-    count("--json-depth", "CONSORTIUM_JSON_DEPTH", settings.json.depth, "How deep they may be nested");
+    count("--json-depth", "CONSORTIUM_JSON_DEPTH", settings.json.depth_max, "How deep they may be nested");
     kibibytes(
         "--page-kib", "CONSORTIUM_PAGE_KIB", settings.page_bytes_max, page_kib_max,
         "A page of messages or changes ends after the one with which it has so much");

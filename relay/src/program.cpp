@@ -163,7 +163,7 @@ void program::on_committed(const log::event& happened)
     presence_.committed(happened);
 }
 
-/// What its requests' bodies and its sockets' frames take is one account's.
+/// What its requests' bodies, its sockets' frames and the packets that wait for their bytes take is one account's.
 net::known_peer program::peer_of(account_id account)
 {
     return {
@@ -173,7 +173,7 @@ net::known_peer program::peer_of(account_id account)
             auto room = account_bytes_.take(to_string(account), bytes);
             if (room)
                 return std::make_shared<byte_budget::held>(std::move(*room));
-            refusals_.note("frames", room.error().detail, {});
+            refusals_.note("frames and bytes of sockets", room.error().detail, {});
             return nullptr;
         }};
 }

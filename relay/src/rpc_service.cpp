@@ -1,4 +1,5 @@
 #include "rpc_service.hpp"
+#include "consortium/protocol/socket_io.hpp"
 #include "contain.hpp"
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +21,22 @@ std::string hope_key(account_id account, std::string_view method)
     std::string out(text(account.view()));
     out += method;
     return out;
+}
+
+/// One value as arguments.
+arguments only(boost::json::object value)
+{
+    return {.values = {std::move(value)}};
+}
+
+/// What a target may answer: a text, or one value that holds all its bytes.
+bool is_answer(const arguments& said)
+{
+    if (said.values.empty())
+        return false;
+    const auto& first = said.values.front();
+    return said.bytes.empty() ? first.is_string()
+                              : protocol::socket_io::count_placeholders(first) == said.bytes.each.size();
 }
 
 } // namespace
@@ -80,12 +97,12 @@ void rpc_service::drop(connection_id id)
     endpoints_.erase(id);
 }
 
-void rpc_service::finish(pending& given, const boost::json::value& answer)
+void rpc_service::finish(pending& given, arguments answer)
 {
     if (given.finished.exchange(true))
         return;
     given.wanted.in_flight->fetch_sub(1);
-    given.wanted.reply(answer);
+    given.wanted.reply(std::move(answer));
 }
 
 void rpc_service::begin(call wanted)
@@ -112,7 +129,7 @@ void rpc_service::limit(const shared_pending& given)
         [timer, weak = std::weak_ptr(given)](const boost::system::error_code&)
         {
             if (const auto late = weak.lock())
-                contain("ending a late call", [&] { finish(*late, refusal(timed_out.detail, timed_out)); });
+                contain("ending a late call", [&] { finish(*late, only(refusal(timed_out.detail, timed_out))); });
         });
 }
 
@@ -126,7 +143,7 @@ void rpc_service::dispatch(const shared_pending& given)
         const std::lock_guard lock(guard_);
         const auto found = registry_.find(given->wanted.account, given->wanted.method);
         if (found == given->wanted.caller)
-            return finish(*given, refusal(same_socket.detail, same_socket));
+            return finish(*given, only(refusal(same_socket.detail, same_socket)));
         if (found)
             target = endpoints_.at(*found);
         // Right after a start of the relay everybody is still on the way back.
@@ -137,7 +154,7 @@ void rpc_service::dispatch(const shared_pending& given)
         return forward(given, *target);
     const auto rest = given->ends_at - clock::now();
     if (!hope || rest <= times_.timeout - times_.grace)
-        return finish(*given, not_available());
+        return finish(*given, only(not_available()));
     wait_for_target(given);
 }
 
@@ -164,7 +181,7 @@ void rpc_service::give_up_hope(const shared_pending& given)
             return; // registered meanwhile: it was dispatched
         hoping_.erase(found);
     }
-    finish(*given, not_available());
+    finish(*given, only(not_available()));
 }
 
 void rpc_service::forward(const shared_pending& given, const endpoint& target)
@@ -176,7 +193,7 @@ void rpc_service::forward(const shared_pending& given, const endpoint& target)
             const auto who = whose.lock();
             const auto server = to.lock();
             if (!who || !server || !server->is_open())
-                return finish(*given, refusal(target_gone.detail, target_gone));
+                return finish(*given, only(refusal(target_gone.detail, target_gone)));
             // What the caller said before has to be there before the call is.
             commits_.when_live(
                 *who,
@@ -185,7 +202,7 @@ void rpc_service::forward(const shared_pending& given, const endpoint& target)
                     if (const auto live = to.lock(); live && live->is_open())
                         emit(given, *live);
                     else
-                        finish(*given, refusal(target_gone.detail, target_gone));
+                        finish(*given, only(refusal(target_gone.detail, target_gone)));
                 });
         });
 }
@@ -196,21 +213,29 @@ void rpc_service::emit(const shared_pending& given, socket& server)
         return;
     // A target that takes nothing is sent nothing more.
     if (server.queued_bytes() > limits::rpc_queue_bytes_max)
-        return finish(*given, refusal(too_many.detail, too_many));
+        return finish(*given, only(refusal(too_many.detail, too_many)));
     const auto rest = std::max(
         std::chrono::duration_cast<std::chrono::milliseconds>(given->ends_at - clock::now()),
         std::chrono::milliseconds(1));
+    arguments said{
+        {boost::json::object{{"method", given->wanted.method}, {"params", std::move(given->wanted.params)}}},
+        std::move(given->wanted.bytes)};
     server.emit_with_ack(
-        "rpc-request", boost::json::object{{"method", given->wanted.method}, {"params", given->wanted.params}}, rest,
-        [given](result<boost::json::array> answer)
+        "rpc-request", std::move(said), rest,
+        [given](result<arguments> answer)
         {
-            if (answer && !answer->empty() && answer->front().is_string())
-                return finish(*given, boost::json::object{{"ok", true}, {"result", std::move(answer->front())}});
+            if (answer && is_answer(*answer))
+            {
+                arguments out{
+                    {boost::json::object{{"ok", true}, {"result", std::move(answer->values.front())}}},
+                    std::move(answer->bytes)};
+                return finish(*given, std::move(out));
+            }
             const auto& why = answer                               ? no_text
                               : answer.error() == errc::timeout    ? timed_out
                               : answer.error() == errc::overloaded ? too_many
                                                                    : target_gone;
-            finish(*given, refusal(why.detail, why));
+            finish(*given, only(refusal(why.detail, why)));
         });
     server.flush();
 }

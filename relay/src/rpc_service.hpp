@@ -33,7 +33,8 @@ public:
         account_id account;
         connection_id caller = 0;
         std::string method;
-        std::string params;
+        boost::json::value params; ///< a text, or what holds the places of `bytes`
+        attachments bytes;
         byte_budget::held room = {}; ///< for `params`, while it is under way
         ack reply;
         /// Calls of the caller that are under way; counted down with the answer.
@@ -71,7 +72,7 @@ private:
     void give_up_hope(const shared_pending& given);
     void limit(const shared_pending& given);
     static void emit(const shared_pending& given, socket& server);
-    static void finish(pending& given, const boost::json::value& answer);
+    static void finish(pending& given, arguments answer);
 
     hub& commits_;
     net::http_server& server_;

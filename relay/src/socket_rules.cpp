@@ -76,7 +76,7 @@ public:
 
     account_id owner() const override { return holder_.who.account; }
     void on_connected() override;
-    void on_event(std::string_view name, boost::json::array args, ack reply) override;
+    void on_event(std::string_view name, arguments args, ack reply) override;
     void on_events_delivered() override;
     void on_disconnect(std::string_view reason) override;
 
@@ -163,11 +163,11 @@ void signed_in::settle_in()
                               { return table.machine_connected(who.account, asked_.machine_id, known, now); }));
 }
 
-void signed_in::on_event(std::string_view name, boost::json::array args, ack reply)
+void signed_in::on_event(std::string_view name, arguments args, ack reply)
 {
     if (!self_)
         return reply(error{errc::closed, "the socket is closing", {}});
-    api::handle_event(*self_, name, args, std::move(reply));
+    api::handle_event(*self_, name, std::move(args), std::move(reply));
 }
 
 void signed_in::on_events_delivered()

@@ -13,12 +13,11 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 /// Rules of a Socket.IO server that has none, for driving the transport. Events:
-///   echo          acknowledges its argument, or emits it back as "echo" when no acknowledgement was asked for
-///   ask           emits "question" with an acknowledgement and answers with what the client said
-///   shout         emits "shout" to every socket of this thread
-///   burst n       emits n events "tick" 0..n-1
-///   drop          closes the transport; kick: disconnects; fault: throws
-///   pause ms      stops reading for so long
+///   echo          acknowledges its argument (all, when there are bytes among them), or emits it back as "echo" when no
+///   acknowledgement was asked for ask           emits "question" with an acknowledgement and answers with what the
+///   client said bytes         the same with two bytes shout         emits "shout" to every socket of this thread burst
+///   n       emits n events "tick" 0..n-1 drop          closes the transport; kick: disconnects; fault: throws pause ms
+///   stops reading for so long
 /// Anything else is never answered (and so answers an error). auth {refuse:"text"} is refused, {fail:"text"} cannot be
 /// judged, {slow:ms} is let in late, {fault:1} throws. Prints what ends.
 class echo_rules final : public relay::socket_handler
@@ -63,19 +62,23 @@ private:
             client_.emit("hello", auth_);
             client_.emit("welcome", {{"thread", client_.thread()}});
         }
-        void on_event(std::string_view name, boost::json::array args, relay::ack reply) override
+        void on_event(std::string_view name, relay::arguments given, relay::ack reply) override
         {
-            if (name == "echo" && reply.wanted())
+            const auto& args = given.values;
+            if (name == "echo" && reply.wanted() && !given.bytes.empty())
+                reply(std::move(given));
+            else if (name == "echo" && reply.wanted())
                 reply(args.empty() ? boost::json::value(boost::json::object{}) : args.front());
             else if (name == "echo")
                 client_.emit("echo", args.empty() ? boost::json::value(nullptr) : args.front());
             else if (name == "ask")
                 client_.emit_with_ack(
-                    "question", args.empty() ? boost::json::value(nullptr) : args.front(), milliseconds(500),
-                    [answer = std::move(reply)](result<boost::json::array> said) mutable
+                    "question", {{args.empty() ? boost::json::value(nullptr) : args.front()}, std::move(given.bytes)},
+                    milliseconds(500),
+                    [answer = std::move(reply)](result<relay::arguments> said) mutable
                     {
                         if (said)
-                            answer(boost::json::value(*said));
+                            answer(relay::arguments{{boost::json::value(said->values)}, std::move(said->bytes)});
                         else
                             answer(said.error());
                     });
@@ -90,6 +93,11 @@ private:
             else if (name == "burst")
                 for (std::int64_t i = 0; i < args.at(0).as_int64(); ++i)
                     client_.emit("tick", i);
+            else if (name == "bytes")
+                client_.emit_with_ack(
+                    "question", {{{{"_placeholder", true}, {"num", 0}}}, {{"\x01\xff"}, nullptr}}, milliseconds(500),
+                    [answer = std::move(reply)](result<relay::arguments> said) mutable
+                    { answer(boost::json::value(said ? said->values : boost::json::array())); });
             else if (name == "drop")
                 client_.close_transport("dropped");
             else if (name == "kick")

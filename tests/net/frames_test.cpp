@@ -62,16 +62,16 @@ using kind = frame_event::kind;
 TEST(websocket_frames, the_examples_of_the_rfc)
 {
     const std::string hello("\x81\x05Hello", 7);
-    EXPECT_EQ(text_frame("Hello").bytes(), hello);
-    EXPECT_EQ(text_frame("Hello").payload(), "Hello");
-    EXPECT_EQ(decode(hello, false).events.at(0), std::pair(kind::message, std::string("Hello")));
+    EXPECT_EQ(message_frame("Hello").bytes(), hello);
+    EXPECT_EQ(message_frame("Hello").payload(), "Hello");
+    EXPECT_EQ(decode(hello, false).events.at(0), std::pair(kind::text, std::string("Hello")));
 
     const std::string masked("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11);
     EXPECT_EQ(frame(opcode::text, "Hello", some_mask), masked);
-    EXPECT_EQ(decode(masked, true).events.at(0), std::pair(kind::message, std::string("Hello")));
+    EXPECT_EQ(decode(masked, true).events.at(0), std::pair(kind::text, std::string("Hello")));
 
     const std::string fragments("\x01\x03Hel\x80\x02lo", 9);
-    EXPECT_EQ(decode(fragments, false).events.at(0), std::pair(kind::message, std::string("Hello")));
+    EXPECT_EQ(decode(fragments, false).events.at(0), std::pair(kind::text, std::string("Hello")));
     EXPECT_EQ(decode(std::string("\x89\x05Hello", 7), false).events.at(0), std::pair(kind::ping, std::string("Hello")));
     EXPECT_EQ(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
@@ -80,7 +80,7 @@ TEST(websocket_frames, lengths_take_their_shortest_form)
 {
     for (const std::size_t size : {0u, 125u, 126u, 127u, 65535u, 65536u})
     {
-        const text_frame made(std::string(size, 'x'));
+        const message_frame made(std::string(size, 'x'));
         EXPECT_EQ(made.bytes().size() - size, size < 126 ? 2u : size < 65536 ? 4u : 10u);
         EXPECT_EQ(decode(std::string(made.bytes()), false).events.at(0).second.size(), size);
     }
@@ -98,8 +98,21 @@ TEST(websocket_frames, control_frames_come_between_fragments)
     const auto out = decode(input, false);
     ASSERT_EQ(out.events.size(), 3u);
     EXPECT_EQ(out.events[0], std::pair(kind::ping, std::string("p")));
-    EXPECT_EQ(out.events[1], std::pair(kind::message, std::string("abc")));
-    EXPECT_EQ(out.events[2], std::pair(kind::message, std::string("d")));
+    EXPECT_EQ(out.events[1], std::pair(kind::text, std::string("abc")));
+    EXPECT_EQ(out.events[2], std::pair(kind::text, std::string("d")));
+}
+
+TEST(websocket_frames, messages_of_bytes_are_any_bytes)
+{
+    EXPECT_EQ(
+        decode(frame(opcode::binary, "\xff\xfe", {}), false).events.at(0),
+        std::pair(kind::binary, std::string("\xff\xfe")));
+    const auto parts = frame(opcode::binary, "\xff", some_mask, false) + frame(opcode::ping, "p", some_mask) +
+                       frame(opcode::continuation, "\xfe", some_mask) + frame(opcode::text, "t", some_mask);
+    const auto out = decode(parts, true);
+    EXPECT_FALSE(out.violation);
+    EXPECT_EQ(out.events.at(1), std::pair(kind::binary, std::string("\xff\xfe")));
+    EXPECT_EQ(out.events.at(2), std::pair(kind::text, std::string("t")));
 }
 
 TEST(websocket_frames, violations_name_their_close_code)
@@ -109,7 +122,8 @@ TEST(websocket_frames, violations_name_their_close_code)
         const auto out = decode(input, expect_mask, {}, max);
         return out.violation ? static_cast<int>(out.violation->code) : 0;
     };
-    EXPECT_EQ(code_of(frame(opcode::binary, "x", {})), 1003);
+    EXPECT_EQ(code_of(frame(opcode::binary, "x", {}, false) + frame(opcode::text, "x", {})), 1002);
+    EXPECT_EQ(code_of(frame(opcode::binary, std::string(11, 'x'), {}), false, 10), 1009);
     EXPECT_EQ(code_of(frame(opcode::text, "\xff", {})), 1007);
     EXPECT_EQ(code_of(frame(opcode::text, std::string(11, 'x'), {}), false, 10), 1009);
     EXPECT_EQ(code_of(frame(opcode::text, std::string(10, 'x'), {}), false, 10), 0);
@@ -180,7 +194,7 @@ RC_GTEST_PROP(websocket_frames_property, messages_arrive_however_the_bytes_are_c
     RC_ASSERT(out.left == 0u);
     RC_ASSERT(out.events.size() == messages.size());
     for (std::size_t i = 0; i < messages.size(); ++i)
-        RC_ASSERT(out.events[i] == std::pair(kind::message, messages[i]));
+        RC_ASSERT(out.events[i] == std::pair(kind::text, messages[i]));
 }
 
 RC_GTEST_PROP(websocket_frames_property, any_bytes_are_read_or_refused, (const std::string& input, bool masked))

@@ -138,8 +138,11 @@ public:
             if (count)
                 connection->send(std::to_string(messages->size()));
             else
-                for (const auto each : *messages)
-                    each.size() % 2 == 0 ? connection->send(each) : connection->send(encode_text_frame(each));
+                for (const auto& [what, each] : *messages)
+                    if (what == websocket_message::kind::binary)
+                        connection->send_binary(each);
+                    else
+                        each.size() % 2 == 0 ? connection->send(each) : connection->send(encode_text_frame(each));
             connection->flush();
         }
     }
@@ -254,7 +257,7 @@ protected:
                     const auto message = co_await from_.read();
                     if (!message)
                         co_return;
-                    out_.emplace_back(*message);
+                    out_.emplace_back(message->payload);
                 }
             }(from, count, out));
         return out;

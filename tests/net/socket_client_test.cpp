@@ -3,6 +3,7 @@
 #include "net/loop.hpp"
 #include "socket_client.hpp"
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 #include <latch>
@@ -78,6 +79,32 @@ protected:
     std::optional<error> closed_;
     bool close_on_tick_ = false;
 };
+
+TEST_F(socket_client_test, a_server_ends_while_somebody_polls)
+{
+    start();
+    asio::io_context io;
+    asio::ip::tcp::socket raw(io);
+    raw.connect({asio::ip::address_v4::loopback(), server_->port()});
+    asio::write(
+        raw, asio::buffer(std::string_view("GET /v1/updates/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n\r\n")));
+    std::string answer;
+    asio::read_until(raw, asio::dynamic_buffer(answer), "\"sid\"");
+    EXPECT_EQ(sockets_->counts().polling, 1u);
+    // It is in the register yet, and goes with it: sanitizers see whether that comes too late.
+    server_->stop();
+    sockets_.reset();
+}
+
+TEST_F(socket_client_test, bytes_that_nobody_asked_for_cost_no_connection)
+{
+    start();
+    connect();
+    // The question's argument is bytes: what the handler gets in their place is no text.
+    EXPECT_EQ(json::serialize(ask("bytes", {}).value()), R"([["yes",{"_placeholder":true,"num":0}]])");
+    EXPECT_EQ(ask("echo", {"still here"}).value(), json::array{"still here"});
+    EXPECT_FALSE(closed_);
+}
 
 TEST_F(socket_client_test, connects_with_auth_and_hears_what_was_emitted_meanwhile)
 {

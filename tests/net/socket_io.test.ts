@@ -61,6 +61,18 @@ for (const [carrier, transports] of Object.entries(carriers)) {
         assert.deepEqual(await socket.timeout(5000).emitWithAck('ask', 7), [{ you: 7 }, 'and more']);
       });
 
+      it('carries bytes in both directions, whole and in order', async () => {
+        const socket = dial(server, { transports });
+        const large = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7) % 256));
+        socket.on('question', (what, reply) => reply({ you: what }, Buffer.from([0, 255])));
+        // Some travel before there is a connection, and during the upgrade.
+        const asked = Array.from({ length: 20 }, (_, at) => socket.timeout(15_000).emitWithAck('ask', { at, bytes: Buffer.from([at, 0]) }));
+        for (const [at, answer] of (await Promise.all(asked)).entries())
+          assert.deepEqual(answer, [{ you: { at, bytes: Buffer.from([at, 0]) } }, Buffer.from([0, 255])]);
+        assert.deepEqual(await socket.timeout(15_000).emitWithAck('echo', large), large);
+        assert.deepEqual(await socket.timeout(15_000).emitWithAck('echo', { a: [Buffer.alloc(0)] }), { a: [Buffer.alloc(0)] });
+      });
+
       it('keeps the order of many events, across the upgrade too', async () => {
         const socket = dial(server, { transports });
         const count = 3000;
@@ -245,7 +257,7 @@ for (const [carrier, transports] of Object.entries(carriers)) {
     });
 
     it('drops a client that has fallen silent', async () => {
-      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 200 });
+      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 2000 });
       const socket = dial(server, { transports, reconnection: false });
       await heard(socket, 'connect');
       if (carrier === 'upgrade') await waitFor('the upgrade', () => socket.io.engine.transport.name === 'websocket');
@@ -258,7 +270,7 @@ for (const [carrier, transports] of Object.entries(carriers)) {
     });
 
     it('makes a client notice a server that has fallen silent', async () => {
-      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 200 });
+      const server = await EchoServer.start({ ping_interval: 50, ping_timeout: 2000 });
       const socket = dial(server, { transports, reconnection: false });
       await heard(socket, 'connect');
       const reason = heard(socket, 'disconnect');
@@ -305,7 +317,15 @@ describe('raw', () => {
     'a ping from the client': '2',
     'an empty frame': '',
     'an unknown Socket.IO type': '47',
-    'a binary event': '451-["a",{"_placeholder":true,"num":0}]',
+    'a binary event before connecting': '451-["echo",{"_placeholder":true,"num":0}]',
+    'text where an attachment has to come': '451-["echo",{"_placeholder":true,"num":0}]\n42["echo",1]',
+    'more attachments than there may be': '4565-["echo",{"_placeholder":true,"num":0}]',
+    'a binary event that does not say how many': '45["echo",1]',
+    'a placeholder without an attachment': '450-["echo",{"_placeholder":true,"num":0}]',
+    'base64 that is none': '451-["echo",{"_placeholder":true,"num":0}]\nbA',
+    'a repeated placeholder': '452-["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]\nbAQID\nbAQID',
+    'a placeholder out of range': '451-["echo",{"_placeholder":true,"num":1}]\nbAQID',
+    'an attachment of nothing': '42["echo",1]\nbAQID',
     'an event before connecting': '42["echo",1]',
     'broken JSON': '42["echo",',
     'an event without a name': '42[1]',
@@ -315,17 +335,34 @@ describe('raw', () => {
   };
   for (const [what, text] of Object.entries(malformed))
     it(`closes on ${what}`, async () => {
-      const connects = text.startsWith('42') && !what.includes('before');
+      const connects = /^4[25]/.test(text) && !what.includes('before');
       const { frames } = await exchange((socket) => {
         if (connects) socket.send('40{}');
-        socket.send(text);
+        for (const message of text.split('\n')) socket.send(message);
       });
       assert.ok(frames.every((frame) => /^[04]/.test(frame)));
     });
 
-  it('closes on a binary frame with 1003', async () => {
+  it('closes on a binary frame that nothing announced', async () => {
     const { code } = await exchange((socket) => socket.send(Buffer.from([4, 2]), { binary: true }));
-    assert.equal(code, 1003);
+    assert.equal(code, 1002);
+  });
+
+  it('takes a packet with its attachments of just so many bytes, and none with more', async () => {
+    const head = '451-0["echo",{"_placeholder":true,"num":0}]';
+    const most = 16 * 1024 * 1024 - (head.length - 1);
+    const sent = async (size: number) =>
+      exchange((socket) => {
+        socket.on('message', (_, binary) => {
+          if (binary) socket.close();
+        });
+        socket.send('40{}');
+        socket.send(head);
+        socket.send(Buffer.alloc(size), { binary: true });
+      });
+    const { frames } = await sent(most);
+    assert.ok(frames.includes('461-0[{"_placeholder":true,"num":0}]'));
+    assert.equal((await sent(most + 1)).code, 1009);
   });
 
   it('closes on a frame above maxPayload with 1009', async () => {
@@ -384,14 +421,14 @@ describe('raw', () => {
     assert.equal((await get('x')).status, 404);
   });
 
-  it('refuses binary packets of polling clients', async () => {
+  it('takes and gives attachments in the bodies of polling', async () => {
     const hello = await (await fetch(`${server.url}/v1/updates/?EIO=4&transport=polling`)).text();
-    const sid = JSON.parse(hello.slice(1)).sid;
-    const answer = await fetch(`${server.url}/v1/updates/?EIO=4&transport=polling&sid=${sid}`, {
-      method: 'POST',
-      body: '40\x1ebAQID',
-    });
-    assert.equal(answer.status, 400);
+    const url = `${server.url}/v1/updates/?EIO=4&transport=polling&sid=${JSON.parse(hello.slice(1)).sid}`;
+    const say = async (body: string) => (await fetch(url, { method: 'POST', body })).status;
+    assert.equal(await say('40{}'), 200);
+    assert.match(await (await fetch(url)).text(), /^40/);
+    assert.equal(await say('452-7["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]\x1ebAQID\x1ebBAU='), 200);
+    assert.equal(await (await fetch(url)).text(), '462-7[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]\x1ebAQID\x1ebBAU=');
   });
 
   it('ends a session that polls twice at once', async () => {

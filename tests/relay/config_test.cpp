@@ -115,7 +115,7 @@ TEST_F(config_test, what_a_request_may_hold_can_be_set)
 {
     const auto usual = parse({}).settings;
     EXPECT_EQ(usual.bodies.small, limits::small_body_bytes_max);
-    EXPECT_EQ(usual.json.depth, protocol::json_depth_max);
+    EXPECT_EQ(usual.json.depth_max, protocol::json_depth_max);
     const auto given = parse({"--small-body-kib",
                               "2",
                               "--statements-body-kib",
@@ -149,8 +149,8 @@ TEST_F(config_test, what_a_request_may_hold_can_be_set)
     EXPECT_EQ(given.bodies.messages, 5u << 10);
     EXPECT_EQ(given.frame_bytes_max, 6u << 10);
     EXPECT_EQ(given.stranger_frame_bytes_max, 7u << 10);
-    EXPECT_EQ(given.json.values, 8u);
-    EXPECT_EQ(given.json.depth, 9u);
+    EXPECT_EQ(given.json.values_max, 8u);
+    EXPECT_EQ(given.json.depth_max, 9u);
     EXPECT_EQ(given.page_bytes_max, 10u << 10);
     EXPECT_EQ(given.socket_queue_bytes_max, 11u << 10);
     EXPECT_EQ(given.body_span, 12ms);

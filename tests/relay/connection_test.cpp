@@ -22,9 +22,7 @@ public:
     bool is_open() const noexcept override { return true; }
     void emit(net::shared_frame) override {}
     void emit(std::string_view, const boost::json::value&) override {}
-    void emit_with_ack(std::string_view, const boost::json::value&, std::chrono::milliseconds, answer_callback) override
-    {
-    }
+    void emit_with_ack(std::string_view, arguments, std::chrono::milliseconds, answer_callback) override {}
     void flush() override {}
     std::size_t queued_bytes() const noexcept override { return 0; }
     void pause_reading() override { ++pauses; }
@@ -35,7 +33,7 @@ public:
     int pauses = 0;
 
 protected:
-    void answer(std::uint64_t, boost::json::array) override {}
+    void answer(std::uint64_t, arguments) override {}
     void answer(net::shared_frame) override {}
 
 private:

@@ -40,7 +40,7 @@ export class EchoServer {
       this.#child.kill('SIGTERM');
       await within('the end of the server', ended);
     }
-    assert.equal(this.#child.exitCode, 0, this.output);
+    assert.equal(this.#child.exitCode, 0, `${this.output}${this.#child.signalCode}`);
     return this.output;
   }
 

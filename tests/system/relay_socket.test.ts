@@ -1,6 +1,7 @@
 /// Engine.IO and Socket.IO as the official client speaks them, and every event of the contract.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { Client, Login, randomText, request } from '../support/client.ts';
 import { RawSocket } from '../support/raw.ts';
@@ -542,6 +543,87 @@ describe('calls', () => {
       server.emit('rpc-unregister', {});
       await server.event('rpc-error', ({ type }) => type === 'unregister');
     });
+  });
+
+  for (const transports of [['polling'], ['websocket']] as ('polling' | 'websocket')[][]) {
+    it(`${transports[0]}: carry bytes there and back`, async () => {
+      await using([alice.connected({ transports }), alice.connected({ transports })], async (server: Client, caller: Client) => {
+        const method = `bytes:${transports[0]}`;
+        server.socket.on('rpc-request', (request, reply) => {
+          if (request.method === method) reply({ back: request.params, more: Buffer.from([0, 255]) });
+        });
+        server.emit('rpc-register', { method });
+        await server.event('rpc-registered', (value) => value.method === method);
+        const call = (params: unknown) => caller.ask('rpc-call', { method, params });
+        const bytes = randomBytes(500_000);
+        const answered = (back: unknown) => ({ ok: true, result: { back, more: Buffer.from([0, 255]) } });
+        assert.deepEqual(await call(bytes), answered(bytes));
+        const several = { name: 'a', parts: [Buffer.alloc(0), Buffer.from('ü')], rest: null };
+        assert.deepEqual(await call(several), answered(several));
+        const answers = await Promise.all(count(20).map((n) => call(Buffer.from([n]))));
+        assert.deepEqual(answers, count(20).map((n) => answered(Buffer.from([n]))));
+        // Who is called without bytes may answer with some, and the other way round.
+        assert.deepEqual(await call('text'), answered('text'));
+        await serve(server, `${method}:size`, (params) => `${(params as unknown as Buffer).length}`);
+        assert.deepEqual(await caller.ask('rpc-call', { method: `${method}:size`, params: bytes }), { ok: true, result: '500000' });
+      });
+    });
+
+    it(`${transports[0]}: refuse bytes where none belong, and nobody loses the connection`, async () => {
+      const session = await alice.newSession();
+      await using([alice.connected({ transports }), alice.connected({ transports })], async (server: Client, caller: Client) => {
+        const bytes = Buffer.from([1, 2, 3]);
+        const method = `text:${transports[0]}`;
+        server.socket.on('rpc-request', (request, reply) => {
+          if (request.method === method) reply('text', bytes);
+        });
+        server.emit('rpc-register', { method });
+        await server.event('rpc-registered', (value) => value.method === method);
+        refusedAck(await caller.ask('message', { sid: session.id, message: bytes }), 'bad-request');
+        refusedAck(await caller.ask('message', { sid: session.id, message: 'text' }, bytes), 'bad-request');
+        refusedAck(await caller.ask('update-metadata', { sid: session.id, metadata: 'm', expectedVersion: 0, more: bytes }), 'bad-request');
+        refusedAck(await caller.ask('ping', bytes), 'bad-request');
+        refusedAck(await caller.ask('no-such-event', bytes), 'not-found');
+        for (const args of [[{ method, params: 'x', more: bytes }], [{ method, params: 'x' }, bytes], [{ method, params: bytes }, bytes], [bytes]]) {
+          const ack = await caller.ask('rpc-call', ...args);
+          assert.deepEqual([ack.ok, ack.code], [false, 'bad-request']);
+        }
+        // What the other end answers beside its text is its fault.
+        assert.equal((await caller.ask('rpc-call', { method, params: 'x' })).ok, false);
+        caller.emit('session-alive', { sid: session.id, time: bytes });
+        for (const client of [server, caller]) {
+          await client.flushed();
+          assert.deepEqual(client.disconnects, []);
+        }
+      });
+    });
+  }
+
+  it('bound what waits for its attachments, for all of an account together', async () => {
+    const small = await Relay.start({ args: ['--account-body-mib', '17'] });
+    const login = await Login.in(small.url);
+    const witness = await login.connected();
+    const head = '452-7["rpc-call",{"method":"none","params":[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]}]';
+    const begin = async () => {
+      const raw = await RawSocket.signedIn(small.port, { token: login.token });
+      raw.text(head);
+      raw.frame(2, Buffer.alloc(6 * mebibyte));
+      return raw;
+    };
+    const open: RawSocket[] = [];
+    await waitFor('one that finds no room', async () => {
+      open.push(await begin());
+      const last = open.at(-1)!;
+      return waitFor('it to end, or not', () => last.closed, { ms: 300 }).catch(() => false);
+    });
+    assert.ok(open.length <= 4, `${open.length} began`);
+    const first = open[0]!;
+    first.frame(2, Buffer.from([1]));
+    await first.message('the answer to the first', (text) => text.startsWith('437'));
+    await witness.flushed();
+    witness.close();
+    open.forEach((raw) => raw.close());
+    await small.close();
   });
 
   it('go to the last who registered, and back to the one before when it leaves', async () => {

@@ -68,7 +68,7 @@ public:
 
     static asio::awaitable<result<void>>
     shake_hands(shared self, url to, http_headers headers, client_options options, time_point give_up_at);
-    static asio::awaitable<result<std::string_view>> read(shared self);
+    static asio::awaitable<result<websocket_message>> read(shared self);
     void send(std::string_view payload);
     std::size_t queued_bytes() const noexcept { return queued_; }
     void close(close_code code, std::string_view reason);
@@ -130,7 +130,7 @@ asio::awaitable<result<void>> socket_state<Next>::shake_hands(
 }
 
 template <class Next>
-asio::awaitable<result<std::string_view>> socket_state<Next>::read(shared self)
+asio::awaitable<result<websocket_message>> socket_state<Next>::read(shared self)
 {
     auto& input = self->input_;
     input.consume(input.size());
@@ -141,11 +141,12 @@ asio::awaitable<result<std::string_view>> socket_state<Next>::read(shared self)
     const auto [failed, count] = co_await self->stream_.async_read(input, asio::as_tuple(asio::use_awaitable));
     if (failed)
         self->fail_with(self->describe(failed));
-    else if (self->stream_.got_binary())
-        self->close(close_code::unsupported_data, "binary messages are not supported");
     if (self->over_)
         co_return std::unexpected(*self->over_);
-    co_return std::string_view(static_cast<const char*>(input.data().data()), input.size());
+    using kind = websocket_message::kind;
+    co_return websocket_message{
+        self->stream_.got_binary() ? kind::binary : kind::text,
+        std::string_view(static_cast<const char*>(input.data().data()), input.size())};
 }
 
 template <class Next>
@@ -232,10 +233,7 @@ void socket_state<Next>::close(close_code code, std::string_view reason)
     // A close frame carries 125 bytes, two of which are the code (RFC 6455 section 5.5).
     const auto shown = reason.substr(0, 123);
     goodbye_ = ws::close_reason(static_cast<ws::close_code>(code), {shown.data(), shown.size()});
-    over_ = error{
-        code == close_code::unsupported_data ? errc::bad_request : errc::closed,
-        reason.empty() ? "closed here" : std::string(reason),
-        {}};
+    over_ = error{errc::closed, reason.empty() ? "closed here" : std::string(reason), {}};
     start_writing();
 }
 
@@ -254,7 +252,7 @@ public:
     explicit websocket_handle(std::shared_ptr<socket_state<Next>> state) : state_(std::move(state)) {}
     ~websocket_handle() override { state_->release(); }
 
-    asio::awaitable<result<std::string_view>> read() override { return socket_state<Next>::read(state_); }
+    asio::awaitable<result<websocket_message>> read() override { return socket_state<Next>::read(state_); }
     void send(std::string_view payload) override { state_->send(payload); }
     std::size_t queued_bytes() const noexcept override { return state_->queued_bytes(); }
     void close(close_code code, std::string_view reason) override { state_->close(code, reason); }

@@ -4,10 +4,11 @@
 namespace consortium::net
 {
 
-text_frame::text_frame(std::string_view payload)
+message_frame::message_frame(std::string_view payload, websocket_message::kind what) : what_(what)
 {
     bytes_.reserve(frame_header_bytes_max + payload.size());
-    append_frame_header(bytes_, opcode::text, payload.size(), {});
+    append_frame_header(
+        bytes_, what == websocket_message::kind::binary ? opcode::binary : opcode::text, payload.size(), {});
     header_size_ = bytes_.size();
     bytes_ += payload;
 }

@@ -66,12 +66,12 @@ void websocket_core::set_known(known_peer who)
         place_->set_known();
 }
 
-asio::awaitable<result<std::span<const std::string_view>>> websocket_core::read(std::shared_ptr<websocket_core> self)
+asio::awaitable<result<std::span<const websocket_message>>> websocket_core::read(std::shared_ptr<websocket_core> self)
 {
     while (true)
     {
         if (self->decode())
-            co_return std::span<const std::string_view>(self->messages_);
+            co_return std::span<const websocket_message>(self->messages_);
         if (self->over_)
         {
             self->settle();
@@ -152,10 +152,12 @@ bool websocket_core::decode()
         begin_ += used;
         if (!event)
             break;
-        if (event->what == frame_event::kind::message)
+        if (event->what == frame_event::kind::text || event->what == frame_event::kind::binary)
         {
+            using kind = websocket_message::kind;
             if (!over_)
-                messages_.push_back(event->payload);
+                messages_.push_back(
+                    {event->what == frame_event::kind::text ? kind::text : kind::binary, event->payload});
             // A message put together from fragments lies in the decoder and does not outlive the next call.
             const auto* data = event->payload.data();
             if (data < buffer_.data() || data >= buffer_.data() + buffer_.size())
@@ -225,13 +227,20 @@ void websocket_core::send(shared_frame frame)
     const auto copied = stream_.is_tls() ? segment_bytes_max : copy_bytes_max;
     if (frame->bytes().size() <= copied)
     {
-        queue_frame(opcode::text, frame->payload());
+        const bool binary = frame->what() == websocket_message::kind::binary;
+        queue_frame(binary ? opcode::binary : opcode::text, frame->payload());
         return;
     }
     if (peer_.output)
         frame->count(peer_.output);
     queued_ += frame->bytes().size();
     queue_.push_back({{}, std::move(frame)});
+}
+
+void websocket_core::send_binary(std::string_view payload)
+{
+    if (!close_sent_ && !finished_)
+        queue_frame(opcode::binary, payload);
 }
 
 void websocket_core::queue_frame(opcode kind, std::string_view payload)
@@ -445,9 +454,10 @@ public:
     explicit websocket_handle(std::shared_ptr<websocket_core> core) : core_(std::move(core)) {}
     ~websocket_handle() override { core_->release(); }
 
-    asio::awaitable<result<std::span<const std::string_view>>> read() override { return websocket_core::read(core_); }
+    asio::awaitable<result<std::span<const websocket_message>>> read() override { return websocket_core::read(core_); }
     void send(std::string_view payload) override { core_->send(payload); }
     void send(shared_frame frame) override { core_->send(std::move(frame)); }
+    void send_binary(std::string_view payload) override { core_->send_binary(payload); }
     void flush() override { core_->flush(); }
     std::size_t queued_bytes() const noexcept override { return core_->queued_bytes(); }
     void close(close_code code, std::string_view reason) override { core_->close(code, reason); }

@@ -32,9 +32,10 @@ public:
     void on_end(std::function<void()> ended) { ended_ = std::move(ended); }
     void set_known(known_peer who);
 
-    static asio::awaitable<result<std::span<const std::string_view>>> read(std::shared_ptr<websocket_core> self);
+    static asio::awaitable<result<std::span<const websocket_message>>> read(std::shared_ptr<websocket_core> self);
     void send(std::string_view payload);
     void send(shared_frame frame);
+    void send_binary(std::string_view payload);
     void flush();
     void close(close_code code, std::string_view reason);
     void abort();
@@ -85,7 +86,7 @@ private:
     std::string buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    std::vector<std::string_view> messages_;
+    std::vector<websocket_message> messages_;
     bool reading_ = false;
     known_peer peer_;
     std::vector<std::shared_ptr<void>> input_rooms_;

@@ -185,6 +185,7 @@ std::optional<frame_event> frame_decoder::next(std::span<char> buffer, std::size
         switch (kind)
         {
         case opcode::text:
+        case opcode::binary:
             if (in_fragments_)
                 return violate(close_code::protocol_error, "a new message inside a fragmented one");
             break;
@@ -192,8 +193,6 @@ std::optional<frame_event> frame_decoder::next(std::span<char> buffer, std::size
             if (!in_fragments_)
                 return violate(close_code::protocol_error, "a continuation of nothing");
             break;
-        case opcode::binary:
-            return violate(close_code::unsupported_data, "binary messages are not supported");
         case opcode::close:
         case opcode::ping:
         case opcode::pong:
@@ -240,22 +239,22 @@ std::optional<frame_event> frame_decoder::next(std::span<char> buffer, std::size
                 return violate(close_code::invalid_utf8, "the close reason is not UTF-8");
             return frame_event{frame_event::kind::close, content};
         }
-        if (final && !in_fragments_)
+        const auto what =
+            in_fragments_.value_or(kind == opcode::text ? frame_event::kind::text : frame_event::kind::binary);
+        auto message = content;
+        if (!final || in_fragments_)
         {
-            if (!is_utf8(content))
-                return violate(close_code::invalid_utf8, "the message is not UTF-8");
-            return frame_event{frame_event::kind::message, content};
-        }
-        in_fragments_ = true;
-        fragments_ += content;
-        if (final)
-        {
-            in_fragments_ = false;
+            in_fragments_ = what;
+            fragments_ += content;
+            if (!final)
+                continue;
+            in_fragments_.reset();
             release_fragments_ = true;
-            if (!is_utf8(fragments_))
-                return violate(close_code::invalid_utf8, "the message is not UTF-8");
-            return frame_event{frame_event::kind::message, fragments_};
+            message = fragments_;
         }
+        if (what == frame_event::kind::text && !is_utf8(message))
+            return violate(close_code::invalid_utf8, "the message is not UTF-8");
+        return frame_event{what, message};
     }
 }
 

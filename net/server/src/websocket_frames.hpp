@@ -51,12 +51,13 @@ struct frame_event
 {
     enum class kind
     {
-        message, ///< a complete text message
+        text,   ///< a complete message
+        binary, ///< a complete message
         ping,
         pong,
         close, ///< payload as received, already validated
     };
-    kind what = kind::message;
+    kind what = kind::text;
     std::string_view payload; ///< holds until the next feed()
 };
 
@@ -92,7 +93,7 @@ private:
     std::size_t message_bytes_max_;
     std::size_t wanted_ = 2;
     std::string fragments_;
-    bool in_fragments_ = false;
+    std::optional<frame_event::kind> in_fragments_; ///< of what the message is whose end has not come
     bool release_fragments_ = false;
     std::optional<frame_violation> violation_;
 };

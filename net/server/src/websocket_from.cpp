@@ -10,13 +10,29 @@ namespace consortium::net
 {
 namespace
 {
-using outgoing = std::variant<std::string, shared_frame>;
+struct own_message
+{
+    websocket_message::kind what;
+    std::string payload;
+};
+using outgoing = std::variant<own_message, shared_frame>;
 
 std::size_t size_of(const outgoing& message)
 {
-    if (const auto* own = std::get_if<std::string>(&message))
-        return own->size();
+    if (const auto* own = std::get_if<own_message>(&message))
+        return own->payload.size();
     return std::get<shared_frame>(message)->bytes().size();
+}
+
+void send(websocket& to, const outgoing& message)
+{
+    const auto* own = std::get_if<own_message>(&message);
+    if (own == nullptr)
+        to.send(std::get<shared_frame>(message));
+    else if (own->what == websocket_message::kind::text)
+        to.send(own->payload);
+    else
+        to.send_binary(own->payload);
 }
 
 /// Lives until the last posted call has run.
@@ -26,7 +42,7 @@ struct shared_state
     std::atomic<std::size_t> posted = 0; ///< bytes on their way to the connection's queue
 };
 
-asio::awaitable<result<std::span<const std::string_view>>> read_there(std::shared_ptr<shared_state> state)
+asio::awaitable<result<std::span<const websocket_message>>> read_there(std::shared_ptr<shared_state> state)
 {
     if (!state->connection)
         co_return fail(errc::closed, "closed here");
@@ -46,12 +62,19 @@ public:
         asio::post(there_, [state = std::move(state_)] { state->connection.reset(); });
     }
 
-    asio::awaitable<result<std::span<const std::string_view>>> read() override
+    asio::awaitable<result<std::span<const websocket_message>>> read() override
     {
         // The connection rests between two reads, so the views can be used here.
         return read_from_here(there_, state_);
     }
-    void send(std::string_view payload) override { keep(std::string(payload)); }
+    void send(std::string_view payload) override
+    {
+        keep(own_message{websocket_message::kind::text, std::string(payload)});
+    }
+    void send_binary(std::string_view payload) override
+    {
+        keep(own_message{websocket_message::kind::binary, std::string(payload)});
+    }
     void send(shared_frame frame) override { keep(std::move(frame)); }
     void flush() override
     {
@@ -66,7 +89,7 @@ public:
                 if (!state->connection)
                     return;
                 for (const auto& message : batch)
-                    std::visit([&](const auto& each) { state->connection->send(each); }, message);
+                    net::send(*state->connection, message);
                 state->connection->flush();
             });
     }
@@ -111,7 +134,7 @@ public:
     asio::any_io_executor executor() const override { return home_; }
 
 private:
-    static asio::awaitable<result<std::span<const std::string_view>>>
+    static asio::awaitable<result<std::span<const websocket_message>>>
     read_from_here(asio::any_io_executor there, std::shared_ptr<shared_state> state)
     {
         co_return co_await asio::co_spawn(there, read_there(std::move(state)), asio::use_awaitable);

@@ -1,6 +1,7 @@
 #include "consortium/protocol/v1/requests.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/protocol/socket_io.hpp"
 #include <boost/json/array.hpp>
 
 namespace consortium::protocol::v1
@@ -367,13 +368,19 @@ result<std::string> read_rpc_method(const boost::json::object& from)
     return fields.finish(std::move(out));
 }
 
-result<rpc_call_event> read_rpc_call(const boost::json::object& from)
+result<rpc_call_event> read_rpc_call(const boost::json::object& from, std::size_t attachments)
 {
     field_reader fields(from);
     rpc_call_event out;
     out.method = fields.name("method", limits::rpc_method_bytes_max);
+    const auto* params = from.if_contains("params");
+    if (attachments > 0 && (!params || socket_io::count_placeholders(*params) != attachments))
+        return fail(errc::bad_request, "Invalid parameters: bytes belong into params");
     // Absent in the calls of some existing clients: the target then gets an empty text.
-    out.params = fields.maybe_text("params", limits::frame_bytes_max).value_or(std::string_view());
+    if (attachments > 0)
+        out.params = *params;
+    else
+        out.params = fields.maybe_text("params", limits::frame_bytes_max).value_or(std::string_view());
     return fields.finish(std::move(out));
 }
 

@@ -22,11 +22,11 @@ constexpr event_route small[] = {
     {"app-state", ignore},
 };
 
-const std::unordered_map<std::string_view, event_handler>& table()
+const std::unordered_map<std::string_view, decltype(event_route::run)>& table()
 {
     static const auto all = []
     {
-        std::unordered_map<std::string_view, event_handler> out;
+        std::unordered_map<std::string_view, decltype(event_route::run)> out;
         for (const auto& route : all_events())
             out.emplace(route.name, route.run);
         return out;
@@ -55,13 +55,17 @@ error no_argument()
     return {errc::bad_request, "Invalid parameters: the argument must be an object", {}};
 }
 
-void handle_event(connection& from, std::string_view name, const boost::json::array& args, ack reply)
+void handle_event(connection& from, std::string_view name, arguments args, ack reply)
 {
     const auto known = table().find(name);
     if (known == table().end())
         return reply(error{errc::not_found, "no event of this name is known here", {}});
-    const auto* fields = args.empty() ? nullptr : args.front().if_object();
-    known->second(from, fields, std::move(reply));
+    const auto* fields = args.values.empty() ? nullptr : args.values.front().if_object();
+    if (const auto* takes_bytes = std::get_if<binary_event_handler>(&known->second))
+        return (*takes_bytes)(from, fields, std::move(args.bytes), std::move(reply));
+    if (!args.bytes.empty())
+        return reply(error{errc::bad_request, "this event takes no bytes", {}});
+    std::get<event_handler>(known->second)(from, fields, std::move(reply));
 }
 
 } // namespace consortium::relay::api

@@ -55,9 +55,17 @@ void unregister_method(connection& from, const boost::json::object* fields, ack 
     tell(from, "rpc-unregistered", {{"method", *method}});
 }
 
-void call_method(connection& from, const boost::json::object* fields, ack reply)
+/// What holds the places of bytes has its room with them.
+std::size_t text_size(const boost::json::value& params)
 {
-    auto asked = fields ? v1::read_rpc_call(*fields) : result<v1::rpc_call_event>(std::unexpected(no_argument()));
+    const auto* text = params.if_string();
+    return text != nullptr ? text->size() : 0;
+}
+
+void call_method(connection& from, const boost::json::object* fields, attachments bytes, ack reply)
+{
+    auto asked = fields ? v1::read_rpc_call(*fields, bytes.each.size())
+                        : result<v1::rpc_call_event>(std::unexpected(no_argument()));
     if (!asked)
     {
         const bool no_method = !fields || !fields->contains("method") || !fields->at("method").is_string();
@@ -69,7 +77,7 @@ void call_method(connection& from, const boost::json::object* fields, ack reply)
     if (!projections::reach(
             *from.shared().log.read(), from.who(), projections::method_target{asked->method}, intent::see))
         return reply(boost::json::value(rpc_service::not_available()));
-    auto room = from.shared().account_bytes.take(to_string(from.account()), asked->params.size());
+    auto room = from.shared().account_bytes.take(to_string(from.account()), text_size(asked->params));
     if (!room)
         return reply(boost::json::value(rpc_service::refusal(room.error().detail, room.error())));
     // After what its sender said before has reached everybody, so that the target has heard it.
@@ -78,6 +86,7 @@ void call_method(connection& from, const boost::json::object* fields, ack reply)
         .caller = from.id(),
         .method = std::move(asked->method),
         .params = std::move(asked->params),
+        .bytes = std::move(bytes),
         .room = std::move(*room),
         .reply = std::move(reply),
         .in_flight = from.calls_in_flight};

@@ -88,7 +88,7 @@ private:
     std::mutex guard_;
     std::unordered_map<machine_row_id, std::string> machines_;
     /// Of large updates, while somebody holds them: readers that stand at the same place hold the same.
-    std::unordered_map<lsn, std::weak_ptr<const net::text_frame>> large_;
+    std::unordered_map<lsn, std::weak_ptr<const net::message_frame>> large_;
 };
 
 /// The same for one reader with one snapshot.

@@ -119,6 +119,21 @@ void engine_connection::send(std::string_view packet)
     queued(packet.size());
 }
 
+void engine_connection::send_binary(std::string_view bytes)
+{
+    if (!is_open())
+        return;
+    if (state_ != state::websocket)
+        return send(net::encode_binary_frame(bytes));
+    websocket_->send_binary(bytes);
+    queued(bytes.size());
+}
+
+std::shared_ptr<void> engine_connection::input_room(std::size_t bytes) const
+{
+    return peer_.input_room ? peer_.input_room(bytes) : std::make_shared<std::size_t>(bytes);
+}
+
 void engine_connection::queued(std::size_t added)
 {
     const auto bytes = queued_bytes();
@@ -309,13 +324,13 @@ asio::awaitable<bool> engine_connection::upgrade(
     {
         for (auto at = batch->begin(); at != batch->end(); ++at)
         {
-            if (*at == "5" && self->state_ != state::probing)
+            if (at->payload == "5" && self->state_ != state::probing)
             {
                 self->take_over(connection);
                 rest = batch->subspan(static_cast<std::size_t>(at - batch->begin()) + 1);
                 co_return self->is_open();
             }
-            if (*at != "2probe" || !self->is_open())
+            if (at->payload != "2probe" || !self->is_open())
             {
                 connection->close(net::close_code::protocol_error, "not an upgrade");
                 self->give_up_upgrade();
@@ -369,12 +384,14 @@ void engine_connection::take_over(std::shared_ptr<net::websocket> connection)
 asio::awaitable<void> engine_connection::give(std::shared_ptr<engine_connection> self, messages batch)
 {
     self->giving_ = true;
-    for (const auto text : batch)
+    for (const auto& [what, payload] : batch)
     {
         co_await until_readable(self);
         if (!self->is_open())
             break;
-        if (const auto packet = engine_io::parse(text))
+        if (what == net::websocket_message::kind::binary)
+            self->user_->on_binary(std::string(payload));
+        else if (const auto packet = engine_io::parse(payload))
             self->receive_packet(*packet);
         else
             self->fail("parse error");
@@ -416,6 +433,12 @@ void engine_connection::receive_packet(const engine_io::packet& packet)
     {
     case engine_io::packet_type::message:
         user_->on_message(packet.data);
+        break;
+    case engine_io::packet_type::binary:
+        if (auto bytes = engine_io::read_binary(packet))
+            user_->on_binary(std::move(*bytes));
+        else
+            fail("parse error");
         break;
     case engine_io::packet_type::pong:
         heartbeat_.heard();

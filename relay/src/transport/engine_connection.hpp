@@ -22,6 +22,7 @@ public:
     virtual void on_open() = 0;
     /// Strictly in the order of arrival; nothing comes while reading is held, or after on_close().
     virtual void on_message(std::string_view text) = 0;
+    virtual void on_binary(std::string bytes) = 0;
     /// All messages that arrived together have been given; what was sent meanwhile goes out after this.
     virtual void on_messages_given() = 0;
     /// Once, and nothing after it.
@@ -67,9 +68,14 @@ public:
     /// Queues a packet, its Engine.IO type included. Ignored once it is closed.
     void send(net::shared_frame packet);
     void send(std::string_view packet);
+    /// Queues a message of bytes.
+    void send_binary(std::string_view bytes);
     void flush();
     /// Bytes queued and not yet taken by the operating system (or, when polling, by the client).
     std::size_t queued_bytes() const noexcept;
+
+    /// Room for so much of what it sent and that is kept for a while; nullptr: there is none.
+    std::shared_ptr<void> input_room(std::size_t bytes) const;
 
     /// Stops giving messages: the client is held back, and its heartbeat's deadline stands still.
     void hold_reading(bool hold);
@@ -100,7 +106,7 @@ private:
     static asio::awaitable<net::http_response> take(std::shared_ptr<engine_connection> self, std::string body);
     static asio::awaitable<void>
     carry(std::shared_ptr<engine_connection> self, std::shared_ptr<net::websocket> connection);
-    using messages = std::span<const std::string_view>;
+    using messages = std::span<const net::websocket_message>;
     /// Engine.IO's upgrade. True when the WebSocket carries the connection: then `rest` is what came with its last
     /// word.
     static asio::awaitable<bool>

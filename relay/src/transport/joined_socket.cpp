@@ -32,7 +32,7 @@ void joined_socket::emit(std::string_view name, const boost::json::value& arg)
 }
 
 void joined_socket::emit_with_ack(
-    std::string_view name, const boost::json::value& arg, std::chrono::milliseconds timeout, answer_callback answered)
+    std::string_view name, arguments args, std::chrono::milliseconds timeout, answer_callback answered)
 {
     // The callback never runs before this function has returned.
     const auto refuse = [&](errc code, std::string detail)
@@ -54,10 +54,11 @@ void joined_socket::emit_with_ack(
                 static_cast<joined_socket&>(*self).settle(id, fail(errc::timeout, "operation has timed out"));
         });
     awaited_.emplace(id, awaited{std::move(answered), std::move(limit)});
-    emit(net::encode_text_frame(socket_io::message_event(name, arg, id)));
+    if (const auto to = peer())
+        to->send(socket_io::message_event_args(name, args.values, id, args.bytes.each.size()), args.bytes);
 }
 
-void joined_socket::settle(std::uint64_t id, result<boost::json::array> with)
+void joined_socket::settle(std::uint64_t id, result<arguments> with)
 {
     auto found = awaited_.extract(id);
     if (found)
@@ -121,13 +122,13 @@ void joined_socket::on_own_thread(Task task)
         });
 }
 
-void joined_socket::answer(std::uint64_t id, boost::json::array args)
+void joined_socket::answer(std::uint64_t id, arguments with)
 {
     on_own_thread(
-        [id, args = std::move(args)](joined_socket& self)
+        [id, with = std::move(with)](joined_socket& self)
         {
             if (const auto to = self.peer())
-                to->carrier().send(socket_io::message_ack(id, args));
+                to->send(socket_io::message_ack(id, with.values, with.bytes.each.size()), with.bytes);
         });
 }
 

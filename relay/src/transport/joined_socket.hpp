@@ -24,8 +24,7 @@ public:
     void emit(net::shared_frame encoded) override;
     void emit(std::string_view name, const boost::json::value& arg) override;
     void emit_with_ack(
-        std::string_view name, const boost::json::value& arg, std::chrono::milliseconds timeout,
-        answer_callback answered) override;
+        std::string_view name, arguments args, std::chrono::milliseconds timeout, answer_callback answered) override;
     void flush() override;
     std::size_t queued_bytes() const noexcept override;
     void pause_reading() override;
@@ -36,7 +35,7 @@ public:
     socket_listener* listener() const noexcept { return listener_.get(); }
     bool is_paused() const noexcept { return pauses_ > 0; }
     /// The client has acknowledged an event.
-    void settle(std::uint64_t id, result<boost::json::array> with);
+    void settle(std::uint64_t id, result<arguments> with);
 
     /// The rules said yes, and `40` goes out.
     void open(std::unique_ptr<socket_listener> listener);
@@ -56,7 +55,7 @@ private:
         std::unique_ptr<asio::steady_timer> limit;
     };
 
-    void answer(std::uint64_t id, boost::json::array args) override;
+    void answer(std::uint64_t id, arguments with) override;
     void answer(net::shared_frame encoded) override;
     std::shared_ptr<socket_io_peer> peer() const { return state_ == state::open ? peer_.lock() : nullptr; }
     /// Runs `task` on the socket's thread, at once where that is this one.

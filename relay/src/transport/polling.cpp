@@ -40,7 +40,10 @@ std::string poll_queue::take_body()
     std::string body;
     body.reserve(bytes_ + packets_.size());
     for (const auto& each : take_packets())
-        engine_io::append_to_payload(body, each->payload());
+        if (each->what() == net::websocket_message::kind::binary)
+            engine_io::append_to_payload(body, engine_io::write_binary(each->payload()));
+        else
+            engine_io::append_to_payload(body, each->payload());
     if (body.empty())
         body = engine_io::write({engine_io::packet_type::noop, {}});
     return body;

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/net/frame.hpp"
 #include "consortium/net/http.hpp"
+#include "consortium/net/websocket_message.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -17,7 +18,7 @@ class poll_queue
 public:
     explicit poll_queue(boost::asio::any_io_executor executor);
 
-    /// A packet, its Engine.IO type included.
+    /// A packet, its Engine.IO type included; bytes are one by themselves.
     void push(net::shared_frame packet);
     bool empty() const noexcept { return packets_.empty(); }
     std::size_t bytes() const noexcept { return bytes_; }

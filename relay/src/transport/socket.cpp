@@ -48,7 +48,15 @@ void ack::operator()(const boost::json::value& value)
     if (!std::exchange(wanted_, false))
         return;
     if (const auto to = to_.lock())
-        to->answer(id_, {value});
+        to->answer(id_, {.values = {value}});
+}
+
+void ack::operator()(arguments with)
+{
+    if (!std::exchange(wanted_, false))
+        return;
+    if (const auto to = to_.lock())
+        to->answer(id_, std::move(with));
 }
 
 void ack::operator()(const error& reason)

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// What the relay's rules see of the transport: connected Socket.IO sockets of the namespace `/`, whatever carries
 /// them.
@@ -22,6 +23,22 @@ namespace consortium::relay
 namespace asio = boost::asio;
 
 class socket;
+
+/// Bytes that a client sent, and the room that was taken for them: kept as long as they are.
+struct attachments
+{
+    std::vector<std::string> each;
+    std::shared_ptr<void> room;
+
+    bool empty() const noexcept { return each.empty(); }
+};
+
+/// Of an event or an acknowledgement. Where bytes belong, `values` have a placeholder, one for each attachment.
+struct arguments
+{
+    boost::json::array values;
+    attachments bytes = {};
+};
 
 /// `42["name",arg]` encoded once, for any number of sockets.
 net::shared_frame encode_event(std::string_view name, const boost::json::value& arg);
@@ -45,6 +62,8 @@ public:
     bool wanted() const noexcept { return wanted_; }
     /// Answers with one value: `43<id>[value]`. The second call does nothing. Goes out with the socket's next flush.
     void operator()(const boost::json::value& value);
+    /// Answers with several, and with bytes.
+    void operator()(arguments with);
     /// Answers error_ack(reason).
     void operator()(const error& reason);
     /// The same with a value given as JSON text. What is large is encoded where it was made, off the socket's thread.
@@ -65,7 +84,7 @@ private:
 class socket : public std::enable_shared_from_this<socket>
 {
 public:
-    using answer_callback = std::move_only_function<void(result<boost::json::array>)>;
+    using answer_callback = std::move_only_function<void(result<arguments>)>;
 
     socket(const socket&) = delete;
     socket& operator=(const socket&) = delete;
@@ -87,8 +106,7 @@ public:
     /// Queues an event that the client shall acknowledge. `answered` is called exactly once on this thread: with the
     /// ack's arguments, or errc::timeout, or errc::closed, or errc::overloaded at once when too many wait.
     virtual void emit_with_ack(
-        std::string_view name, const boost::json::value& arg, std::chrono::milliseconds timeout,
-        answer_callback answered) = 0;
+        std::string_view name, arguments args, std::chrono::milliseconds timeout, answer_callback answered) = 0;
     virtual void flush() = 0;
     /// Bytes queued and not yet taken by the operating system (or, when polling, by the client).
     virtual std::size_t queued_bytes() const noexcept = 0;
@@ -108,7 +126,7 @@ protected:
     socket() = default;
     friend class ack;
     /// From any thread.
-    virtual void answer(std::uint64_t id, boost::json::array args) = 0;
+    virtual void answer(std::uint64_t id, arguments with) = 0;
     virtual void answer(net::shared_frame encoded) = 0;
 };
 
@@ -124,7 +142,7 @@ public:
     virtual void on_connected() = 0;
     /// One event, strictly in the order of arrival. Must not block; what takes time is spawned, and holds the socket
     /// weakly.
-    virtual void on_event(std::string_view name, boost::json::array args, ack reply) = 0;
+    virtual void on_event(std::string_view name, arguments args, ack reply) = 0;
     /// All events that arrived together have been delivered: the place to submit what they gathered.
     virtual void on_events_delivered() = 0;
     /// Once, if on_connected() was called, in a turn of its own.

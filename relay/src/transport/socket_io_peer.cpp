@@ -1,4 +1,5 @@
 #include "transport/socket_io_peer.hpp"
+#include "consortium/protocol/limits.hpp"
 #include "consortium/protocol/v1/answers.hpp"
 #include "contain.hpp"
 #include <boost/asio/as_tuple.hpp>
@@ -15,6 +16,7 @@ namespace json = boost::json;
 socket_io_peer::socket_io_peer(transport_context& context, engine_connection& carrier)
     : context_(context),
       carrier_(carrier),
+      parts_(limits::binary_packet_bytes_max),
       resumed_(carrier.executor(), asio::steady_timer::time_point::max()),
       connect_limit_(carrier.executor())
 {
@@ -28,6 +30,7 @@ void socket_io_peer::on_open()
 void socket_io_peer::on_close(std::string_view reason)
 {
     state_ = state::ended;
+    rooms_.clear();
     connect_limit_.cancel();
     resumed_.cancel();
     leave(reason);
@@ -58,19 +61,62 @@ void socket_io_peer::look_at_pauses()
 
 void socket_io_peer::on_message(std::string_view text)
 {
-    const auto packet = socket_io::parse(text);
-    if (!packet)
+    take(parts_.take(text), text.size());
+}
+
+void socket_io_peer::on_binary(std::string bytes)
+{
+    const auto size = bytes.size();
+    take(parts_.take_attachment(std::move(bytes)), size);
+}
+
+void socket_io_peer::take(result<std::optional<whole_packet>> made, std::size_t bytes)
+{
+    if (!made && made.error() == errc::too_large)
+        return carrier_.fail("the packet is too large", net::close_code::too_big);
+    // Attachments come to whom something was said yes, or may be soon.
+    if (!made || (!*made && state_ == state::outside))
         return malformed();
-    if (packet->type == socket_io::packet_type::connect)
-        return receive_connect(*packet);
+    if (*made && (*made)->attachments.empty())
+        return receive(std::move(**made));
+    auto room = carrier_.input_room(bytes);
+    if (!room)
+        return carrier_.close("too much is being received at once");
+    rooms_.push_back(std::move(room));
+    if (*made)
+        receive(std::move(**made));
+}
+
+void socket_io_peer::receive(whole_packet packet)
+{
+    attachments bytes{std::move(packet.attachments), nullptr};
+    if (!bytes.empty())
+        bytes.room = std::make_shared<std::vector<std::shared_ptr<void>>>(std::exchange(rooms_, {}));
+    if (packet.head.type == socket_io::packet_type::connect)
+        return receive_connect(packet.head);
     // Nothing was said yes to there (socket.io: "no socket for namespace").
-    if (packet->name_space != "/" || state_ == state::outside)
+    if (packet.head.name_space != "/" || state_ == state::outside)
         return malformed();
     if (state_ == state::inside)
-        return deliver(*packet);
-    early_bytes_ += text.size() + sizeof(std::string);
-    early_.emplace_back(text);
+        return deliver(packet.head, std::move(bytes));
+    early_.push_back({std::string(packet.text), std::move(bytes)});
+    early_bytes_ += early_.back().size();
     look_at_pauses();
+}
+
+std::size_t socket_io_peer::early_packet::size() const
+{
+    std::size_t out = sizeof(early_packet) + text.size();
+    for (const auto& each : bytes.each)
+        out += sizeof(std::string) + each.size();
+    return out;
+}
+
+void socket_io_peer::send(std::string_view text, const attachments& bytes)
+{
+    carrier_.send(text);
+    for (const auto& each : bytes.each)
+        carrier_.send_binary(each);
 }
 
 void socket_io_peer::on_messages_given()
@@ -79,16 +125,18 @@ void socket_io_peer::on_messages_given()
         client_->listener()->on_events_delivered();
 }
 
-void socket_io_peer::deliver(const socket_io::packet& packet)
+void socket_io_peer::deliver(const socket_io::packet& packet, attachments bytes)
 {
     switch (packet.type)
     {
     case socket_io::packet_type::event:
-        deliver_event(packet);
+    case socket_io::packet_type::binary_event:
+        deliver_event(packet, {{}, std::move(bytes)});
         break;
     case socket_io::packet_type::ack:
-        if (auto args = socket_io::parse_args(packet))
-            client_->settle(*packet.id, std::move(*args));
+    case socket_io::packet_type::binary_ack:
+        if (auto values = socket_io::parse_args(packet))
+            client_->settle(*packet.id, arguments{std::move(*values), std::move(bytes)});
         else
             malformed();
         break;
@@ -102,18 +150,19 @@ void socket_io_peer::deliver(const socket_io::packet& packet)
     }
 }
 
-void socket_io_peer::deliver_event(const socket_io::packet& packet)
+void socket_io_peer::deliver_event(const socket_io::packet& packet, arguments args)
 {
     auto event = socket_io::parse_event(packet);
     if (!event)
         return malformed();
     delivered_ = true;
+    args.values = std::move(event->args);
     // The rules may end the socket from within.
     const auto client = client_;
     auto reply = packet.id ? ack(client->weak(), *packet.id) : ack();
     try
     {
-        client->listener()->on_event(event->name, std::move(event->args), std::move(reply));
+        client->listener()->on_event(event->name, std::move(args), std::move(reply));
     }
     catch (const std::exception& thrown)
     {
@@ -213,12 +262,12 @@ asio::awaitable<void> socket_io_peer::welcome(
             co_await self->resumed_.async_wait(asio::as_tuple(asio::use_awaitable));
         if (over())
             break;
-        const auto text = std::move(self->early_.front());
+        auto next = std::move(self->early_.front());
         self->early_.pop_front();
-        self->early_bytes_ -= text.size() + sizeof(std::string);
+        self->early_bytes_ -= next.size();
         self->look_at_pauses();
-        if (const auto packet = socket_io::parse(text))
-            self->deliver(*packet);
+        if (const auto packet = socket_io::parse(next.text))
+            self->deliver(*packet, std::move(next.bytes));
     }
 }
 

@@ -20,6 +20,7 @@ enum class packet_type : char
     message = '4',
     upgrade = '5',
     noop = '6',
+    binary = 'b', ///< a message of bytes: on a WebSocket a binary frame; in text, base64
 };
 
 /// `data` points into the text it was parsed from.
@@ -31,10 +32,13 @@ struct packet
     friend bool operator==(const packet&, const packet&) = default;
 };
 
-/// One packet: a WebSocket text frame, or a part of a polling body. Errors: errc::bad_request (empty, unknown type,
-/// or a binary packet `b...`, which nobody sends here).
+/// One packet: a WebSocket text frame, or a part of a polling body. Errors: errc::bad_request (empty, unknown type).
 result<packet> parse(std::string_view text);
 std::string write(const packet& value);
+
+/// A message of bytes as text. Errors: errc::bad_request (not the base64 of anything).
+std::string write_binary(std::string_view bytes);
+result<std::string> read_binary(const packet& value);
 
 /// Walks the packets of a polling body without copying them; they are joined by 0x1e.
 class payload_reader

@@ -1,15 +1,16 @@
 #pragma once
 #include "consortium/net/close_code.hpp"
 #include "consortium/net/http_client.hpp"
+#include "consortium/net/websocket_message.hpp"
 #include <cstddef>
 #include <string_view>
 
 namespace consortium::net
 {
 
-/// The client's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one
-/// above the bound with 1009. Pings are answered here, and sent when the peer is silent (client_options::silence_max).
-/// Thread-safety: everything on the connection's executor.
+/// The client's end of an established WebSocket. It sends text; a message above the bound ends the connection with
+/// 1009. Pings are answered here, and sent when the peer is silent (client_options::silence_max). Thread-safety:
+/// everything on the connection's executor.
 class client_websocket
 {
 public:
@@ -19,7 +20,7 @@ public:
     /// held back by TCP. Errors: errc::closed (the peer closed, or close() was called here; `detail` says how),
     /// errc::timeout (the peer has fallen silent), errc::bad_request (it broke the protocol and is being closed),
     /// errc::too_large, errc::io.
-    virtual asio::awaitable<result<std::string_view>> read() = 0;
+    virtual asio::awaitable<result<websocket_message>> read() = 0;
 
     /// Queues one text message, which goes out in turn. Ignored after close().
     virtual void send(std::string_view payload) = 0;

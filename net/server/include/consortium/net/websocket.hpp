@@ -2,6 +2,7 @@
 #include "consortium/common/error.hpp"
 #include "consortium/net/close_code.hpp"
 #include "consortium/net/frame.hpp"
+#include "consortium/net/websocket_message.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
@@ -20,14 +21,14 @@ struct known_peer
 {
     /// Counts what waits for it.
     std::shared_ptr<output_meter> output;
-    /// Room for so much of a large message that it sends, until that goes; nullptr: there is none, and the connection
-    /// ends (1013).
+    /// Room for so much that it sends and that is kept for a while, until that goes; nullptr: there is none, and the
+    /// connection ends (1013).
     std::function<std::shared_ptr<void>(std::size_t bytes)> input_room;
 };
 
-/// The server's end of an established WebSocket. Text messages only: a binary one ends the connection with 1003, one
-/// above the bound with 1009, broken framing with 1002. Pings are answered, here and in the order of the queue.
-/// Thread-safety: everything on the connection's executor.
+/// The server's end of an established WebSocket. A message above the bound ends the connection with 1009, broken
+/// framing with 1002. Pings are answered, here and in the order of the queue. Thread-safety: everything on the
+/// connection's executor.
 class websocket
 {
 public:
@@ -37,11 +38,12 @@ public:
     /// read(). Not calling it is how to stop reading: the peer is then held back by TCP. Errors: errc::closed (the peer
     /// closed, or close() was called here; `detail` says how), errc::bad_request (the peer broke the protocol and is
     /// being closed), errc::too_large, errc::io.
-    virtual asio::awaitable<result<std::span<const std::string_view>>> read() = 0;
+    virtual asio::awaitable<result<std::span<const websocket_message>>> read() = 0;
 
     /// Queues one text message; nothing goes out before flush(). Ignored after close().
     virtual void send(std::string_view payload) = 0;
     virtual void send(shared_frame frame) = 0;
+    virtual void send_binary(std::string_view payload) = 0;
     /// Starts one gathered write of all that is queued (when one is under way: right after it).
     virtual void flush() = 0;
     /// Bytes queued here and not yet taken by the operating system.

@@ -168,7 +168,7 @@ struct alive_event
 struct rpc_call_event
 {
     std::string method;
-    std::string params;
+    boost::json::value params; ///< a text, or a value that holds the places of all attachments
 };
 struct stream_event
 {
@@ -180,7 +180,8 @@ result<field_update_event> read_field_update(
     const boost::json::object& from, std::string_view id_name, std::string_view value_name, bool nullable);
 result<alive_event> read_alive_event(const boost::json::object& from, std::string_view id_name);
 result<std::string> read_rpc_method(const boost::json::object& from);
-result<rpc_call_event> read_rpc_call(const boost::json::object& from);
+/// `attachments`: so many came with the event.
+result<rpc_call_event> read_rpc_call(const boost::json::object& from, std::size_t attachments = 0);
 result<stream_event> read_stream_event(const boost::json::object& from);
 
 } // namespace consortium::protocol::v1

@@ -1,0 +1,12 @@
+#pragma once
+#include "consortium/common/limits.hpp"
+
+/// What packets may hold; for what they carry see common/limits.hpp.
+namespace consortium::limits
+{
+
+inline constexpr std::size_t attachments_max = 64; ///< of one packet
+/// Of one packet, with its text: as much as a frame of text may have.
+inline constexpr std::size_t binary_packet_bytes_max = frame_bytes_max;
+
+} // namespace consortium::limits
