@@ -1,8 +1,13 @@
 import react from "@vitejs/plugin-react";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   plugins: [react()],
+  resolve: {
+    // For browsers it asks the document what a character is called; texts are read in a worker, which has none.
+    alias: { "decode-named-character-reference": fileURLToPath(new URL("./node_modules/decode-named-character-reference/index.js", import.meta.url)) },
+  },
   build: {
     target: "es2023",
     // light-dark() and oklch() as written: lowering them would double the style sheet.

@@ -8,12 +8,15 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { browserName } from "./components/format.ts";
 import { ClientContext, thisTab } from "./components/hooks.ts";
+import { surviveForeignChanges } from "./foreign.ts";
 import { Client } from "./state/client.ts";
 import { Database } from "./state/database.ts";
 import { App } from "./views/app.tsx";
 import { Insecure } from "./views/insecure.tsx";
 
-const root = createRoot(document.getElementById("root") as HTMLElement);
+const place = document.getElementById("root") as HTMLElement;
+surviveForeignChanges(place);
+const root = createRoot(place);
 
 async function begin(): Promise<void> {
   if (!isSecureContext || globalThis.crypto?.subtle === undefined) {

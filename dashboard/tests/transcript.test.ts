@@ -1,6 +1,5 @@
 // From messages to rows, and tool calls to lines.
 import { describe, expect, it } from "vitest";
-import { splitBlocks } from "../src/components/markdown.tsx";
 import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
 import { digest } from "../src/state/digest.ts";
@@ -225,17 +224,6 @@ describe("digest", () => {
     const { plan, files } = digest(rows, "/p");
     expect(files).toEqual([{ path: "x.ts", added: 4, removed: 0 }, { path: "sub/y.ts", added: 2, removed: 0 }]);
     expect(plan).toEqual([{ text: "First", status: "completed" }]);
-  });
-});
-
-describe("growing markdown", () => {
-  it("is cut without loss, and never inside a fence or a list", () => {
-    const text = "one\n\n```js\na\n\nb\n```\n\ntwo\n\n- x\n\n- y\n\nthree";
-    const blocks = splitBlocks(text);
-    expect(blocks.join("\n")).toBe(text);
-    expect(blocks.filter((block) => (block.match(/```/g)?.length ?? 0) === 1)).toEqual([]);
-    expect(blocks.some((block) => block.includes("- x") && block.includes("- y"))).toBe(true);
-    expect(splitBlocks("```\nopen\n\nstill open")).toHaveLength(1);
   });
 });
 

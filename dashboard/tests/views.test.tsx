@@ -31,6 +31,7 @@ import { revisionsOf, type Row, type ToolRow, Transcript } from "../src/state/tr
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 import { askText } from "./fake-agent.ts";
+import { EverythingInView, WorkerHere } from "./fake-worker.ts";
 
 const agent: AgentState = { mode: "default", model: "claude-opus-5-5", requests: [], held: [], background: [], backgroundMore: 0 };
 const session: SessionSummary = {
@@ -72,7 +73,11 @@ function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
 const show = (client: ReturnType<typeof fakeClient>, ui: React.ReactElement) => render(<ClientContext value={client as unknown as Client}>{ui}</ClientContext>);
 const by = (id: string) => screen.getByTestId(id);
 
-beforeEach(() => void vi.useFakeTimers());
+beforeEach(() => {
+  vi.stubGlobal("Worker", WorkerHere);
+  vi.stubGlobal("IntersectionObserver", EverythingInView);
+  vi.useFakeTimers();
+});
 afterEach(() => {
   cleanup();
   vi.restoreAllMocks();
@@ -576,8 +581,21 @@ describe("rows", () => {
     expect(by("entry").textContent).toContain("secret output");
   });
 
-  it("never turn text into HTML, scripts or foreign images", () => {
+  it("that cannot be drawn stand as plain text, and the others beside them as they are", () => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const prompt = { ...common, kind: "prompt", text: "a prompt", state: "stored", localId: null, bundleId: null, device: "k", number: null } as Row;
+    const words = { ...common, key: "k2", kind: "text", text: "all is well", aborted: false } as Row;
+    const failing: RowContext = { ...context, signer: () => { throw new Error("a fault"); } };
+    show(fakeClient(), <><RowView row={prompt} context={failing} /><RowView row={words} context={failing} /></>);
+    const [first, second] = screen.getAllByTestId("entry");
+    expect(first?.dataset["plain"]).toBe("");
+    expect(first?.textContent).toContain("a prompt");
+    expect(second?.textContent).toContain("all is well");
+  });
+
+  it("never turn text into HTML, scripts or foreign images", async () => {
     const { container } = render(<Markdown text={'<img src=x onerror=alert(1)> <script>alert(1)</script> ![alt](https://evil.example/x.png) [click](javascript:alert(1)) **bold**'} />);
+    await pass(10);
     expect(container.querySelector("script, img, [onerror]")).toBeNull();
     expect(container.querySelector("strong")?.textContent).toBe("bold");
     for (const link of container.querySelectorAll("a")) expect(link.getAttribute("href") ?? "").not.toMatch(/^javascript/);

@@ -6,6 +6,7 @@ import type { SessionSummary } from "../state/sessionfields.ts";
 import { modeName } from "../state/transcript.ts";
 import { Dialog } from "./basics.tsx";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
+import { keepBeforeLeaving } from "./parts.ts";
 import { shortModel } from "./rows.tsx";
 
 const modes = ["default", "acceptEdits", "plan"] as const;
@@ -65,6 +66,8 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
       }
     };
   }, [client, session.id]);
+
+  useEffect(() => keepBeforeLeaving(() => client.saveDraft(session.id, latest.current)), [client, session.id]);
 
   const write = useCallback(
     (value: string) => {
@@ -182,6 +185,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
         disabled={!session.openable}
         placeholder={session.openable ? "Say what to do next" : "This session cannot be opened here"}
         data-testid="composer-input"
+        data-kept=""
         onChange={(event) => write(event.target.value)}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.nativeEvent.isComposing || event.shiftKey || event.altKey) return;

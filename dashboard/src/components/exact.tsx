@@ -5,7 +5,7 @@ import { plural } from "./format.ts";
 
 export const Marked = memo(function Marked({ text }: { text: string }): ReactElement {
   return (
-    <bdi dir="ltr">
+    <bdi dir="ltr" translate="no">
       {marked(text).map((piece, i) =>
         piece.odd ? (
           <span key={i} className="odd" title="A character that cannot be seen, or that moves others">

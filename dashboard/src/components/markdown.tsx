@@ -1,84 +1,86 @@
-// Markdown as React elements: no raw HTML, no foreign images, links open elsewhere.
-import { Children, isValidElement, memo, type ReactElement, type ReactNode } from "react";
-import ReactMarkdown, { type Components } from "react-markdown";
-import remarkGfm from "remark-gfm";
+// Markdown as React elements, block by block: no raw HTML, no foreign images, links open elsewhere. A block that is not read yet, or
+// cannot be, stands as it was written.
+import { Fragment, memo, type ReactElement, type ReactNode, useMemo } from "react";
+import { blocksOf } from "../text/blocks.ts";
+import { blockCharactersMax } from "../text/limits.ts";
+import type { Element, Tree } from "../text/tree.ts";
 import { CodeBlock } from "./code.tsx";
+import { Guard } from "./guard.tsx";
+import { useNear } from "./piecewise.tsx";
+import { PlainText } from "./plain.tsx";
+import { useMarkdown } from "./reading.ts";
 
-const components: Components = {
-  a: ({ href, children }) => (
-    <a className="link" href={href} target="_blank" rel="noreferrer noopener">
-      {children}
-    </a>
-  ),
-  // An image would tell its host who reads this; the page's policy forbids it as well.
-  img: ({ alt, src }) => (
-    <a className="link" href={typeof src === "string" ? src : undefined} target="_blank" rel="noreferrer noopener">
-      {alt === undefined || alt === "" ? "image" : `image: ${alt}`}
-    </a>
-  ),
-  pre: ({ children }) => {
-    const child = Children.toArray(children)[0];
-    if (!isValidElement<{ className?: string; children?: ReactNode }>(child)) return <pre>{children}</pre>;
-    const language = /language-([\w+-]+)/.exec(child.props.className ?? "")?.[1] ?? "";
-    return <CodeBlock text={String(child.props.children ?? "").replace(/\n$/, "")} language={language} />;
-  },
-  table: ({ children }) => (
-    <div className="tablescroll" tabIndex={0} role="group" aria-label="Table">
-      <table>{children}</table>
-    </div>
-  ),
-  h1: ({ children }) => <h3>{children}</h3>,
-  h2: ({ children }) => <h3>{children}</h3>,
-  h3: ({ children }) => <h4>{children}</h4>,
-  h4: ({ children }) => <h4>{children}</h4>,
-  h5: ({ children }) => <h4>{children}</h4>,
-  h6: ({ children }) => <h4>{children}</h4>,
-};
-const plugins = [remarkGfm];
+function draw(nodes: readonly Tree[]): ReactNode {
+  return nodes.map((node, i) => (typeof node === "string" ? node : <Fragment key={i}>{drawElement(node)}</Fragment>));
+}
 
-/** Beyond this, text is shown as it is: laying it out would hold up the page. */
-const charactersMax = 100_000;
+function drawElement(node: Element): ReactNode {
+  const { tag: Tag, children } = node;
+  switch (Tag) {
+    case "br":
+    case "hr":
+      return <Tag />;
+    case "a":
+      return (
+        <a className="link" href={node.href} target="_blank" rel="noreferrer noopener">
+          {draw(children)}
+        </a>
+      );
+    case "code":
+      return <code translate="no">{draw(children)}</code>;
+    case "pre":
+      return <CodeBlock text={children.filter((child) => typeof child === "string").join("")} language={node.language ?? ""} />;
+    case "ol":
+      return (
+        <ol start={node.start} style={node.start === undefined ? undefined : { counterReset: `n ${node.start - 1}` }}>
+          {draw(children)}
+        </ol>
+      );
+    case "ul":
+      return <ul className={children.some((child) => typeof child !== "string" && child.done !== undefined) ? "contains-task-list" : undefined}>{draw(children)}</ul>;
+    case "li":
+      return (
+        <li>
+          {node.done !== undefined && <input type="checkbox" checked={node.done} disabled readOnly />} {draw(children)}
+        </li>
+      );
+    case "table":
+      return (
+        <div className="tablescroll" tabIndex={0} role="group" aria-label="Table">
+          <table>{draw(children)}</table>
+        </div>
+      );
+    case "th":
+    case "td":
+      return <Tag style={node.align === undefined ? undefined : { textAlign: node.align }}>{draw(children)}</Tag>;
+    default:
+      return <Tag>{draw(children)}</Tag>;
+  }
+}
 
-export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
-  if (text.length > charactersMax) return <p className="said-text">{text}</p>;
+const MarkdownBlock = memo(function MarkdownBlock({ text }: { text: string }): ReactElement {
+  const [ref, near] = useNear<HTMLDivElement>();
+  const tree = useMarkdown(text, near && text.length <= blockCharactersMax);
+  const plain = () => <PlainText text={text} />;
+  // The element that is watched is there before and after: what is around it stays as it is.
   return (
-    <ReactMarkdown remarkPlugins={plugins} components={components}>
-      {text}
-    </ReactMarkdown>
+    <div ref={ref} className="block">
+      {tree === null ? (
+        plain()
+      ) : (
+        <Guard plain={plain} of={[text]}>
+          {draw(tree)}
+        </Guard>
+      )}
+    </div>
   );
 });
 
-/** Text that still grows: only its last block is rendered anew. */
-export function GrowingMarkdown({ text }: { text: string }): ReactElement {
-  const blocks = splitBlocks(text);
+export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
+  const blocks = useMemo(() => blocksOf(text), [text]);
   return (
     <>
-      {blocks.map((block, i) => (
-        <Markdown key={i} text={block} />
-      ))}
+      {blocks.map((block, i) => (block.kind === "code" ? <CodeBlock key={i} text={block.text} language={block.language} /> : <MarkdownBlock key={i} text={block.text} />))}
     </>
   );
-}
-
-/** Cuts at blank lines, but not inside a fence, nor between what may belong together (lists, quotes, indented text). */
-export function splitBlocks(text: string): string[] {
-  const blocks: string[] = [];
-  let current: string[] = [];
-  let fence: string | null = null;
-  let blank = false;
-  for (const line of text.split("\n")) {
-    const mark = /^\s{0,3}(`{3,}|~{3,})/.exec(line)?.[1];
-    if (fence === null && blank && current.length > 0 && /^[^\s\-*+>\d|]/.test(line)) {
-      blocks.push(current.join("\n"));
-      current = [];
-    }
-    if (mark !== undefined) {
-      if (fence === null) fence = mark;
-      else if (mark[0] === fence[0] && mark.length >= fence.length) fence = null;
-    }
-    current.push(line);
-    blank = line.trim() === "";
-  }
-  if (current.length > 0) blocks.push(current.join("\n"));
-  return blocks;
-}
+});

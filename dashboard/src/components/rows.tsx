@@ -13,7 +13,9 @@ import { duration, fullTime, time } from "./format.ts";
 import { heldWords } from "./held.tsx";
 import { useEntryProof } from "./hooks.ts";
 import { LogNumber, Tally } from "./marks.tsx";
-import { GrowingMarkdown, Markdown } from "./markdown.tsx";
+import { Guard } from "./guard.tsx";
+import { Markdown } from "./markdown.tsx";
+import { PlainText } from "./plain.tsx";
 import { outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
 
 export interface RowContext {
@@ -146,7 +148,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
               </span>
             )}
           </h2>
-          <p className="prose said-text">{row.text}</p>
+          <PlainText text={row.text} className="prose" />
         </div>
       </section>
     </Entry>
@@ -166,7 +168,7 @@ function Thinking({ row }: { row: ThinkingRow }): ReactElement {
         </>
       }
     >
-      {() => <p className="body">{row.text.trim()}</p>}
+      {() => <PlainText text={row.text.trim()} className="body" />}
     </Fold>
   );
 }
@@ -356,6 +358,14 @@ function Inner({ row, context }: { row: Row; context: RowContext }): ReactElemen
 }
 
 export const RowView = memo(function RowView({ row, context }: { row: Row; context: RowContext }): ReactElement {
+  return (
+    <Guard plain={() => <PlainRow row={row} />} of={[row, context]}>
+      <DrawnRow row={row} context={context} />
+    </Guard>
+  );
+});
+
+function DrawnRow({ row, context }: { row: Row; context: RowContext }): ReactElement {
   if (row.kind === "prompt") return <Prompt row={row} context={context} />;
   if (row.kind === "who") {
     return (
@@ -375,7 +385,36 @@ export const RowView = memo(function RowView({ row, context }: { row: Row; conte
       </div>
     </Entry>
   );
-});
+}
+
+/** In place of an entry that could not be drawn. */
+function PlainRow({ row }: { row: Row }): ReactElement {
+  return (
+    <div className="entry" data-testid="entry" data-kind={row.kind} data-key={row.key} data-plain="">
+      <span className="no" />
+      <div>
+        <p className="dim small">This entry could not be drawn. Its text:</p>
+        <PlainText text={wordsOf(row)} className="prose" />
+      </div>
+    </div>
+  );
+}
+
+/** All that a row says, as one text. */
+function wordsOf(row: Row): string {
+  switch (row.kind) {
+    case "who":
+      return row.model ?? "";
+    case "tool":
+      return [row.name, JSON.stringify(row.input, null, 2), row.result?.text ?? "", ...row.children.map(wordsOf)].join("\n");
+    case "result":
+      return row.reason ?? row.outcome;
+    case "approval":
+      return row.approval.decision;
+    default:
+      return row.text;
+  }
+}
 
 export function shortModel(model: string): string {
   return model.replace(/^claude-/, "").replace(/-\d{8}$/, "");
@@ -400,7 +439,7 @@ export function PartialView({ partial, first }: { partial: Partial; first: boole
         </div>
       ) : (
         <div className={partial.torn ? "prose" : "prose growing"} aria-live="off">
-          {partial.text === "" ? <p>{caret}</p> : <GrowingMarkdown text={partial.text} />}
+          {partial.text === "" ? <p>{caret}</p> : <Markdown text={partial.text} />}
         </div>
       )}
     </div>
@@ -408,5 +447,5 @@ export function PartialView({ partial, first }: { partial: Partial; first: boole
 }
 
 function lastLine(text: string): string {
-  return text.trimEnd().split("\n").pop() ?? "";
+  return text.slice(-400).trimEnd().split("\n").pop() ?? "";
 }

@@ -155,6 +155,7 @@ export function SessionList({ current, query, onQuery, searchRef }: { current: s
             placeholder="Search sessions"
             value={query}
             data-testid="session-search"
+            data-kept=""
             onChange={(event) => onQuery(event.target.value)}
             onKeyDown={(event) => {
               if (event.key === "Escape") {

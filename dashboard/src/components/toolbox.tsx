@@ -11,14 +11,20 @@ import {
   TerminalIcon,
   type Icon,
 } from "@primer/octicons-react";
-import { type ReactElement, type ReactNode, useState } from "react";
+import { type ReactElement, type ReactNode, useMemo, useState } from "react";
 import { plainly } from "../state/ask.ts";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
 import { backgroundWord, record, string, type ToolRow } from "../state/transcript.ts";
-import { Code, useHighlighter } from "./code.tsx";
+import { languageOf } from "../text/languages.ts";
+import type { Span } from "../text/tree.ts";
+import { CopyButton } from "./basics.tsx";
+import { Code, Spans } from "./code.tsx";
 import { Marked, Values } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
 import { Markdown } from "./markdown.tsx";
+import { Pieces } from "./piecewise.tsx";
+import { lineCharactersMax, linesOf, pieceLines } from "./plain.tsx";
+import { useColours } from "./reading.ts";
 
 export const toolIcons: Record<ToolIcon, Icon> = {
   terminal: TerminalIcon,
@@ -47,19 +53,20 @@ const linesShown = 8;
 /** Output in a box: its first lines, then all of it. */
 export function Output({ text, language = "" }: { text: string; language?: string }): ReactElement {
   const [all, setAll] = useState(false);
-  const lines = text.replace(/\n$/, "").split("\n");
-  const folded = !all && lines.length > linesShown + 2;
-  const shown = folded ? lines.slice(0, linesShown).join("\n") : lines.join("\n");
+  const lines = useMemo(() => linesOf(text.replace(/\n$/, "")), [text]);
+  const folds = lines.length > linesShown + 2;
+  const shown = useMemo(() => (folds && !all ? lines.slice(0, linesShown) : lines).join("\n"), [lines, folds, all]);
   return (
     <div className="box">
       <pre tabIndex={0}>
         <Code text={shown} language={language} />
       </pre>
-      {lines.length > linesShown + 2 && (
+      {folds && (
         <div className="bar end">
-          <span className="grow">{folded ? `${linesShown} of ${number(lines.length)} lines` : `${number(lines.length)} lines`}</span>
+          <span className="grow">{all ? `${number(lines.length)} lines` : `${linesShown} of ${number(lines.length)} lines`}</span>
+          <CopyButton text={text} label="Copy all lines" />
           <button type="button" className="b bare small" onClick={() => setAll(!all)}>
-            {folded ? `Show all ${number(lines.length)} lines` : `Show ${linesShown}`}
+            {all ? `Show ${linesShown}` : `Show all ${number(lines.length)} lines`}
           </button>
         </div>
       )}
@@ -67,57 +74,83 @@ export function Output({ text, language = "" }: { text: string; language?: strin
   );
 }
 
+const diffLinesShown = 60;
+const diffLineHeight = 20;
+
+type ShownLine = DiffLine | "skip";
+
 /** `whole`: nothing is folded away, and odd characters are marked: where somebody decides by it. */
 export function DiffBox({ hunks, path, whole = false }: { hunks: readonly (readonly DiffLine[])[]; path: string; whole?: boolean }): ReactElement {
   const [all, setAll] = useState(whole);
-  const highlighter = useHighlighter();
-  const language = highlighter?.languageOf(path) ?? "";
+  const lines = useMemo(() => hunks.flatMap((hunk, i): ShownLine[] => (i > 0 ? ["skip", ...hunk] : [...hunk])), [hunks]);
   const total = hunks.reduce((sum, hunk) => sum + hunk.length, 0);
-  const most = all ? Number.POSITIVE_INFINITY : 60;
-  const before = hunks.some((hunk) => hunk.some((line) => line.before !== null));
-  const after = hunks.some((hunk) => hunk.some((line) => line.after !== null));
-  let left = most;
+  const last = useMemo(() => lines.reduce((most, line) => (line === "skip" ? most : Math.max(most, line.before ?? 0, line.after ?? 0)), 0), [lines]);
+  const shown = all ? lines : lines.slice(0, diffLinesShown);
+  const part = (from: number, to: number) => <DiffLines lines={shown.slice(from, to)} language={whole ? "" : languageOf(path)} digits={String(last).length} whole={whole} />;
   return (
     <div className="box">
       <div className="diffscroll" tabIndex={0} role="group" aria-label="Changed lines">
-        <table className="diff">
-          <tbody>
-            {hunks.map((hunk, h) => {
-              const lines = hunk.slice(0, Math.max(0, left));
-              left -= lines.length;
-              return [
-                h > 0 && lines.length > 0 && (
-                  <tr key={`skip${h}`} className="skip">
-                    <td colSpan={4}>⋯</td>
-                  </tr>
-                ),
-                ...lines.map((line, i) => (
-                  <tr key={`${h}.${i}`} className={line.sign === "+" ? "a" : line.sign === "-" ? "d" : ""}>
-                    {before && <td className="n">{line.before}</td>}
-                    {after && <td className="n">{line.after}</td>}
-                    <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
-                      {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
-                    </td>
-                    <td>{whole ? <Marked text={line.text === "" ? " " : line.text} /> : (language !== "" && highlighter?.highlight(line.text, language)) || line.text || " "}</td>
-                  </tr>
-                )),
-              ];
-            })}
-          </tbody>
-        </table>
+        {whole ? (
+          part(0, shown.length)
+        ) : (
+          <Pieces count={Math.ceil(shown.length / pieceLines)} height={(i) => Math.min(pieceLines, shown.length - i * pieceLines) * diffLineHeight}>
+            {(i) => part(i * pieceLines, (i + 1) * pieceLines)}
+          </Pieces>
+        )}
       </div>
-      {total > most && (
+      {lines.length > diffLinesShown && !whole && (
         <div className="bar end">
-          <span className="grow">
-            {number(most)} of {number(total)} lines
-          </span>
-          <button type="button" className="b bare small" onClick={() => setAll(true)}>
-            Show all {number(total)} lines
+          <span className="grow">{all ? `${number(total)} lines` : `${number(diffLinesShown)} of ${number(total)} lines`}</span>
+          <button type="button" className="b bare small" onClick={() => setAll(!all)}>
+            {all ? `Show ${diffLinesShown}` : `Show all ${number(total)} lines`}
           </button>
         </div>
       )}
     </div>
   );
+}
+
+function DiffLines({ lines, language, digits, whole }: { lines: readonly ShownLine[]; language: string; digits: number; whole: boolean }): ReactElement {
+  const text = useMemo(() => lines.map((line) => (line === "skip" ? "" : line.text.length > lineCharactersMax ? "" : line.text)).join("\n"), [lines]);
+  const colours = useColours(text, language, true);
+  const before = lines.some((line) => line !== "skip" && line.before !== null);
+  const after = lines.some((line) => line !== "skip" && line.after !== null);
+  const width = { minWidth: `calc(${digits}ch + 22px)` };
+  return (
+    <table className="diff" translate="no">
+      <tbody>
+        {lines.map((line, i) =>
+          line === "skip" ? (
+            <tr key={i} className="skip">
+              <td colSpan={4}>⋯</td>
+            </tr>
+          ) : (
+            <tr key={i} className={line.sign === "+" ? "a" : line.sign === "-" ? "d" : ""}>
+              {before && (
+                <td className="n" style={width}>
+                  {line.before}
+                </td>
+              )}
+              {after && (
+                <td className="n" style={width}>
+                  {line.after}
+                </td>
+              )}
+              <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
+                {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
+              </td>
+              <td>{whole ? <Marked text={line.text === "" ? " " : line.text} /> : <DiffText text={line.text} spans={colours?.[i] ?? []} />}</td>
+            </tr>
+          ),
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+function DiffText({ text, spans }: { text: string; spans: readonly Span[] }): ReactElement {
+  if (spans.length > 0) return <Spans spans={spans} />;
+  return <>{text.length > lineCharactersMax ? linesOf(text).join("\n") : text || " "}</>;
 }
 
 export function Raw({ value }: { value: unknown }): ReactElement {
@@ -225,7 +258,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
     case "Read": {
       shows = ["file_path"];
       const content = string(record(record(result?.structured)["file"])["content"]) ?? (result?.text ?? "").replace(/^ *\d+[→\t]/gm, "");
-      body = errorBody(row) ?? (result === null ? null : <ReadBox path={text("file_path")} content={content} />);
+      body = errorBody(row) ?? (result === null ? null : <Output text={content} language={languageOf(text("file_path"))} />);
       break;
     }
     case "TodoWrite":
@@ -322,11 +355,6 @@ function isPlainEdits(value: unknown): boolean {
 function isBackground(row: ToolRow): boolean {
   const structured = record(row.result?.structured);
   return structured["isAsync"] === true || structured["status"] === "async_launched" || (row.result?.text.startsWith("Async agent launched") ?? false);
-}
-
-function ReadBox({ path, content }: { path: string; content: string }): ReactElement {
-  const highlighter = useHighlighter();
-  return <Output text={content} language={highlighter?.languageOf(path) ?? ""} />;
 }
 
 export function TodoMark({ status }: { status: string }): ReactElement {

@@ -125,7 +125,8 @@ export function baseName(path: string): string {
 
 /** The first line of a text, without the marks of markdown. */
 export function firstLine(text: string): string {
-  const line = text.trim().split("\n", 1)[0] ?? "";
+  // No more of a line than can be shown: taking its marks away takes more than linear time.
+  const line = (text.trimStart().split("\n", 1)[0] ?? "").slice(0, 400).trimEnd();
   const plain = line.replace(/^#+\s*/, "").replace(/(\*\*|__|\*|`)(\S(?:.*?\S)?)\1/g, "$2");
   return plain.length > 160 ? `${plain.slice(0, 159)}…` : plain;
 }

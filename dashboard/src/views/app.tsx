@@ -1,13 +1,15 @@
 // Which page is shown: by who is signed in, then by the path.
 import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
 import { Logo } from "../components/marks.tsx";
+import { PaneGuard } from "../components/guard.tsx";
 import { navigate, useClient, usePath, useSignal } from "../components/hooks.ts";
+import { part } from "../components/parts.ts";
 import { FirstLook } from "./devices.tsx";
 import { KeyView } from "./key.tsx";
 import { PairView } from "./pair.tsx";
 import { Welcome } from "./welcome.tsx";
 
-const Shell = lazy(() => import("./shell.tsx"));
+const Shell = lazy(() => part("shell", () => import("./shell.tsx")));
 
 /** Of a link that somebody was invited with. */
 function invitationOf(hash: string): string | null {
@@ -24,6 +26,14 @@ function Starting(): ReactElement {
 }
 
 export function App(): ReactElement {
+  return (
+    <PaneGuard name="This page" className="starting">
+      <Pages />
+    </PaneGuard>
+  );
+}
+
+function Pages(): ReactElement {
   const client = useClient();
   const phase = useSignal(client.phase);
   const path = usePath();

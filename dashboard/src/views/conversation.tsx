@@ -5,6 +5,7 @@ import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
 import { waiting } from "../components/format.ts";
+import { PaneGuard } from "../components/guard.tsx";
 import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { BackToSessions } from "../components/page.tsx";
@@ -162,7 +163,9 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
           ]}
         />
       </header>
-      <Scroll model={model} session={session} context={context} />
+      <PaneGuard name="The conversation" className="scrollbox">
+        <Scroll model={model} session={session} context={context} />
+      </PaneGuard>
       {request !== undefined && isPhone && (
         <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
           <StatusShape shape="needs-you" />
@@ -174,7 +177,11 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       )}
       <div className="dock">
         <div className="in">
-          {request !== undefined && !isPhone && <Slip key={request.id} request={request} session={session} position={1} count={requests.length} />}
+          {request !== undefined && !isPhone && (
+            <PaneGuard key={request.id} name="A question" of={[request]}>
+              <Slip request={request} session={session} position={1} count={requests.length} />
+            </PaneGuard>
+          )}
           {session.problem !== null && (
             <div className="docknote">
               <Note tone="bad" icon={<StatusShape shape="failed" />} title={session.problem} testId="session-problem" />
@@ -212,12 +219,18 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
                 : `${lineOf(session).split(".")[0]}: ${session.host === "" ? "the machine" : session.host} is away. You can read everything; a prompt waits for it.`}
             </p>
           )}
-          {session.readOnly === null && <Composer session={session} model={conversation.model} returned={returned} onSent={() => undefined} say={say} />}
+          {session.readOnly === null && (
+            <PaneGuard name="Where you write">
+              <Composer session={session} model={conversation.model} returned={returned} onSent={() => undefined} say={say} />
+            </PaneGuard>
+          )}
         </div>
       </div>
       {sheet && request !== undefined && isPhone && (
         <Dialog title="Needs you" onClose={() => setSheet(false)} className="slipsheet">
-          <Slip key={request.id} request={request} session={session} position={1} count={requests.length} onAnswered={() => setSheet(false)} />
+          <PaneGuard key={request.id} name="A question" of={[request]}>
+            <Slip request={request} session={session} position={1} count={requests.length} onAnswered={() => setSheet(false)} />
+          </PaneGuard>
         </Dialog>
       )}
       {dialog === "end" && (
@@ -294,6 +307,8 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   const lastTop = useRef(0);
   /** The rows at the top of the view. Several: a row may be joined with an older one when that is loaded. */
   const anchors = useRef<{ key: string; top: number }[]>([]);
+  /** The piece of a long row that is at the top of the view. */
+  const piece = useRef<{ element: Element; top: number } | null>(null);
   /** message.seq from which on rows are in the page; null: the newest. */
   const [start, setStart] = useState<number | null>(null);
   const [below, setBelow] = useState(false);
@@ -337,11 +352,33 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
     const element = box.current;
     if (element === null) return;
     const top = element.getBoundingClientRect().top;
+    piece.current = null;
+    for (const part of element.querySelectorAll(".piece, .block")) {
+      const rect = part.getBoundingClientRect();
+      if (rect.top > top) break;
+      if (rect.bottom > top + 8) piece.current = { element: part, top: rect.top };
+    }
     anchors.current = [];
     for (const row of element.querySelectorAll<HTMLElement>("[data-testid=entry]")) {
       const rect = row.getBoundingClientRect();
       if (rect.bottom > top + 8) anchors.current.push({ key: row.dataset["key"] as string, top: rect.top });
       if (anchors.current.length === 6) return;
+    }
+  }, []);
+
+  /** What is being read stays where it is. */
+  const stay = useCallback(() => {
+    const element = box.current;
+    if (element === null) return;
+    if (piece.current?.element.isConnected === true) {
+      element.scrollTop += piece.current.element.getBoundingClientRect().top - piece.current.top;
+      return;
+    }
+    for (const anchor of anchors.current) {
+      const row = element.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.key)}"]`);
+      if (row === null) continue;
+      element.scrollTop += row.getBoundingClientRect().top - anchor.top;
+      return;
     }
   }, []);
 
@@ -364,17 +401,10 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
     const element = box.current;
     if (element === null) return;
     if (atBottom.current) element.scrollTop = element.scrollHeight;
-    else if (previousFirst.current !== firstKey) {
-      // Rows came or went above: what is being read stays where it is.
-      for (const anchor of anchors.current) {
-        const row = element.querySelector<HTMLElement>(`[data-key="${CSS.escape(anchor.key)}"]`);
-        if (row === null) continue;
-        element.scrollTop += row.getBoundingClientRect().top - anchor.top;
-        break;
-      }
-    }
+    // Rows came or went above.
+    else if (previousFirst.current !== firstKey) stay();
     previousFirst.current = firstKey;
-  }, [rows, pending, partials, firstKey]);
+  }, [rows, pending, partials, firstKey, stay]);
 
   // Too little above to scroll into: go on loading.
   useEffect(() => {
@@ -387,17 +417,18 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
     if (!atBottom.current) setBelow(true);
   }, [tail]);
 
-  // Images of the page change height late (fonts, folds, the composer): stay at the end if we were there.
+  // Parts of the page change height late (fonts, folds, texts that were read, the composer): we stay where we were.
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
     const observer = new ResizeObserver(() => {
       if (atBottom.current) element.scrollTop = element.scrollHeight;
+      else stay();
     });
     observer.observe(element);
     if (element.firstElementChild !== null) observer.observe(element.firstElementChild);
     return () => observer.disconnect();
-  }, []);
+  }, [stay]);
 
   // Our own prompt brings us to the end.
   const pendingCount = pending.length;

@@ -3,13 +3,15 @@ import { AlertIcon, DeviceCameraIcon, XIcon } from "@primer/octicons-react";
 import { lazy, type ReactElement, type ReactNode, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { Command, Countdown, Go, Note } from "../components/basics.tsx";
 import { plainName } from "../components/format.ts";
+import { PaneGuard } from "../components/guard.tsx";
 import { navigate, useClient, useNow, useSignal } from "../components/hooks.ts";
 import { Rosette, StatusShape } from "../components/marks.tsx";
+import { part } from "../components/parts.ts";
 import { CryptoError, parsePairingLink, toHex } from "../crypto/index.ts";
 import type { PairingEnd, PairingRun, PairingState } from "../state/pairing.ts";
 import { Cover } from "./cover.tsx";
 
-const Scanner = lazy(() => import("../components/scanner.tsx"));
+const Scanner = lazy(() => part("scanner", () => import("../components/scanner.tsx")));
 
 /** A link that was opened is somebody's word until the person says that it is theirs. */
 type Step = { readonly at: "link"; readonly error?: string } | { readonly at: "opened"; readonly link: string } | { readonly at: "run"; readonly run: PairingRun; readonly known: ReadonlySet<string> };
@@ -112,9 +114,11 @@ function LinkStep({ error, onLink }: { error: string | null; onLink(link: string
           </Go>
         </div>
         {camera && (
-          <Suspense fallback={<p className="dim">Starting the camera…</p>}>
-            <Scanner onText={onScan} />
-          </Suspense>
+          <PaneGuard name="The scanner">
+            <Suspense fallback={<p className="dim">Starting the camera…</p>}>
+              <Scanner onText={onScan} />
+            </Suspense>
+          </PaneGuard>
         )}
       </form>
     </Cover>

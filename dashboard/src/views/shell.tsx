@@ -3,6 +3,7 @@ import { DeviceDesktopIcon, GearIcon, CommandPaletteIcon, LinkIcon, ListUnordere
 import { type ReactElement, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
 import { ContextPane } from "../components/context.tsx";
+import { PaneGuard } from "../components/guard.tsx";
 import { navigate, phone, readPreference, switchTheme, useClient, useMedia, useSignal, writePreference } from "../components/hooks.ts";
 import { Logo, StatusShape } from "../components/marks.tsx";
 import { type Action, Palette } from "../components/palette.tsx";
@@ -144,7 +145,9 @@ export default function Shell({ path }: { path: string }): ReactElement {
             <PlusIcon className="i" />
           </Go>
         </div>
-        <SessionList current={sid} query={query} onQuery={setQuery} searchRef={search} />
+        <PaneGuard name="The list of sessions" of={[lists]} className="grow">
+          <SessionList current={sid} query={query} onQuery={setQuery} searchRef={search} />
+        </PaneGuard>
         <div className="foot">
           <Go to="/" className="b bare no-phone">
             All sessions
@@ -163,9 +166,17 @@ export default function Shell({ path }: { path: string }): ReactElement {
           </Go>
         </div>
       </nav>
-      {view}
-      {withContext && <ContextPane model={model} session={summary} onClose={toggleContext} />}
-      <TruthLine />
+      <PaneGuard key={path} name="This view" className="conv">
+        {view}
+      </PaneGuard>
+      {withContext && (
+        <PaneGuard key={model.id} name="The record of this session" of={[summary]} className="ctx">
+          <ContextPane model={model} session={summary} onClose={toggleContext} />
+        </PaneGuard>
+      )}
+      <PaneGuard name="The state of the log" of={[connection]} className="truth">
+        <TruthLine />
+      </PaneGuard>
       {toast !== null && (
         <div className="toast floating" role="status" data-testid="toast">
           <span className="grow">{toast}</span>

@@ -1,4 +1,4 @@
-// Syntax colours for a limited set of languages. Loaded when the first code block is shown.
+// Syntax colours for a limited set of languages.
 import bash from "highlight.js/lib/languages/bash";
 import c from "highlight.js/lib/languages/c";
 import cpp from "highlight.js/lib/languages/cpp";
@@ -23,35 +23,38 @@ import swift from "highlight.js/lib/languages/swift";
 import typescript from "highlight.js/lib/languages/typescript";
 import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
-import { toJsxRuntime } from "hast-util-to-jsx-runtime";
+import type { Root, RootContent } from "hast";
 import { createLowlight } from "lowlight";
-import { Fragment, jsx, jsxs } from "react/jsx-runtime";
-import type { ReactElement } from "react";
+import { colouredCharactersMax } from "./limits.ts";
+import type { Span } from "./tree.ts";
 
 const lowlight = createLowlight({
   bash, c, cpp, csharp, css, diff, dockerfile, go, ini, java, javascript, json, kotlin, lua, makefile, php, python, ruby, rust, sql, swift, typescript, xml, yaml,
 });
 lowlight.registerAlias({ bash: ["console", "shell-session"], ini: ["toml"], typescript: ["tsx", "mts", "cts"], javascript: ["jsx", "mjs", "cjs"] });
 
-/** Beyond this a block stays plain: colouring it would hold up the page. */
-const charactersMax = 60_000;
-
-/** Null where the language is not known or the text too long. */
-export function highlight(code: string, language: string): ReactElement | null {
-  if (code.length > charactersMax || !lowlight.registered(language)) return null;
-  return toJsxRuntime(lowlight.highlight(language, code), { Fragment, jsx, jsxs }) as ReactElement;
+/** Null where the language is not known or the text too long. `apart`: every line by itself. */
+export function colourLines(code: string, language: string, apart: boolean): Span[][] | null {
+  if (code.length > colouredCharactersMax || !lowlight.registered(language)) return null;
+  const colour = (text: string) => linesOf(lowlight.highlight(language, text));
+  return apart ? code.split("\n").map((line) => colour(line)[0] ?? []) : colour(code);
 }
 
-const byExtension: Record<string, string> = {
-  sh: "bash", bash: "bash", zsh: "bash", c: "c", h: "cpp", cc: "cpp", cpp: "cpp", hpp: "cpp", cs: "csharp", css: "css", scss: "css", diff: "diff", patch: "diff", go: "go",
-  ini: "ini", toml: "ini", cfg: "ini", java: "java", js: "javascript", mjs: "javascript", cjs: "javascript", jsx: "javascript", json: "json", kt: "kotlin", lua: "lua", mk: "makefile",
-  php: "php", py: "python", rb: "ruby", rs: "rust", sql: "sql", swift: "swift", ts: "typescript", tsx: "typescript", mts: "typescript", html: "xml", xml: "xml", svg: "xml", vue: "xml",
-  yml: "yaml", yaml: "yaml",
-};
-
-export function languageOf(path: string): string {
-  const name = path.split("/").pop() ?? "";
-  if (/^Dockerfile/.test(name)) return "dockerfile";
-  if (/^Makefile/.test(name)) return "makefile";
-  return byExtension[name.split(".").pop()?.toLowerCase() ?? ""] ?? "";
+function linesOf(root: Root): Span[][] {
+  const lines: Span[][] = [[]];
+  const walk = (nodes: readonly RootContent[], colour: string | null): void => {
+    for (const node of nodes) {
+      if (node.type === "element") {
+        const own = node.properties["className"];
+        walk(node.children, Array.isArray(own) ? own.join(" ") : colour);
+      } else if (node.type === "text") {
+        node.value.split("\n").forEach((part, i) => {
+          if (i > 0) lines.push([]);
+          if (part !== "") lines.at(-1)?.push([colour, part]);
+        });
+      }
+    }
+  };
+  walk(root.children, null);
+  return lines;
 }

@@ -1,0 +1,51 @@
+// Parts of the page that are fetched when they are needed. After an upgrade the relay does not have those of an older page any more:
+// the page is then loaded again, once, with what was typed kept.
+
+/** A part could not be fetched, and loading the page again does not help or would lose something. */
+export class PartMissing extends Error {}
+
+type Keeper = () => Promise<unknown>;
+const keepers = new Set<Keeper>();
+
+/** Before the page is loaded again, `keep` is waited for. Returns what takes it back. */
+export function keepBeforeLeaving(keep: Keeper): () => void {
+  keepers.add(keep);
+  return () => keepers.delete(keep);
+}
+
+const marked = (name: string) => `consortium.again.${name}`;
+const keepMs = 5_000;
+
+/** Fetches a part; `name` tells it from the others. Throws PartMissing. */
+export async function part<T>(name: string, load: () => Promise<T>): Promise<T> {
+  try {
+    const loaded = await load();
+    sessionStorage.removeItem(marked(name));
+    return loaded;
+  } catch {
+    if (!typedElsewhere() && markOnce(name)) {
+      await Promise.race([Promise.allSettled([...keepers].map((keep) => keep())), new Promise((resolve) => setTimeout(resolve, keepMs))]);
+      location.reload();
+      return new Promise<never>(() => undefined);
+    }
+    throw new PartMissing(name);
+  }
+}
+
+/** False when the page was loaded again for this part before, or that cannot be remembered. */
+function markOnce(name: string): boolean {
+  try {
+    if (sessionStorage.getItem(marked(name)) !== null) return false;
+    sessionStorage.setItem(marked(name), "");
+    return sessionStorage.getItem(marked(name)) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether something is written in a field that nobody keeps. */
+function typedElsewhere(): boolean {
+  return [...document.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("textarea, input:not([type=checkbox], [type=radio])")].some(
+    (field) => field.value !== "" && field.dataset["kept"] === undefined,
+  );
+}

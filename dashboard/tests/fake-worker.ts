@@ -1,0 +1,35 @@
+// What a page of a browser has and happy-dom lacks: a worker that reads texts, here in the same thread, and a view that shows everything.
+import { colourLines } from "../src/text/colour.ts";
+import { readMarkdown } from "../src/text/markdown.ts";
+import type { Job } from "../src/text/tree.ts";
+
+export class WorkerHere {
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+
+  constructor() {
+    queueMicrotask(() => this.onmessage?.({ data: { ready: true } }));
+  }
+
+  postMessage(job: Job): void {
+    const result = job.kind === "markdown" ? readMarkdown(job.text) : colourLines(job.text, job.language, job.apart === true);
+    queueMicrotask(() => this.onmessage?.({ data: { result } }));
+  }
+
+  terminate(): void {
+    this.onmessage = null;
+  }
+}
+
+export class EverythingInView {
+  #seen: IntersectionObserverCallback;
+
+  constructor(seen: IntersectionObserverCallback) {
+    this.#seen = seen;
+  }
+
+  observe(target: Element): void {
+    queueMicrotask(() => this.#seen([{ target, isIntersecting: true, boundingClientRect: { height: 0 } } as unknown as IntersectionObserverEntry], this as unknown as IntersectionObserver));
+  }
+
+  unobserve(): void {}
+}
