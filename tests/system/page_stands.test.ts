@@ -154,9 +154,6 @@ describe('texts that cost much', () => {
     await dashboard.page.reload();
     await dashboard.entry('text', 'the last of them').waitFor();
     await dashboard.page.locator('strong').filter({ hasText: 'last' }).waitFor();
-    const shown = await dashboard.page.evaluate(() => Array.from(document.querySelectorAll('[data-testid=entry][data-kind=text]'), (entry) => entry.textContent!.length));
-    assert.equal(shown.length, texts.length + 1);
-    assert.ok(shown.every((length) => length > 10), 'every one is readable');
     await dashboard.by('composer-input').fill('still here');
     assert.equal(await dashboard.by('composer-input').inputValue(), 'still here');
     const both = await spent();
