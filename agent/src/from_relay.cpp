@@ -161,11 +161,13 @@ relay_failure relay_failure::not_reached(error why)
 
 relay_failure relay_failure::stranger(std::string_view where, std::string_view what)
 {
-    return {
+    relay_failure out{
         {errc::unavailable,
          "something else answers in the relay's place at " + printable(where) + ": " + std::string(what) +
              ". A proxy, the sign-in page of a network, or another address than the relay's: open it in a browser",
          std::nullopt}};
+    out.by_stranger = true;
+    return out;
 }
 
 std::optional<relay_failure> relay_failure::parse_refusal(const unchecked& said, std::string_view text)

@@ -58,6 +58,8 @@ struct relay_failure : error
     /// The relay itself refused, in its own form. Otherwise `code` is one of those worth retrying, and nothing is known
     /// of what the relay thinks: it was not reached, or something else answered in its place.
     bool by_relay = false;
+    /// Something else answered in its place.
+    bool by_stranger = false;
     /// What answered in its place found the request too large (HTTP 413).
     bool size_refused = false;
     /// The refusal as it came: some carry more than their code.

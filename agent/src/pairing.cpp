@@ -103,7 +103,7 @@ asio::awaitable<result<void>> pairing_attempt::announce()
         "success");
     if (!asked && !worth_retrying(asked.error()))
         co_return fail(asked.error().code, "The relay refuses: " + asked.error().detail);
-    unreached_ = asked ? "" : asked.error().detail;
+    note_reached(asked);
     announced_ = asked.has_value();
     co_return result<void>();
 }
@@ -115,7 +115,7 @@ asio::awaitable<result<void>> pairing_attempt::reveal()
         "success");
     if (!taken && !worth_retrying(taken.error()))
         co_return fail(taken.error().code, "The relay refuses: " + taken.error().detail);
-    unreached_ = taken ? "" : taken.error().detail;
+    note_reached(taken);
     revealed_ = taken.has_value();
     co_return result<void>();
 }
@@ -138,7 +138,7 @@ asio::awaitable<result<pairing_attempt::state>> pairing_attempt::advance()
     const auto here = answer_ ? state::answered : state::waiting;
     const auto status = co_await relay_.get(
         "/v1/auth/request/status?publicKey=" + net::percent_encode(base64_encode(request_.public_key)), "status");
-    unreached_ = status ? "" : status.error().detail;
+    note_reached(status);
     if (!status && worth_retrying(status.error()))
         co_return here;
     if (!status)

@@ -39,7 +39,8 @@ public:
     /// Asks the relay once, and does what is due. Errors end the attempt, and say why in words for people; not being
     /// reached is none.
     asio::awaitable<result<state>> advance();
-    /// Why the relay was not reached when it was asked last. Empty: it was.
+    /// Why the relay was not reached when it was asked last. Empty: it was, or somebody else answered, which
+    /// relay_client::on_stranger says.
     const std::string& unreached() const noexcept { return unreached_; }
     /// What the person typed, as pairing_digits_read() gives it. One try. Errors as advance().
     result<void> type(std::string_view digits);
@@ -64,6 +65,11 @@ private:
     pairing_nonce nonce_ = random_array<32>();
     pairing_request request_;
     bool announced_ = false;
+    template <class Answer>
+    void note_reached(const Answer& answer)
+    {
+        unreached_ = answer || answer.error().by_stranger ? std::string() : answer.error().detail;
+    }
     std::string unreached_;
     std::optional<e2ee::pairing_answer> answer_;
     std::optional<e2ee::pairing_code> code_;

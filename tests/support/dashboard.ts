@@ -24,6 +24,12 @@ export class Dashboard {
     return this.page.getByTestId(id);
   }
 
+  /** Reads the question to its end, as has to be done, and allows it once. */
+  async allowOnce(): Promise<void> {
+    await this.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    await this.by('slip-allow-once').click();
+  }
+
   /** Makes a new identity and shows that the key was written down; returns the key. */
   async newIdentity(): Promise<string> {
     await this.by('new-identity').click();

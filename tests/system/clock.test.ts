@@ -65,7 +65,7 @@ describe('a browser whose clock is wrong', () => {
         api.scene(`make${hours < 0 ? 'minus' : 'plus'}${Math.abs(hours)}`, [[say('A file.'), use('Bash', { command: `touch ${name}`, description: 'Make a file' })]]);
         await dashboard.prompt(`please #make${hours < 0 ? 'minus' : 'plus'}${Math.abs(hours)}`);
         await dashboard.page.locator('[data-testid=slip][data-armed=true]').waitFor();
-        await dashboard.by('slip-allow-once').click();
+        await dashboard.allowOnce();
         await waitFor('the file', () => existsSync(join(machine.work, name)), { ms: 30_000 });
         await dashboard.settled();
         assert.deepEqual((await conversation.state()).held, []);

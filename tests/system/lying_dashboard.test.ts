@@ -394,7 +394,7 @@ function swapped(id: string, fields: Record<string, string>): Hooks {
 /** Clicks as soon as the slip listens. */
 async function allowOnce(): Promise<void> {
   await dashboard.page.locator('[data-testid=slip][data-armed=true]').waitFor();
-  await dashboard.by('slip-allow-once').click();
+  await dashboard.allowOnce();
 }
 
 describe('about the devices', () => {

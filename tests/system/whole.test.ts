@@ -114,7 +114,7 @@ describe('the whole', () => {
     await slip.waitFor();
     assert.ok((await dashboard.by('slip-exact').innerText()).includes(planted.command));
     assert.equal(existsSync(join(machine.work, 'planted-file-of-a-command')), false);
-    await dashboard.by('slip-allow-once').click();
+    await dashboard.allowOnce();
     await slip.waitFor({ state: 'detached' });
     await dashboard.entry('text', 'Results: [done]').waitFor();
     assert.ok(existsSync(join(machine.work, 'planted-file-of-a-command')));

@@ -160,7 +160,7 @@ export function Contents({ ask, session, choosing }: { ask: Ask; session: Sessio
             </dd>
           </>
         )}
-        {ask.description !== null && ask.description !== "" && (
+        {ask.description !== null && ask.description !== "" && ask.description !== ask.arguments["description"] && (
           <>
             <dt>It says</dt>
             <dd>
