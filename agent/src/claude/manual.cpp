@@ -13,7 +13,7 @@ namespace consortium::agent::claude
 namespace
 {
 
-constexpr auto answer_time = std::chrono::seconds(10);
+constexpr auto answer_time = std::chrono::seconds(30); // half a second, where nothing else runs
 constexpr std::size_t help_bytes_max = 256u << 10;
 
 /// What stands before two spaces: flags and their value, or a command.

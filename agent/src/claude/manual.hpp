@@ -27,7 +27,7 @@ struct manual
 };
 /// The form is that of the npm package commander.
 manual read_manual(std::string_view help);
-/// Asks the program itself. Empty when it does not answer within some seconds.
+/// Asks the program itself. Empty when it does not answer in time, or in another form.
 asio::awaitable<manual>
 ask_manual(asio::any_io_executor executor, std::filesystem::path program, std::vector<std::string> environment);
 
