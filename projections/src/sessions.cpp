@@ -375,21 +375,28 @@ result<session_page> sessions_before(
     return guarded(
         [&]() -> result<session_page>
         {
-            std::vector<session_rows> found;
+            std::vector<session_rows> older;
             scan_rows<session_row>(
                 at, account_part(at, account),
                 [&](byte_view key, const session_row& row)
                 {
-                    if (before && row.id >= *before)
-                        return true;
-                    const auto hot = get_row<session_hot_row>(at, key);
-                    if (!hot)
-                        corrupt_row(table::session, "has no row of what messages rewrite");
-                    if (hot->updated_at >= changed_since)
-                        found.push_back({to_bytes(key), *hot, row});
+                    if (!before || row.id < *before)
+                        older.push_back({to_bytes(key), {}, row});
                     return true;
                 });
-            std::ranges::sort(found, std::greater{}, [](const session_rows& one) { return one.row.id; });
+            std::ranges::sort(older, std::greater{}, [](const session_rows& one) { return one.row.id; });
+            // A page of an account with many sessions reads the second row of its own alone, and of one more, which
+            // tells that there are others.
+            std::vector<session_rows> found;
+            for (auto at_hand = older.begin(); at_hand != older.end() && found.size() <= count_max; ++at_hand)
+            {
+                const auto hot = get_row<session_hot_row>(at, at_hand->key);
+                if (!hot)
+                    corrupt_row(table::session, "has no row of what messages rewrite");
+                at_hand->hot = *hot;
+                if (hot->updated_at >= changed_since)
+                    found.push_back(std::move(*at_hand));
+            }
             return read_page(at, found, count_max);
         });
 }

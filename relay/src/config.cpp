@@ -250,7 +250,7 @@ parsed_config parse_config(int argc, const char* const* argv)
         "Of these, from one address");
     mebibytes(
         "--account-body-mib", "CONSORTIUM_ACCOUNT_BODY_MIB", settings.account_body_bytes_max,
-        "Memory for the bodies of one account's requests");
+        "Memory for what one account sends: bodies, large frames, calls under way");
     count(
         "--polling-sessions", "CONSORTIUM_POLLING_SESSIONS", settings.polling_sessions_max,
         "Sockets over HTTP polling at once");
