@@ -3,7 +3,6 @@
 #include "commands/commands.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
