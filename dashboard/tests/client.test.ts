@@ -538,7 +538,7 @@ describe("held prompts and answered questions", () => {
     await agent.setState({ held: [{ id, from, n, why: "unseen" }] });
     expect((await session.summary.when((s) => s.agent.held.length === 1)).line).toMatch(/Holds a prompt/);
     await rowsWhen(session, (rows) => rows[0]?.kind === "prompt" && rows[0].state === "held");
-    expect(session.promptText(id)).toBe("Deploy it");
+    expect(session.prompt(id)?.text).toBe("Deploy it");
     const decided: unknown[] = [];
     agent.desk.rpc.set("held", (d) => void decided.push(d));
     agent.desk.rpc.set("take-back", () => ({ error: "Claude has it.", code: "conflict" }));

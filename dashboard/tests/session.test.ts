@@ -93,7 +93,7 @@ function open(wire: WireSession, agent?: Agent, shownMessages = () => agent?.mes
     return stated === undefined ? null : c.fromUtf8(c.openBox(stated.sealedName, content.secretKey));
   };
   const model = new SessionModel(wire, {
-    accountId, content, seen, readChain, lies: (words) => lies.push(words), nameOf, now: () => 1, pending: () => [], shown: () => undefined, remembered: async () => undefined, remember: () => undefined, changed: () => undefined,
+    accountId, content, seen, readChain, lies: (words) => lies.push(words), nameOf, clockOf: () => 0, now: () => 1, pending: () => [], shown: () => undefined, remembered: async () => undefined, remember: () => undefined, changed: () => undefined,
     fetchMessages: async (_sid, page, limit) => {
       const all = shownMessages();
       const found = "after" in page ? all.filter((m) => m.seq > page.after) : all.filter((m) => m.seq < page.before).reverse();

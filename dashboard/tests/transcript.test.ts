@@ -99,7 +99,80 @@ describe("transcript", () => {
       task("task_notification", "c", { status: "failed", summary: "From before" }),
     );
     expect(rows.flatMap((row) => (row.kind === "event" ? [row.text] : []))).toEqual(["In the background: “Serve” was stopped", "In the background: “From before” failed"]);
-    expect(rows.flatMap((row) => (row.kind === "tool" ? [row.background] : []))).toEqual(["stopped", undefined]);
+    expect(rows.flatMap((row) => (row.kind === "tool" ? [row.background?.status] : []))).toEqual(["stopped", undefined]);
+  });
+
+  it("knows why a call has no result, and that nothing of a dead agent goes on", () => {
+    const cuts = (...contents: Content[]) => rowsOf(...contents).flatMap((row) => (row.kind === "tool" ? [row.cut] : []));
+    const call = () => toolUse(`c${seq}`, "Bash", {});
+    const event = (type: string, more: object = {}): Content => ({ type: "event", data: { type, ...more } });
+    expect(cuts(call())).toEqual([null]);
+    expect(cuts(call(), line({ type: "result", is_error: true, terminal_reason: "aborted_tools" }))).toEqual(["stopped"]);
+    expect(cuts(call(), line({ type: "result", is_error: false, terminal_reason: "completed" }))).toEqual(["turn"]);
+    expect(cuts(call(), event("resumed", { after: "crash" }), call())).toEqual(["agent", null]);
+    expect(cuts(call(), event("ended", { why: "dashboard" }))).toEqual(["agent"]);
+    const rows = rowsOf(
+      toolUse("bg", "Agent", {}),
+      line({ type: "system", subtype: "task_started", task_id: "b", tool_use_id: "bg", description: "Look around", is_backgrounded: true }),
+      toolResult("bg", "launched"),
+      line({ type: "result", is_error: false, terminal_reason: "completed" }),
+      event("resumed", { after: "crash" }),
+    );
+    expect(rows.find((row) => row.kind === "tool")).toMatchObject({ background: { task: "b", status: "lost" } });
+  });
+
+  it("says that a session ended and how, that it goes on, and where Claude knows nothing any more", () => {
+    const event = (type: string, more: object): Content => ({ type: "event", data: { type, ...more } });
+    const rows = rowsOf(event("ended", { why: "terminal" }), event("resumed", { after: "end" }), event("ended", { why: "odd" }), event("resumed", { after: "crash" }), event("resumed", { after: "end", forgotten: true }));
+    expect(rows.map((row) => row.kind === "event" && [row.text, row.tone])).toEqual([
+      ["The session ended: at its terminal", "plain"],
+      ["Taken up again at the machine", "plain"],
+      ["The session ended: odd", "plain"],
+      ["The agent was interrupted here and goes on. An answer that it was in the middle of may be missing.", "plain"],
+      ["Claude begins anew here: its own record of what is above is gone", "boundary"],
+    ]);
+  });
+
+  it("shows what was said before the session, marked, once, between two lines", () => {
+    const at = "2026-11-23T05:27:04.616Z";
+    const said = (uuid: string, content: unknown, more: object = {}) => ({ type: "user", uuid, timestamp: at, message: { role: "user", content }, ...more });
+    const answered = (uuid: string, content: unknown[]) => ({ ...assistant(content, null), uuid, timestamp: at });
+    const earlier = (part: number, parts: number, lines: unknown[], more: object = {}): Content => ({ type: "event", data: { type: "earlier", part, parts, lines, ...more } });
+    const lines = [said("u1", "fix it"), answered("a1", [{ type: "tool_use", id: "t1", name: "Bash", input: { command: "make" } }])];
+    const rows = rowsOf(
+      earlier(1, 2, lines, { left: 1200 }),
+      earlier(2, 2, [said("u2", [{ type: "tool_result", tool_use_id: "t1", content: "ok" }]), answered("a2", [{ type: "text", text: "Fixed." }]), said("u3", "a summary", { isSynthetic: true }), ...lines]),
+      line(assistant([{ type: "text", text: "now" }], null)),
+    );
+    expect(rows.map((row) => [row.kind, "text" in row ? row.text : ""])).toEqual([
+      ["event", "Said before this session, as Claude Code's own record on the machine has it; 1,200 older entries stand only there"],
+      ["prompt", "fix it"],
+      ["who", ""],
+      ["tool", ""],
+      ["text", "Fixed."],
+      ["event", "Summary of the conversation so far"],
+      ["event", "Goes on here"],
+      ["who", ""],
+      ["text", "now"],
+    ]);
+    expect(rows[1]).toMatchObject({ earlier: true, device: null, at: Date.parse(at) });
+    expect(rows[3]).toMatchObject({ kind: "tool", result: { text: "ok" } });
+    expect(new Set(rows.map((row) => row.key)).size).toBe(rows.length);
+  });
+
+  it("takes a denial from the end of its turn, and a failure of the model's API from its mark", () => {
+    const synthetic = (text: string, more: object = {}) => ({ ...assistant([], null), message: { model: "<synthetic>", content: [{ type: "text", text }] }, ...more });
+    const rows = rowsOf(
+      toolUse("d1", "Write", {}),
+      toolResult("d1", "no", null, true),
+      toolUse("d2", "Bash", {}),
+      toolResult("d2", "Permission denied", null, true),
+      line({ type: "result", is_error: false, permission_denials: [{ tool_name: "Write", tool_use_id: "d1" }] }),
+      line(synthetic("No errors here")),
+      line(synthetic("Prompt is too long", { error: "invalid_request" })),
+    );
+    expect(rows.flatMap((row) => (row.kind === "tool" ? [row.result?.decision] : []))).toEqual(["reject", null]);
+    expect(rows.flatMap((row) => (row.kind === "event" ? [row.tone] : []))).toEqual(["plain", "fail"]);
   });
 
   it("calls a stopped turn stopped, and an API error an error", () => {

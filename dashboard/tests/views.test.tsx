@@ -3,17 +3,18 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api/http.ts";
+import { Away, awayWords, resumeCommand } from "../src/components/away.tsx";
 import { Background } from "../src/components/background.tsx";
 import { Composer } from "../src/components/composer.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
-import { HeldPrompts } from "../src/components/held.tsx";
+import { heldWords, HeldPrompts } from "../src/components/held.tsx";
 import { InviteDialog } from "../src/components/invitedialog.tsx";
 import { Markdown } from "../src/components/markdown.tsx";
 import { ReceiptCard } from "../src/components/receipt.tsx";
 import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
 import { Slip } from "../src/components/slip.tsx";
-import { ToolBody } from "../src/components/toolbox.tsx";
+import { type Going, outcome, ToolBody } from "../src/components/toolbox.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
 import { formatSecret, randomBytes } from "../src/crypto/index.ts";
 import { SignInError, type SignInProblem } from "../src/state/signin.ts";
@@ -35,7 +36,7 @@ import { EverythingInView, WorkerHere } from "./fake-worker.ts";
 
 const agent: AgentState = { mode: "default", model: "claude-opus-5-5", requests: [], held: [], background: [], backgroundMore: 0 };
 const session: SessionSummary = {
-  id: "s1", title: "Title", project: "harbor-api", host: "build-02", machine: "m1", says: null, path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, archived: false,
+  id: "s1", title: "Title", project: "harbor-api", host: "build-02", machine: "m1", says: null, path: "/home/n/harbor-api", homeDir: "/home/n", status: "needs-you", unread: false, failed: false, ended: false, endedAt: null, command: null, clock: 0, archived: false,
   line: "", at: 0, activeAt: 0, agent, problem: null, openable: true, readOnly: null, behind: null, count: 1,
 };
 const grants = [
@@ -484,13 +485,13 @@ const signers: Record<string, Signer> = {
   machine: { name: "build-02", standing: "good", kind: "agent", isThis: false },
 };
 const context: RowContext = {
-  cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), held: new Map(), reachable: true,
+  cwd: null, host: "build-02", waiting: new Set(), answered: new Map(), held: new Map(), reachable: true, going: { agent: "there", background: new Set() },
   signer: (device) => signers[device] ?? { name: null, standing: "unknown", kind: null, isThis: false },
   onUnsend: () => undefined, onRetry: () => undefined, onTakeBack: vi.fn(),
 };
 
 describe("the body of a tool call", () => {
-  const row = (name: string, input: Record<string, unknown>) => ({ kind: "tool", key: "k", at: 0, number: null, toolUseId: "t", name, input, result: null, children: [], cut: false }) as unknown as ToolRow;
+  const row = (name: string, input: Record<string, unknown>) => ({ kind: "tool", key: "k", at: 0, number: null, toolUseId: "t", name, input, result: null, children: [], cut: null }) as unknown as ToolRow;
   it.each([
     ["Bash", { command: "ls", dangerouslyDisableSandbox: true, run_in_background: true, timeout: 7 }, ["dangerouslyDisableSandboxtrue", "run_in_backgroundtrue", "timeout7"]],
     ["Edit", { file_path: "/a", old_string: "a", new_string: "b", replace_all: true }, ["replace_alltrue"]],
@@ -505,6 +506,67 @@ describe("the body of a tool call", () => {
   it("marks what cannot be seen in a command", () => {
     const { container } = render(<ToolBody row={row("Bash", { command: "echo a\nrm \u202e\u200bb" })} />);
     expect(container.textContent).toContain("rm U+202EU+200Bb");
+  });
+});
+
+describe("a session whose agent is away", () => {
+  const at = Date.UTC(2026, 10, 28, 14, 2);
+  const away: SessionSummary = { ...session, id: "0190-s1", status: "offline", activeAt: at };
+  const command = { program: "/opt/my tools/consortium", home: null, arguments: ["--model", "opus", "--append-system-prompt", "don't"] };
+
+  it("says what is known of why, and what becomes of a prompt", () => {
+    expect(awayWords(away, at)).toMatch(/^The relay has not heard of it since .*; why is not known\. A prompt waits on the relay until build-02 is back\.$/);
+    expect(awayWords({ ...away, ended: true, endedAt: at }, at)).toMatch(/^Ended, .*\. A prompt waits on the relay until the session is taken up again\.$/);
+    expect(awayWords({ ...away, ended: true }, at)).toMatch(/^Ended\. /);
+    expect(awayWords({ ...away, archived: true }, at)).toBe("Archived. build-02 is not connected; a prompt brings it out of the archive and waits on the relay.");
+  });
+
+  it("shows the command that takes it up, with folder, id and options, each as one word of a shell", () => {
+    expect(resumeCommand({ ...away, path: null })).toBe("consortium --resume 0190-s1");
+    expect(resumeCommand({ ...away, path: "/home/n/it's", command })).toBe("cd '/home/n/it'\\''s' && '/opt/my tools/consortium' --resume 0190-s1 --model opus --append-system-prompt 'don'\\''t'");
+    expect(resumeCommand({ ...away, path: "/p", command: { program: "consortium", home: "/var/c", arguments: null } })).toBe("cd /p && env CONSORTIUM_HOME=/var/c consortium --resume 0190-s1");
+    HTMLDialogElement.prototype.showModal ??= () => undefined;
+    const { container } = show(fakeClient(), <Away session={{ ...away, ended: true, endedAt: at, command }} now={at} />);
+    fireEvent.click(by("take-up"));
+    expect(container.textContent).toContain("--resume 0190-s1 --model opus");
+    expect(container.textContent).toContain("In a terminal of build-02");
+  });
+});
+
+describe("what a call came to", () => {
+  const of = (more: Partial<ToolRow>, going: Partial<Going> = {}, name = "Bash") =>
+    outcome({ kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name, input: {}, result: null, children: [], cut: null, ...more }, { agent: "there", background: new Set(), ...going });
+  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, isError: true, structured: null, decision: null, at: 0, revision: 2, ...more });
+  const begun = (settled: boolean, status = "begun") => ({ background: { task: "b1", status, settled }, result: result("Running in the background", { isError: false }) });
+
+  it("is taken from marks, whatever its text says", () => {
+    expect(of({ result: result("Exit code 1\nmkdir: /root: Permission denied") })).toEqual({ text: "failed, exit 1", bad: true });
+    expect(of({ result: result("the request was rejected; [Request interrupted by user]") }).text).toBe("failed");
+    expect(of({ result: result("Exit code 3") }, {}, "mcp__a__b").text).toBe("failed");
+    expect(of({ result: result("no", { decision: "reject" }) })).toEqual({ text: "denied", bad: false });
+    expect(of({ result: result("", { structured: { interrupted: true } }) })).toEqual({ text: "stopped", bad: false });
+    expect(of({ result: result("fine", { isError: false }) }).text).toBe("done");
+  });
+
+  it("is running only while the agent is known to be there", () => {
+    expect(of({}).text).toBe("running");
+    expect(of({ ranFor: 30 }).text).toBe("running for 30 s");
+    expect(of({}, { agent: "away" }).text).toBe("no result when the agent was last heard of");
+    expect(of({}, { agent: "ended" }).text).toBe("no result: the agent ended before");
+    expect(of({ cut: "agent" }).text).toBe("no result: the agent ended before");
+    expect(of({ cut: "stopped" }).text).toBe("stopped");
+    expect(of({ cut: "turn" }).text).toBe("no result");
+    expect(of({ cut: "agent" }, {}, "Agent").text).toBe("no result: the agent ended before");
+  });
+
+  it("is in the background only while the agent says so", () => {
+    expect(of(begun(true), { background: new Set(["b1"]) }).text).toBe("in the background");
+    expect(of(begun(false)).text).toBe("in the background");
+    expect(of(begun(true)).text).toBe("in the background: not running any more, its end was not said");
+    expect(of(begun(true), { background: null }).text).toBe("in the background");
+    expect(of(begun(true), { agent: "away" }).text).toBe("was in the background when the agent was last heard of");
+    expect(of(begun(true), { agent: "ended" }).text).toBe("in the background: its end is not known: the agent ended before");
+    expect(of(begun(true, "failed"))).toEqual({ text: "in the background: failed", bad: true });
   });
 });
 
@@ -544,14 +606,14 @@ describe("rows", () => {
   });
 
   it("say why a prompt is held, and let a person decide; one that is not taken yet can be taken back", () => {
-    const one = { id: "b1", from: "f", n: 3, why: "unseen" };
+    const one = { id: "b1", from: "f", n: 3, why: "unseen", came: 0 };
     const held = new Map([["b1", one]]);
     const { unmount } = show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={{ ...context, held }} />);
     expect(by("entry").textContent).toContain("held: Claude had said more by then than its writer had seen");
     expect(by("tally").dataset["strokes"]).toBe("2");
     unmount();
     const onHeld = vi.fn();
-    const list = show(fakeClient(), <HeldPrompts held={[one]} textOf={() => "Deploy \u202eit"} onHeld={onHeld} />);
+    const list = show(fakeClient(), <HeldPrompts held={[one]} host="" promptOf={() => ({ text: "Deploy \u202eit" })} onHeld={onHeld} />);
     expect(by("held").textContent).toContain("Deploy U+202EitNot run: Claude had said more");
     fireEvent.click(by("held-run"));
     fireEvent.click(by("held-drop"));
@@ -560,6 +622,16 @@ describe("rows", () => {
     show(fakeClient(), <RowView row={{ ...prompt, state: "stored" }} context={context} />);
     fireEvent.click(by("take-back"));
     expect(context.onTakeBack).toHaveBeenCalledTimes(1);
+  });
+
+  it("say of a prompt that came at a wrong time by which clock, and by how much", () => {
+    const hour = 3_600_000;
+    expect(heldWords("until", 5 * hour, 2 * hour, "build-02")).toBe("by the clock of build-02 it came 3 h after the time that it was good for");
+    expect(heldWords("until", 0, 48 * hour, "")).toBe("by the clock of the machine it says that it is good for 2 d, longer than any may be: that clock is behind, or the one of whoever wrote it ahead");
+    expect(heldWords("until", null, 2 * hour)).toBe("it came outside of the time that it was good for");
+    const held = new Map([["b1", { id: "b1", from: "f", n: 3, why: "until", came: 20 * 60_000 }]]);
+    show(fakeClient(), <RowView row={{ ...prompt, state: "stored", until: 600_000 }} context={{ ...context, held }} />);
+    expect(by("entry").textContent).toContain("held: by the clock of build-02 it came 10 min after");
   });
 
   it("draw no stroke that is not known", () => {
@@ -573,7 +645,7 @@ describe("rows", () => {
   });
 
   it("make what is inside a tool line only when it is opened", () => {
-    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: false }} context={context} />);
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
     expect(by("entry").textContent).not.toContain("secret output");
     const details = by("tool") as HTMLDetailsElement;
     details.open = true;
@@ -722,7 +794,7 @@ describe("proof of an entry", () => {
     const watch = client.watch.get();
     watch.proofOf = (revision) => (proved.has(revision) ? "proved" : "none");
     const call = (revision: number, children: readonly Row[]): Row => ({
-      key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: false, children,
+      key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: null, children,
       result: { text: "", isError: false, structured: null, decision: null, at: 0, revision: revision + 100 },
     });
     const row = call(1, [call(2, [])]);
@@ -885,9 +957,31 @@ describe("an invitation", () => {
 
 describe("pairing", () => {
   const run = (state: PairingState) => ({
-    id: "r1", state: new Signal<PairingState>(state), name: "build-02", device: null, left: 600_000, begin: vi.fn(async () => undefined), type: vi.fn(async (_digits: string) => undefined), stop: vi.fn(), close: vi.fn(),
+    id: "r1", state: new Signal<PairingState>(state), unreached: new Signal<string | null>(null), name: "build-02", device: null, left: 600_000, begin: vi.fn(async () => undefined), type: vi.fn(async (_digits: string) => undefined), stop: vi.fn(), close: vi.fn(),
   });
   const link = `https://relay.example/pair#v=2&pk=${"A".repeat(43)}&s=${"A".repeat(43)}`;
+
+  it("does not say that a machine is waited for while no relay answers", () => {
+    for (const step of [{ step: "looking" }, { step: "absent" }, { step: "answered" }, { step: "digits", forTerminal: ["123", "456"] }] as const) {
+      const pairing = run(step);
+      const { container, unmount } = show(fakeClient({ pair: () => pairing }), <PairView initialLink={link} />);
+      fireEvent.click(by("pair-opened-yes"));
+      expect(container.textContent).not.toContain("The relay does not answer");
+      act(() => pairing.unreached.set("no answer in 30 s"));
+      expect(container.textContent).toContain("The relay does not answer (no answer in 30 s). It is asked again.");
+      expect(container.textContent).not.toContain("It answers by itself");
+      act(() => pairing.unreached.set(null));
+      expect(container.textContent).not.toContain("The relay does not answer");
+      unmount();
+    }
+    const pairing = run({ step: "paired" });
+    const connection = new Signal<Connection>({ state: "offline", since: 0, received: 0, message: null });
+    const { container } = show(fakeClient({ pair: () => pairing, connection }), <PairView initialLink={link} />);
+    fireEvent.click(by("pair-opened-yes"));
+    expect(container.textContent).toContain("not connected to the relay");
+    act(() => connection.set({ state: "live", since: 0, received: 0, message: null }));
+    expect(container.textContent).toContain("Waiting for build-02 to start its first session");
+  });
 
   it("asks whose an opened link is before anything is looked up", async () => {
     const pairing = run({ step: "looking" });

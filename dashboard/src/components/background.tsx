@@ -17,14 +17,14 @@ export function Background({ session, say }: { session: SessionSummary; say(word
   return (
     <ul className="heldlist" data-testid="background">
       {background.map((task) => (
-        <Task key={task.id} task={task} sid={session.id} turn={turn} now={now} say={say} />
+        <Task key={task.id} task={task} sid={session.id} since={task.since - session.clock} turn={turn} now={now} say={say} />
       ))}
       {backgroundMore > 0 && <li className="dim small">and {backgroundMore} more</li>}
     </ul>
   );
 }
 
-function Task({ task, sid, turn, now, say }: { task: BackgroundTask; sid: string; turn: boolean; now: number; say(words: string): void }): ReactElement {
+function Task({ task, sid, since, turn, now, say }: { task: BackgroundTask; sid: string; /** By this device's clock. */ since: number; turn: boolean; now: number; say(words: string): void }): ReactElement {
   const client = useClient();
   const [stopping, setStopping] = useState(false);
   const stop = async () => {
@@ -42,7 +42,7 @@ function Task({ task, sid, turn, now, say }: { task: BackgroundTask; sid: string
       <span className="grow">
         <b className="trunc">{plainly(task.what) || "Something without a name"}</b>
         <small className="dim">
-          In the background for {waiting(now - task.since)}.{turn && endsWithTurn(task) && " Stop ends it too."}
+          In the background for {waiting(now - since)}.{turn && endsWithTurn(task) && " Stop ends it too."}
         </small>
       </span>
       <button type="button" className="b small" disabled={stopping} data-testid="background-stop" onClick={() => void stop()}>

@@ -228,8 +228,10 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
         </button>
       </div>
       {sending === "waiting" && (
-        <Dialog title={`${session.host === "" ? "The machine" : session.host} cannot be reached`} onClose={() => setSending("no")} testId="wait-dialog">
-          <p className="mid">The prompt waits for it. How long may it wait? Coming later than that, it is held there until you decide.</p>
+        <Dialog title={session.ended ? "This session has ended" : `${session.host === "" ? "The machine" : session.host} cannot be reached`} onClose={() => setSending("no")} testId="wait-dialog">
+          <p className="mid">
+            {session.ended ? "The prompt waits until it is taken up again there." : "The prompt waits for it."} How long may it wait? Coming later than that, it is held there until you decide.
+          </p>
           <div className="acts flush">
             {waits.map((hours) => (
               <button key={hours} type="button" className="b" data-testid={`wait-${hours}`} onClick={() => void give(hours * 3_600_000)}>

@@ -16,7 +16,7 @@ import { LogNumber, Tally } from "./marks.tsx";
 import { Guard } from "./guard.tsx";
 import { Markdown } from "./markdown.tsx";
 import { PlainText } from "./plain.tsx";
-import { outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
+import { type Going, outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
 
 export interface RowContext {
   readonly cwd: string | null;
@@ -28,6 +28,8 @@ export interface RowContext {
   readonly held: ReadonlyMap<string, HeldPrompt>;
   /** Whether the agent can be told something about them. */
   readonly reachable: boolean;
+  /** What is known of what has no end yet. */
+  readonly going: Going;
   /** Whose key signed something. */
   signer(device: string): Signer;
   onUnsend(localId: string): void;
@@ -110,7 +112,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
     sending: row.reason === undefined ? "on its way" : `kept here and sent later: ${row.reason}`,
     failed: `not stored: ${row.reason ?? ""}`,
     refused: `not run: ${row.reason ?? ""}`,
-    held: `held: ${heldWords(held?.why ?? row.reason ?? "")}`,
+    held: `held: ${heldWords(held?.why ?? row.reason ?? "", held?.came, row.until, host)}`,
   };
   const word = words[state];
   return (
@@ -118,7 +120,13 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
       <section className="prompt" data-state={state}>
         <div className="in">
           <h2 className="by">
-            {row.typed === true ? <b>{host === "" ? "At the terminal" : `At the terminal of ${host}`}</b> : <Writer device={row.device} signer={context.signer} />}
+            {row.earlier === true ? (
+              <b>Said to Claude before</b>
+            ) : row.typed === true ? (
+              <b>{host === "" ? "At the terminal" : `At the terminal of ${host}`}</b>
+            ) : (
+              <Writer device={row.device} signer={context.signer} />
+            )}
             <span className={state === "failed" || state === "refused" ? "bad" : ""}>
               {time(row.at)}
               {word !== undefined && `, ${word}`}
@@ -141,7 +149,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
                 Take back
               </button>
             )}
-            <Tally state={state} host={host} />
+            {row.earlier !== true && <Tally state={state} host={host} />}
             {row.revision !== null && (
               <span className="no only-phone">
                 <RuledNumber revision={row.revision} proof={proof} />
@@ -189,7 +197,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
   const line = describeTool(row.name, row.input, cwd);
   const Icon = toolIcons[line.icon];
   const denied = answer !== undefined && answer.decision !== "approved";
-  const { text, bad } = denied ? { text: "", bad: false } : outcome(row);
+  const { text, bad } = denied ? { text: "", bad: false } : outcome(row, context.going);
   const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
   return (
     <Fold

@@ -85,7 +85,7 @@ const rowClass: Record<Shape, string> = { "needs-you": "ask", working: "work", u
 const SessionRow = memo(function SessionRow({ session, current, now }: { session: SessionSummary; current: boolean; now: number }): ReactElement {
   const shape = shapeOf(session);
   const request = session.agent.requests[0];
-  const right = shape === "working" ? "now" : shape === "needs-you" && request !== undefined ? waiting(now - request.createdAt) : when(session.at, now);
+  const right = shape === "working" ? "now" : shape === "needs-you" && request !== undefined ? waiting(now + session.clock - request.createdAt) : when(session.at, now);
   return (
     <li>
       <Go

@@ -241,7 +241,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
       <header>
         <StatusShape shape="needs-you" />
         <h3 id={titleId}>{step === "always" ? "Always allow what?" : step === "session" ? "Allow what for the session?" : headline(request)}</h3>
-        <span className="grow dim trunc">waiting {waiting(now - request.createdAt)}</span>
+        <span className="grow dim trunc">waiting {waiting(now + session.clock - request.createdAt)}</span>
         {count > 1 && (
           <span className="no">
             {position} of {count}

@@ -14,7 +14,7 @@ import {
 import { type ReactElement, type ReactNode, useMemo, useState } from "react";
 import { plainly } from "../state/ask.ts";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
-import { backgroundWord, record, string, type ToolRow } from "../state/transcript.ts";
+import { type BackgroundOf, backgroundWord, type Cut, record, string, type ToolRow } from "../state/transcript.ts";
 import { languageOf } from "../text/languages.ts";
 import type { Span } from "../text/tree.ts";
 import { CopyButton } from "./basics.tsx";
@@ -162,26 +162,32 @@ function errorBody(row: ToolRow): ReactNode {
 }
 
 function cleanError(text: string): string {
-  return text.replace(/<\/?tool_use_error>/g, "").replace(/\n?\[Request interrupted by user for tool use\]/, "");
+  return text.replace(/^<tool_use_error>([^]*)<\/tool_use_error>$/, "$1");
 }
 
+/** What is known of the agent, for what has no end yet. */
+export interface Going {
+  readonly agent: "there" | "away" | "ended";
+  /** Ids of what runs in the background, as the agent's state says; null where that does not list all of it. */
+  readonly background: ReadonlySet<string> | null;
+}
+
+const cutWords: Record<Cut, string> = { stopped: "stopped", turn: "no result", agent: "no result: the agent ended before" };
+
 /** What stands at the right end of the line. */
-export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
+export function outcome(row: ToolRow, going: Going): { text: ReactNode; bad: boolean } {
   const { name, result } = row;
   if (row.name === "") return { text: "", bad: false };
-  if (row.background !== undefined && result?.isError !== true) {
-    const steps = row.children.length > 0 ? `${plural(row.children.length, "step")}, ` : "";
-    return { text: `${steps}in the background${row.background === "begun" ? "" : `: ${backgroundWord(row.background)}`}`, bad: row.background === "failed" };
-  }
-  if (result === null) return row.cut ? { text: "no result", bad: false } : { text: name === "Agent" || name === "Task" ? plural(row.children.length, "step") : row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`, bad: false };
+  if (row.background !== undefined && result?.isError !== true) return { text: stepsBefore(row) + inBackground(row.background, going), bad: row.background.status === "failed" };
+  if (result === null) return { text: withoutResult(row, going), bad: false };
   const ms = result.at - row.at;
   const took = ms < 50 ? 0 : ms;
   if (result.isError) {
-    if (/Request interrupted by user|doesn't want to (proceed|take this action)|was rejected|denied/i.test(result.text)) {
-      return { text: /interrupted/i.test(result.text) ? "stopped" : "denied", bad: false };
-    }
-    const exit = /^Exit code (\d+)/.exec(result.text)?.[1];
-    return { text: exit === undefined ? "failed" : `exit ${exit}${took > 0 ? `, ${duration(took)}` : ""}`, bad: true };
+    if (result.decision === "reject") return { text: "denied", bad: false };
+    if (record(result.structured)["interrupted"] === true) return { text: "stopped", bad: false };
+    // The first line of a failed command is Claude Code's own.
+    const exit = name === "Bash" ? /^Exit code (\d+)/.exec(result.text)?.[1] : undefined;
+    return { text: `failed${exit === undefined ? "" : `, exit ${exit}`}${took > 0 ? `, ${duration(took)}` : ""}`, bad: true };
   }
   const structured = record(result.structured);
   switch (name) {
@@ -220,6 +226,31 @@ export function outcome(row: ToolRow): { text: ReactNode; bad: boolean } {
     default:
       return { text: took > 1000 ? duration(took) : "", bad: false };
   }
+}
+
+function isSubagent({ name }: ToolRow): boolean {
+  return name === "Agent" || name === "Task";
+}
+
+function stepsBefore(row: ToolRow): string {
+  return row.children.length > 0 ? `${plural(row.children.length, "step")}, ` : "";
+}
+
+function inBackground({ task, status, settled }: BackgroundOf, { agent, background }: Going): string {
+  if (status !== "begun") return `in the background: ${backgroundWord(status)}`;
+  if (agent === "ended") return `in the background: ${backgroundWord("lost")}`;
+  if (agent === "away") return "was in the background when the agent was last heard of";
+  // While its turn goes on, the agent's state may be a moment behind.
+  const over = settled && background !== null && !background.has(task);
+  return over ? "in the background: not running any more, its end was not said" : "in the background";
+}
+
+function withoutResult(row: ToolRow, { agent }: Going): string {
+  if (row.cut !== null) return stepsBefore(row) + cutWords[row.cut];
+  if (agent === "ended") return stepsBefore(row) + cutWords.agent;
+  if (agent === "away") return `${stepsBefore(row)}no result when the agent was last heard of`;
+  if (isSubagent(row)) return plural(row.children.length, "step");
+  return row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`;
 }
 
 export function ToolBody({ row }: { row: ToolRow }): ReactElement {
@@ -281,7 +312,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
         <dl className="facts spaced">
           {questionsOf(input).map((q) => [
             <dt key={`q${q.question}`}>{q.question}</dt>,
-            <dd key={`a${q.question}`}>{string(answers[q.question]) ?? (result === null ? "not answered yet" : result.text)}</dd>,
+            <dd key={`a${q.question}`}>{string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text)}</dd>,
           ])}
         </dl>
       );
@@ -309,7 +340,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
           )}
           {result !== null && !result.isError && result.text !== "" && (
             isBackground(row) ? (
-              <p className="dim small">It runs in the background; what it finds is said further down.</p>
+              <p className="dim small">It was sent into the background; what it finds is said further down.</p>
             ) : (
               <div className="prose boxed">
                 <Markdown text={result.text} />
@@ -354,7 +385,7 @@ function isPlainEdits(value: unknown): boolean {
 /** The agent's note to itself that a subagent goes on without it. */
 function isBackground(row: ToolRow): boolean {
   const structured = record(row.result?.structured);
-  return structured["isAsync"] === true || structured["status"] === "async_launched" || (row.result?.text.startsWith("Async agent launched") ?? false);
+  return row.background !== undefined || structured["isAsync"] === true || structured["status"] === "async_launched";
 }
 
 export function TodoMark({ status }: { status: string }): ReactElement {

@@ -153,7 +153,7 @@ export function TruthLine(): ReactElement {
         </>
       )}
       <span className="no-phone dim">{new URL(client.api.origin).host}</span>
-      <span className="hide-mid no-phone dim">{online === 0 ? "no session online" : `${plural(online, "session")} online`}</span>
+      {!away && <span className="hide-mid no-phone dim">{online === 0 ? "no session online" : `${plural(online, "session")} online`}</span>}
       <span className="grow" />
       {identity !== null && !identity.keyConfirmed && (
         <Go to="/key" className="remind" data-testid="key-reminder">

@@ -15,6 +15,8 @@ export interface Envelope {
   /** Base64 id of the sender's previous bundle in this session; null for n = 1. */
   readonly prev: string | null;
   readonly to?: string;
+  /** Of a prompt: PromptTerms.until, where it is there and a number. */
+  readonly until?: number;
   readonly d: unknown;
 }
 
@@ -35,7 +37,7 @@ export function parseEnvelope(text: string): Envelope {
     throw new CryptoError("bad-format", "It holds no JSON.");
   }
   if (typeof value !== "object" || value === null) throw new CryptoError("bad-format", "It is not an envelope.");
-  const { at, from, n, prev, to, d } = value as Record<string, unknown>;
+  const { at, from, n, prev, to, until, d } = value as Record<string, unknown>;
   if (
     typeof at !== "number" ||
     typeof from !== "string" ||
@@ -50,7 +52,7 @@ export function parseEnvelope(text: string): Envelope {
   ) {
     throw new CryptoError("bad-format", "It is not an envelope.");
   }
-  return to === undefined ? { at, from, n, prev, d } : { at, from, n, prev, to, d };
+  return { at, from, n, prev, ...(to === undefined ? {} : { to }), ...(typeof until === "number" ? { until } : {}), d };
 }
 
 export function newSenderId(): string {

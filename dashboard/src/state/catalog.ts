@@ -38,6 +38,7 @@ export interface Owner extends KeyDeps {
   readonly outbox: Outbox;
   /** The account's name for a device of its chain. */
   nameOf(device: Bytes): string | null;
+  clockOf(device: Bytes | null): number;
 }
 
 export interface CatalogDeps {
@@ -211,6 +212,7 @@ export class Catalog {
         readChain: () => owner.readChain(),
         lies: (words) => owner.lies(words),
         nameOf: (device) => owner.nameOf(device),
+        clockOf: (device) => owner.clockOf(device),
         now: this.#deps.now,
         fetchMessages: (sid, page, limit) => this.#deps.api.messages(sid, page, limit),
         pending: (sid) => owner.outbox.rows(sid),

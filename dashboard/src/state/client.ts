@@ -336,7 +336,10 @@ export class Client {
       seen,
       readChain: () => this.#readChain(),
       heldBack: (words) => void watch.contradicts(words, null, "seen"),
-      clock: (session, difference) => this.#clocks?.set(session.device, difference),
+      clock: (session, difference) => {
+        this.#clocks?.set(session.device, difference);
+        session.devicesChanged();
+      },
       now: this.#now,
       steady: () => performance.now(),
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -367,6 +370,7 @@ export class Client {
       readChain: () => this.#readChain(),
       lies: (words) => void watch.contradicts(words, null, "seen"),
       nameOf: (key) => this.nameOf(key),
+      clockOf: (device) => this.#clocks?.get(device) ?? 0,
       outbox: this.#outbox,
     });
     await this.#outbox.load();

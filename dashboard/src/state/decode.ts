@@ -13,7 +13,8 @@ export interface PromptMeta {
 }
 
 export type Content =
-  | { readonly type: "prompt"; readonly text: string; readonly meta: PromptMeta }
+  /** `until`: how long it is good, by the agent's clock; absent where it does not say. */
+  | { readonly type: "prompt"; readonly text: string; readonly meta: PromptMeta; readonly until?: number }
   | { readonly type: "agent"; readonly line: ClaudeLine; readonly block: string | null }
   | { readonly type: "event"; readonly data: { readonly type: string; readonly [field: string]: unknown } }
   /** A question that was too large for the agent's state: its text. */
@@ -93,8 +94,9 @@ function decodeUnbound(plaintext: Uint8Array): Decoded {
 }
 
 function decodeText(kind: "message" | "prompt", text: string, id: string, device: string | null, place: { accountId: string; scope: string }): Decoded {
-  const { at, from, n, prev, d } = parseEnvelope(text);
-  const content = contentOf(d, place);
+  const { at, from, n, prev, until, d } = parseEnvelope(text);
+  const said = contentOf(d, place);
+  const content = said.type === "prompt" && until !== undefined ? { ...said, until } : said;
   const claims = content.type === "prompt" ? "prompt" : content.type === "unknown" ? kind : "message";
   const reason = kind === "prompt" ? "it was sealed as a prompt but speaks as the agent." : "it was sealed by the agent but speaks as you.";
   return { content: claims === kind ? content : { type: "unverified", reason }, device, link: { from, n, prev, id }, at, unbound: false };

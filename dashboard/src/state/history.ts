@@ -96,10 +96,10 @@ export class History {
     return { newest: this.#state === "ready", hasOlder: this.#hasOlder };
   }
 
-  /** What a prompt says, by the id of its bundle, where it is loaded. */
-  promptText(id: string): string | null {
+  /** What a prompt says, and how long it is good, by the id of its bundle, where it is loaded. */
+  prompt(id: string): { readonly text: string; readonly until?: number } | null {
     const content = this.#items.find((item) => item.decoded.link?.id === id)?.decoded.content;
-    return content?.type === "prompt" ? content.text : null;
+    return content?.type === "prompt" ? content : null;
   }
 
   /** Runs one after the other: what arrives must not overtake what is being loaded. */

@@ -55,6 +55,8 @@ export class PairingRun {
   /** Tells it from other runs of this page. */
   readonly id = toHex(randomBytes(8));
   readonly state = new Signal<PairingState>({ step: "looking" });
+  /** Why the last look failed; null when the relay answered it. */
+  readonly unreached = new Signal<string | null>(null);
   readonly #deps: PairingDeps;
   readonly #link;
   readonly #pollMs: number;
@@ -102,11 +104,13 @@ export class PairingRun {
     try {
       if (this.left === 0) return this.#end("expired");
       const status = await this.#deps.api.pairingStatus(this.#publicKey);
+      this.unreached.set(null);
       if (!this.#closed) await this.#look(status);
     } catch (error) {
       // Not reached, or not the relay: looked at again. The ten minutes go on.
       if (!(error instanceof ApiError) && !(error instanceof CryptoError)) throw error;
       if (error instanceof CryptoError) return this.#over("changed");
+      this.unreached.set(error.message);
     }
     const { step } = this.state.get();
     if (this.#closed || step === "over" || step === "paired" || step === "confirming") return;

@@ -7,6 +7,7 @@ export class Preview {
   #firstPrompt: string | null = null;
   #lastLine: string | null = null;
   #lastOutcome: "done" | "stopped" | "failed" | "open" | null = null;
+  #endedAt: number | null = null;
 
   get firstPrompt(): string | null {
     return this.#firstPrompt;
@@ -21,19 +22,31 @@ export class Preview {
     return this.#lastOutcome;
   }
 
+  /** When the agent ended the session in order, by its clock, if nothing came after that; null otherwise. */
+  get endedAt(): number | null {
+    return this.#endedAt;
+  }
+
   /** What is now known to be the first prompt of all. */
   began(text: string): void {
     this.#firstPrompt = firstLine(text);
   }
 
   /** The next entry. `isYours` says of a device whether it is a browser of the account; `cwd` is where the agent works. */
-  add({ content, device }: Decoded, isYours: (device: string) => boolean, cwd: string | null): void {
+  add({ content, device, at }: Decoded, isYours: (device: string) => boolean, cwd: string | null): void {
     if (content.type === "prompt") {
       this.#firstPrompt ??= firstLine(content.text);
       this.#lastLine = `${device !== null && isYours(device) ? "You" : "Somebody"}: ${firstLine(content.text)}`;
     } else if (content.type === "event") {
       if (content.data.type === "prompt-taken") this.#lastOutcome = "open";
       else if (content.data.type === "ready" && this.#lastOutcome === "open") this.#lastOutcome = null;
+      else if (content.data.type === "prompt-typed") this.#lastLine = `At the terminal: ${firstLine(string(content.data["text"]) ?? "")}`;
+      else if (content.data.type === "resumed") this.#endedAt = null;
+      else if (content.data.type === "ended") {
+        this.#endedAt = at;
+        // What was under way was ended with it.
+        if (this.#lastOutcome === "open") this.#lastOutcome = "stopped";
+      }
     } else if (content.type === "agent") {
       const { line } = content;
       if (line.type === "result") this.#ended(line);

@@ -20,6 +20,8 @@ export interface SessionDeps extends KeyDeps {
   readonly now: () => number;
   /** The account's name for a device of its chain. */
   nameOf(device: Bytes): string | null;
+  /** What the clock of that device shows more than ours, in ms; 0 where it was never asked. */
+  clockOf(device: Bytes | null): number;
   fetchMessages(sid: string, page: { after: number } | { before: number }, limit: number): Promise<MessagePage>;
   pending(sid: string): PromptRow[];
   /** A message is in the conversation: the log must hold it. */
@@ -168,7 +170,7 @@ export class SessionModel {
     return `${this.#deps.nameOf(device) ?? "The device that made this session"} was revoked: what it made is for reading only.`;
   }
 
-  /** The account's devices are others than before. */
+  /** The account's devices, or what is known of their clocks, are others than before. */
   devicesChanged(): void {
     this.#publishSummary();
   }
@@ -333,9 +335,9 @@ export class SessionModel {
     if (this.key !== null && this.#preview.lastLine === null) await this.#history.glance(summary === null && name === null);
   }
 
-  /** What a prompt says, by the id of its bundle, where it is loaded. */
-  promptText(id: string): string | null {
-    return this.#history.promptText(id);
+  /** What a prompt says, and how long it is good, by the id of its bundle, where it is loaded. */
+  prompt(id: string): { readonly text: string; readonly until?: number } | null {
+    return this.#history.prompt(id);
   }
 
   /** Base64 id of the newest message of the agent that this page has: what a prompt written now has taken into account. */
@@ -355,13 +357,15 @@ export class SessionModel {
 
   #summarise(): SessionSummary {
     const { metadata } = this.#fields;
-    const { firstPrompt, lastLine, lastOutcome } = this.#preview;
+    const { firstPrompt, lastLine, lastOutcome, endedAt } = this.#preview;
     const project = metadata.path === null ? "" : baseName(metadata.path);
     const readOnly = this.#readOnly();
     // What nobody can answer does not wait for anybody.
     const requests = readOnly === null ? this.agent.requests : [];
     const active = this.#active && readOnly === null;
-    const ended = !active && /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
+    // Its description says so, or, where that could not be written any more, its last entry.
+    const described = /^(archived|archiveRequested|ended|stopped|exited)$/.test(metadata.lifecycleState ?? "");
+    const ended = !active && (described || endedAt !== null);
     const working = this.#thinking ?? lastOutcome === "open";
     const status: SessionStatus = !active ? "offline" : requests.length > 0 ? "needs-you" : working ? "working" : this.agent.background.length > 0 ? "background" : "idle";
     const problem = this.#problem ?? this.#fields.problem;
@@ -386,6 +390,9 @@ export class SessionModel {
       unread: (status === "idle" || status === "background") && this.#read !== null && this.#history.lastSeq > this.#read && lastOutcome !== null,
       failed: (status === "idle" || status === "background") && lastOutcome === "failed",
       ended,
+      endedAt: !ended ? null : (endedAt ?? metadata.lifecycleStateSince),
+      command: metadata.command,
+      clock: this.#deps.clockOf(this.device),
       archived: this.#archived,
       line,
       at: Math.max(this.#updatedAt, this.#createdAt),

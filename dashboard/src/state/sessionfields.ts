@@ -25,6 +25,8 @@ export interface HeldPrompt {
   readonly n: number;
   /** One of HeldWhy; another of a newer agent. */
   readonly why: string;
+  /** When it came, by the agent's clock; null where an older agent does not say. */
+  readonly came: number | null;
 }
 
 /** A command or a subagent that runs on without a turn. */
@@ -54,6 +56,18 @@ export interface SessionMetadata {
   readonly summary: string | null;
   readonly homeDir: string | null;
   readonly lifecycleState: string | null;
+  /** By the agent's clock. */
+  readonly lifecycleStateSince: number | null;
+  readonly command: StartCommand | null;
+}
+
+/** How consortium was called for a session, as its agent says. */
+export interface StartCommand {
+  readonly program: string;
+  /** Where it keeps its state, if that is not the usual place. */
+  readonly home: string | null;
+  /** For Claude Code, without what chose the conversation; null where they are too long to be kept. */
+  readonly arguments: readonly string[] | null;
 }
 
 /** background: no turn runs, but something that one of them began. */
@@ -77,6 +91,11 @@ export interface SessionSummary {
   readonly failed: boolean;
   /** The agent ended it; it will not come back by itself. */
   readonly ended: boolean;
+  /** When, by the agent's clock; null where that is not known. */
+  readonly endedAt: number | null;
+  readonly command: StartCommand | null;
+  /** What its machine's clock shows more than this device's, in ms, when it was last asked; 0 where it never was. */
+  readonly clock: number;
   /** Put away in this browser, until something is said or asked in it. */
   readonly archived: boolean;
   readonly line: string;
@@ -96,7 +115,7 @@ export interface SessionSummary {
 }
 
 export const emptyAgent: AgentState = { mode: null, model: null, requests: [], held: [], background: [], backgroundMore: 0 };
-export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null };
+export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null, lifecycleStateSince: null, command: null };
 
 export function askLine(request: PermissionRequest, cwd: string | null): string {
   return plainly(lineOf(request, cwd));
@@ -130,15 +149,24 @@ export function readMetadata(plain: Record<string, unknown>): SessionMetadata {
     summary: string(record(plain["summary"])["text"]),
     homeDir: string(plain["homeDir"]),
     lifecycleState: string(plain["lifecycleState"]),
+    lifecycleStateSince: typeof plain["lifecycleStateSince"] === "number" ? plain["lifecycleStateSince"] : null,
+    command: readCommand(record(plain["command"])),
   };
+}
+
+function readCommand(plain: Record<string, unknown>): StartCommand | null {
+  const program = string(plain["program"]);
+  const words = plain["arguments"];
+  if (program === null || program === "") return null;
+  return { program, home: string(plain["home"]), arguments: Array.isArray(words) && words.every((word) => typeof word === "string") ? words : null };
 }
 
 export function readAgentState(plain: Record<string, unknown>): AgentState {
   const requests = Object.entries(record(plain["requests"])).map(([id, value]) => readRequest(id, record(value)));
   requests.sort((a, b) => a.createdAt - b.createdAt);
   const held = (Array.isArray(plain["held"]) ? plain["held"] : []).map(record).flatMap((entry): HeldPrompt[] => {
-    const { id, from, n, why } = entry;
-    return typeof id === "string" && typeof from === "string" && typeof n === "number" && typeof why === "string" ? [{ id, from, n, why }] : [];
+    const { id, from, n, why, came } = entry;
+    return typeof id === "string" && typeof from === "string" && typeof n === "number" && typeof why === "string" ? [{ id, from, n, why, came: typeof came === "number" ? came : null }] : [];
   });
   const background = (Array.isArray(plain["background"]) ? plain["background"] : []).map(record).flatMap((entry): BackgroundTask[] => {
     const { id, type, what, since } = entry;

@@ -37,6 +37,10 @@ export interface PromptRow extends Common {
   readonly device: string | null;
   /** It was typed at the machine itself, as the agent says. */
   readonly typed?: boolean;
+  /** It stands in Claude's own record of the conversation: nobody knows who said it. */
+  readonly earlier?: boolean;
+  /** How long it is good, by the agent's clock. */
+  readonly until?: number;
   /** Its number among its sender's. */
   readonly number: { readonly from: string; readonly n: number } | null;
 }
@@ -58,10 +62,21 @@ export interface ToolResult {
   readonly isError: boolean;
   /** Claude's own structured form, of a shape per tool. */
   readonly structured: unknown;
+  /** Claude's word for what was decided about the call: "accept", "reject"; null where it says nothing. */
   readonly decision: string | null;
   readonly at: number;
   /** Of the message that brought it. */
   readonly revision: number;
+}
+/** Why a call will get no result: its turn was stopped, its turn ended, the agent ended before. */
+export type Cut = "stopped" | "turn" | "agent";
+export interface BackgroundOf {
+  /** Claude's id of what runs. */
+  readonly task: string;
+  /** "begun", or how it ended as Claude says; "lost": the agent ended before, and nobody said how it ended. */
+  readonly status: string;
+  /** The turn that began it is over. */
+  readonly settled: boolean;
 }
 export interface ToolRow extends Common {
   readonly kind: "tool";
@@ -70,12 +85,12 @@ export interface ToolRow extends Common {
   readonly input: Readonly<Record<string, unknown>>;
   readonly result: ToolResult | null;
   readonly children: readonly Row[];
-  /** The turn ended before a result came. */
-  readonly cut: boolean;
+  /** Null: a result may still come. */
+  readonly cut: Cut | null;
   /** Seconds that it had run when it last said so. */
   readonly ranFor?: number;
-  /** It goes, or went, on without its turn: "begun", or how it ended as Claude says. */
-  readonly background?: string;
+  /** It goes, or went, on without its turn. */
+  readonly background?: BackgroundOf;
 }
 export interface ResultRow extends Common {
   readonly kind: "result";
@@ -145,6 +160,10 @@ export class Transcript {
   #heading = false;
   /** What runs, or ran, in the background: what it is called, by its id. */
   #background = new Map<string, { readonly what: string; readonly hidden: boolean }>();
+  /** What still runs in the background, as far as the entries say. */
+  #running = new Set<ToolNode>();
+  /** Lines of Claude's own record that are shown, by their ids. */
+  #earlierLines = new Set<string>();
   /** Entries that could not be opened: their senders' numbers are known to be missing. */
   #unopened = 0;
 
@@ -166,7 +185,7 @@ export class Transcript {
         this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: "An entry of a kind this version does not know", raw: content.value });
         break;
       case "prompt":
-        this.#prompt(item, content.text);
+        this.#prompt(item, content.text, content.until);
         break;
       case "ask":
         this.#asks.set(askHash(content.ask), content.ask);
@@ -197,7 +216,7 @@ export class Transcript {
     this.rows.push(row);
   }
 
-  #prompt(item: Item, text: string): void {
+  #prompt(item: Item, text: string, until: number | undefined): void {
     const bundleId = item.decoded.link?.id ?? null;
     const mark = bundleId === null ? undefined : this.#marks.get(bundleId);
     if (bundleId !== null) this.#prompts.set(bundleId, this.rows.length);
@@ -210,6 +229,7 @@ export class Transcript {
       localId: item.localId,
       bundleId,
       device: item.decoded.device,
+      ...(until === undefined ? {} : { until }),
       number: item.decoded.link,
     });
     this.#heading = false;
@@ -270,9 +290,58 @@ export class Transcript {
         return say(`Claude wrote a line that the agent could not read (${String(data["bytes"])} bytes)`, "fail", data["line"]);
       case "limit-reached":
         return say("The usage limit is reached", "fail", data);
+      case "ended":
+        this.#agentEnded();
+        return say(`The session ended: ${endedWords(string(data["why"]) ?? "")}`);
+      case "resumed":
+        this.#agentEnded();
+        if (data["forgotten"] === true) return say("Claude begins anew here: its own record of what is above is gone", "boundary");
+        return say(data["after"] === "end" ? "Taken up again at the machine" : "The agent was interrupted here and goes on. An answer that it was in the middle of may be missing.");
+      case "earlier":
+        return this.#earlier(item, data);
       default:
         return say(`Unknown event: ${data.type}`, "plain", data);
     }
+  }
+
+  /** Whatever it had begun will say nothing more. */
+  #agentEnded(): void {
+    this.#cut("agent");
+    for (const node of this.#running) if (node.row.background?.status === "begun") this.#change(node, { ...node.row, background: { ...node.row.background, status: "lost" } });
+    this.#running.clear();
+    this.#heading = false;
+  }
+
+  /** A part of Claude's own record of the conversation, from before this session or from beside it. */
+  #earlier(item: Item, data: Readonly<Record<string, unknown>>): void {
+    const { part, parts, left, meanwhile } = data;
+    const lines = Array.isArray(data["lines"]) ? data["lines"].map(record) : [];
+    const say = (text: string, suffix: string) => this.#push({ ...this.#common(item, suffix), kind: "event", tone: "boundary", text });
+    if (part === 1) {
+      const before = meanwhile === true ? "Said meanwhile outside of Consortium" : "Said before this session";
+      const more = typeof left === "number" && left > 0 ? `; ${left === 1 ? "one older entry stands" : `${left.toLocaleString("en")} older entries stand`} only there` : "";
+      say(`${before}, as Claude Code's own record on the machine has it${more}`, "^");
+    }
+    lines.forEach((line, i) => {
+      const id = string(line["uuid"]);
+      if (typeof line["type"] !== "string" || (id !== null && this.#earlierLines.has(id))) return;
+      if (id !== null) this.#earlierLines.add(id);
+      const at = Date.parse(string(line["timestamp"]) ?? "");
+      this.#earlierLine({ ...item, id: `${item.id}.${i}`, decoded: { ...item.decoded, at: Number.isNaN(at) ? item.decoded.at : at } }, line as ClaudeLine);
+    });
+    if (part === parts) {
+      // That record names no ends of turns: what has no result in it got none.
+      this.#agentEnded();
+      say("Goes on here", "$");
+    }
+  }
+
+  #earlierLine(item: Item, line: ClaudeLine): void {
+    const said = line.type === "user" && line["isMeta"] !== true && line["isSynthetic"] !== true ? textOf(record(line["message"])["content"]) : "";
+    if (said === "" || /^<(local-command|command-)/.test(said)) return this.#agent(item, line);
+    this.#cut("turn");
+    this.#push({ ...this.#common(item), kind: "prompt", text: said, state: "taken", localId: null, bundleId: null, device: null, earlier: true, number: null });
+    this.#heading = false;
   }
 
   #who(item: Item, model: string | null): void {
@@ -339,7 +408,7 @@ export class Transcript {
     if (model === "<synthetic>") {
       const text = blocks.map((block) => string(record(block)["text"]) ?? "").join("\n");
       if (text.trim() === "" || text === "No response requested.") return;
-      this.#place({ ...this.#common(item), kind: "event", tone: /error/i.test(text) ? "fail" : "plain", text }, parentId);
+      this.#place({ ...this.#common(item), kind: "event", tone: isErrorLine(line) ? "fail" : "plain", text }, parentId);
       return;
     }
     if (parentId === null) {
@@ -360,7 +429,7 @@ export class Transcript {
       } else if (block["type"] === "tool_use" || block["type"] === "server_tool_use") {
         const toolUseId = string(block["id"]) ?? common.key;
         this.#place(
-          { ...common, kind: "tool", toolUseId, name: string(block["name"]) ?? "?", input: record(block["input"]), result: null, children: [], cut: false },
+          { ...common, kind: "tool", toolUseId, name: string(block["name"]) ?? "?", input: record(block["input"]), result: null, children: [], cut: null },
           parentId,
         );
       } else {
@@ -379,7 +448,6 @@ export class Transcript {
       if (block["type"] === "tool_result") return this.#toolResult(item, line, block);
       if (block["type"] !== "text") return;
       const text = string(block["text"]) ?? "";
-      if (/^\[Request interrupted by user/.test(text)) return;
       if (/^<(local-command|command-)/.test(text)) return;
       if (line["isSynthetic"] === true) {
         this.#place({ ...common, kind: "event", tone: "plain", text: "Summary of the conversation so far", raw: text }, parentId);
@@ -408,7 +476,7 @@ export class Transcript {
       return this.#change(node, { ...node.row, result });
     }
     // The call lies before what is loaded; once it is, everything is joined anew.
-    this.#place({ ...this.#common(item), kind: "tool", toolUseId: id, name: "", input: {}, result, children: [], cut: false }, null);
+    this.#place({ ...this.#common(item), kind: "tool", toolUseId: id, name: "", input: {}, result, children: [], cut: null }, null);
   }
 
   #result(item: Item, line: ClaudeLine): void {
@@ -418,8 +486,9 @@ export class Transcript {
     const errors = Array.isArray(line["errors"]) ? line["errors"].filter((e) => typeof e === "string").join("\n") : "";
     const duration = line["duration_ms"];
     // A tool that got no result by now will get none.
-    for (const node of this.#open) this.#change(node, { ...node.row, cut: true });
-    this.#open.clear();
+    this.#cut(stopped ? "stopped" : "turn");
+    this.#denied(line["permission_denials"]);
+    for (const node of this.#running) if (node.row.background?.settled === false) this.#change(node, { ...node.row, background: { ...node.row.background, settled: true } });
     this.#push({
       ...this.#common(item),
       kind: "result",
@@ -429,6 +498,20 @@ export class Transcript {
       usage: usageOf(line),
     });
     this.#heading = false;
+  }
+
+  #cut(why: Cut): void {
+    for (const node of this.#open) this.#change(node, { ...node.row, cut: why });
+    this.#open.clear();
+  }
+
+  /** Calls that were not allowed, as the end of their turn lists them. */
+  #denied(denials: unknown): void {
+    for (const each of Array.isArray(denials) ? denials.map(record) : []) {
+      const node = this.#tools.get(string(each["tool_use_id"]) ?? "");
+      const result = node?.row.result;
+      if (node !== undefined && result?.isError === true && result.decision === null) this.#change(node, { ...node.row, result: { ...result, decision: "reject" } });
+    }
   }
 
   /** A command or a subagent that ran on without a turn is over. */
@@ -441,9 +524,12 @@ export class Transcript {
     this.#push({ ...this.#common(item), kind: "event", tone: status === "failed" ? "fail" : "plain", text: `In the background: “${what}” ${backgroundWord(status)}`, raw: line });
   }
 
-  #inBackground(line: ClaudeLine, background: string): void {
+  #inBackground(line: ClaudeLine, status: string): void {
     const node = this.#tools.get(string(line["tool_use_id"]) ?? "");
-    if (node !== undefined) this.#change(node, { ...node.row, background });
+    if (node === undefined) return;
+    this.#change(node, { ...node.row, background: { task: string(line["task_id"]) ?? "", status, settled: node.row.background?.settled ?? false } });
+    if (status === "begun") this.#running.add(node);
+    else this.#running.delete(node);
   }
 
   #progress(line: ClaudeLine): void {
@@ -505,6 +591,24 @@ export function modeName(mode: string): string {
   }
 }
 
+/** What ended a session in order. */
+function endedWords(why: string): string {
+  switch (why) {
+    case "terminal":
+      return "at its terminal";
+    case "dashboard":
+      return "somebody ended it in a dashboard";
+    case "system":
+      return "its terminal was closed, or the system asked consortium to end";
+    case "claude":
+      return "Claude Code ended";
+    case "trouble":
+      return "consortium could not go on";
+    default:
+      return why === "" ? "no reason given" : why;
+  }
+}
+
 /** Why the agent never runs a prompt. What a newer agent says stands as it is. */
 function refusalWords(reason: string): string {
   switch (reason) {
@@ -559,9 +663,16 @@ export function backgroundWord(status: string): string {
     case "stopped":
     case "killed":
       return "was stopped";
+    case "lost":
+      return "its end is not known: the agent ended before";
     default:
       return status === "" ? "ended" : `ended: ${status}`;
   }
+}
+
+/** An answer that Claude Code wrote itself because the model's API failed. */
+function isErrorLine(line: ClaudeLine): boolean {
+  return line["isApiErrorMessage"] === true || typeof line["error"] === "string";
 }
 
 function usageOf(line: ClaudeLine): ResultRow["usage"] {
@@ -570,6 +681,13 @@ function usageOf(line: ClaudeLine): ResultRow["usage"] {
   const cached = [read, written].reduce<number>((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
   const cost = line["total_cost_usd"];
   return { input: input + cached, output, costUsd: typeof cost === "number" ? cost : null };
+}
+
+/** What a person said in a line of Claude's record; empty where it is something else. */
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  const blocks = Array.isArray(content) ? content.map(record) : [];
+  return blocks.some((block) => block["type"] === "tool_result") ? "" : blocks.flatMap((block) => (block["type"] === "text" ? [string(block["text"]) ?? ""] : [])).join("\n");
 }
 
 function resultText(content: unknown): string {

@@ -1,6 +1,7 @@
 // A session: its entries, what is being said, what is asked, and the composer.
-import { ArchiveIcon, ArrowDownIcon, ChevronRightIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
+import { ArchiveIcon, ArrowDownIcon, ChevronRightIcon, ClockIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { Away } from "../components/away.tsx";
 import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
@@ -12,7 +13,7 @@ import { BackToSessions } from "../components/page.tsx";
 import { HeldPrompts } from "../components/held.tsx";
 import { PartialView, type RowContext, RowView } from "../components/rows.tsx";
 import { Background } from "../components/background.tsx";
-import { lineOf, shapeOf, statusWord } from "../components/sessionlist.tsx";
+import { shapeOf, statusWord } from "../components/sessionlist.tsx";
 import { Slip } from "../components/slip.tsx";
 import { headline } from "../components/slipcontents.tsx";
 import type { SessionModel } from "../state/session.ts";
@@ -27,12 +28,15 @@ const windowRows = 200;
 const chunkEntries = 50;
 const nearBottom = 48;
 const nearTop = 800;
+/** Two clocks that are further apart, in ms, are spoken of. */
+const clockNoted = 120_000;
 
 export function ConversationView({ model, onContext, say }: { model: SessionModel; onContext(): void; say(message: string): void }): ReactElement {
   const client = useClient();
   const session = useSignal(model.summary);
   const conversation = useSignal(model.conversation);
   const isPhone = useMedia(phone);
+  const now = useNow(30_000);
   const [dialog, setDialog] = useState<"delete" | "end" | null>(null);
   const [sheet, setSheet] = useState(false);
   const [returned, setReturned] = useState({ text: "", count: 0 });
@@ -97,13 +101,14 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       answered: conversation.answered,
       held: new Map(session.agent.held.map((prompt) => [prompt.id, prompt])),
       reachable,
+      going: { agent: reachable ? "there" : session.ended ? "ended" : "away", background: session.agent.backgroundMore > 0 ? null : new Set(session.agent.background.map((task) => task.id)) },
       signer: (device) => client.signer(device),
       onUnsend,
       onRetry,
       onTakeBack,
     }),
     // `devices` is no part of it, but what it says of them.
-    [client, devices, session.path, session.host, session.agent, reachable, conversation.answered, onUnsend, onRetry, onTakeBack],
+    [client, devices, session.path, session.host, session.agent, session.ended, reachable, conversation.answered, onUnsend, onRetry, onTakeBack],
   );
 
   const archive = async () => {
@@ -170,7 +175,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
         <button type="button" className="askbar only-phone" onClick={() => setSheet(true)} data-testid="ask-bar">
           <StatusShape shape="needs-you" />
           <span className="trunc">
-            <b>{headline(request)}</b> <AskAge at={request.createdAt} text={request.ask === null ? "" : plainly(describeTool(request.ask.tool, request.ask.arguments, session.path).object)} />
+            <b>{headline(request)}</b> <AskAge at={request.createdAt - session.clock} text={request.ask === null ? "" : plainly(describeTool(request.ask.tool, request.ask.arguments, session.path).object)} />
           </span>
           <ChevronRightIcon className="i" />
         </button>
@@ -197,8 +202,14 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
               />
             </div>
           )}
+          {Math.abs(session.clock) >= clockNoted && (
+            <p className="away-note dim small" data-testid="clock-note">
+              <ClockIcon className="i" />
+              {`The clock of ${session.host === "" ? "the machine" : session.host} is ${waiting(Math.abs(session.clock))} ${session.clock > 0 ? "ahead of" : "behind"} this device's. Times of what the agent says are by that clock.`}
+            </p>
+          )}
           {reachable && <Background session={session} say={say} />}
-          {reachable && <HeldPrompts held={session.agent.held} textOf={(id) => model.promptText(id)} onHeld={onHeld} />}
+          {reachable && <HeldPrompts held={session.agent.held} host={session.host} promptOf={(id) => model.prompt(id)} onHeld={onHeld} />}
           {session.readOnly !== null && (
             <div className="docknote">
               <Note tone="bad" icon={<StatusShape shape="offline" />} title={session.readOnly} testId="read-only">
@@ -210,14 +221,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
             </div>
           )}
           {session.status === "offline" && session.problem === null && session.readOnly === null && (
-            <p className="away-note dim small" data-testid="away-note">
-              <StatusShape shape="offline" word="away" />
-              {session.archived
-                ? "Archived, and its agent is away. A prompt waits for it."
-                : session.ended
-                ? "The agent has ended this session. A prompt waits until it is resumed there."
-                : `${lineOf(session).split(".")[0]}: ${session.host === "" ? "the machine" : session.host} is away. You can read everything; a prompt waits for it.`}
-            </p>
+            <Away session={session} now={now} />
           )}
           {session.readOnly === null && (
             <PaneGuard name="Where you write">
@@ -476,10 +480,12 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
             <div className="entry said first-entry">
               <span className="no" />
               <div>
-                <h2>Nothing has been said yet</h2>
-                <p className="lead">
-                  {session.host === "" ? "The agent" : session.host} waits in <span className="mono">{session.path ?? "its folder"}</span>. Say what to do.
-                </p>
+                <h2>Nothing has been said here yet</h2>
+                {context.reachable && (
+                  <p className="lead">
+                    {session.host === "" ? "The agent" : session.host} waits in <span className="mono">{session.path ?? "its folder"}</span>. Say what to do.
+                  </p>
+                )}
               </div>
             </div>
           )}

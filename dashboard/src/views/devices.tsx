@@ -5,6 +5,7 @@ import { Dialog, Go, Note } from "../components/basics.tsx";
 import { fullTime, plainName, plural } from "../components/format.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
+import { NewKeyHow } from "../components/newkey.tsx";
 import { Page } from "../components/page.tsx";
 import { changeInWords, type Device, type DeviceBook } from "../state/devicebook.ts";
 import { Cover } from "./cover.tsx";
@@ -113,7 +114,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
         )}
         <p className="dim small devnote">
           Names, additions and revocations stand in a list that your key signs; the relay only carries it. Revoking is for ever and ends what a device may do from now on. It cannot make it forget what it has read, and it takes
-          no secret key back: after losing a browser, begin anew with a new key.
+          no secret key back: after losing a browser, <NewKeyHow />.
         </p>
       </Page>
       {revoking !== null && (
@@ -125,7 +126,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
               ? "This is the browser you are using. It is locked at once; with your secret key you can sign in again as a new device."
               : revoking.kind === "agent"
                 ? "It loses its connection at once and nothing is done there any more on your word until it is paired anew, as a new device. What it sent so far stays, for reading."
-                : "It is locked at once and receives nothing more. Nothing that it sends is done any more. The secret key that it holds is not taken from it: if it is lost or stolen, begin anew with a new key."}
+                : "It is locked at once and receives nothing more. Nothing that it sends is done any more. The secret key that it holds is not taken from it: if it is lost or stolen, begin anew with a new key; below the list stands how."}
           </p>
           <div className="acts flush">
             <button type="button" className="b" onClick={() => setRevoking(null)}>
@@ -255,7 +256,7 @@ function Announced({ book, onRevoke }: { book: DeviceBook; onRevoke(device: Devi
           )}
         </p>
       ))}
-      <p>Somebody with your secret key added {found.length === 1 ? "it" : "them"} from another browser. If that was not you, revoke {found.length === 1 ? "it" : "them"} and begin anew with a new key.</p>
+      <p>Somebody with your secret key added {found.length === 1 ? "it" : "them"} from another browser. If that was not you, revoke {found.length === 1 ? "it" : "them"} and <NewKeyHow />.</p>
       <div className="acts">
         <button type="button" className="b" onClick={() => void client.acknowledgeDevices()} data-testid="devices-acknowledge">
           {found.length === 1 ? "That was me" : "Those were me"}

@@ -72,7 +72,7 @@ function All(): ReactElement {
                         <div className="trunc dim small">{session.line}</div>
                       </td>
                       <td className="r dim tnum nowrap">
-                        {shape === "working" ? "now" : shape === "needs-you" && request !== undefined ? waiting(now - request.createdAt) : when(session.at, now)}
+                        {shape === "working" ? "now" : shape === "needs-you" && request !== undefined ? waiting(now + session.clock - request.createdAt) : when(session.at, now)}
                       </td>
                     </tr>
                   );

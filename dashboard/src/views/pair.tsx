@@ -153,6 +153,8 @@ function OpenedStep({ onYes }: { onYes(): void }): ReactElement {
 function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<string>; onAgain(): void }): ReactElement {
   const client = useClient();
   const state = useSignal(run.state);
+  const unreached = useSignal(run.unreached);
+  const connection = useSignal(client.connection);
   const { sessions } = useSignal(client.lists);
   const now = useNow(1_000);
   const name = run.name === null ? null : plainName(run.name);
@@ -173,6 +175,12 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
 
   const left = run.left;
   const clock = left === null ? null : <Countdown until={now + left} now={now} />;
+  const notReached = `The relay does not answer${unreached === null ? "" : ` (${unreached})`}. It is asked again.`;
+  const unreachedLine = unreached !== null && (
+    <p className="mid small" role="status" data-testid="pair-unreached">
+      {notReached}
+    </p>
+  );
   return (
     <Cover task wide aside={<Steps at={stepOf(state)} name={name} />}>
       {body()}
@@ -183,7 +191,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
     const machine = name ?? "the machine";
     switch (state.step) {
       case "looking":
-        return <p className="mid">Looking for the machine's request…</p>;
+        return <p className="mid">{unreached === null ? "Looking for the machine's request…" : notReached}</p>;
       case "absent":
         return (
           <>
@@ -191,6 +199,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
               No request is waiting for this link
             </h1>
             <p className="mid sub">Leave consortium running at the terminal: this page keeps looking. If it has ended there, start it again and use the new link.</p>
+            {unreachedLine}
             <Retry onAgain={onAgain} />
           </>
         );
@@ -242,7 +251,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
           <>
             <h1 className="title">Waiting for {machine}</h1>
             <p className="dim waitline" role="status">
-              <StatusShape shape="working" word="waiting" /> It answers by itself, within seconds.
+              <StatusShape shape="working" word="waiting" /> {unreached === null ? "It answers by itself, within seconds, where it can reach the relay." : notReached}
             </p>
             <div className="btnrow">
               <Stop run={run} />
@@ -251,7 +260,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
           </>
         );
       case "digits":
-        return <Digits run={run} forTerminal={state.forTerminal} machine={machine} clock={clock} />;
+        return <Digits run={run} forTerminal={state.forTerminal} machine={machine} clock={clock} note={unreachedLine} />;
       case "confirming":
         return (
           <>
@@ -273,7 +282,8 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
             <h1 className="subtitle">{machine} is paired</h1>
             <p className="mid">It stands in the list of your devices now, signed by your key.</p>
             <p className="dim waitline" role="status">
-              <StatusShape shape="working" word="waiting" /> Waiting for {machine} to start its first session
+              <StatusShape shape="working" word="waiting" />{" "}
+              {connection.state === "live" || connection.state === "catching-up" ? `Waiting for ${machine} to start its first session` : "This page is not connected to the relay, and sees no session until it is"}
             </p>
             <Go to="/" className="b" data-testid="pair-done">
               To my sessions
@@ -309,7 +319,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
 }
 
 /** The heart of it: half of the code goes there, the other half comes from there. */
-function Digits({ run, forTerminal, machine, clock }: { run: PairingRun; forTerminal: readonly [string, string]; machine: string; clock: ReactNode }): ReactElement {
+function Digits({ run, forTerminal, machine, clock, note }: { run: PairingRun; forTerminal: readonly [string, string]; machine: string; clock: ReactNode; note: ReactNode }): ReactElement {
   const [text, setText] = useState("");
   const digits = text.replace(/\D/g, "").slice(0, 6);
   return (
@@ -355,6 +365,7 @@ function Digits({ run, forTerminal, machine, clock }: { run: PairingRun; forTerm
         </button>
         <Stop run={run} />
       </div>
+      {note}
       <p className="dim small">
         One try: wrong digits end it, at either end. If the terminal asks for nothing, or says that the digits were wrong, stop. Ends in {clock}.
       </p>
@@ -403,7 +414,7 @@ function endWords(why: PairingEnd, machine: string, detail: string | null): { ti
         bad: true,
       };
     case "revoked":
-      return { title: "This device was revoked", text: `Its key does not come back. Run consortium logout there, then consortium: it makes a new one.`, bad: true };
+      return { title: "This device was revoked", text: "Its key does not come back. Run consortium auth logout there, then consortium: it makes a new one.", bad: true };
     case "wrong-reveal":
       return { title: `${machine} did not keep its word`, text: `What came from it is not what it had fixed before your answer: somebody stands in between. The pairing is over and nothing was given away. ${anew}`, bad: true };
     case "wrong-digits":

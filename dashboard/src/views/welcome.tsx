@@ -85,8 +85,8 @@ export function Welcome({ pairing, left, invited, onCreated }: { pairing: boolea
     <Cover>
       {left === "gone" && (
         <div className="gapdown">
-          <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="This account is not on the relay any more" testId="account-gone">
-            <p>It was deleted, on this or another device, or the relay began a new log. If nobody did either, ask why before you go on.</p>
+          <Note tone="ask" icon={<StatusShape shape="offline" word="" />} title="The relay says that it does not have this account" testId="account-gone">
+            <p>That is so when it was deleted, on this or another device, or when the relay began a new log. If nobody did either, ask why before you go on.</p>
             <div className="acts">
               <button type="button" className="b" disabled={busy} onClick={() => void attempt(() => client.beginAnew(withInvitation()))} data-testid="begin-anew">
                 Make an empty account with this key
