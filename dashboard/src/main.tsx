@@ -20,16 +20,10 @@ const root = createRoot(place);
 
 async function begin(): Promise<void> {
   if (!isSecureContext || globalThis.crypto?.subtle === undefined) {
-    root.render(<Insecure reason="context" />);
+    root.render(<Insecure />);
     return;
   }
-  let database: Database;
-  try {
-    database = await Database.open();
-  } catch {
-    root.render(<Insecure reason="storage" />);
-    return;
-  }
+  const database = await Database.open();
   const client = new Client({
     origin: location.origin,
     database,
@@ -41,8 +35,14 @@ async function begin(): Promise<void> {
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") client.wake();
   });
+  addEventListener("beforeunload", (event) => {
+    if (client.wouldLose) event.preventDefault();
+  });
   // What is kept here is the only key: ask the browser not to clear it when space runs short.
-  void client.phase.when((phase) => phase === "ready").then(() => navigator.storage?.persist?.());
+  void client.phase
+    .when((phase) => phase === "ready")
+    .then(() => navigator.storage?.persist?.())
+    .catch(() => undefined);
   // Signed out in another tab: here as well. A tab that still has a receipt to show names itself, and stays.
   new BroadcastChannel("consortium").onmessage = (event) => {
     if (event.data !== thisTab) location.reload();

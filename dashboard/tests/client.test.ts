@@ -583,7 +583,7 @@ describe("machines", () => {
     await client.lists.when((lists) => lists.machines.some((m) => m.former));
     expect((await client.lists.when((lists) => lists.sessions[0]?.readOnly !== null)).sessions[0]).toMatchObject({ status: "offline", host: "build-02" });
     // What was written is not sealed under its key.
-    await client.sendPrompt(agent.id, "for a machine that is no more");
+    await expect(client.sendPrompt(agent.id, "for a machine that is no more")).rejects.toThrow("Nothing was sent");
     expect([client.queued.get(), agent.prompts.length]).toEqual([0, 0]);
   });
 });

@@ -13,6 +13,7 @@ import { Markdown } from "../src/components/markdown.tsx";
 import { ReceiptCard } from "../src/components/receipt.tsx";
 import { decisionWord, type RowContext, RowView } from "../src/components/rows.tsx";
 import { groupSessions, matchesSearch, sortSessions } from "../src/components/sessionlist.tsx";
+import { StorageNote } from "../src/components/storagenote.tsx";
 import { Slip } from "../src/components/slip.tsx";
 import { type Going, outcome, ToolBody } from "../src/components/toolbox.tsx";
 import { TruthLine } from "../src/components/truthline.tsx";
@@ -23,6 +24,7 @@ import { PairView } from "../src/views/pair.tsx";
 import { Welcome } from "../src/views/welcome.tsx";
 import { NotKnown } from "../src/state/agentcall.ts";
 import { parseAsk } from "../src/state/ask.ts";
+import type { Trouble } from "../src/state/database.ts";
 import type { Client, Connection, Signer } from "../src/state/client.ts";
 import type { AgentState, PermissionRequest, SessionSummary } from "../src/state/sessionfields.ts";
 import type { Certificate } from "../src/state/deletion.ts";
@@ -64,7 +66,7 @@ function fakeWatch() {
 function fakeClient(fields: Partial<Record<keyof Client, unknown>> = {}) {
   const base = {
     connection: new Signal<Connection>({ state: "live", since: 0, received: 0, message: null }),
-    revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), book: new Signal(null), devicesChanged: new Signal(0), watch: new Signal(fakeWatch()),
+    trouble: new Signal<Trouble | null>(null), revision: new Signal(8412), queued: new Signal(0), identity: new Signal(null), farewell: new Signal(null), book: new Signal(null), devicesChanged: new Signal(0), watch: new Signal(fakeWatch()),
     lists: new Signal({ loaded: true, sessions: [], machines: [], waiting: 0 }),
     api: { origin: "https://relay.example" },
     call: vi.fn(async (): Promise<unknown> => ({})), reach: vi.fn(async () => true), stopTurn: vi.fn(async () => undefined), sendPrompt: vi.fn(async () => undefined), saveDraft: vi.fn(async () => undefined), loadDraft: vi.fn(async () => ""), signIn: vi.fn(async () => undefined), tryNow: vi.fn(),
@@ -347,9 +349,66 @@ describe("slip", () => {
   });
 });
 
+describe("storage that fails", () => {
+  it("is said once, with what it costs, and again only for another reason", async () => {
+    const trouble = new Signal<Trouble | null>(null);
+    show(fakeClient({ trouble }), <StorageNote />);
+    expect(screen.queryByTestId("storage-note")).toBeNull();
+    act(() => trouble.set({ why: "full", forGood: false }));
+    expect(by("storage-note").textContent).toMatch(/no room.*not delivered.*lost.*forgotten/);
+    fireEvent.click(by("storage-note-ok"));
+    expect(screen.queryByTestId("storage-note")).toBeNull();
+    act(() => trouble.set({ why: "full", forGood: false }));
+    expect(screen.queryByTestId("storage-note")).toBeNull();
+    act(() => trouble.set({ why: "cleared", forGood: true }));
+    expect(by("storage-note").textContent).toMatch(/was erased.*signed out and need your key/);
+  });
+});
+
 describe("composer", () => {
+  const say = vi.fn();
   const put = (client: ReturnType<typeof fakeClient>, status: SessionSummary["status"] = "idle") =>
-    show(client, <Composer session={{ ...session, status }} model={null} returned={{ text: "", count: 0 }} onSent={() => undefined} say={() => undefined} />);
+    show(client, <Composer session={{ ...session, status }} model={null} returned={{ text: "", count: 0 }} onSent={() => undefined} say={say} />);
+  const typed = () => (by("composer-input") as HTMLTextAreaElement).value;
+
+  it("lets go of what was written once it is stored, and not before", async () => {
+    let stored: () => void = () => undefined;
+    const client = fakeClient({ sendPrompt: vi.fn(() => new Promise<void>((resolve) => (stored = resolve))) });
+    put(client);
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "precious" } });
+    fireEvent.click(by("send"));
+    await pass(60_000);
+    expect([typed(), (by("composer-input") as HTMLTextAreaElement).readOnly, disabled("send")]).toEqual(["precious", true, true]);
+    expect(client.saveDraft).not.toHaveBeenCalledWith("s1", "");
+    stored();
+    await pass(1);
+    expect(typed()).toBe("");
+    expect(client.saveDraft).toHaveBeenLastCalledWith("s1", "");
+  });
+
+  it("keeps what was written where it could not be stored, and says why", async () => {
+    const client = fakeClient({ sendPrompt: vi.fn(async () => Promise.reject(new Error("No. Nothing was sent."))) });
+    put(client);
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "precious" } });
+    fireEvent.click(by("send"));
+    await pass(1);
+    expect([typed(), disabled("send")]).toEqual(["precious", false]);
+    expect(say).toHaveBeenLastCalledWith("No. Nothing was sent.");
+    expect(client.saveDraft).toHaveBeenLastCalledWith("s1", "precious");
+  });
+
+  it("is there again after a question whether the agent is there failed", async () => {
+    const client = fakeClient({ reach: vi.fn(async () => Promise.reject(new Error("A fault."))) });
+    put(client);
+    await pass(1);
+    fireEvent.change(by("composer-input"), { target: { value: "precious" } });
+    fireEvent.click(by("send"));
+    await pass(1);
+    expect([typed(), disabled("send")]).toEqual(["precious", false]);
+    expect(say).toHaveBeenLastCalledWith("A fault.");
+  });
 
   it("sends on Enter and on Ctrl Enter, not while composing, not with Shift", async () => {
     const client = fakeClient();

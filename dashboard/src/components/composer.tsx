@@ -5,6 +5,7 @@ import { promptWaitMs } from "../state/client.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { modeName } from "../state/transcript.ts";
 import { Dialog } from "./basics.tsx";
+import { wordsOf } from "./format.ts";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
 import { keepBeforeLeaving } from "./parts.ts";
 import { shortModel } from "./rows.tsx";
@@ -34,8 +35,8 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   /** A model that was set at the agent, which names it only with its next turn. */
   const [chosenModel, setChosenModel] = useState<string | null>(null);
   const [stopping, setStopping] = useState(false);
-  /** reaching: asking the agent whether it is there. waiting: it is not, and the person says how long the prompt may wait. */
-  const [sending, setSending] = useState<"no" | "reaching" | "waiting">("no");
+  /** reaching: asking the agent whether it is there. waiting: it is not, and the person says how long the prompt may wait. storing: it is put away. */
+  const [sending, setSending] = useState<"no" | "reaching" | "waiting" | "storing">("no");
   const area = useRef<HTMLTextAreaElement>(null);
   const draftTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const latest = useRef(text);
@@ -103,28 +104,41 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
   const send = async () => {
     if (text.trim() === "" || !session.openable || sending !== "no") return;
     setSending("reaching");
-    // Before its first connection a page knows of no agent whether it is there.
-    const { state } = await Promise.race([
-      client.connection.when(({ state }) => state !== "connecting"),
-      new Promise<{ state: "connecting" }>((resolve) => setTimeout(() => resolve({ state: "connecting" }), connectMs)),
-    ]);
-    if (there.current && (state === "live" || state === "catching-up") && (await client.reach(session.id))) return give(promptWaitMs);
-    setSending("waiting");
+    try {
+      // Before its first connection a page knows of no agent whether it is there.
+      const { state } = await Promise.race([
+        client.connection.when(({ state }) => state !== "connecting"),
+        new Promise<{ state: "connecting" }>((resolve) => setTimeout(() => resolve({ state: "connecting" }), connectMs)),
+      ]);
+      if (there.current && (state === "live" || state === "catching-up") && (await client.reach(session.id))) return await give(promptWaitMs);
+      setSending("waiting");
+    } catch (error) {
+      setSending("no");
+      say(wordsOf(error));
+    }
   };
 
+  /** What was written leaves its place once the outbox has it, not before. */
   const give = async (waitMs: number) => {
-    setSending("no");
     const prompt = latest.current.trim();
-    if (prompt === "") return;
+    if (prompt === "") return setSending("no");
+    setSending("storing");
     clearTimeout(draftTimer.current);
     draftTimer.current = undefined;
-    setText("");
     const meta = { ...(wanted.mode === undefined ? {} : { permissionMode: wanted.mode }), ...(wanted.model === undefined ? {} : { model: wanted.model }) };
-    await client.sendPrompt(session.id, prompt, meta, waitMs);
+    try {
+      await client.sendPrompt(session.id, prompt, meta, waitMs);
+    } catch (error) {
+      setSending("no");
+      say(wordsOf(error));
+      return client.saveDraft(session.id, latest.current);
+    }
+    setSending("no");
+    setText("");
     setWanted({});
-    await client.saveDraft(session.id, "");
     onSent();
     area.current?.focus();
+    await client.saveDraft(session.id, "");
   };
 
   const stop = useCallback(async () => {
@@ -134,7 +148,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
       await client.stopTurn(session.id);
     } catch (error) {
       setStopping(false);
-      say(error instanceof Error ? error.message : String(error));
+      say(wordsOf(error));
     }
   }, [client, session.id, working, stopping, say]);
 
@@ -159,7 +173,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
       setWanted(({ [kind]: _, ...rest }) => rest);
     } catch (error) {
       setWanted(({ [kind]: _, ...rest }) => rest);
-      say(error instanceof Error ? error.message : String(error));
+      say(wordsOf(error));
     }
   };
 
@@ -183,6 +197,7 @@ export function Composer({ session, model, returned, onSent, say }: Props): Reac
         rows={1}
         value={text}
         disabled={!session.openable}
+        readOnly={sending === "storing"}
         placeholder={session.openable ? "Say what to do next" : "This session cannot be opened here"}
         data-testid="composer-input"
         data-kept=""

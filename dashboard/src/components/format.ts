@@ -91,3 +91,8 @@ export function plainName(name: string): string {
   const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim();
   return plain.length > 64 ? `${plain.slice(0, 63)}…` : plain === "" ? "(no name)" : plain;
 }
+/** What went wrong, as it is said to a person. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+

@@ -20,7 +20,7 @@ const keepMs = 5_000;
 export async function part<T>(name: string, load: () => Promise<T>): Promise<T> {
   try {
     const loaded = await load();
-    sessionStorage.removeItem(marked(name));
+    unmark(name);
     return loaded;
   } catch {
     if (!typedElsewhere() && markOnce(name)) {
@@ -40,6 +40,14 @@ function markOnce(name: string): boolean {
     return sessionStorage.getItem(marked(name)) !== null;
   } catch {
     return false;
+  }
+}
+
+function unmark(name: string): void {
+  try {
+    sessionStorage.removeItem(marked(name));
+  } catch {
+    // A browser that keeps nothing: then nothing was marked.
   }
 }
 

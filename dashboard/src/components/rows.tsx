@@ -108,7 +108,7 @@ const Prompt = memo(function Prompt({ row, context }: { row: PromptRow; context:
   const local = row.revision === null;
   const proof = useEntryProof(revisionsOf(row));
   const words: Partial_<typeof row.state> = {
-    queued: "queued here, not sent",
+    queued: `${row.unkept === true ? "queued in this page only, and gone when it is loaded again" : "queued here"}, not sent${row.reason === undefined ? "" : `: ${row.reason}`}`,
     sending: row.reason === undefined ? "on its way" : `kept here and sent later: ${row.reason}`,
     failed: `not stored: ${row.reason ?? ""}`,
     refused: `not run: ${row.reason ?? ""}`,

@@ -26,7 +26,8 @@ import {
 import { AgentCalls, RpcError } from "./agentcall.ts";
 import { Catalog, type Lists } from "./catalog.ts";
 import { Clocks } from "./clocks.ts";
-import type { Database } from "./database.ts";
+import type { Database, Trouble } from "./database.ts";
+import type { PromptMeta } from "./decode.ts";
 import { type Certificate, certify, certifyWatched, trusted } from "./deletion.ts";
 import { type Device, DeviceBook } from "./devicebook.ts";
 import type { Clock } from "./elapsed.ts";
@@ -620,16 +621,41 @@ export class Client {
     }
   }
 
-  /** `waitMs`: how long it may wait for the agent until a person must be asked again. */
-  async sendPrompt(sid: string, text: string, meta: { permissionMode?: string; model?: string } = {}, waitMs = promptWaitMs): Promise<void> {
+  /**
+   * `waitMs`: how long it may wait for the agent until a person must be asked again. The outbox has it once this resolves. Throws with words
+   * for the person when it does not.
+   */
+  async sendPrompt(sid: string, text: string, meta: PromptMeta = {}, waitMs = promptWaitMs): Promise<void> {
     const session = this.session(sid);
-    if (session === undefined || session.summary.get().readOnly !== null) return;
+    if (this.#outbox === null) throw new Error("You are not signed in here any more. Nothing was sent.");
+    if (session === undefined) throw new Error("This session is not here any more. Nothing was sent.");
+    const { readOnly } = session.summary.get();
+    if (readOnly !== null) throw new Error(`${readOnly} Nothing was sent.`);
     const until = this.#now() + (this.#clocks?.get(session.device) ?? 0) + waitMs;
-    await this.#outbox?.add(sid, text, meta, { seen: session.seenUpTo, until });
+    await this.#outbox.add(sid, text, meta, { seen: session.seenUpTo, until });
   }
 
+  /** Takes a prompt out of the outbox. Null: it is on its way. Throws with words for the person when that cannot be done. */
   async unsend(localId: string): Promise<string | null> {
     return (await this.#outbox?.remove(localId)) ?? null;
+  }
+
+  /** Sends a prompt anew that the relay refused for good. As sendPrompt. */
+  async sendAgain(localId: string): Promise<void> {
+    const found = this.#outbox?.find(localId);
+    if (found == null) return;
+    await this.sendPrompt(found.sid, found.text, found.meta);
+    await this.unsend(localId).catch(() => undefined); // it stays as one that was refused
+  }
+
+  /** Why not everything that this browser should keep is on disk; null: it is. */
+  get trouble(): Signal<Trouble | null> {
+    return this.#deps.database.trouble;
+  }
+
+  /** Whether a page that is loaded again would miss something that a person wrote. */
+  get wouldLose(): boolean {
+    return this.#outbox?.hasUnkept === true || this.#kept.hasUnsaved("notes", "draft:");
   }
 
   /** Calls a method of the agent that runs the session. Throws RpcError with words for the person; NotKnown when it may have been done. */

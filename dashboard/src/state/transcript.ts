@@ -43,6 +43,8 @@ export interface PromptRow extends Common {
   readonly until?: number;
   /** Its number among its sender's. */
   readonly number: { readonly from: string; readonly n: number } | null;
+  /** It is in this page's memory alone. */
+  readonly unkept?: boolean;
 }
 export interface WhoRow extends Common {
   readonly kind: "who";

@@ -40,6 +40,8 @@ export class Vault {
     const fresh = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
     // Two tabs may open at once: whoever stores first decides.
     const key = await database.update<CryptoKey>("vault", "key", (stored) => stored ?? fresh);
+    // Nothing that this key seals may lie on disk without it.
+    if (database.isUnsaved("vault", "key")) database.giveUp();
     return new Vault(database, key as CryptoKey);
   }
 

@@ -4,6 +4,7 @@ import { Logo } from "../components/marks.tsx";
 import { PaneGuard } from "../components/guard.tsx";
 import { navigate, useClient, usePath, useSignal } from "../components/hooks.ts";
 import { part } from "../components/parts.ts";
+import { StorageNote } from "../components/storagenote.tsx";
 import { FirstLook } from "./devices.tsx";
 import { KeyView } from "./key.tsx";
 import { PairView } from "./pair.tsx";
@@ -29,6 +30,7 @@ export function App(): ReactElement {
   return (
     <PaneGuard name="This page" className="starting">
       <Pages />
+      <StorageNote />
     </PaneGuard>
   );
 }

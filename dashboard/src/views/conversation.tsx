@@ -5,7 +5,7 @@ import { Away } from "../components/away.tsx";
 import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
-import { waiting } from "../components/format.ts";
+import { waiting, wordsOf } from "../components/format.ts";
 import { PaneGuard } from "../components/guard.tsx";
 import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
@@ -65,23 +65,20 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
 
   const onUnsend = useCallback(
     (localId: string) =>
-      void client.unsend(localId).then((text) => {
-        if (text !== null) setReturned((before) => ({ text, count: before.count + 1 }));
-      }),
-    [client],
+      void client.unsend(localId).then(
+        (text) => {
+          if (text !== null) setReturned((before) => ({ text, count: before.count + 1 }));
+        },
+        (error: unknown) => say(wordsOf(error)),
+      ),
+    [client, say],
   );
-  const onRetry = useCallback(
-    (localId: string) =>
-      void client.unsend(localId).then((text) => {
-        if (text !== null) void client.sendPrompt(model.id, text);
-      }),
-    [client, model],
-  );
+  const onRetry = useCallback((localId: string) => void client.sendAgain(localId).catch((error: unknown) => say(wordsOf(error))), [client, say]);
   const ask = useCallback(
     (name: string, d: unknown, done: string) =>
       void client.call(model.id, name, d).then(
         () => say(done),
-        (error: unknown) => say(error instanceof RpcError && error.code === "conflict" ? "Too late: Claude has it, or it is over." : error instanceof Error ? error.message : String(error)),
+        (error: unknown) => say(error instanceof RpcError && error.code === "conflict" ? "Too late: Claude has it, or it is over." : wordsOf(error)),
       ),
     [client, model, say],
   );
@@ -116,7 +113,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       await client.archive(session.id);
       say(`Archived “${session.title}”. It comes back when something is said in it.`);
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error));
+      say(wordsOf(error));
     }
   };
 
@@ -125,7 +122,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
     try {
       await client.call(session.id, "killSession", {});
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error));
+      say(wordsOf(error));
     }
   };
 
