@@ -1,7 +1,7 @@
 // What the log does on this machine, each figure beside its bare limit in the same run. Prints Markdown.
 //
 //   ninja -C build/release bench_log
-//   build/release/bin/bench_log [--place DIR] append|replay|reads|opening|size|fairness ...
+//   build/release/bin/bench_log [--place DIR] append|replay|reads|opening|size|fairness|following ...
 //
 // docs/performance.md holds the tables.
 #include "consortium/common/secret.hpp"
@@ -15,8 +15,9 @@ namespace
 using namespace consortium::bench;
 
 const std::map<std::string, void (*)(const settings&)> parts{
-    {"append", measure_append},   {"replay", measure_replay}, {"reads", measure_reads},
-    {"opening", measure_opening}, {"size", measure_size},     {"fairness", measure_fairness}};
+    {"append", measure_append},      {"replay", measure_replay}, {"reads", measure_reads},
+    {"opening", measure_opening},    {"size", measure_size},     {"fairness", measure_fairness},
+    {"following", measure_following}};
 
 int run(int argc, char** argv)
 {
@@ -25,7 +26,7 @@ int run(int argc, char** argv)
     std::vector<std::string> chosen;
     bool keep = false;
     CLI::App app{"Measures the log beside its bare limits and prints Markdown tables."};
-    app.add_option("parts", chosen, "append, replay, reads, opening, size, fairness");
+    app.add_option("parts", chosen, "append, replay, reads, opening, size, fairness, following");
     app.add_option("--place", wanted.place, "Directory to make and to empty. Without it: under the temporary one");
     app.add_option("--rounds", wanted.rounds, "How often each is measured")->capture_default_str();
     app.add_option("--seconds", wanted.round_s, "Length of a round that has none of its own")->capture_default_str();

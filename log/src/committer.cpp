@@ -237,6 +237,9 @@ void committer::confirm(std::vector<written> done)
                 out.committed = std::unexpected(one.good.error());
         parts_.sink.on_commit(one.outcomes);
     }
+    // Whoever waits for a command comes first.
+    for (const auto& one : done)
+        parts_.recent.add(one.outcomes);
 }
 
 bool committer::checkpoint_wanted() const

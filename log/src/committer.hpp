@@ -2,6 +2,7 @@
 #include "batch.hpp"
 #include "disk_floor.hpp"
 #include "reader.hpp"
+#include "recent_events.hpp"
 #include "seams.hpp"
 #include "witness.hpp"
 #include <array>
@@ -30,6 +31,7 @@ public:
         witness_file witness;
         std::uint64_t checkpoint = 0; ///< size of the newest one that is stored
         commit_sink& sink;
+        recent_events& recent;
         disk_floor& disk;
         std::chrono::milliseconds checkpoint_interval;
         seams below;

@@ -1,4 +1,5 @@
 #include "consortium/log/event_log.hpp"
+#include "event_feed.hpp"
 #include "key_compactor.hpp"
 #include "open_log.hpp"
 #include "recovery.hpp"
@@ -24,6 +25,7 @@ public:
           directory_(options.directory),
           below_(below),
           disk_(options.directory, options.disk_free_floor_bytes, below),
+          recent_(opened.head.number(), below.recent),
           compactor_(opened.store, {.delay = options.compact_delay, .disk = disk_, .below = below}),
           sequencer_(
               {.store = std::move(opened.store),
@@ -34,6 +36,7 @@ public:
                .checkpoint = opened.checkpoint,
                .rules = rules,
                .sink = sink,
+               .recent = recent_,
                .clock = clock,
                .disk = disk_,
                .options = options,
@@ -44,6 +47,10 @@ public:
 
     result<void> submit(std::shared_ptr<command> wanted) override { return sequencer_.submit(std::move(wanted)); }
     std::unique_ptr<snapshot> read() const override { return make_snapshot(sequencer_.published(), with_); }
+    result<std::unique_ptr<event_feed>> follow(lsn after) override
+    {
+        return make_feed(recent_, [this] { return read(); }, after);
+    }
     log_id id() const override { return id_; }
     const relay_keys& keys() const override { return with_->keys->relay(); }
     counts opened() const override { return at_opening_; }
@@ -60,6 +67,7 @@ public:
     {
         compactor_.stop();
         sequencer_.close();
+        recent_.close();
     }
 
 private:
@@ -70,6 +78,7 @@ private:
     seams below_;
     std::mutex rekey_mutex_;
     disk_floor disk_;
+    recent_events recent_;
     key_compactor compactor_;
     sequencer sequencer_;
 };

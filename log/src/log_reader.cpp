@@ -20,6 +20,11 @@ result<log_reader::report> rocks_log_reader::verify(std::size_t threads) const
     return verify_log(at_, opened_, threads);
 }
 
+result<log_reader::file_report> rocks_log_reader::verify_files() const
+{
+    return log::verify_files(*opened_.store);
+}
+
 result<std::unique_ptr<log_reader>> open_log_reader(const log_options& options, const domain& rules)
 {
     auto opened = open_directory(options, rules, {}, store_access::read_only);

@@ -13,6 +13,7 @@ public:
     log_id id() const override { return opened_.head.id; }
     note::verifier checkpoint_key() const override { return opened_.with->verifier(); }
     result<report> verify(std::size_t threads) const override;
+    result<file_report> verify_files() const override;
 
     const row_codec& rows() const noexcept { return opened_.with->rows; }
 

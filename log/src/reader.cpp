@@ -33,7 +33,7 @@ public:
         return std::unexpected(failure.reason);
     }
 
-    result<std::vector<event>> read(lsn first, std::size_t count_max) const override
+    result<std::vector<event>> read(lsn first, std::size_t count_max, std::size_t bytes_max) const override
     try
     {
         std::vector<event> out;
@@ -42,12 +42,12 @@ public:
         if (first > at_->head())
             return out;
         const auto count = std::min<std::uint64_t>(count_max, at_->head().value - first.value + 1);
-        out.reserve(count);
+        std::size_t bytes_read = 0;
         const std::unique_ptr<rocksdb::Iterator> records(
             at_->store().db().NewIterator(at_->options(), at_->store().log()));
         record_opener opener(*at_, *with_);
         records->Seek(slice(record_key(first)));
-        for (auto number = first; out.size() < count; number = number.next(), records->Next())
+        for (auto number = first; out.size() < count && bytes_read < bytes_max; number = number.next(), records->Next())
         {
             if (!records->Valid() && !records->status().ok())
                 return std::unexpected(to_error(records->status(), "cannot read the log"));
@@ -56,6 +56,7 @@ public:
             auto opened = opener.open(number, view(records->value()));
             if (!opened)
                 return std::unexpected(opened.error());
+            bytes_read += opened->header.body_bytes;
             out.push_back(std::move(*opened));
         }
         return out;

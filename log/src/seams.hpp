@@ -1,4 +1,5 @@
 #pragma once
+#include "recent_events.hpp"
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,8 +10,8 @@ namespace rocksdb
 class Env;
 }
 
-/// Where tests reach below the log: the disk under RocksDB, the witness file's system calls, and the moments between
-/// two durable steps. Production uses the defaults.
+/// Where tests reach below the log: the disk under RocksDB, the witness file's system calls, the moments between two
+/// durable steps, and how much is kept in memory. Production uses the defaults.
 namespace consortium::log
 {
 
@@ -54,6 +55,8 @@ struct seams
     std::function<std::uint64_t(const std::filesystem::path&)> free_bytes;
     /// Sees the store once it is open for writing.
     std::function<void(rocks_store&)> opened = [](rocks_store&) {};
+    /// How far behind a feed may be before it reads from disk.
+    recent_events::bounds recent;
 
     seams();
 };

@@ -45,6 +45,7 @@ sequencer::sequencer(environment parts)
            .witness = std::move(parts.witness),
            .checkpoint = parts.checkpoint,
            .sink = sink_,
+           .recent = parts.recent,
            .disk = disk_,
            .checkpoint_interval = parts.options.checkpoint_interval,
            .below = std::move(parts.below),

@@ -29,6 +29,7 @@ public:
         std::uint64_t checkpoint = 0; ///< size of the newest one that is stored
         const domain& rules;
         commit_sink& sink;
+        recent_events& recent;
         const clock_source& clock;
         disk_floor& disk;
         const log_options& options;

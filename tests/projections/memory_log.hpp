@@ -225,11 +225,15 @@ public:
             return fail(errc::not_found, "above the head");
         return log_.read(number);
     }
-    result<std::vector<log::event>> read(lsn first, std::size_t count_max) const override
+    result<std::vector<log::event>> read(lsn first, std::size_t count_max, std::size_t bytes_max) const override
     {
         std::vector<log::event> out;
-        for (auto next = first; next <= head() && out.size() < count_max; next = next.next())
+        std::size_t bytes_read = 0;
+        for (auto next = first; next <= head() && out.size() < count_max && bytes_read < bytes_max; next = next.next())
+        {
             out.push_back(log_.read(next));
+            bytes_read += out.back().header.body_bytes;
+        }
         return out;
     }
     result<log::record_proof> prove(lsn, std::uint64_t) const override { return no_tree(); }

@@ -26,6 +26,7 @@ public:
             return fail(errc::overloaded, "the log's queue is full", std::chrono::milliseconds(1));
         return real_.submit(std::move(wanted));
     }
+    result<std::unique_ptr<log::event_feed>> follow(lsn after) override { return real_.follow(after); }
     log_id id() const override { return real_.id(); }
     const log::relay_keys& keys() const override { return real_.keys(); }
     log::counts opened() const override { return real_.opened(); }

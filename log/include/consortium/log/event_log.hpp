@@ -25,8 +25,10 @@ public:
     virtual lsn head() const = 0;
     /// errc::not_found above the head; errc::corrupt names the lsn. A shredded event is no error.
     virtual result<event> read(lsn number) const = 0;
-    /// Up to `count_max` events from `first` on, in order; empty: caught up.
-    virtual result<std::vector<event>> read(lsn first, std::size_t count_max) const = 0;
+    /// Up to `count_max` events from `first` on, in order; ends after the one that reaches `bytes_max` bytes of bodies.
+    /// Empty: caught up.
+    virtual result<std::vector<event>>
+    read(lsn first, std::size_t count_max, std::size_t bytes_max = std::size_t(-1)) const = 0;
 
     /// The record, and that it is in the tree over the first `tree_size` records. errc::not_found above `tree_size`,
     /// errc::bad_request when `tree_size` is above the head; errc::corrupt.
@@ -61,6 +63,25 @@ public:
     virtual void on_failure(const error& why) = 0;
 };
 
+/// Everything that is committed from a position on, in order, each event once: from memory while its reader keeps up,
+/// from disk while it is behind. One thread at a time, wake() from any. Must not outlive the log.
+class event_feed
+{
+public:
+    virtual ~event_feed() = default;
+
+    /// The next events, at most `count_max`, which is not 0; ends after the one that reaches `bytes_max` bytes of
+    /// bodies, and may hold fewer than there are. Waits at most `patience` for the first. Empty: none came, or wake().
+    /// What it gives is in event_log::read() already; what was deleted since may have lost its body. errc::closed: the
+    /// log was closed, and all was taken. errc::corrupt names the lsn; errc::io.
+    virtual result<std::vector<std::shared_ptr<const event>>>
+    take(std::size_t count_max, std::size_t bytes_max, std::chrono::milliseconds patience) = 0;
+    /// Ends a take() that waits, or the next one that would.
+    virtual void wake() = 0;
+    /// Of the last event that was taken.
+    virtual lsn position() const = 0;
+};
+
 /// Keys of the relay that live in the log's key ring; all survive rotation of the master secret.
 struct relay_keys
 {
@@ -92,6 +113,9 @@ public:
     virtual result<void> submit(std::shared_ptr<command> wanted) = 0;
 
     virtual std::unique_ptr<snapshot> read() const = 0;
+    /// What is committed after `after`. No number of feeds, and no slow reader of one, holds up a commit.
+    /// errc::not_found: `after` is above the head.
+    virtual result<std::unique_ptr<event_feed>> follow(lsn after) = 0;
     virtual log_id id() const = 0;
     virtual const relay_keys& keys() const = 0;
     virtual counts opened() const = 0;
@@ -168,6 +192,15 @@ public:
     /// Opens every record and checks contiguity, commitments, revisions, and the tree over them against its stored
     /// frontier and tiles, the witness and the newest checkpoint. `threads`: how many may open records at once.
     virtual result<report> verify(std::size_t threads) const = 0;
+
+    struct file_report
+    {
+        std::uint64_t files = 0;
+        std::uint64_t bytes = 0;
+        std::vector<finding> findings;
+    };
+    /// Reads every table file of the store, those of the views too, and holds its blocks against their checksums.
+    virtual result<file_report> verify_files() const = 0;
 };
 result<std::unique_ptr<log_reader>> open_log_reader(const log_options& options, const domain& rules);
 
