@@ -1,6 +1,5 @@
 // What a page of a browser has and happy-dom lacks: a worker that reads texts, here in the same thread, and a view that shows everything.
-import { colourLines } from "../src/text/colour.ts";
-import { readMarkdown } from "../src/text/markdown.ts";
+import { read } from "../src/text/read.ts";
 import type { Job } from "../src/text/tree.ts";
 
 export class WorkerHere {
@@ -11,7 +10,7 @@ export class WorkerHere {
   }
 
   postMessage(job: Job): void {
-    const result = job.kind === "markdown" ? readMarkdown(job.text) : colourLines(job.text, job.language, job.apart === true);
+    const result = read(job);
     queueMicrotask(() => this.onmessage?.({ data: { result } }));
   }
 

@@ -2,10 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { blocksOf } from "../src/text/blocks.ts";
 import { colourLines } from "../src/text/colour.ts";
-import { colouredCharactersMax, keptCharactersMax, nestingMax, nodesMax, readingMs, restMs } from "../src/text/limits.ts";
+import { colouredCharactersMax, keptCharactersMax, lineSpansMax, nestingMax, nodesMax, readingMs, restMs, terminalCharactersMax } from "../src/text/limits.ts";
 import { readMarkdown } from "../src/text/markdown.ts";
 import { Reader } from "../src/text/reader.ts";
-import type { Job, Tree } from "../src/text/tree.ts";
+import { isForTerminal, readTerminal, withoutControls } from "../src/text/terminal.ts";
+import type { Job, Span, Tree } from "../src/text/tree.ts";
 
 const depthOf = (nodes: readonly Tree[]): number => Math.max(0, ...nodes.map((node) => (typeof node === "string" ? 0 : 1 + depthOf(node.children))));
 const textOf = (nodes: readonly Tree[]): string => nodes.map((node) => (typeof node === "string" ? node : textOf(node.children))).join("");
@@ -20,11 +21,11 @@ describe("blocks", () => {
   });
 
   it("take a fence that is still open as code to the end", () => {
-    expect(blocksOf("before\n```\nopen\n\nstill open")).toEqual([{ kind: "markdown", text: "before" }, { kind: "code", text: "open\n\nstill open", language: "" }]);
+    expect(blocksOf("before\n```\nopen\n\nstill open")).toEqual([{ kind: "markdown", text: "before", own: 6 }, { kind: "code", text: "open\n\nstill open", language: "" }]);
   });
 
   it("end a fence only with one of its kind and length, and leave one within a list where it is", () => {
-    expect(blocksOf("````\n```\n````\nafter")).toEqual([{ kind: "code", text: "```", language: "" }, { kind: "markdown", text: "after" }]);
+    expect(blocksOf("````\n```\n````\nafter")).toEqual([{ kind: "code", text: "```", language: "" }, { kind: "markdown", text: "after", own: 5 }]);
     expect(blocksOf("- item\n  ```\n  x\n\n  y\n  ```\n- next")).toHaveLength(1);
   });
 
@@ -54,6 +55,14 @@ describe("markdown", () => {
   it("leads to the web and to mail, never to a script or into this page", () => {
     expect(one("[a](https://relay.example/)")).toEqual({ tag: "p", children: [{ tag: "a", href: "https://relay.example/", children: ["a"] }] });
     for (const address of ["javascript:alert(1)", "data:text/html,x", "/settings", "src/a.ts"]) expect(one(`[a](${address})`)).toEqual({ tag: "p", children: ["a"] });
+  });
+
+  it("has notes: marked where they are referred to, in whatever block, and said where they stand", () => {
+    const [first, second] = blocksOf("a claim[^1] here\n\nmore[^x y]\n\n[^1]: the *note*\n");
+    expect(readMarkdown((first as { text: string }).text, (first as { own: number }).own)).toEqual([{ tag: "p", children: ["a claim", { tag: "sup", children: ["1"] }, " here"] }]);
+    expect(textOf(readMarkdown((second as { text: string }).text, (second as { own: number }).own) as readonly Tree[])).toContain("[^x y]");
+    const last = blocksOf("a[^1]\n\n[^1]: the *note*\n").at(-1) as { text: string; own: number };
+    expect(readMarkdown(last.text, last.own)).toEqual([{ tag: "p", children: [{ tag: "sup", children: ["1"] }, " ", "the ", { tag: "em", children: ["note"] }] }]);
   });
 
   it("is shown as it is where it is nested too deep to be read", () => {
@@ -112,7 +121,7 @@ describe("the reader", () => {
     }
   }
   const fresh = () => new Reader(() => new SilentWorker() as unknown as Worker);
-  const text = (text: string): Job => ({ kind: "markdown", text });
+  const text = (text: string): Job => ({ kind: "markdown", text, own: text.length });
   beforeEach(() => {
     workers.length = 0;
     vi.useFakeTimers();
@@ -173,3 +182,75 @@ describe("the reader", () => {
     expect(await again).toEqual(["a"]);
   });
 });
+
+describe("what a program wrote for a terminal", () => {
+  const e = "\u001b";
+  const lines = (text: string) => (readTerminal(text) as Span[][]).map((line) => line.map(([, part]) => part).join(""));
+  const marks = (text: string) => (readTerminal(text) as Span[][]).flat();
+
+  it("has its colours and marks, and none of its sequences", () => {
+    expect(marks(`${e}[31mFAIL${e}[0m one ${e}[1;4;92mgood${e}[22;24m${e}[39m plain`)).toEqual([["t-1", "FAIL"], [null, " one "], ["t-bold t-underline t-10", "good"], [null, " plain"]]);
+    expect(marks(`${e}[38;5;208mo${e}[38;2;1;2;3mt${e}[38:2::4:5:6mc${e}[38:5:9mr${e}[mx`)).toEqual([["t-text:#ff8700", "o"], ["t-text:#010203", "t"], ["t-text:#040506", "c"], ["t-9", "r"], [null, "x"]]);
+    expect(marks(`${e}[7mswapped${e}[27m`)).toEqual([["t-inverse", "swapped"]]);
+    expect(marks(`${e}[4:3mcurly${e}[4:0m${e}[9mstruck`)).toEqual([["t-underline", "curly"], ["t-struck", "struck"]]);
+  });
+
+  it("can be read on a ground of its own, and hides nothing", () => {
+    expect(marks(`${e}[37;41mx`)).toEqual([["t-on:#e5e5e5 t-ground:#cd0000", "x"]]);
+    expect(marks(`${e}[31;41mx`)).toEqual([["t-on:#ffffff t-ground:#cd0000", "x"]]);
+    expect(marks(`${e}[43mx`)).toEqual([["t-on:#000000 t-ground:#cdcd00", "x"]]);
+    expect(marks(`${e}[8mx`)).toEqual([["t-dim", "x"]]);
+  });
+
+  it("stands as it was left: written over, taken back, erased", () => {
+    expect(lines("one\r\ntwo\r\n")).toEqual(["one", "two", ""]);
+    expect(lines("progress 10%\rprogress 100%\ndone")).toEqual(["progress 100%", "done"]);
+    expect(lines("abcdef\rxy")).toEqual(["xycdef"]);
+    expect(lines(`Downloading\r${e}[KDone`)).toEqual(["Done"]);
+    expect(lines(`abcdef\b\b${e}[K!`)).toEqual(["abcd!"]);
+    expect(lines(`abc${e}[1Kd`)).toEqual(["   d"]);
+    expect(lines(`abc${e}[2Kd`)).toEqual(["   d"]);
+    expect(lines("ab\b\b\b\bX")).toEqual(["Xb"]);
+    expect(marks(`${e}[31mred\r${e}[32mg`)).toEqual([["t-2", "g"], ["t-1", "ed"]]);
+    expect(lines("1\ud83d\ude00\b2")).toEqual(["12"]);
+  });
+
+  it("moves, names and links nothing", () => {
+    expect(lines(`a${e}[2J${e}[1;1H${e}[?25l${e}[5Ab${e}7${e}(B${e}=c`)).toEqual(["abc"]);
+    expect(lines(`${e}]0;title\u0007a${e}]8;;https://elsewhere.test/${e}\\link${e}]8;;${e}\\ b${e}P1$r${e}\\c\u009b31md\u009d0;x\u0007e`)).toEqual(["alink bcde"]);
+    expect(lines("a\u0000b\u0007c\u007fd\u0085e\tf")).toEqual(["abcde\tf"]);
+  });
+
+  it("loses nothing behind a sequence that never ends", () => {
+    expect(lines(`a${e}]0;no end and more`)).toEqual(["a]0;no end and more"]);
+    expect(lines(`a${e}[`)).toEqual(["a["]);
+    expect(lines(`a${e}`)).toEqual(["a"]);
+  });
+
+  it("is the same text without looks", () => {
+    const random = seeded(7);
+    const pieces = ["a", "\u00e4", "\ud83d\ude00", "\n", "\t", " ", `${e}[31m`, `${e}[0m`, `${e}[38;5;1m`, `${e}[38;2;1m`, `${e}[9999;;m`, `${e}[1A`, `${e}]0;t\u0007`, e, "[", "m"];
+    for (let round = 0; round < 500; round += 1) {
+      const text = Array.from({ length: Math.floor(random() * 40) }, () => pieces[Math.floor(random() * pieces.length)]).join("");
+      expect(lines(text).join("\n")).toBe(withoutControls(text));
+      expect(isForTerminal(lines(text).join("\n"))).toBe(false);
+    }
+  });
+
+  it("costs no more than its length, and has bounds", () => {
+    const began = performance.now();
+    for (const text of [`${e}]`.repeat(400_000), `${e}[`.repeat(400_000), `${e}[1;`.repeat(300_000), "a\r".repeat(500_000), "\b".repeat(900_000), `${e}[31ma`.repeat(200_000), `a\r${e}[K`.repeat(200_000)]) readTerminal(text);
+    expect(performance.now() - began).toBeLessThan(20_000);
+    const [line] = readTerminal(Array.from({ length: 2 * lineSpansMax }, (_, i) => `${e}[3${i % 7}mx`).join("")) as Span[][];
+    expect([line?.length, line?.map(([, part]) => part).join("").length]).toEqual([lineSpansMax + 1, 2 * lineSpansMax]);
+    expect(readTerminal("x".repeat(terminalCharactersMax + 1))).toBeNull();
+  });
+});
+
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
+    return state / 4_294_967_296;
+  };
+}

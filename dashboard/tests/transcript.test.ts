@@ -2,7 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
+import { commandPieces, isMarkdown } from "../src/state/commandoutput.ts";
 import { digest } from "../src/state/digest.ts";
+import { drawable, pictureBytesMax } from "../src/state/pictures.ts";
 import { countChanges, describeTool, diffOf, lineDiff } from "../src/state/tools.ts";
 import { type Item, type Row, Transcript } from "../src/state/transcript.ts";
 import { assistant } from "./fake-agent.ts";
@@ -50,6 +52,76 @@ describe("transcript", () => {
       { type: "event", data: { type: "ready" } },
     );
     expect(rows).toEqual([]);
+  });
+
+  it("shows what a command printed, once, as what it is", () => {
+    const printed = "Estimated cost:        $0.0000\nTotal duration (API):  0s";
+    const user = (content: unknown, more: Record<string, unknown> = {}) => line({ type: "user", message: { content }, ...more });
+    const rows = rowsOf(
+      { type: "prompt", text: "/cost", meta: {} },
+      line({ ...assistant([{ type: "text", text: printed }], null), message: { model: "<synthetic>", content: [{ type: "text", text: printed }] }, local_command_source: `<local-command-stdout>${printed}</local-command-stdout>`, local_command_run: { command: "usage", args: "" } }),
+      user(`<local-command-stdout>${printed}</local-command-stdout>`, { isReplay: true }),
+      user("<command-name>/context</command-name>\n<command-message>context</command-message>\n<command-args></command-args>"),
+      user("<local-command-stdout>## Context Usage\n\n| a | b |\n|---|---|</local-command-stdout>"),
+      user("<local-command-caveat>Caveat: not for you</local-command-caveat>"),
+      user("<local-command-stdout></local-command-stdout>"),
+      user([{ type: "text", text: "<bash-input>ls -l</bash-input>" }]),
+      user([{ type: "text", text: "<bash-stdout>a  b</bash-stdout><bash-stderr>no such file</bash-stderr>" }]),
+    );
+    expect(rows.slice(1).map((row) => row.kind === "output" && [row.of, row.text, row.failed])).toEqual([
+      ["/cost", printed, false],
+      ["/context", "## Context Usage\n\n| a | b |\n|---|---|", false],
+      ["ls -l", "a  b", false],
+      ["ls -l", "no such file", true],
+    ]);
+    expect(["## Context Usage\n\nx", "| a | b |\n|---|---|\n", printed, "a # b", "-- x"].map(isMarkdown)).toEqual([true, true, false, false, false]);
+  });
+
+  it("loses nothing of a command's output that does not end, or has something behind it", () => {
+    expect(commandPieces("<bash-stdout>a</bash-stdout> b")).toEqual([{ tag: "bash-stdout", text: "a" }, { tag: "", text: "b" }]);
+    expect(commandPieces("<bash-stdout>a")).toEqual([{ tag: "bash-stdout", text: "a" }]);
+    expect(commandPieces("<bash-stdout>".repeat(100_000))?.length).toBe(1);
+    expect(commandPieces("say <bash-stdout>")).toBeNull();
+  });
+
+  it("has pictures of results and of prompts, and names what it cannot draw", () => {
+    const png = (width: number, height: number) => {
+      const bytes = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), Buffer.alloc(16)]);
+      bytes.writeUInt32BE(width, 16);
+      bytes.writeUInt32BE(height, 20);
+      return bytes.toString("base64");
+    };
+    const source = (data: string, media_type = "image/png") => ({ type: "image", source: { type: "base64", media_type, data } });
+    const rows = rowsOf(
+      toolUse("t1", "Read", { file_path: "a.png" }),
+      toolResult("t1", [{ type: "text", text: "here" }, source(png(3, 2)), { type: "image", data: "AAAA", mimeType: "image/webp" }, { type: "resource" }]),
+      toolUse("t2", "Read", { file_path: "b.png" }),
+      line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "t2", content: "" }] }, tool_use_result: { type: "image", file: { base64: png(1, 1), type: "image/png" } } }),
+      line({ type: "user", message: { content: [source(png(5, 5))] } }),
+    );
+    const [first, second, third] = rows.filter((row) => row.kind === "tool" || row.kind === "picture");
+    if (first?.kind !== "tool" || second?.kind !== "tool" || third?.kind !== "picture") throw new Error("other rows");
+    expect(first.result?.text).toBe("here\n[resource]");
+    expect(first.result?.pictures.map((picture) => drawable(picture))).toEqual([{ url: `data:image/png;base64,${png(3, 2)}`, width: 3, height: 2 }, null]);
+    expect(second.result?.pictures.map((picture) => [picture.type, drawable(picture)?.width])).toEqual([["image/png", 1]]);
+    expect(drawable(third.picture)).toMatchObject({ width: 5 });
+
+    const of = (data: string) => drawable({ type: "image/png", bytes: 1, data });
+    const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex").toString("base64");
+    expect(of(png(100_000, 100_000)), "it would unfold to gigabytes").toBeNull();
+    expect(of(png(0, 5))).toBeNull();
+    expect(of(Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>").toString("base64"))).toBeNull();
+    expect(of(`${png(1, 1)}" onerror="x`)).toBeNull();
+    expect(of("A".repeat(pictureBytesMax * 2))).toBeNull();
+    expect(of(bytes("474946383961 0a00 1400 00"))).toMatchObject({ width: 10, height: 20, url: expect.stringContaining("data:image/gif;") });
+    expect(of(bytes("ffd8 ffe0 0004 0000 ff ffc2 0011 08 0020 0040 03"))).toMatchObject({ width: 64, height: 32, url: expect.stringContaining("data:image/jpeg;") });
+    expect(of(bytes("52494646 00000000 57454250 56503858 0a000000 00000000 0f0000 070000"))).toMatchObject({ width: 16, height: 8, url: expect.stringContaining("data:image/webp;") });
+    expect(of(bytes("52494646 00000000 57454250 5650384c 00000000 2f 0f c0 01 00"))).toMatchObject({ width: 16, height: 8 });
+    expect(of(bytes("52494646 00000000 57454250 56503820 00000000 000000 9d012a 1000 0800"))).toMatchObject({ width: 16, height: 8 });
+    for (const whole of ["ffd8 ffe0 0004 0000 ffc2 0011 08 0020 0040 03", "474946383961 0a00 1400", "89504e470d0a1a0a0000000d494844520000000100000001", "52494646 00000000 57454250 56503858 0a000000 00000000 0f0000 070000"]) {
+      const all = Buffer.from(whole.replaceAll(" ", ""), "hex");
+      for (let length = 0; length < all.length; length += 1) expect(() => of(all.subarray(0, length).toString("base64"))).not.toThrow();
+    }
   });
 
   it("draws the boundary of what Claude still knows", () => {
@@ -269,7 +341,7 @@ describe("tool lines", () => {
     const hunks = diffOf({
       name: "Edit",
       input: { old_string: "a", new_string: "b" },
-      result: { text: "", isError: false, decision: null, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
+      result: { text: "", isError: false, pictures: [], decision: null, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
     });
     expect(hunks).toEqual([[
       { sign: " ", text: "x", before: 7, after: 9 },

@@ -595,7 +595,7 @@ describe("a session whose agent is away", () => {
 describe("what a call came to", () => {
   const of = (more: Partial<ToolRow>, going: Partial<Going> = {}, name = "Bash") =>
     outcome({ kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name, input: {}, result: null, children: [], cut: null, ...more }, { agent: "there", background: new Set(), ...going });
-  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, isError: true, structured: null, decision: null, at: 0, revision: 2, ...more });
+  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, pictures: [], isError: true, structured: null, decision: null, at: 0, revision: 2, ...more });
   const begun = (settled: boolean, status = "begun") => ({ background: { task: "b1", status, settled }, result: result("Running in the background", { isError: false }) });
 
   it("is taken from marks, whatever its text says", () => {
@@ -703,8 +703,56 @@ describe("rows", () => {
     expect([strokes("queued"), strokes("sending"), strokes("stored"), strokes("taken")]).toEqual(["0", "0", "1", "3"]);
   });
 
+  const tool = (name: string, input: Record<string, unknown>, text: string, structured: unknown = null): ToolRow => ({
+    ...common, kind: "tool", toolUseId: "t", name, input, result: { text, pictures: [], isError: false, structured, decision: null, at: 0, revision: 2 }, children: [], cut: null,
+  });
+
+  it("look as they do in a terminal, and are copied without its sequences", async () => {
+    const { container } = show(fakeClient(), <ToolBody row={tool("Bash", { command: "x" }, "\u001b[31mFAIL\u001b[0m \u001b[38;2;1;2;3mx\u001b[0m\n10%\r100%")} />);
+    expect(container.querySelector("pre")?.textContent, "before it is read").toBe("FAIL x\n10%\n100%");
+    await pass(1);
+    expect(container.querySelector("pre")?.textContent).toBe("FAIL x\n100%");
+    expect(container.querySelector(".t-1")?.textContent).toBe("FAIL");
+    expect((container.querySelector(".t-text") as HTMLElement).style.getPropertyValue("--t-text")).toBe("#010203");
+  });
+
+  it("mark what cannot be seen in a change, but not every end of a line", async () => {
+    const shown = (before: string, after: string) => {
+      const { container, unmount } = show(fakeClient(), <ToolBody row={tool("Edit", { file_path: "a.ts", old_string: before, new_string: after }, "ok")} />);
+      const odd = [...container.querySelectorAll(".diff .odd")].map((mark) => mark.textContent);
+      unmount();
+      return odd;
+    };
+    expect(shown("a", "a\u202eb\u200b\u0007")).toEqual(["U+202E", "U+200B", "U+0007"]);
+    expect(shown("a\r\nb\r\n", "a\r\nc\r\n")).toEqual([]);
+    expect(shown("a\nb\n", "a\r\nb\n")).toEqual(["U+000D"]);
+  });
+
+  it("show a command's output with its lines, or as the Markdown that it is", async () => {
+    const output = (text: string): Row => ({ ...common, kind: "output", of: "/context", text, failed: false });
+    const { container, rerender } = show(fakeClient(), <RowView row={output("a  1\nb  2")} context={context} />);
+    expect(container.querySelector("pre")?.textContent).toBe("a  1\nb  2");
+    expect(by("entry").textContent).toContain("Output of /context");
+    rerender(<ClientContext value={fakeClient() as unknown as Client}><RowView row={output("## Usage\n\n| a | b |\n|---|---|\n| 1 | 2 |")} context={context} /></ClientContext>);
+    await pass(10);
+    expect(container.querySelectorAll("td")).toHaveLength(2);
+  });
+
+  it("draw pictures, and name those that they do not draw", async () => {
+    const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    const row = tool("Read", { file_path: "a.png" }, "", null);
+    const pictures = [{ type: "image/png", bytes: 70, data: png }, { type: "image/svg+xml", bytes: 40, data: "PHN2Zy8+" }, { type: "url", bytes: 0, data: null }];
+    show(fakeClient(), <ToolBody row={{ ...row, result: { ...row.result!, pictures } }} />);
+    await pass(1);
+    const image = by("picture").querySelector("img") as HTMLImageElement;
+    expect([image.src, image.width, image.alt]).toEqual([`data:image/png;base64,${png}`, 1, "Picture, 1 × 1, 70 bytes"]);
+    expect(screen.getAllByTestId("picture-named").map((named) => named.textContent)).toEqual(["A picture that is not shown here: image/svg+xml, 40 bytes", "A picture that was not sent along: url"]);
+    fireEvent.error(image);
+    expect(screen.getAllByTestId("picture-named")).toHaveLength(3);
+  });
+
   it("make what is inside a tool line only when it is opened", () => {
-    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
     expect(by("entry").textContent).not.toContain("secret output");
     const details = by("tool") as HTMLDetailsElement;
     details.open = true;
@@ -854,7 +902,7 @@ describe("proof of an entry", () => {
     watch.proofOf = (revision) => (proved.has(revision) ? "proved" : "none");
     const call = (revision: number, children: readonly Row[]): Row => ({
       key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: null, children,
-      result: { text: "", isError: false, structured: null, decision: null, at: 0, revision: revision + 100 },
+      result: { text: "", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: revision + 100 },
     });
     const row = call(1, [call(2, [])]);
     expect(revisionsOf(row)).toEqual([1, 101, 2, 102]);

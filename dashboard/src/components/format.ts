@@ -4,13 +4,28 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
 const dayOf = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const wholeDay = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+
+/** No date can be further from 1970 (ECMA-262, 21.4.1.1); what others call a time may be. */
+const farthest = 8.64e15;
+const isTime = (at: number) => Math.abs(at) <= farthest;
 
 export function time(at: number): string {
-  return clock.format(at);
+  return isTime(at) ? clock.format(at) : "no time";
 }
 
 export function fullTime(at: number): string {
-  return full.format(at);
+  return isTime(at) ? full.format(at) : "no time";
+}
+
+/** The day in the reader's zone, to be compared. Empty where it is none. */
+export function dayKey(at: number): string {
+  return isTime(at) ? new Date(at).toDateString() : "";
+}
+
+/** Sunday 29 November 2026, as the reader writes it. */
+export function longDay(at: number): string {
+  return wholeDay.format(at);
 }
 
 /** 3 Sep */
@@ -86,13 +101,13 @@ export function browserName(agent: string): string {
   return `${browser} on ${system}`;
 }
 
-/** A name that somebody else chose: no control or direction characters, not endless. */
-export function plainName(name: string): string {
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim();
-  return plain.length > 64 ? `${plain.slice(0, 63)}…` : plain === "" ? "(no name)" : plain;
-}
 /** What went wrong, as it is said to a person. */
 export function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** A name that somebody else chose: no control or direction characters, not endless. */
+export function plainName(name: string): string {
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim();
+  return plain.length > 64 ? `${plain.slice(0, 63)}…` : plain === "" ? "(no name)" : plain;
+}

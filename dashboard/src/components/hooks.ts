@@ -2,6 +2,7 @@ import { createContext, useContext, useEffect, useState, useSyncExternalStore } 
 import type { Client } from "../state/client.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signal } from "../state/signal.ts";
+import { dayKey } from "./format.ts";
 
 export function useSignal<T>(signal: Signal<T>): T {
   return useSyncExternalStore(signal.subscribe, signal.get);
@@ -39,6 +40,16 @@ export function useNow(ms: number): number {
     return () => clearInterval(timer);
   }, [ms]);
   return now;
+}
+
+/** Which day it is, as dayKey says it. */
+export function useToday(): string {
+  const [today, setToday] = useState(() => dayKey(Date.now()));
+  useEffect(() => {
+    const timer = setInterval(() => setToday(dayKey(Date.now())), 10_000);
+    return () => clearInterval(timer);
+  }, []);
+  return today;
 }
 
 export function useMedia(query: string): boolean {

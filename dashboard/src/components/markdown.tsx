@@ -58,10 +58,10 @@ function drawElement(node: Element): ReactNode {
   }
 }
 
-const MarkdownBlock = memo(function MarkdownBlock({ text }: { text: string }): ReactElement {
+const MarkdownBlock = memo(function MarkdownBlock({ text, own }: { text: string; own: number }): ReactElement {
   const [ref, near] = useNear<HTMLDivElement>();
-  const tree = useMarkdown(text, near && text.length <= blockCharactersMax);
-  const plain = () => <PlainText text={text} />;
+  const tree = useMarkdown(text, own, near && text.length <= blockCharactersMax);
+  const plain = () => <PlainText text={text.slice(0, own)} />;
   // The element that is watched is there before and after: what is around it stays as it is.
   return (
     <div ref={ref} className="block">
@@ -80,7 +80,7 @@ export const Markdown = memo(function Markdown({ text }: { text: string }): Reac
   const blocks = useMemo(() => blocksOf(text), [text]);
   return (
     <>
-      {blocks.map((block, i) => (block.kind === "code" ? <CodeBlock key={i} text={block.text} language={block.language} /> : <MarkdownBlock key={i} text={block.text} />))}
+      {blocks.map((block, i) => (block.kind === "code" ? <CodeBlock key={i} text={block.text} language={block.language} /> : <MarkdownBlock key={i} text={block.text} own={block.own} />))}
     </>
   );
 });

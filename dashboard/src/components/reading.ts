@@ -25,8 +25,13 @@ function useReadText(job: Job | null): Result | null {
   return held !== null && text.startsWith(held.of) ? held.result : null;
 }
 
-export function useMarkdown(text: string, near: boolean): readonly Tree[] | null {
-  return useReadText(near ? { kind: "markdown", text } : null) as readonly Tree[] | null;
+export function useMarkdown(text: string, own: number, near: boolean): readonly Tree[] | null {
+  return useReadText(near ? { kind: "markdown", text, own } : null) as readonly Tree[] | null;
+}
+
+/** What a terminal would show, line by line. */
+export function useTerminal(text: string, wanted: boolean): readonly (readonly Span[])[] | null {
+  return useReadText(wanted ? { kind: "terminal", text } : null) as readonly (readonly Span[])[] | null;
 }
 
 /** Colours by line. `apart`: every line by itself. */

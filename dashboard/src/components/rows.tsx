@@ -2,12 +2,14 @@
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import { plainly } from "../state/ask.ts";
+import { isMarkdown } from "../state/commandoutput.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signer } from "../state/client.ts";
 import type { HeldPrompt } from "../state/sessionfields.ts";
 import type { Partial } from "../state/partials.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
-import { type AnsweredAsk, type EventRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
+import { type AnsweredAsk, type EventRow, type OutputRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
+import { isForTerminal } from "../text/terminal.ts";
 import { Note } from "./basics.tsx";
 import { duration, fullTime, time } from "./format.ts";
 import { heldWords } from "./held.tsx";
@@ -16,7 +18,8 @@ import { LogNumber, Tally } from "./marks.tsx";
 import { Guard } from "./guard.tsx";
 import { Markdown } from "./markdown.tsx";
 import { PlainText } from "./plain.tsx";
-import { type Going, outcome, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
+import { Pictures } from "./picture.tsx";
+import { type Going, outcome, Output, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
 
 export interface RowContext {
   readonly cwd: string | null;
@@ -293,6 +296,29 @@ function Event({ row }: { row: EventRow }): ReactElement {
   );
 }
 
+function CommandOutput({ row }: { row: OutputRow }): ReactElement {
+  return (
+    <section className="output">
+      <h3 className={`small ${row.failed ? "bad" : "dim"}`}>
+        {row.failed ? "Error output" : "Output"}
+        {row.of !== null && (
+          <>
+            {" "}
+            of <span className="mono">{plainly(row.of)}</span>
+          </>
+        )}
+      </h3>
+      {isMarkdown(row.text) && !isForTerminal(row.text) ? (
+        <div className="prose boxed">
+          <Markdown text={row.text.trim()} />
+        </div>
+      ) : (
+        <Output text={row.text.replace(/^\n+/, "").trimEnd()} />
+      )}
+    </section>
+  );
+}
+
 function Result({ row }: { row: ResultRow }): ReactElement {
   const took = row.durationMs === null ? "" : ` after ${duration(row.durationMs)}`;
   if (row.outcome === "failed") {
@@ -343,6 +369,10 @@ function Inner({ row, context }: { row: Row; context: RowContext }): ReactElemen
       );
     case "event":
       return <Event row={row} />;
+    case "output":
+      return <CommandOutput row={row} />;
+    case "picture":
+      return <Pictures of={[row.picture]} />;
     case "approval":
       return (
         <div className="line still" data-testid="decision">
@@ -419,6 +449,8 @@ function wordsOf(row: Row): string {
       return row.reason ?? row.outcome;
     case "approval":
       return row.approval.decision;
+    case "picture":
+      return row.picture.type;
     default:
       return row.text;
   }

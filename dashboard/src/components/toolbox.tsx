@@ -12,19 +12,22 @@ import {
   type Icon,
 } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useMemo, useState } from "react";
-import { plainly } from "../state/ask.ts";
+import { hasOdd, plainly } from "../state/ask.ts";
 import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
 import { type BackgroundOf, backgroundWord, type Cut, record, string, type ToolRow } from "../state/transcript.ts";
 import { languageOf } from "../text/languages.ts";
+import { terminalCharactersMax } from "../text/limits.ts";
+import { isForTerminal, withoutControls } from "../text/terminal.ts";
 import type { Span } from "../text/tree.ts";
 import { CopyButton } from "./basics.tsx";
-import { Code, Spans } from "./code.tsx";
+import { Code, CodeLines, Spans } from "./code.tsx";
 import { Marked, Values } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
 import { Markdown } from "./markdown.tsx";
 import { Pieces } from "./piecewise.tsx";
 import { lineCharactersMax, linesOf, pieceLines } from "./plain.tsx";
-import { useColours } from "./reading.ts";
+import { Pictures } from "./picture.tsx";
+import { useColours, useTerminal } from "./reading.ts";
 
 export const toolIcons: Record<ToolIcon, Icon> = {
   terminal: TerminalIcon,
@@ -50,17 +53,31 @@ export function Path({ path, className = "" }: { path: string; className?: strin
 
 const linesShown = 8;
 
-/** Output in a box: its first lines, then all of it. */
+/** Output in a box: its first lines, then all of it. What is for a terminal looks as it does there. */
 export function Output({ text, language = "" }: { text: string; language?: string }): ReactElement {
+  return isForTerminal(text) ? <TerminalOutput text={text} /> : <Box text={text}>{(shown) => <Code text={shown.join("\n")} language={language} />}</Box>;
+}
+
+function TerminalOutput({ text }: { text: string }): ReactElement {
+  const read = useTerminal(text, text.length <= terminalCharactersMax);
+  const plain = useMemo(() => (read === null ? withoutControls(text) : read.map((spans) => spans.map(([, part]) => part).join("")).join("\n")), [text, read]);
+  // Lines that are cut have no looks: nobody reads them for their colours.
+  return <Box text={plain}>{(shown, whole) => <CodeLines lines={shown} looks={read !== null && whole ? read.slice(0, shown.length) : null} />}</Box>;
+}
+
+/** `children`: draws the first lines, or all; `whole`: whether none of them was cut. */
+function Box({ text, children }: { text: string; children: (shown: readonly string[], whole: boolean) => ReactNode }): ReactElement {
   const [all, setAll] = useState(false);
-  const lines = useMemo(() => linesOf(text.replace(/\n$/, "")), [text]);
+  const { lines, whole } = useMemo(() => {
+    const trimmed = text.replace(/\n$/, "");
+    const cut = linesOf(trimmed);
+    return { lines: cut, whole: cut.length === trimmed.split("\n").length };
+  }, [text]);
   const folds = lines.length > linesShown + 2;
-  const shown = useMemo(() => (folds && !all ? lines.slice(0, linesShown) : lines).join("\n"), [lines, folds, all]);
+  const shown = useMemo(() => (folds && !all ? lines.slice(0, linesShown) : lines), [lines, folds, all]);
   return (
     <div className="box">
-      <pre tabIndex={0}>
-        <Code text={shown} language={language} />
-      </pre>
+      <pre tabIndex={0}>{children(shown, whole)}</pre>
       {folds && (
         <div className="bar end">
           <span className="grow">{all ? `${number(lines.length)} lines` : `${linesShown} of ${number(lines.length)} lines`}</span>
@@ -149,6 +166,7 @@ function DiffLines({ lines, language, digits, whole }: { lines: readonly ShownLi
 }
 
 function DiffText({ text, spans }: { text: string; spans: readonly Span[] }): ReactElement {
+  if (hasOdd(text)) return <Marked text={linesOf(text).join("\n")} />;
   if (spans.length > 0) return <Spans spans={spans} />;
   return <>{text.length > lineCharactersMax ? linesOf(text).join("\n") : text || " "}</>;
 }
@@ -208,6 +226,7 @@ export function outcome(row: ToolRow, going: Going): { text: ReactNode; bad: boo
       };
     }
     case "Read": {
+      if (result.pictures.length > 0) return { text: plural(result.pictures.length, "picture"), bad: false };
       const file = record(structured["file"]);
       const lines = typeof file["numLines"] === "number" ? file["numLines"] : result.text === "" ? 0 : result.text.replace(/\n$/, "").split("\n").length;
       return { text: plural(lines, "line"), bad: false };
@@ -269,7 +288,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       body = (
         <>
           {(text("command").includes("\n") || text("command").length > 60) && <Output text={plainly(text("command"))} language="bash" />}
-          {result === null ? null : output === "" ? <p className="dim small">No output.</p> : <Output text={output} />}
+          {result === null || (output === "" && result.pictures.length > 0) ? null : output === "" ? <p className="dim small">No output.</p> : <Output text={output} />}
         </>
       );
       break;
@@ -289,7 +308,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
     case "Read": {
       shows = ["file_path"];
       const content = string(record(record(result?.structured)["file"])["content"]) ?? (result?.text ?? "").replace(/^ *\d+[→\t]/gm, "");
-      body = errorBody(row) ?? (result === null ? null : <Output text={content} language={languageOf(text("file_path"))} />);
+      body = errorBody(row) ?? (result === null || (content === "" && result.pictures.length > 0) ? null : <Output text={content} language={languageOf(text("file_path"))} />);
       break;
     }
     case "TodoWrite":
@@ -355,7 +374,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       body = (
         <>
           {Object.keys(input).length > 0 && <Raw value={input} />}
-          {result !== null && <Output text={result.isError ? cleanError(result.text) : result.text} />}
+          {result !== null && (result.text !== "" || result.pictures.length === 0) && <Output text={result.isError ? cleanError(result.text) : result.text} />}
         </>
       );
   }
@@ -363,11 +382,12 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
   return (
     <>
       {raw ? (
-        <Raw value={{ name, input, result: result === null ? null : { content: result.text, is_error: result.isError, tool_use_result: result.structured } }} />
+        <Raw value={{ name, input, result: result === null ? null : { content: result.text, pictures: result.pictures, is_error: result.isError, tool_use_result: result.structured } }} />
       ) : (
         <>
           <Values of={others} />
           {body}
+          {result !== null && <Pictures of={result.pictures} />}
         </>
       )}
       <button type="button" className="b bare small rawlink" onClick={() => setRaw(!raw)}>

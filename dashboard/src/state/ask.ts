@@ -220,6 +220,13 @@ export function verdictOf(ask: Pick<Ask, "id" | "hash">, verdict: Verdict): Reco
 /** Characters that cannot be seen, or that make others stand where they are not: they are shown by their numbers. */
 const oddCharacters = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
+const anyOdd = new RegExp(`(?![\\n\\t ])${oddCharacters.source}`, "u");
+
+/** Whether there is one among them that is shown by its number. */
+export function hasOdd(text: string): boolean {
+  return anyOdd.test(text);
+}
+
 /** The same as text, where there is one line for it. */
 export function plainly(text: string): string {
   return marked(text)

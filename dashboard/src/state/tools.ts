@@ -138,13 +138,19 @@ export interface DiffLine {
   readonly after: number | null;
 }
 
+/** Of a file whose lines end with CR LF: that is said once, and not at every line. */
+function withoutReturns(hunks: DiffLine[][]): DiffLine[][] {
+  const lines = hunks.flat();
+  return lines.length > 0 && lines.every((line) => line.text.endsWith("\r")) ? hunks.map((hunk) => hunk.map((line) => ({ ...line, text: line.text.slice(0, -1) }))) : hunks;
+}
+
 const diffs = new WeakMap<object, DiffLine[][]>();
 
 /** The changed lines of an Edit or Write: Claude's own patch where there is one, else computed from the strings. Once per row. */
 export function diffOf(row: Pick<ToolRow, "name" | "input" | "result">): DiffLine[][] {
   const known = diffs.get(row);
   if (known !== undefined) return known;
-  const made = makeDiff(row);
+  const made = withoutReturns(makeDiff(row));
   diffs.set(row, made);
   return made;
 }

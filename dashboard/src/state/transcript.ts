@@ -1,7 +1,9 @@
 // From messages to the rows of a conversation: tool calls meet their results, subagents are nested, prompts get their strokes.
 import { askHash, type ChainProblem } from "../crypto/index.ts";
 import { parseAsk } from "./ask.ts";
+import { type CommandPiece, commandPieces } from "./commandoutput.ts";
 import type { Approval, ClaudeLine, Decoded } from "./decode.ts";
+import { type Picture, pictureOf, pictureOfFile } from "./pictures.ts";
 
 export interface Item {
   readonly id: string;
@@ -41,10 +43,10 @@ export interface PromptRow extends Common {
   readonly earlier?: boolean;
   /** How long it is good, by the agent's clock. */
   readonly until?: number;
-  /** Its number among its sender's. */
-  readonly number: { readonly from: string; readonly n: number } | null;
   /** It is in this page's memory alone. */
   readonly unkept?: boolean;
+  /** Its number among its sender's. */
+  readonly number: { readonly from: string; readonly n: number } | null;
 }
 export interface WhoRow extends Common {
   readonly kind: "who";
@@ -61,6 +63,7 @@ export interface ThinkingRow extends Common {
 }
 export interface ToolResult {
   readonly text: string;
+  readonly pictures: readonly Picture[];
   readonly isError: boolean;
   /** Claude's own structured form, of a shape per tool. */
   readonly structured: unknown;
@@ -110,6 +113,18 @@ export interface EventRow extends Common {
   /** What the event was, where words do not say it all. */
   readonly raw?: unknown;
 }
+/** What a command printed that is no call of Claude's: a slash command, or one of the person's at the terminal. */
+export interface OutputRow extends Common {
+  readonly kind: "output";
+  /** The command; null where it is not known. */
+  readonly of: string | null;
+  readonly text: string;
+  readonly failed: boolean;
+}
+export interface PictureRow extends Common {
+  readonly kind: "picture";
+  readonly picture: Picture;
+}
 /** An answer to a question that belongs to no call. */
 export interface ApprovalRow extends Common {
   readonly kind: "approval";
@@ -120,7 +135,7 @@ export interface UnverifiedRow extends Common {
   readonly text: string;
 }
 
-export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | ApprovalRow | UnverifiedRow;
+export type Row = PromptRow | WhoRow | TextRow | ThinkingRow | ToolRow | ResultRow | EventRow | OutputRow | PictureRow | ApprovalRow | UnverifiedRow;
 
 export interface AnsweredAsk extends Approval {
   readonly tool: string | null;
@@ -160,6 +175,8 @@ export class Transcript {
   /** Questions that came as messages, by hash. */
   #asks = new Map<string, string>();
   #heading = false;
+  /** The slash command that was named last. */
+  #command: string | null = null;
   /** What runs, or ran, in the background: what it is called, by its id. */
   #background = new Map<string, { readonly what: string; readonly hidden: boolean }>();
   /** What still runs in the background, as far as the entries say. */
@@ -220,6 +237,7 @@ export class Transcript {
 
   #prompt(item: Item, text: string, until: number | undefined): void {
     const bundleId = item.decoded.link?.id ?? null;
+    this.#command = slashCommand(text);
     const mark = bundleId === null ? undefined : this.#marks.get(bundleId);
     if (bundleId !== null) this.#prompts.set(bundleId, this.rows.length);
     this.#push({
@@ -263,6 +281,7 @@ export class Transcript {
       case "ready":
         return;
       case "prompt-typed":
+        this.#command = slashCommand(string(data["text"]) ?? "");
         this.#push({ ...this.#common(item), kind: "prompt", text: string(data["text"]) ?? "", state: "taken", localId: null, bundleId: null, device: null, typed: true, number: null });
         this.#heading = false;
         return;
@@ -340,9 +359,12 @@ export class Transcript {
 
   #earlierLine(item: Item, line: ClaudeLine): void {
     const said = line.type === "user" && line["isMeta"] !== true && line["isSynthetic"] !== true ? textOf(record(line["message"])["content"]) : "";
-    if (said === "" || /^<(local-command|command-)/.test(said)) return this.#agent(item, line);
+    if (said === "" || commandPieces(said) !== null) return this.#agent(item, line);
+    this.#command = slashCommand(said);
     this.#cut("turn");
     this.#push({ ...this.#common(item), kind: "prompt", text: said, state: "taken", localId: null, bundleId: null, device: null, earlier: true, number: null });
+    const content = record(line["message"])["content"];
+    if (Array.isArray(content)) content.map((block) => pictureOf(record(block))).forEach((picture, i) => picture !== null && this.#push({ ...this.#common(item, `.${i}`), kind: "picture", picture }));
     this.#heading = false;
   }
 
@@ -409,7 +431,15 @@ export class Transcript {
     const blocks = Array.isArray(message["content"]) ? message["content"] : [];
     if (model === "<synthetic>") {
       const text = blocks.map((block) => string(record(block)["text"]) ?? "").join("\n");
+      // A slash command answers in Claude's place; its output stands beside that as it was printed.
+      const pieces = commandPieces(string(line["local_command_source"]) ?? "");
+      if (pieces !== null) {
+        const ran = string(record(line["local_command_run"])["command"]);
+        this.#command ??= ran === null ? null : `/${ran}`;
+        return this.#pieces(this.#common(item), pieces, parentId);
+      }
       if (text.trim() === "" || text === "No response requested.") return;
+      if (!isErrorLine(line) && text.trim().includes("\n")) return this.#output(this.#common(item), text, false, parentId);
       this.#place({ ...this.#common(item), kind: "event", tone: isErrorLine(line) ? "fail" : "plain", text }, parentId);
       return;
     }
@@ -441,16 +471,20 @@ export class Transcript {
   }
 
   #user(item: Item, line: ClaudeLine, parentId: string | null): void {
-    if (line["isReplay"] === true || line["isMeta"] === true) return;
+    if (line["isMeta"] === true) return;
     const content = record(line["message"])["content"];
     const blocks: unknown[] = Array.isArray(content) ? content : typeof content === "string" ? [{ type: "text", text: content }] : [];
     blocks.forEach((value, i) => {
       const block = record(value);
       const common = this.#common(item, i === 0 ? "" : `.${i}`);
-      if (block["type"] === "tool_result") return this.#toolResult(item, line, block);
-      if (block["type"] !== "text") return;
       const text = string(block["text"]) ?? "";
-      if (/^<(local-command|command-)/.test(text)) return;
+      const pieces = block["type"] === "text" ? commandPieces(text) : null;
+      if (pieces !== null) return this.#pieces(common, pieces, parentId);
+      if (line["isReplay"] === true) return;
+      if (block["type"] === "tool_result") return this.#toolResult(item, line, block);
+      const picture = pictureOf(block);
+      if (picture !== null) return this.#place({ ...common, kind: "picture", picture }, parentId);
+      if (block["type"] !== "text") return;
       if (line["isSynthetic"] === true) {
         this.#place({ ...common, kind: "event", tone: "plain", text: "Summary of the conversation so far", raw: text }, parentId);
       } else if (parentId !== null) {
@@ -460,14 +494,34 @@ export class Transcript {
     });
   }
 
+  /** What a command printed; the command itself is in the log as a prompt, unless it was run at the terminal. */
+  #pieces(common: Common, pieces: readonly CommandPiece[], parentId: string | null): void {
+    pieces.forEach(({ tag, text }, i) => {
+      if (tag === "command-name" || tag === "bash-input") this.#command = text.trim();
+      else if (tag === "" || tag.endsWith("-stdout") || tag.endsWith("-stderr")) this.#output({ ...common, key: `${common.key}.${i}` }, text, tag.endsWith("-stderr"), parentId);
+    });
+  }
+
+  #output(common: Common, text: string, failed: boolean, parentId: string | null): void {
+    if (text.trim() === "" || text.trim() === "(no content)") return;
+    // Claude Code says the same in two ways.
+    const last = this.rows.at(-1);
+    if (last?.kind === "output" && last.text.trim() === text.trim()) return;
+    this.#place({ ...common, kind: "output", of: this.#command, text, failed }, parentId);
+  }
+
   #toolResult(item: Item, line: ClaudeLine, block: Record<string, unknown>): void {
     const id = string(block["tool_use_id"]) ?? "";
     const metas = Array.isArray(line["tool_result_meta"]) ? line["tool_result_meta"] : [];
     const meta = metas.map(record).find((m) => m["id"] === id);
+    const structured = line["tool_use_result"] ?? null;
+    const pictures = Array.isArray(block["content"]) ? block["content"].map((part) => pictureOf(record(part))).filter((picture) => picture !== null) : [];
+    const ofFile = pictures.length === 0 ? pictureOfFile(structured) : null;
     const result: ToolResult = {
       text: resultText(block["content"]),
+      pictures: ofFile === null ? pictures : [ofFile],
       isError: block["is_error"] === true,
-      structured: line["tool_use_result"] ?? null,
+      structured,
       decision: string(record(meta?.["permission_decision"])["decision"]),
       at: item.decoded.at ?? item.createdAt,
       revision: item.revision,
@@ -677,6 +731,10 @@ function isErrorLine(line: ClaudeLine): boolean {
   return line["isApiErrorMessage"] === true || typeof line["error"] === "string";
 }
 
+function slashCommand(prompt: string): string | null {
+  return /^\/[\w:-]+/.exec(prompt)?.[0] ?? null;
+}
+
 function usageOf(line: ClaudeLine): ResultRow["usage"] {
   const { input_tokens: input, output_tokens: output, cache_read_input_tokens: read, cache_creation_input_tokens: written } = record(line["usage"]);
   if (typeof input !== "number" || typeof output !== "number") return null;
@@ -696,10 +754,9 @@ function resultText(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";
   return content
-    .map((part) => {
-      const block = record(part);
-      return block["type"] === "text" ? (string(block["text"]) ?? "") : `[${String(block["type"])}]`;
-    })
+    .map(record)
+    .filter((block) => block["type"] !== "image")
+    .map((block) => (block["type"] === "text" ? (string(block["text"]) ?? "") : `[${String(block["type"])}]`))
     .join("\n");
 }
 

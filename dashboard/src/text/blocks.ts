@@ -1,7 +1,8 @@
 // Cuts a text in markdown into blocks that can be read one by one: in linear time, on the page's own thread.
 import { definitionsMax } from "./limits.ts";
 
-export type Block = { readonly kind: "markdown"; readonly text: string } | { readonly kind: "code"; readonly text: string; readonly language: string };
+/** `own`: how much of the text is the block itself. Behind it stand definitions of links and notes from other blocks. */
+export type Block = { readonly kind: "markdown"; readonly text: string; readonly own: number } | { readonly kind: "code"; readonly text: string; readonly language: string };
 
 /** Cuts at blank lines, but not inside a fence, nor between what may belong together (lists, quotes, indented text). */
 export function blocksOf(text: string): Block[] {
@@ -11,7 +12,8 @@ export function blocksOf(text: string): Block[] {
   let fence: { readonly mark: string; readonly alone: boolean; readonly language: string } | null = null;
   let blank = false;
   const flush = () => {
-    if (current.some((line) => line.trim() !== "")) blocks.push({ kind: "markdown", text: current.join("\n") });
+    const text = current.join("\n");
+    if (text.trim() !== "") blocks.push({ kind: "markdown", text, own: text.length });
     current = [];
   };
   for (const line of text.split("\n")) {
@@ -46,7 +48,7 @@ export function blocksOf(text: string): Block[] {
   return withDefinitions(blocks, text);
 }
 
-/** What a link is defined as may stand in another block than the link. */
+/** What a link or a note is defined as may stand in another block than what refers to it. */
 function withDefinitions(blocks: Block[], text: string): Block[] {
   if (!text.includes("]:")) return blocks;
   const found: string[] = [];

@@ -10,6 +10,11 @@ export const nodesMax = 6_000;
 export const definitionsMax = 100;
 /** Of a text that is coloured by its language. */
 export const colouredCharactersMax = 60_000;
+/** Of what a program wrote for a terminal. */
+export const terminalCharactersMax = 2_000_000;
+/** Pieces of different looks, of all its lines and of one: what is beyond has none. */
+export const spansMax = 100_000;
+export const lineSpansMax = 300;
 /** How long one block, or one text to be coloured, may take. */
 export const readingMs = 5_000;
 /** How long a reader that could not be started is left alone. */

@@ -10,11 +10,11 @@ const extensions = { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] }
 
 class TooMuch extends Error {}
 
-/** Null: the text is to be shown as it is. */
-export function readMarkdown(text: string): readonly Tree[] | null {
+/** Null: the text is to be shown as it is. `own`: what stands behind that is only there to be referred to. */
+export function readMarkdown(text: string, own = text.length): readonly Tree[] | null {
   if (text.split("\n").some((line) => containersOf(line) > nestingMax)) return null;
   try {
-    return new Reading(text).read();
+    return new Reading(text, own).read();
   } catch (error) {
     if (error instanceof TooMuch || error instanceof RangeError) return null;
     throw error;
@@ -41,17 +41,19 @@ function addressOf(url: string): string | undefined {
 
 class Reading {
   #text: string;
+  #own: number;
   #left = nodesMax;
   #definitions = new Map<string, string>();
 
-  constructor(text: string) {
+  constructor(text: string, own: number) {
     this.#text = text;
+    this.#own = own;
   }
 
   read(): readonly Tree[] {
     const root = fromMarkdown(this.#text, extensions);
     for (const node of root.children) if (node.type === "definition") this.#definitions.set(node.identifier, node.url);
-    return this.#all(root, 0);
+    return root.children.filter((node) => (node.position?.start.offset ?? 0) < this.#own).flatMap((node) => this.#one(node, 1));
   }
 
   #source(node: Node): string {
@@ -129,8 +131,16 @@ class Reading {
       }
       case "definition":
         return [];
+      case "footnoteReference":
+        return [{ tag: "sup", children: [node.label ?? node.identifier] }];
+      case "footnoteDefinition": {
+        const [first, ...rest] = node.children;
+        const mark: Element = { tag: "sup", children: [node.label ?? node.identifier] };
+        const begin: Element = { tag: "p", children: [mark, " ", ...(first?.type === "paragraph" ? this.#all(first, depth) : [])] };
+        return [begin, ...(first?.type === "paragraph" ? rest : node.children).flatMap((child) => this.#one(child, depth + 1))];
+      }
       default:
-        // Footnotes and what else there may be: as it was written.
+        // What else there may be: as it was written.
         return [this.#source(node)];
     }
   }

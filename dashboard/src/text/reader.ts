@@ -107,7 +107,14 @@ export class Reader {
 }
 
 function keyOf(job: Job): string {
-  return job.kind === "markdown" ? `m ${job.text}` : `${job.apart === true ? "l" : "c"}${job.language} ${job.text}`;
+  switch (job.kind) {
+    case "markdown":
+      return `m${job.own} ${job.text}`;
+    case "code":
+      return `${job.apart === true ? "l" : "c"}${job.language} ${job.text}`;
+    case "terminal":
+      return `t ${job.text}`;
+  }
 }
 
 export const reader = new Reader(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "texts" }));

@@ -1,6 +1,6 @@
 // What a text became in the worker, as plain data: no markup, no functions, every element one that the page knows.
 
-export type Tag = "p" | "h3" | "h4" | "em" | "strong" | "del" | "code" | "blockquote" | "ul" | "ol" | "li" | "br" | "hr" | "a" | "table" | "thead" | "tbody" | "tr" | "th" | "td" | "pre";
+export type Tag = "p" | "h3" | "h4" | "em" | "strong" | "del" | "code" | "blockquote" | "ul" | "ol" | "li" | "br" | "hr" | "a" | "table" | "thead" | "tbody" | "tr" | "th" | "td" | "pre" | "sup";
 
 export interface Element {
   readonly tag: Tag;
@@ -16,13 +16,15 @@ export interface Element {
 
 export type Tree = string | Element;
 
-/** A piece of one line with its colour; null: plain. */
+/** A piece of one line with its look, as a class; null: plain. What a program wrote for a terminal also has `name:#rrggbb` in it. */
 export type Span = readonly [colour: string | null, text: string];
 
 export type Job =
-  | { readonly kind: "markdown"; readonly text: string }
+  /** `own`: how much of it is the block itself; what follows defines what stands elsewhere. */
+  | { readonly kind: "markdown"; readonly text: string; readonly own: number }
   /** `apart`: every line by itself, as in a diff. */
-  | { readonly kind: "code"; readonly text: string; readonly language: string; readonly apart?: boolean };
+  | { readonly kind: "code"; readonly text: string; readonly language: string; readonly apart?: boolean }
+  | { readonly kind: "terminal"; readonly text: string };
 
 export type Result = readonly Tree[] | readonly (readonly Span[])[];
 

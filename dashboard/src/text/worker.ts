@@ -1,11 +1,6 @@
 // Reads texts beside the page: whatever one of them costs, the page goes on. It is ended and begun anew by who waits for it.
-import { colourLines } from "./colour.ts";
-import { readMarkdown } from "./markdown.ts";
+import { read } from "./read.ts";
 import type { Answer, Job, Result } from "./tree.ts";
-
-function read(job: Job): Result | null {
-  return job.kind === "markdown" ? readMarkdown(job.text) : colourLines(job.text, job.language, job.apart === true);
-}
 
 const scope = globalThis as unknown as { onmessage: (event: MessageEvent<Job>) => void; postMessage(answer: Answer): void };
 scope.onmessage = ({ data }) => {

@@ -1,13 +1,13 @@
 // A session: its entries, what is being said, what is asked, and the composer.
 import { ArchiveIcon, ArrowDownIcon, ChevronRightIcon, ClockIcon, CopyIcon, KebabHorizontalIcon, SidebarCollapseIcon, StopIcon, TrashIcon } from "@primer/octicons-react";
-import { memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { Fragment, memo, type ReactElement, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Away } from "../components/away.tsx";
 import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
-import { waiting, wordsOf } from "../components/format.ts";
+import { dayKey, longDay, waiting, wordsOf } from "../components/format.ts";
 import { PaneGuard } from "../components/guard.tsx";
-import { phone, useClient, useMedia, useNow, useSignal } from "../components/hooks.ts";
+import { phone, useClient, useMedia, useNow, useSignal, useToday } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { BackToSessions } from "../components/page.tsx";
 import { HeldPrompts } from "../components/held.tsx";
@@ -283,18 +283,45 @@ function Announcer({ session }: { session: SessionSummary }): ReactElement {
   );
 }
 
+/** `day`: of what stands above. */
 const Chunk = memo(
-  function Chunk({ rows, context }: { rows: readonly Row[]; context: RowContext }): ReactElement {
+  function Chunk({ rows, day, context }: { rows: readonly Row[]; day: string; context: RowContext }): ReactElement {
+    let above = day;
     return (
       <>
-        {rows.map((row) => (
-          <RowView key={row.key} row={row} context={context} />
-        ))}
+        {rows.map((row) => {
+          const own = dayKey(row.at);
+          const begins = own !== "" && own !== above;
+          if (begins) above = own;
+          return (
+            <Fragment key={row.key}>
+              {begins && <Day at={row.at} />}
+              <RowView row={row} context={context} />
+            </Fragment>
+          );
+        })}
       </>
     );
   },
-  (a, b) => a.context === b.context && a.rows.length === b.rows.length && a.rows.every((row, i) => row === b.rows[i]),
+  (a, b) => a.context === b.context && a.day === b.day && a.rows.length === b.rows.length && a.rows.every((row, i) => row === b.rows[i]),
 );
+
+function Day({ at }: { at: number }): ReactElement {
+  return (
+    <div className="day" role="separator" aria-label={longDay(at)} data-testid="day" data-day={dayKey(at)}>
+      <h2>{longDay(at)}</h2>
+    </div>
+  );
+}
+
+/** Of the last row that has one. */
+function lastDay(rows: readonly Row[], otherwise: string): string {
+  for (let i = rows.length - 1; i >= 0; i -= 1) {
+    const day = dayKey((rows[i] as Row).at);
+    if (day !== "") return day;
+  }
+  return otherwise;
+}
 
 /** Where in the session the row at this index stands. */
 function seqAt(rows: readonly Row[], index: number): number {
@@ -314,6 +341,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   const [start, setStart] = useState<number | null>(null);
   const [below, setBelow] = useState(false);
   const { rows, pending, partials } = conversation;
+  const today = useToday();
 
   let first = start === null ? -1 : rows.findIndex((row) => (row.seq ?? start) >= start);
   if (first < 0) first = Math.max(0, rows.length - windowRows);
@@ -321,15 +349,16 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
   const shown = useMemo(() => rows.slice(first), [rows, first]);
   // Chunks by place in the session: a new row touches only the last one, older pages leave all others as they are.
   const chunks = useMemo(() => {
-    const out: { id: number; rows: Row[] }[] = [];
+    const out: { id: number; rows: Row[]; day: string }[] = [];
     for (const row of shown) {
       const id = Math.floor((row.seq ?? 0) / chunkEntries);
       const last = out.at(-1);
-      if (last === undefined || last.id !== id) out.push({ id, rows: [row] });
+      if (last === undefined) out.push({ id, rows: [row], day: today });
+      else if (last.id !== id) out.push({ id, rows: [row], day: lastDay(last.rows, last.day) });
       else last.rows.push(row);
     }
     return out;
-  }, [shown]);
+  }, [shown, today]);
   const hasMore = first > 0 || conversation.hasOlder;
 
   const wanted = useRef(false);
@@ -471,7 +500,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
             </p>
           )}
           {chunks.map((chunk) => (
-            <Chunk key={chunk.id} rows={chunk.rows} context={context} />
+            <Chunk key={chunk.id} rows={chunk.rows} day={chunk.day} context={context} />
           ))}
           {conversation.state === "ready" && rows.length === 0 && pending.length === 0 && !showNow && (
             <div className="entry said first-entry">
@@ -498,9 +527,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
               </div>
             </div>
           )}
-          {pending.map((row) => (
-            <RowView key={row.key} row={row} context={context} />
-          ))}
+          <Chunk rows={pending} day={lastDay(rows, today)} context={context} />
         </div>
       </div>
       {below && (
