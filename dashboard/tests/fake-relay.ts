@@ -52,6 +52,8 @@ export class FakeRelay {
   listed = 150;
   /** How often each list, page or session was read. */
   reads: string[] = [];
+  /** The answer to a request for one session is made, and waits for this on its way. */
+  holdSession: Promise<void> | null = null;
   /** Answers to `message`: tests may put a refusal here. */
   refuse: ((sid: string) => { code: string; message: string; retry: false | number } | null) | null = null;
   /** Changes what this relay shows as an account's chain of devices. */
@@ -456,7 +458,11 @@ export class FakeRelay {
     const one = /^\/v\d\/(sessions)\/([^/]+)(\/\w+)?$/.exec(url.pathname);
     const session = one?.[1] === "sessions" ? account.sessions.get(decodeURIComponent(one[2] as string)) : undefined;
     if (one?.[1] === "sessions" && session === undefined) throw new Refusal(404, "not-found", "Session not found");
-    if (session !== undefined && one?.[3] === undefined && method === "GET") return this.#json(response, 200, { session: wire(session), ...position });
+    if (session !== undefined && one?.[3] === undefined && method === "GET") {
+      const answer = { session: wire(session), ...position };
+      await this.holdSession;
+      return this.#json(response, 200, answer);
+    }
     if (session !== undefined && one?.[3] === "/messages") {
       const limit = Number(url.searchParams.get("limit") ?? 100);
       const before = url.searchParams.get("before_seq");

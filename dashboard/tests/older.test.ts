@@ -1,6 +1,6 @@
 // Sessions beyond the end of the relay's list.
 import { IDBFactory } from "fake-indexeddb";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as c from "../src/crypto/index.ts";
 import { Client } from "../src/state/client.ts";
 import { Database } from "../src/state/database.ts";
@@ -83,5 +83,21 @@ describe("sessions beyond the list", () => {
     expect(relay.reads.filter((path) => path === "/v1/sessions")).toEqual([]);
     expect(relay.reads.filter((path) => alive.some(({ id }) => path === `/v1/sessions/${id}`))).toHaveLength(alive.length);
     for (const agent of alive) expect(client.session(agent.id)?.summary.get().count).toBe(3);
+  });
+
+  it("that are taken away while they are asked for do not come back with the old answer", async () => {
+    const [wanted] = oldest();
+    const [listed] = agents.filter(({ id }) => ids().includes(id));
+    let answer = (): void => undefined;
+    relay.holdSession = new Promise((resolve) => (answer = resolve));
+    const found = client.find(wanted!.id);
+    await vi.waitUntil(() => relay.reads.length === 1, { timeout: 20_000 });
+    relay.emit(relay.onlyAccount, { t: "delete-session", sid: wanted!.id });
+    await listed!.text("said after that");
+    await client.session(listed!.id)?.summary.when(({ count }) => count === 1);
+    answer();
+    expect(await found).toBe(false);
+    expect(client.session(wanted!.id)).toBeUndefined();
+    expect(ids()).not.toContain(wanted!.id);
   });
 });

@@ -62,6 +62,8 @@ export class Catalog {
   #owner: Owner | null = null;
   #sessions = new Map<string, SessionModel>();
   #deleted = new Set<string>();
+  /** Revision at which the relay took a session from the list: what it said of it before that is old. */
+  #goneAt = new Map<string, number>();
   #machines = new Map<string, Machine>();
   #machineKeys = new Map<string, HeldKey>();
   #unwatch: () => void = () => undefined;
@@ -90,6 +92,7 @@ export class Catalog {
     this.#owner = owner;
     this.#sessions.clear();
     this.#deleted.clear();
+    this.#goneAt.clear();
     this.#nextOlder = undefined;
     this.#machines.clear();
     this.#machineKeys.clear();
@@ -100,6 +103,7 @@ export class Catalog {
   /** Another log, or one that was set back: its numbers are not those from before, nothing can be compared. */
   forgetSessions(): void {
     this.#sessions.clear();
+    this.#goneAt.clear();
     this.#nextOlder = undefined;
   }
 
@@ -127,7 +131,7 @@ export class Catalog {
           for (const [field, value] of fields) if (value !== undefined) await session.applyUpdate(field, value.value, value.version);
         });
       case "delete-session":
-        return this.#deleteSession(body.sid, body);
+        return this.#deleteSession(body.sid, revision, body);
       case "session-activity":
         return this.#withSession(body.id, async (session) => session.activity(body.active, body.activeAt));
       case "new-machine":
@@ -202,7 +206,7 @@ export class Catalog {
 
   async #addSession(wire: WireSession, revision: number, isNew: boolean): Promise<void> {
     const owner = this.#owner;
-    if (owner === null || this.#deleted.has(wire.id)) return;
+    if (owner === null || this.#deleted.has(wire.id) || revision < (this.#goneAt.get(wire.id) ?? 0)) return;
     let session = this.#sessions.get(wire.id);
     if (session === undefined) {
       session = new SessionModel(wire, {
@@ -238,8 +242,9 @@ export class Catalog {
    * Only a browser of ours deletes for good, by its signature: then what is kept of the session here goes as well. Otherwise it is
    * merely gone from the list; it comes back with what was written in it if the relay shows it again.
    */
-  async #deleteSession(sid: string, { device, signature }: { device?: unknown; signature?: unknown }): Promise<void> {
+  async #deleteSession(sid: string, revision: number, { device, signature }: { device?: unknown; signature?: unknown }): Promise<void> {
     const owner = this.#owner;
+    this.#goneAt.set(sid, revision);
     this.#sessions.delete(sid);
     this.#publish();
     if (owner === null || typeof device !== "string" || typeof signature !== "string") return;
