@@ -576,6 +576,19 @@ describe("a session whose agent is away", () => {
   it("says what is known of why, and what becomes of a prompt", () => {
     expect(awayWords(away, at)).toMatch(/^The relay has not heard of it since .*; why is not known\. A prompt waits on the relay until build-02 is back\.$/);
     expect(awayWords({ ...away, ended: true, endedAt: at }, at)).toMatch(/^Ended, .*\. A prompt waits on the relay until the session is taken up again\.$/);
+  it.each([
+    ["Edit", { file_path: "/a.ts", old_string: "a\n", new_string: "a \u202eb\n" }, "a U+202Eb"],
+    ["Write", { file_path: "/a.ts", content: "a\u200b\n" }, "aU+200B"],
+    ["mcp__desk__book", { desk: "a\u2066b" }, "aU+2066b"],
+    ["Agent", { description: "d", prompt: "p\u202e" }, "pU+202E"],
+    ["TodoWrite", { todos: [{ content: "t\u202e", status: "pending" }] }, "tU+202E"],
+    ["AskUserQuestion", { questions: [{ question: "q\u202e?", options: [] }] }, "qU+202E?"],
+  ])("of %s marks it too", (name, input, part) => {
+    const { container } = render(<ToolBody row={row(name, input)} />);
+    for (const details of container.querySelectorAll("details")) details.open = true;
+    expect(container.textContent).toContain(part);
+    expect(container.textContent).not.toMatch(/[\u202e\u200b\u2066]/);
+  });
     expect(awayWords({ ...away, ended: true }, at)).toMatch(/^Ended\. /);
     expect(awayWords({ ...away, archived: true }, at)).toBe("Archived. build-02 is not connected; a prompt brings it out of the archive and waits on the relay.");
   });

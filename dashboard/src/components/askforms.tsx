@@ -1,6 +1,6 @@
 // Questions that are answered by more than yes or no: Claude's own, with choices, and what a server asks for, as a form.
 import { type ReactElement, useId, useState } from "react";
-import type { Ask, Verdict } from "../state/ask.ts";
+import { type Ask, plainly, type Verdict } from "../state/ask.ts";
 import { type Question, questionsOf } from "../state/tools.ts";
 import { record, string } from "../state/transcript.ts";
 import { Marked, Value } from "./exact.tsx";
@@ -187,7 +187,7 @@ export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: b
                 <option value="">{field.kind === "boolean" ? "No" : "Choose"}</option>
                 {(field.choices ?? ["yes"]).map((choice) => (
                   <option key={choice} value={choice}>
-                    {field.kind === "boolean" ? "Yes" : choice}
+                    {field.kind === "boolean" ? "Yes" : plainly(choice)}
                   </option>
                 ))}
               </select>

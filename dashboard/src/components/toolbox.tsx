@@ -172,7 +172,7 @@ function DiffText({ text, spans }: { text: string; spans: readonly Span[] }): Re
 }
 
 export function Raw({ value }: { value: unknown }): ReactElement {
-  return <Output text={typeof value === "string" ? value : JSON.stringify(value, null, 2)} language={typeof value === "string" ? "" : "json"} />;
+  return <Output text={plainly(typeof value === "string" ? value : JSON.stringify(value, null, 2))} language={typeof value === "string" ? "" : "json"} />;
 }
 
 function errorBody(row: ToolRow): ReactNode {
@@ -318,7 +318,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
           {planOf(input).map((todo, i) => (
             <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
               <TodoMark status={todo.status} />
-              {todo.text}
+              {plainly(todo.text)}
             </li>
           ))}
         </ul>
@@ -330,7 +330,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
       body = (
         <dl className="facts spaced">
           {questionsOf(input).map((q) => [
-            <dt key={`q${q.question}`}>{q.question}</dt>,
+            <dt key={`q${q.question}`}>{plainly(q.question)}</dt>,
             <dd key={`a${q.question}`}>{string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text)}</dd>,
           ])}
         </dl>
@@ -354,7 +354,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
           {text("prompt") !== "" && (
             <details className="sub">
               <summary className="dim small">What it was asked</summary>
-              <Output text={text("prompt")} />
+              <Output text={plainly(text("prompt"))} />
             </details>
           )}
           {result !== null && !result.isError && result.text !== "" && (

@@ -218,9 +218,8 @@ export function verdictOf(ask: Pick<Ask, "id" | "hash">, verdict: Verdict): Reco
 }
 
 /** Characters that cannot be seen, or that make others stand where they are not: they are shown by their numbers. */
-const oddCharacters = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]/u;
-
-const anyOdd = new RegExp(`(?![\\n\\t ])${oddCharacters.source}`, "u");
+const oddCharacters = /(?![\n\t ])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+const anyOdd = new RegExp(oddCharacters.source, "u");
 
 /** Whether there is one among them that is shown by its number. */
 export function hasOdd(text: string): boolean {
@@ -242,16 +241,15 @@ export interface Piece {
 /** A text in pieces: plain ones, and each odd character by itself as `U+202E`. Line ends, tabs and plain spaces are plain. */
 export function marked(text: string): Piece[] {
   const pieces: Piece[] = [];
-  let plain = "";
-  for (const character of text) {
-    if (character === "\n" || character === "\t" || character === " " || !oddCharacters.test(character)) {
-      plain += character;
-      continue;
-    }
-    if (plain !== "") pieces.push({ text: plain, odd: false });
-    plain = "";
-    pieces.push({ text: `U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}`, odd: true });
+  let from = 0;
+  const plain = (to: number) => {
+    if (to > from) pieces.push({ text: text.slice(from, to), odd: false });
+  };
+  for (const { 0: odd, index } of text.matchAll(oddCharacters)) {
+    plain(index);
+    pieces.push({ text: `U+${(odd.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}`, odd: true });
+    from = index + odd.length;
   }
-  if (plain !== "") pieces.push({ text: plain, odd: false });
+  plain(text.length);
   return pieces;
 }
