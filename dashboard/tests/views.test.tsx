@@ -566,16 +566,6 @@ describe("the body of a tool call", () => {
     const { container } = render(<ToolBody row={row("Bash", { command: "echo a\nrm \u202e\u200bb" })} />);
     expect(container.textContent).toContain("rm U+202EU+200Bb");
   });
-});
-
-describe("a session whose agent is away", () => {
-  const at = Date.UTC(2026, 10, 28, 14, 2);
-  const away: SessionSummary = { ...session, id: "0190-s1", status: "offline", activeAt: at };
-  const command = { program: "/opt/my tools/consortium", home: null, arguments: ["--model", "opus", "--append-system-prompt", "don't"] };
-
-  it("says what is known of why, and what becomes of a prompt", () => {
-    expect(awayWords(away, at)).toMatch(/^The relay has not heard of it since .*; why is not known\. A prompt waits on the relay until build-02 is back\.$/);
-    expect(awayWords({ ...away, ended: true, endedAt: at }, at)).toMatch(/^Ended, .*\. A prompt waits on the relay until the session is taken up again\.$/);
   it.each([
     ["Edit", { file_path: "/a.ts", old_string: "a\n", new_string: "a \u202eb\n" }, "a U+202Eb"],
     ["Write", { file_path: "/a.ts", content: "a\u200b\n" }, "aU+200B"],
@@ -589,6 +579,16 @@ describe("a session whose agent is away", () => {
     expect(container.textContent).toContain(part);
     expect(container.textContent).not.toMatch(/[\u202e\u200b\u2066]/);
   });
+});
+
+describe("a session whose agent is away", () => {
+  const at = Date.UTC(2026, 10, 28, 14, 2);
+  const away: SessionSummary = { ...session, id: "0190-s1", status: "offline", activeAt: at };
+  const command = { program: "/opt/my tools/consortium", home: null, arguments: ["--model", "opus", "--append-system-prompt", "don't"] };
+
+  it("says what is known of why, and what becomes of a prompt", () => {
+    expect(awayWords(away, at)).toMatch(/^The relay has not heard of it since .*; why is not known\. A prompt waits on the relay until build-02 is back\.$/);
+    expect(awayWords({ ...away, ended: true, endedAt: at }, at)).toMatch(/^Ended, .*\. A prompt waits on the relay until the session is taken up again\.$/);
     expect(awayWords({ ...away, ended: true }, at)).toMatch(/^Ended\. /);
     expect(awayWords({ ...away, archived: true }, at)).toBe("Archived. build-02 is not connected; a prompt brings it out of the archive and waits on the relay.");
   });
