@@ -244,10 +244,10 @@ export class FakeRelay {
     });
     socket.on("rpc-call", ({ method, params }: { method: string; params: string }, ack: (value: unknown) => void) => {
       const target = account.rpc.get(method);
-      if (target === undefined || !target.connected) return ack({ ok: false, error: "RPC method not available" });
+      if (target === undefined || !target.connected) return ack({ ok: false, error: "RPC method not available", code: "not-found" });
       target.timeout(5_000).emit("rpc-request", { method, params }, (error: Error | null, result: string) => {
         const name = method.slice(method.indexOf(":") + 1);
-        ack(error === null ? { ok: true, result: this.tamperAnswer?.(name, result) ?? result } : { ok: false, error: "operation has timed out" });
+        ack(error === null ? { ok: true, result: this.tamperAnswer?.(name, result) ?? result } : { ok: false, error: "operation has timed out", code: "timeout" });
       });
     });
   }

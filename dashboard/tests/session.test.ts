@@ -354,6 +354,18 @@ describe("calls", () => {
     }
   });
 
+  it("that the relay does not pass on say why by its code, whatever its text is", async () => {
+    const { model, line } = await ready();
+    const said = async (code?: string) => {
+      line.carry = async () => ({ ok: false, error: "operation has timed out", ...(code === undefined ? {} : { code }) });
+      return ((await line.calls.call(model, "set-mode", {}).catch((error: unknown) => error)) as Error).message;
+    };
+    expect(await said("not-found")).toContain("is not connected to the relay, as the relay says. Nothing was done.");
+    expect(await said("timeout")).toContain("did not answer the relay in time");
+    expect(await said("closed")).toContain("lost its connection on the way");
+    expect(await said()).toBe("The relay did not pass it on. Nothing was done.");
+  });
+
   it.each([
     ["the empty string", async () => ({ ok: true, result: "" }) as RpcAnswer],
     ["what somebody else sealed", async (agent: Agent) => ({ ok: true, result: await c.sealBundle(c.utf8('{"error":"not authentic"}'), agent.key, { accountId, scope: agent.id, kind: "rpc-response:set-mode" }) }) as RpcAnswer],

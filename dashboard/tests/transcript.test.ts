@@ -213,7 +213,7 @@ describe("transcript", () => {
     const lines = [said("u1", "fix it"), answered("a1", [{ type: "tool_use", id: "t1", name: "Bash", input: { command: "make" } }])];
     const rows = rowsOf(
       earlier(1, 2, lines, { left: 1200 }),
-      earlier(2, 2, [said("u2", [{ type: "tool_result", tool_use_id: "t1", content: "ok" }]), answered("a2", [{ type: "text", text: "Fixed." }]), said("u3", "a summary", { isSynthetic: true }), ...lines]),
+      earlier(2, 2, [said("u2", [{ type: "tool_result", tool_use_id: "t1", content: "ok" }]), answered("a2", [{ type: "text", text: "Fixed." }]), said("u3", "a summary", { isSynthetic: true }), said("u4", [{ type: "text", text: "[Request interrupted by user]" }]), said("u5", "[Request interrupted by user]", { promptSource: "typed" }), ...lines]),
       line(assistant([{ type: "text", text: "now" }], null)),
     );
     expect(rows.map((row) => [row.kind, "text" in row ? row.text : ""])).toEqual([
@@ -223,6 +223,8 @@ describe("transcript", () => {
       ["tool", ""],
       ["text", "Fixed."],
       ["event", "Summary of the conversation so far"],
+      ["event", "Stopped"],
+      ["prompt", "[Request interrupted by user]"],
       ["event", "Goes on here"],
       ["who", ""],
       ["text", "now"],
@@ -244,6 +246,11 @@ describe("transcript", () => {
       line(synthetic("Prompt is too long", { error: "invalid_request" })),
     );
     expect(rows.flatMap((row) => (row.kind === "tool" ? [row.result?.decision] : []))).toEqual(["reject", null]);
+    const marked = (meta: object) => line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "m", content: "The tool use was rejected", is_error: true }] }, tool_result_meta: [{ id: "m", ...meta }] });
+    const mark = (meta: object) => rowsOf(toolUse("m", "Bash", {}), marked(meta)).flatMap((row) => (row.kind === "tool" ? [row.result?.decision, row.result?.stopped] : []));
+    expect(mark({ non_execution_kind: "permission-rule", permission_decision: { decision: "reject", source: "user_reject" } })).toEqual(["reject", false]);
+    expect(mark({ non_execution_kind: "user-rejected" })).toEqual([null, true]);
+    expect(mark({ permission_decision: { decision: "accept", source: "user_temporary" } })).toEqual(["accept", false]);
     expect(rows.flatMap((row) => (row.kind === "event" ? [row.tone] : []))).toEqual(["plain", "fail"]);
   });
 
@@ -341,7 +348,11 @@ describe("tool lines", () => {
     const hunks = diffOf({
       name: "Edit",
       input: { old_string: "a", new_string: "b" },
+<<<<<<< HEAD
       result: { text: "", isError: false, pictures: [], decision: null, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
+=======
+      result: { text: "", isError: false, decision: null, stopped: false, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
+>>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
     });
     expect(hunks).toEqual([[
       { sign: " ", text: "x", before: 7, after: 9 },

@@ -608,7 +608,11 @@ describe("a session whose agent is away", () => {
 describe("what a call came to", () => {
   const of = (more: Partial<ToolRow>, going: Partial<Going> = {}, name = "Bash") =>
     outcome({ kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name, input: {}, result: null, children: [], cut: null, ...more }, { agent: "there", background: new Set(), ...going });
+<<<<<<< HEAD
   const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, pictures: [], isError: true, structured: null, decision: null, at: 0, revision: 2, ...more });
+=======
+  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, isError: true, structured: null, decision: null, stopped: false, at: 0, revision: 2, ...more });
+>>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
   const begun = (settled: boolean, status = "begun") => ({ background: { task: "b1", status, settled }, result: result("Running in the background", { isError: false }) });
 
   it("is taken from marks, whatever its text says", () => {
@@ -616,8 +620,17 @@ describe("what a call came to", () => {
     expect(of({ result: result("the request was rejected; [Request interrupted by user]") }).text).toBe("failed");
     expect(of({ result: result("Exit code 3") }, {}, "mcp__a__b").text).toBe("failed");
     expect(of({ result: result("no", { decision: "reject" }) })).toEqual({ text: "denied", bad: false });
-    expect(of({ result: result("", { structured: { interrupted: true } }) })).toEqual({ text: "stopped", bad: false });
+    expect(of({ result: result("The user doesn't want to proceed", { stopped: true }) })).toEqual({ text: "stopped", bad: false });
     expect(of({ result: result("fine", { isError: false }) }).text).toBe("done");
+    // What was looked for and read is counted by Claude; where it does not say, nobody does.
+    const found = (structured: unknown, name: string) => of({ result: result("No files found", { isError: false, structured }) }, {}, name).text;
+    expect([found({ mode: "files_with_matches", numFiles: 0 }, "Grep"), found({ mode: "content", numFiles: 0, numLines: 3 }, "Grep"), found(null, "Glob")]).toEqual(["0 files", "3 lines", "done"]);
+    expect([found({ type: "text", file: { numLines: 1 } }, "Read"), found({ type: "image", file: {} }, "Read")]).toEqual(["1 line", "done"]);
+  });
+
+  it("took no time while a person was asked", () => {
+    const row: ToolRow = { kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name: "Bash", input: {}, children: [], cut: null, result: result("fine", { isError: false, at: 602_000 }) };
+    expect(outcome(row, { agent: "there", background: null }, 600_000).text).toBe("2.0 s");
   });
 
   it("is running only while the agent is known to be there", () => {
@@ -765,7 +778,11 @@ describe("rows", () => {
   });
 
   it("make what is inside a tool line only when it is opened", () => {
+<<<<<<< HEAD
     show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
+=======
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, stopped: false, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
+>>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
     expect(by("entry").textContent).not.toContain("secret output");
     const details = by("tool") as HTMLDetailsElement;
     details.open = true;
@@ -915,7 +932,11 @@ describe("proof of an entry", () => {
     watch.proofOf = (revision) => (proved.has(revision) ? "proved" : "none");
     const call = (revision: number, children: readonly Row[]): Row => ({
       key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: null, children,
+<<<<<<< HEAD
       result: { text: "", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: revision + 100 },
+=======
+      result: { text: "", isError: false, structured: null, decision: null, stopped: false, at: 0, revision: revision + 100 },
+>>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
     });
     const row = call(1, [call(2, [])]);
     expect(revisionsOf(row)).toEqual([1, 101, 2, 102]);

@@ -96,7 +96,7 @@ export function DeleteSessionDialog({ session, onClose }: { session: SessionSumm
 
 export function DeleteAccountDialog({ onClose }: { onClose(): void }): ReactElement {
   const client = useClient();
-  const { sessions, machines } = useSignal(client.lists);
+  const { sessions, machines, older } = useSignal(client.lists);
   return (
     <TypedDialog
       words={{ title: "Delete your account?", word: "delete everything", testId: "account-delete", action: "Delete for ever" }}
@@ -108,7 +108,7 @@ export function DeleteAccountDialog({ onClose }: { onClose(): void }): ReactElem
       }}
     >
       <p className="mid">
-        {plural(sessions.length, "session")} and {plural(machines.length, "machine")} become unreadable for everyone: the relay destroys every key of the account in its log. All devices are signed out, and what this
+        {older ? "All sessions" : plural(sessions.length, "session")} and {plural(machines.length, "machine")} become unreadable for everyone: the relay destroys every key of the account in its log. All devices are signed out, and what this
         browser keeps is wiped. This cannot be undone. The same secret key can begin a new, empty account.
       </p>
       <Stays what="whose, of which session or machine" machines=" on your machines" />

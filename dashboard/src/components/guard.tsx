@@ -25,7 +25,7 @@ export function PaneGuard({ name, of = [], className, children }: { name: string
             <p>
               {error instanceof PartMissing
                 ? "The relay does not have this part of the page, or cannot be reached. After an upgrade of the relay, loading the page again helps."
-                : "A fault of this page. Nothing is lost: what was said is on the relay, and drafts are kept."}
+                : "A fault of this page. What was said stays on the relay, and what you wrote stays in this browser."}
             </p>
             {!(error instanceof PartMissing) && <p className="mono small">{wordsOf(error)}</p>}
             <div className="acts">

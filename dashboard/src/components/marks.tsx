@@ -55,7 +55,7 @@ export function Tally({ state, host }: { state: PromptState; host: string }): Re
     queued: [0, "queued on this device"],
     sending: [0, "on its way to the relay"],
     failed: [0, "not stored"],
-    stored: [1, `stored; ${machine} has not taken it yet`],
+    stored: [1, `stored; no word yet that ${machine} has it`],
     held: [2, `stored, reached ${machine}; it waits for your decision`],
     taken: [3, `stored, reached ${machine}, taken by the agent`],
     refused: [1, "stored; the agent does not run it"],

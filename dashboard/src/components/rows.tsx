@@ -200,7 +200,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
   const line = describeTool(row.name, row.input, cwd);
   const Icon = toolIcons[line.icon];
   const denied = answer !== undefined && answer.decision !== "approved";
-  const { text, bad } = denied ? { text: "", bad: false } : outcome(row, context.going);
+  const { text, bad } = denied ? { text: "", bad: false } : outcome(row, context.going, answer?.at);
   const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
   return (
     <Fold

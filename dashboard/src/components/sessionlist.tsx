@@ -110,21 +110,23 @@ const SessionRow = memo(function SessionRow({ session, current, now }: { session
 export function OlderSessions(): ReactElement | null {
   const client = useClient();
   const { older } = useSignal(client.lists);
-  const [state, setState] = useState<"idle" | "loading" | "failed">("idle");
+  const [state, setState] = useState<"idle" | "loading">("idle");
+  const [failure, setFailure] = useState<string | null>(null);
   if (!older) return null;
   const load = () => {
     setState("loading");
-    client.loadOlder().then(
-      () => setState("idle"),
-      () => setState("failed"),
-    );
+    setFailure(null);
+    client
+      .loadOlder()
+      .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)))
+      .finally(() => setState("idle"));
   };
   return (
     <div className="older">
       <button type="button" className="b bare small" disabled={state === "loading"} onClick={load} data-testid="older-sessions">
         {state === "loading" ? "Loading…" : "Older sessions"}
       </button>
-      {state === "failed" && <span className="dim small">The relay did not answer.</span>}
+      {failure !== null && <span className="dim small">Not loaded: {failure}</span>}
     </div>
   );
 }

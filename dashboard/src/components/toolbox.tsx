@@ -193,16 +193,17 @@ export interface Going {
 const cutWords: Record<Cut, string> = { stopped: "stopped", turn: "no result", agent: "no result: the agent ended before" };
 
 /** What stands at the right end of the line. */
-export function outcome(row: ToolRow, going: Going): { text: ReactNode; bad: boolean } {
+/** `answeredAt`: when a person had decided about the call, if one was asked: it took no time before. */
+export function outcome(row: ToolRow, going: Going, answeredAt = 0): { text: ReactNode; bad: boolean } {
   const { name, result } = row;
   if (row.name === "") return { text: "", bad: false };
   if (row.background !== undefined && result?.isError !== true) return { text: stepsBefore(row) + inBackground(row.background, going), bad: row.background.status === "failed" };
   if (result === null) return { text: withoutResult(row, going), bad: false };
-  const ms = result.at - row.at;
+  const ms = result.at - Math.max(row.at, answeredAt);
   const took = ms < 50 ? 0 : ms;
   if (result.isError) {
     if (result.decision === "reject") return { text: "denied", bad: false };
-    if (record(result.structured)["interrupted"] === true) return { text: "stopped", bad: false };
+    if (result.stopped) return { text: "stopped", bad: false };
     // The first line of a failed command is Claude Code's own.
     const exit = name === "Bash" ? /^Exit code (\d+)/.exec(result.text)?.[1] : undefined;
     return { text: `failed${exit === undefined ? "" : `, exit ${exit}`}${took > 0 ? `, ${duration(took)}` : ""}`, bad: true };
@@ -228,13 +229,13 @@ export function outcome(row: ToolRow, going: Going): { text: ReactNode; bad: boo
     case "Read": {
       if (result.pictures.length > 0) return { text: plural(result.pictures.length, "picture"), bad: false };
       const file = record(structured["file"]);
-      const lines = typeof file["numLines"] === "number" ? file["numLines"] : result.text === "" ? 0 : result.text.replace(/\n$/, "").split("\n").length;
-      return { text: plural(lines, "line"), bad: false };
+      return { text: typeof file["numLines"] === "number" ? plural(file["numLines"], "line") : "done", bad: false };
     }
     case "Grep":
     case "Glob": {
-      const files = structured["numFiles"];
-      return { text: typeof files === "number" ? plural(files, "file") : plural(result.text.trim() === "" ? 0 : result.text.trim().split("\n").length, "hit"), bad: false };
+      const { mode, numFiles: files, numLines: lines } = structured;
+      if (mode === "content") return { text: typeof lines === "number" ? plural(lines, "line") : "done", bad: false };
+      return { text: typeof files === "number" ? plural(files, "file") : "done", bad: false };
     }
     case "Agent":
     case "Task":

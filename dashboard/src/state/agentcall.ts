@@ -172,10 +172,7 @@ export class AgentCalls {
       throw new Unsealed("The connection was lost on the way.");
     }
     if (!answer.ok) {
-      if (/not available/.test(answer.error)) throw new Unsealed(`${host} is not connected to the relay, as the relay says.`);
-      if (/timed out/.test(answer.error)) throw new Unsealed(`Could not reach ${host} in 30 s.`);
-      if (/disconnected/.test(answer.error)) throw new Unsealed(`${host} lost its connection on the way.`);
-      throw new Unsealed("The relay did not pass it on.");
+      throw new Unsealed(relaysWords(answer.code, host));
     }
     try {
       const opened = await openBundle(answer.result, key, { ...place, kind: `rpc-response:${name}` });
@@ -200,6 +197,20 @@ export class AgentCalls {
       }
     }
     return { reached: false };
+  }
+}
+
+/** Why there is no answer, as the relay says. */
+function relaysWords(code: string | undefined, host: string): string {
+  switch (code) {
+    case "not-found":
+      return `${host} is not connected to the relay, as the relay says.`;
+    case "timeout":
+      return `${host} did not answer the relay in time, as the relay says.`;
+    case "closed":
+      return `${host} lost its connection on the way, as the relay says.`;
+    default:
+      return "The relay did not pass it on.";
   }
 }
 

@@ -1,6 +1,6 @@
 // What a conversation amounts to: the agent's plan and the files it changed, as far as entries are loaded.
 import { countChanges, diffOf, planOf, relativePath, type Todo } from "./tools.ts";
-import { type Row, string, type ToolRow } from "./transcript.ts";
+import { record, type Row, string, type ToolRow } from "./transcript.ts";
 
 export interface ChangedFile {
   readonly path: string;
@@ -22,7 +22,7 @@ export function digest(rows: readonly Row[], cwd: string | null): Digest {
   const visit = (row: ToolRow): void => {
     if (row.name === "TodoWrite") plan = planOf(row.input);
     else if (row.name === "TaskCreate") {
-      const id = /#(\d+)/.exec(row.result?.text ?? "")?.[1];
+      const id = string(record(record(row.result?.structured)["task"])["id"]) ?? /#(\d+)/.exec(row.result?.text ?? "")?.[1];
       if (id !== undefined) tasks.set(id, { text: string(row.input["subject"]) ?? "", status: "pending" });
     } else if (row.name === "TaskUpdate") {
       const id = String(row.input["taskId"] ?? "");

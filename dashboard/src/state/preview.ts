@@ -42,6 +42,7 @@ export class Preview {
       else if (content.data.type === "ready" && this.#lastOutcome === "open") this.#lastOutcome = null;
       else if (content.data.type === "prompt-typed") this.#lastLine = `At the terminal: ${firstLine(string(content.data["text"]) ?? "")}`;
       else if (content.data.type === "resumed") this.#endedAt = null;
+      else if (content.data.type === "earlier") this.#firstPrompt ??= firstPromptOf(content.data["lines"]);
       else if (content.data.type === "ended") {
         this.#endedAt = at;
         // What was under way was ended with it.
@@ -71,4 +72,13 @@ export class Preview {
       else if (block["type"] === "thinking") this.#lastLine = "Thinking";
     }
   }
+}
+
+/** What was asked first in a part of Claude's own record. */
+function firstPromptOf(lines: unknown): string | null {
+  for (const line of Array.isArray(lines) ? lines.map(record) : []) {
+    const said = line["type"] === "user" && line["isMeta"] !== true && line["isSynthetic"] !== true ? string(record(line["message"])["content"]) : null;
+    if (said !== null && !said.startsWith("<")) return firstLine(said);
+  }
+  return null;
 }

@@ -69,6 +69,8 @@ export interface ToolResult {
   readonly structured: unknown;
   /** Claude's word for what was decided about the call: "accept", "reject"; null where it says nothing. */
   readonly decision: string | null;
+  /** It was stopped while it ran. */
+  readonly stopped: boolean;
   readonly at: number;
   /** Of the message that brought it. */
   readonly revision: number;
@@ -360,6 +362,11 @@ export class Transcript {
   #earlierLine(item: Item, line: ClaudeLine): void {
     const said = line.type === "user" && line["isMeta"] !== true && line["isSynthetic"] !== true ? textOf(record(line["message"])["content"]) : "";
     if (said === "" || commandPieces(said) !== null) return this.#agent(item, line);
+    // Claude Code notes a stop in the form of a prompt. Newer records tell of a prompt where it came from.
+    if (typeof line["promptSource"] !== "string" && /^\[Request interrupted by user( for tool use)?\]$/.test(said)) {
+      this.#cut("stopped");
+      return this.#push({ ...this.#common(item), kind: "event", tone: "plain", text: "Stopped" });
+    }
     this.#command = slashCommand(said);
     this.#cut("turn");
     this.#push({ ...this.#common(item), kind: "prompt", text: said, state: "taken", localId: null, bundleId: null, device: null, earlier: true, number: null });
@@ -517,12 +524,14 @@ export class Transcript {
     const structured = line["tool_use_result"] ?? null;
     const pictures = Array.isArray(block["content"]) ? block["content"].map((part) => pictureOf(record(part))).filter((picture) => picture !== null) : [];
     const ofFile = pictures.length === 0 ? pictureOfFile(structured) : null;
+    const decision = string(record(meta?.["permission_decision"])["decision"]);
     const result: ToolResult = {
       text: resultText(block["content"]),
       pictures: ofFile === null ? pictures : [ofFile],
       isError: block["is_error"] === true,
       structured,
-      decision: string(record(meta?.["permission_decision"])["decision"]),
+      decision,
+      stopped: decision !== "reject" && (record(structured)["interrupted"] === true || meta?.["non_execution_kind"] === "user-rejected"),
       at: item.decoded.at ?? item.createdAt,
       revision: item.revision,
     };
@@ -620,7 +629,7 @@ export class Transcript {
     if (subtype === "compact_boundary") return say("Claude goes on with a summary of what is above", "boundary");
     if (subtype === "api_retry") {
       const status = line["error_status"];
-      return say(`The model's API did not answer${typeof status === "number" ? ` (${status})` : ""}; attempt ${String(line["attempt"])} of ${String(line["max_retries"])}`, "plain");
+      return say(`${typeof status === "number" ? `The model's API answered ${status}` : "The model's API was not reached"}; attempt ${String(line["attempt"])} of ${String(line["max_retries"])}`, "plain");
     }
     if (subtype === "informational") return say(string(line["content"]) ?? string(line["message"]) ?? "Note", "plain", line);
     say(`Unknown entry: system/${subtype}`, "plain", line);
@@ -728,7 +737,7 @@ export function backgroundWord(status: string): string {
 
 /** An answer that Claude Code wrote itself because the model's API failed. */
 function isErrorLine(line: ClaudeLine): boolean {
-  return line["isApiErrorMessage"] === true || typeof line["error"] === "string";
+  return line["is_api_error_message"] === true || typeof line["error"] === "string";
 }
 
 function slashCommand(prompt: string): string | null {

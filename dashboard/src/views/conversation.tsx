@@ -82,7 +82,7 @@ export function ConversationView({ model, onContext, say }: { model: SessionMode
       ),
     [client, model, say],
   );
-  const onHeld = useCallback((id: string, run: boolean) => ask("held", { id, run }, run ? "It runs now." : "Taken back: it will never run."), [ask]);
+  const onHeld = useCallback((id: string, run: boolean) => ask("held", { id, run }, run ? "It is handed to Claude." : "Taken back: it will never run."), [ask]);
   const onTakeBack = useCallback(
     (row: PromptRow) => {
       if (row.bundleId !== null && row.number !== null) ask("take-back", { id: row.bundleId, from: row.number.from, n: row.number.n }, "Taken back: it will never run.");
@@ -483,7 +483,7 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
           {conversation.state === "failed" && (
             <div className="hint">
               <Note tone="bad" icon={<StatusShape shape="failed" />} title="The entries could not be loaded">
-                <p>{conversation.error} Nothing is lost; they are on the relay.</p>
+                <p>{conversation.error} Nothing was changed by that.</p>
                 <div className="acts">
                   <button type="button" className="b" onClick={() => void model.open()}>
                     Try again

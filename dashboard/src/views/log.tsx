@@ -235,7 +235,7 @@ function NewLog({ watch }: { watch: LogWatch }): ReactElement {
   return (
     <Note tone="ask" icon={<AlertIcon className="i" />} title={`The relay has a new log since ${fullTime(change.at)}`} testId="new-log-note">
       <p>
-        Its numbers begin anew, and nothing shows that it holds what the old one held. Old: <span className="mono wrap">{change.before}</span>. New: <span className="mono wrap">{change.log}</span>. If nobody set up or
+        It counts anew, and nothing shows that it holds what the old one held. Old: <span className="mono wrap">{change.before}</span>. New: <span className="mono wrap">{change.log}</span>. If nobody set up or
         restored the relay, ask why.
       </p>
       <div className="acts">

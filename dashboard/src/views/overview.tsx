@@ -15,7 +15,7 @@ export function OverviewView(): ReactElement {
   if (!lists.loaded) {
     return (
       <main className="conv" id="main">
-        <p className="dim hint">{connection.state === "offline" || connection.state === "refused" ? `The relay cannot be reached. ${connection.message ?? ""}` : "Loading…"}</p>
+        <p className="dim hint">{connection.state === "offline" || connection.state === "refused" ? (connection.message ?? "The relay cannot be reached.") : "Loading…"}</p>
       </main>
     );
   }
@@ -95,6 +95,7 @@ function Empty(): ReactElement {
   const devices = useDevices();
   const agents = devices.filter((device) => device.kind === "agent" && device.revokedAt === null);
   const paired = agents.at(-1);
+  const own = devices.find((device) => device.isThis);
   return (
     <main className="conv" id="main">
       <header className="head only-phone">
@@ -115,7 +116,11 @@ function Empty(): ReactElement {
             <span className="no" />
             <p className="step">
               Identity {identity?.keyConfirmed === true ? "created, key written down" : "created"}{" "}
-              {devices.length > 0 && <span className="dim">{devices.find((d) => d.isThis)?.name ?? "this browser"}, {time(devices.find((d) => d.isThis)?.createdAt ?? Date.now())}</span>}
+              {own !== undefined && (
+                <span className="dim">
+                  {own.name ?? "this browser"}, {time(own.createdAt)}
+                </span>
+              )}
             </p>
           </div>
           {agents.map((agent) => (

@@ -424,9 +424,9 @@ function endWords(why: PairingEnd, machine: string, detail: string | null): { ti
         bad: true,
       };
     case "refused":
-      return { title: "It was ended at the terminal", text: `Somebody stopped it there, or typed digits that were wrong. If you typed the digits that stood here, somebody stands in between. Nothing was given away. ${anew}`, bad: true };
+      return { title: "It was ended at the other end", text: `As the relay says: somebody stopped it at the terminal, or typed digits that were wrong. If you typed the digits that stood here, somebody stands in between. Nothing was given away. ${anew}`, bad: true };
     case "lost":
-      return { title: "The relay knows nothing of it any more", text: `Consortium was ended at the terminal, or the relay was restarted. Nothing was paired. ${anew}`, bad: false };
+      return { title: "The relay knows nothing of it any more", text: `That is so when consortium was ended at the terminal, or the relay was restarted. Nothing was paired. ${anew}`, bad: false };
     case "expired":
       return { title: "Ten minutes are over", text: `Nothing was paired. ${anew}`, bad: false };
     case "stopped":

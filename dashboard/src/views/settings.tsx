@@ -138,7 +138,7 @@ export function SettingsView(): ReactElement {
         <Dialog title="Sign out of this browser?" onClose={() => setLeaving(false)}>
           <p className="mid">
             Everything it keeps is wiped: the key, drafts{queued > 0 ? `, and ${queued} queued ${queued === 1 ? "prompt" : "prompts"} that were never sent` : ""}. Your sessions stay; the secret key opens
-            them again. The relay lets this sign-in do nothing more; in your list of devices the browser stays until another browser revokes it.
+            them again. If the relay can be reached now, it lets this sign-in do nothing more; in your list of devices the browser stays until another browser revokes it.
             {identity !== null && !identity.keyConfirmed && <b> You have not shown that you wrote the key down. Without it nobody can open these sessions again.</b>}
           </p>
           <div className="acts flush">

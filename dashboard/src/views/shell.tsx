@@ -66,10 +66,10 @@ export default function Shell({ path }: { path: string }): ReactElement {
   const nextApproval = useCallback(() => {
     const asking = ordered.filter((session) => session.status === "needs-you");
     const next = asking.find((session) => session.id !== sid) ?? asking[0];
-    if (next === undefined) return setToast("Nothing waits for you.");
+    if (next === undefined) return setToast(lists.older ? "Nothing of what is loaded here waits for you." : "Nothing waits for you.");
     navigate(`/session/${next.id}`);
     requestAnimationFrame(() => document.querySelector<HTMLElement>(".slip")?.focus());
-  }, [ordered, sid]);
+  }, [ordered, sid, lists.older]);
   useEffect(() => {
     let g = 0;
     const onKey = (event: KeyboardEvent) => {
@@ -120,7 +120,7 @@ export default function Shell({ path }: { path: string }): ReactElement {
   let view: ReactNode;
   if (model !== undefined) view = <ConversationView key={model.id} model={model} onContext={toggleContext} say={say} />;
   else if (sid !== null && lists.loaded) view = <Unlisted key={sid} sid={sid} />;
-  else if (sid !== null) view = <Blank text={connection.state === "offline" ? "The relay cannot be reached, so this session cannot be loaded yet." : "Loading…"} />;
+  else if (sid !== null) view = <Blank text={connection.message === null ? "Loading…" : `This session cannot be loaded yet: ${connection.message}`} />;
   else if (path === "/devices") view = <DevicesView say={say} />;
   else if (path === "/settings") view = <SettingsView />;
   else if (path === "/log") view = <LogView />;

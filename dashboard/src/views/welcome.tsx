@@ -57,7 +57,7 @@ export function Welcome({ pairing, left, invited, onCreated }: { pairing: boolea
       setError(
         failure instanceof ApiError
           ? failure.unreachable
-            ? `Could not reach ${host}. Nothing was lost; try again.`
+            ? `Could not reach ${host}. Nothing that this browser keeps is lost; try again.`
             : failure.code === "registration-closed"
               ? `${host} takes no new accounts. Whoever runs it decides that.`
               : `The relay refused: ${failure.message}`
