@@ -53,6 +53,7 @@ describe("sessions beyond the list", () => {
     expect(client.lists.get().older).toBe(true);
     await loadAll();
     expect(client.lists.get().older).toBe(false);
+    await client.lists.when((lists) => lists.sessions.length === agents.length);
     expect(new Set(ids())).toEqual(new Set(agents.map(({ id }) => id)));
     const titles = agents.map((_, number) => `Session ${number}`).join();
     await client.lists.when((lists) => lists.sessions.map(({ title }) => title).sort().join() === titles);
