@@ -348,11 +348,7 @@ describe("tool lines", () => {
     const hunks = diffOf({
       name: "Edit",
       input: { old_string: "a", new_string: "b" },
-<<<<<<< HEAD
-      result: { text: "", isError: false, pictures: [], decision: null, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
-=======
-      result: { text: "", isError: false, decision: null, stopped: false, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
->>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
+      result: { text: "", isError: false, pictures: [], decision: null, stopped: false, at: 0, revision: 2, structured: { structuredPatch: [{ oldStart: 7, newStart: 9, lines: [" x", "-a", "+b", "\\ No newline"] }] } },
     });
     expect(hunks).toEqual([[
       { sign: " ", text: "x", before: 7, after: 9 },

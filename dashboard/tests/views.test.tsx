@@ -608,11 +608,7 @@ describe("a session whose agent is away", () => {
 describe("what a call came to", () => {
   const of = (more: Partial<ToolRow>, going: Partial<Going> = {}, name = "Bash") =>
     outcome({ kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name, input: {}, result: null, children: [], cut: null, ...more }, { agent: "there", background: new Set(), ...going });
-<<<<<<< HEAD
-  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, pictures: [], isError: true, structured: null, decision: null, at: 0, revision: 2, ...more });
-=======
-  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, isError: true, structured: null, decision: null, stopped: false, at: 0, revision: 2, ...more });
->>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
+  const result = (text: string, more: Partial<NonNullable<ToolRow["result"]>> = {}) => ({ text, pictures: [], isError: true, structured: null, decision: null, stopped: false, at: 0, revision: 2, ...more });
   const begun = (settled: boolean, status = "begun") => ({ background: { task: "b1", status, settled }, result: result("Running in the background", { isError: false }) });
 
   it("is taken from marks, whatever its text says", () => {
@@ -636,7 +632,7 @@ describe("what a call came to", () => {
   it("is running only while the agent is known to be there", () => {
     expect(of({}).text).toBe("running");
     expect(of({ ranFor: 30 }).text).toBe("running for 30 s");
-    expect(of({}, { agent: "away" }).text).toBe("no result when the agent was last heard of");
+    expect(of({}, { agent: "away" }).text).toBe("no result known");
     expect(of({}, { agent: "ended" }).text).toBe("no result: the agent ended before");
     expect(of({ cut: "agent" }).text).toBe("no result: the agent ended before");
     expect(of({ cut: "stopped" }).text).toBe("stopped");
@@ -647,10 +643,10 @@ describe("what a call came to", () => {
   it("is in the background only while the agent says so", () => {
     expect(of(begun(true), { background: new Set(["b1"]) }).text).toBe("in the background");
     expect(of(begun(false)).text).toBe("in the background");
-    expect(of(begun(true)).text).toBe("in the background: not running any more, its end was not said");
+    expect(of(begun(true)).text).toBe("in the background: over, how is not known");
     expect(of(begun(true), { background: null }).text).toBe("in the background");
-    expect(of(begun(true), { agent: "away" }).text).toBe("was in the background when the agent was last heard of");
-    expect(of(begun(true), { agent: "ended" }).text).toBe("in the background: its end is not known: the agent ended before");
+    expect(of(begun(true), { agent: "away" }).text).toBe("was in the background");
+    expect(of(begun(true), { agent: "ended" }).text).toBe("in the background: its end is not known");
     expect(of(begun(true, "failed"))).toEqual({ text: "in the background: failed", bad: true });
   });
 });
@@ -730,7 +726,7 @@ describe("rows", () => {
   });
 
   const tool = (name: string, input: Record<string, unknown>, text: string, structured: unknown = null): ToolRow => ({
-    ...common, kind: "tool", toolUseId: "t", name, input, result: { text, pictures: [], isError: false, structured, decision: null, at: 0, revision: 2 }, children: [], cut: null,
+    ...common, kind: "tool", toolUseId: "t", name, input, result: { text, pictures: [], isError: false, structured, decision: null, stopped: false, at: 0, revision: 2 }, children: [], cut: null,
   });
 
   it("look as they do in a terminal, and are copied without its sequences", async () => {
@@ -778,11 +774,7 @@ describe("rows", () => {
   });
 
   it("make what is inside a tool line only when it is opened", () => {
-<<<<<<< HEAD
-    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
-=======
-    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, structured: null, decision: null, stopped: false, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
->>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
+    show(fakeClient(), <RowView row={{ ...common, kind: "tool", toolUseId: "t", name: "Bash", input: { command: "ls" }, result: { text: "secret output", isError: false, pictures: [], structured: null, decision: null, stopped: false, at: 0, revision: 2 }, children: [], cut: null }} context={context} />);
     expect(by("entry").textContent).not.toContain("secret output");
     const details = by("tool") as HTMLDetailsElement;
     details.open = true;
@@ -932,11 +924,7 @@ describe("proof of an entry", () => {
     watch.proofOf = (revision) => (proved.has(revision) ? "proved" : "none");
     const call = (revision: number, children: readonly Row[]): Row => ({
       key: `k${revision}`, seq: revision, revision, at: 0, kind: "tool", toolUseId: `t${revision}`, name: "Bash", input: {}, cut: null, children,
-<<<<<<< HEAD
-      result: { text: "", isError: false, pictures: [], structured: null, decision: null, at: 0, revision: revision + 100 },
-=======
-      result: { text: "", isError: false, structured: null, decision: null, stopped: false, at: 0, revision: revision + 100 },
->>>>>>> 1d488db (dashboard: what was stopped, denied, counted and awaited is read from marks; no sentence promises what nobody knows)
+      result: { text: "", isError: false, pictures: [], structured: null, decision: null, stopped: false, at: 0, revision: revision + 100 },
     });
     const row = call(1, [call(2, [])]);
     expect(revisionsOf(row)).toEqual([1, 101, 2, 102]);
@@ -1107,12 +1095,12 @@ describe("pairing", () => {
       const pairing = run(step);
       const { container, unmount } = show(fakeClient({ pair: () => pairing }), <PairView initialLink={link} />);
       fireEvent.click(by("pair-opened-yes"));
-      expect(container.textContent).not.toContain("The relay does not answer");
-      act(() => pairing.unreached.set("no answer in 30 s"));
-      expect(container.textContent).toContain("The relay does not answer (no answer in 30 s). It is asked again.");
+      expect(container.textContent).not.toContain("Could not reach");
+      act(() => pairing.unreached.set("Could not reach relay.example."));
+      expect(container.textContent).toContain("Could not reach relay.example. It is asked again, and until it answers no machine can.");
       expect(container.textContent).not.toContain("It answers by itself");
       act(() => pairing.unreached.set(null));
-      expect(container.textContent).not.toContain("The relay does not answer");
+      expect(container.textContent).not.toContain("Could not reach");
       unmount();
     }
     const pairing = run({ step: "paired" });

@@ -54,7 +54,7 @@ function TakeUp({ session, onClose }: { session: SessionSummary; onClose(): void
       </p>
       <Command text={resumeCommand(session)} />
       {session.command?.arguments === null && <p className="mid">Add the options that it was started with: they are too long to be kept here.</p>}
-      <p className="mid">
+      <p className="mid gaptop">
         It goes on here, with what was said so far. Prompts that wait on the relay run then, in their order. One that comes later than the time you gave it is held there, and you are asked.
       </p>
       {session.endedAt !== null && <p className="dim small">It ended on {fullTime(session.endedAt)}, by the machine&apos;s clock.</p>}

@@ -226,7 +226,9 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
                   {decisionWord(answer, context.signer)}
                 </span>
               )}
-              <span className={bad ? "m bad" : "m"}>{text}</span>
+              <span className={bad ? "m end bad" : "m end"} title={typeof text === "string" ? text : undefined}>
+                {text}
+              </span>
             </>
           )}
         </>

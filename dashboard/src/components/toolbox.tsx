@@ -192,7 +192,7 @@ export interface Going {
 
 const cutWords: Record<Cut, string> = { stopped: "stopped", turn: "no result", agent: "no result: the agent ended before" };
 
-/** What stands at the right end of the line. */
+/** What stands at the right end of the line: no more than a phone has room for. */
 /** `answeredAt`: when a person had decided about the call, if one was asked: it took no time before. */
 export function outcome(row: ToolRow, going: Going, answeredAt = 0): { text: ReactNode; bad: boolean } {
   const { name, result } = row;
@@ -259,16 +259,16 @@ function stepsBefore(row: ToolRow): string {
 function inBackground({ task, status, settled }: BackgroundOf, { agent, background }: Going): string {
   if (status !== "begun") return `in the background: ${backgroundWord(status)}`;
   if (agent === "ended") return `in the background: ${backgroundWord("lost")}`;
-  if (agent === "away") return "was in the background when the agent was last heard of";
+  if (agent === "away") return "was in the background";
   // While its turn goes on, the agent's state may be a moment behind.
   const over = settled && background !== null && !background.has(task);
-  return over ? "in the background: not running any more, its end was not said" : "in the background";
+  return over ? "in the background: over, how is not known" : "in the background";
 }
 
 function withoutResult(row: ToolRow, { agent }: Going): string {
   if (row.cut !== null) return stepsBefore(row) + cutWords[row.cut];
   if (agent === "ended") return stepsBefore(row) + cutWords.agent;
-  if (agent === "away") return `${stepsBefore(row)}no result when the agent was last heard of`;
+  if (agent === "away") return `${stepsBefore(row)}no result known`;
   if (isSubagent(row)) return plural(row.children.length, "step");
   return row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`;
 }

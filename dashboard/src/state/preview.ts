@@ -46,7 +46,10 @@ export class Preview {
       else if (content.data.type === "ended") {
         this.#endedAt = at;
         // What was under way was ended with it.
-        if (this.#lastOutcome === "open") this.#lastOutcome = "stopped";
+        if (this.#lastOutcome === "open") {
+          this.#lastOutcome = "stopped";
+          this.#lastLine = "Ended in the middle of a turn";
+        }
       }
     } else if (content.type === "agent") {
       const { line } = content;

@@ -375,7 +375,7 @@ export class SessionModel {
     else if (readOnly !== null) line = "Its machine was revoked; for reading only";
     else if (status === "needs-you" && request !== undefined) line = askLine(request, metadata.path);
     else if (this.agent.held.length > 0 && status !== "working") line = this.agent.held.length === 1 ? "Holds a prompt until you decide" : `Holds ${this.agent.held.length} prompts until you decide`;
-    else if (status === "offline" && !ended) line = lastOutcome === "open" ? "Was working" : line;
+    else if (status === "offline" && lastOutcome === "open") line = "Was working";
     else if (line === "") line = ended ? "Ended" : active ? "Waits for a prompt" : "";
     return {
       id: this.id,

@@ -729,7 +729,7 @@ export function backgroundWord(status: string): string {
     case "killed":
       return "was stopped";
     case "lost":
-      return "its end is not known: the agent ended before";
+      return "its end is not known";
     default:
       return status === "" ? "ended" : `ended: ${status}`;
   }

@@ -175,7 +175,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
 
   const left = run.left;
   const clock = left === null ? null : <Countdown until={now + left} now={now} />;
-  const notReached = `The relay does not answer${unreached === null ? "" : ` (${unreached})`}. It is asked again.`;
+  const notReached = `${unreached ?? ""} It is asked again, and until it answers no machine can.`;
   const unreachedLine = unreached !== null && (
     <p className="mid small" role="status" data-testid="pair-unreached">
       {notReached}
@@ -196,7 +196,7 @@ function Run({ run, known, onAgain }: { run: PairingRun; known: ReadonlySet<stri
         return (
           <>
             <h1 className="title" data-testid="pair-absent">
-              No request is waiting for this link
+              {unreached === null ? "No request is waiting for this link" : "No request was waiting for this link"}
             </h1>
             <p className="mid sub">Leave consortium running at the terminal: this page keeps looking. If it has ended there, start it again and use the new link.</p>
             {unreachedLine}
