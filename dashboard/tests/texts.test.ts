@@ -169,17 +169,20 @@ describe("the reader", () => {
   });
 
   it("leaves texts as they are while its program cannot be fetched, and tries again later", async () => {
-    const reader = fresh();
+    const missing = vi.fn();
+    const reader = new Reader(() => new SilentWorker() as unknown as Worker, missing);
     const first = reader.read(text("a"));
     workers[0]?.onerror?.({ preventDefault: () => undefined });
     expect(await first).toBeNull();
     expect(await reader.read(text("a"))).toBeNull();
-    expect(workers).toHaveLength(1);
+    expect([workers.length, missing.mock.calls.length]).toEqual([1, 1]);
     await vi.advanceTimersByTimeAsync(restMs);
     const again = reader.read(text("a"));
     workers[1]?.begin();
     workers[1]?.answer(["a"]);
     expect(await again).toEqual(["a"]);
+    workers[1]?.onerror?.({ preventDefault: () => undefined });
+    expect(missing, "it was there").toHaveBeenCalledTimes(1);
   });
 });
 

@@ -82,6 +82,7 @@ beforeEach(() => {
   vi.useFakeTimers();
 });
 afterEach(() => {
+  EverythingInView.blind = false;
   cleanup();
   vi.restoreAllMocks();
   vi.useRealTimers();
@@ -111,6 +112,32 @@ describe("slip", () => {
     fireEvent.click(by("slip-allow-once"));
     await pass(1);
     expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [] })]);
+  });
+
+  it("makes of a long question what is near the view, cuts no character, and loses none", async () => {
+    const command = `${"echo \u{1f600} \n".repeat(20_000)}${"x\u{1f600}".repeat(10_000)}\n| sh`;
+    const content = Array.from({ length: 5_000 }, (_, i) => `line ${i}`).join("\n");
+    EverythingInView.blind = true;
+    for (const of of [asked("Bash", { command }), asked("Write", { file_path: "/a", content }), asked("mcp__a__b", { text: command })]) {
+      const hidden = put(fakeClient(), of);
+      expect(by("slip-contents").querySelectorAll("*").length).toBeLessThan(1_500);
+      expect(by("slip-contents").textContent?.length).toBeLessThan(40_000);
+      hidden.unmount();
+    }
+    EverythingInView.blind = false;
+    const shown = put(fakeClient(), asked("Bash", { command }));
+    await pass(1);
+    expect(by("slip-exact").textContent?.replaceAll("\n", "") === command.replaceAll("\n", "")).toBe(true);
+    expect(by("slip-exact").querySelector(".odd")).toBeNull();
+    shown.unmount();
+  });
+
+  it("takes no yes to what is longer than a page can be", async () => {
+    layout(100, 100);
+    put(fakeClient(), asked("Bash", { command: `echo${"\n".repeat(1_200_000)}rm -rf /` }));
+    await pass(400);
+    expect([disabled("slip-allow-once"), disabled("slip-deny")]).toEqual([true, false]);
+    expect(by("slip-exact").textContent).toContain("more than a page can show");
   });
 
   it("counts what lies below its edge, and takes no yes before its end was in view; a no at once", async () => {

@@ -1,7 +1,9 @@
 // What somebody else wrote, shown so that nothing of it stays unseen: odd characters by their numbers, all lines, none beside the edge.
-import { memo, type ReactElement, type RefObject, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { memo, type ReactElement, type RefObject, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { marked } from "../state/ask.ts";
 import { plural } from "./format.ts";
+import { Pieces } from "./piecewise.tsx";
+import { linesOf, pieceLines } from "./plain.tsx";
 
 export const Marked = memo(function Marked({ text }: { text: string }): ReactElement {
   return (
@@ -19,15 +21,72 @@ export const Marked = memo(function Marked({ text }: { text: string }): ReactEle
   );
 });
 
+const pieceCharacters = 16_000;
+const piecesMax = 1_000;
+const width = 80;
+const lineHeight = 20;
+/** Browsers lay out no box that is much higher: what is below would never be seen. */
+const heightMax = 20_000_000;
+
+interface Part {
+  readonly text: string;
+  rows: number;
+}
+
+/** Cut at line ends, so that no part is long; very many lines in fewer parts. */
+function partsOf(text: string): Part[] {
+  const lines = linesOf(text);
+  const linesMax = Math.max(pieceLines, Math.ceil(lines.length / piecesMax));
+  const parts: Part[] = [];
+  let [from, characters, rows] = [0, 0, 0];
+  lines.forEach((line, i) => {
+    characters += line.length;
+    rows += Math.max(1, Math.ceil(line.length / width));
+    if (i + 1 < lines.length && i + 1 - from < linesMax && characters < pieceCharacters) return;
+    parts.push({ text: lines.slice(from, i + 1).join("\n"), rows });
+    [from, characters, rows] = [i + 1, 0, 0];
+  });
+  return parts;
+}
+
+/** As Marked, of any length: only what is near the view is made. Where nobody could come to its end, it says so (see useReading). */
+export const MarkedLong = memo(function MarkedLong({ text }: { text: string }): ReactElement {
+  const parts = useMemo(() => partsOf(text), [text]);
+  if (parts.length <= 1) return <Marked text={text} />;
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  if (rows * lineHeight > heightMax) {
+    return (
+      <span className="bad" data-endless={rows}>
+        Here stand {plural(rows, "line")}: more than a page can show, so it cannot be allowed here.
+      </span>
+    );
+  }
+  return (
+    <Pieces count={parts.length} height={(i) => (parts[i] as Part).rows * lineHeight}>
+      {(i) => <Marked text={(parts[i] as Part).text} />}
+    </Pieces>
+  );
+});
+
 /** A value to the letter: texts as they are, all else as JSON. */
 export function Value({ value }: { value: unknown }): ReactElement {
-  return <Marked text={typeof value === "string" ? value : JSON.stringify(value, null, 2)} />;
+  return <MarkedLong text={typeof value === "string" ? value : JSON.stringify(value, null, 2)} />;
 }
+
+/** More names than these stand as the JSON that they came in. */
+const namesMax = 300;
 
 /** Names and values, all of them. */
 export function Values({ of }: { of: Readonly<Record<string, unknown>> }): ReactElement | null {
   const entries = Object.entries(of);
   if (entries.length === 0) return null;
+  if (entries.length > namesMax) {
+    return (
+      <pre className="exact">
+        <Value value={of} />
+      </pre>
+    );
+  }
   return (
     <dl className="facts values">
       {entries.map(([name, value]) => [
@@ -62,6 +121,9 @@ export function useReading(of: string): Reading {
     const element = box.current;
     if (element === null) return;
     furthest.current = Math.max(furthest.current, element.scrollTop + element.clientHeight);
+    // What cannot be shown whole is never read whole.
+    const endless = element.querySelector<HTMLElement>("[data-endless]");
+    if (endless !== null) return setHidden(Number(endless.dataset["endless"]));
     const below = element.scrollHeight - furthest.current;
     const lineHeight = Number.parseFloat(getComputedStyle(element).lineHeight) || fallbackLineHeight;
     setHidden(below <= slack ? 0 : Math.ceil(below / lineHeight));

@@ -32,6 +32,27 @@ export async function part<T>(name: string, load: () => Promise<T>): Promise<T> 
   }
 }
 
+/**
+ * A part could not be fetched that the page does without. If the relay serves another page by now, this one is loaded again, as for a part
+ * that it needs.
+ */
+export async function missed(name: string): Promise<void> {
+  if (!(await isOutdated())) return;
+  await part(name, () => Promise.reject(new PartMissing(name))).catch(() => undefined);
+}
+
+async function isOutdated(): Promise<boolean> {
+  const own = document.querySelector<HTMLScriptElement>("script[type=module][src]")?.getAttribute("src");
+  if (own == null) return false;
+  try {
+    const answer = await fetch("/", { cache: "no-store" });
+    // Whoever answers in the relay's place has no such page either.
+    return answer.ok && answer.headers.get("Content-Security-Policy") !== null && !(await answer.text()).includes(own);
+  } catch {
+    return false;
+  }
+}
+
 /** False when the page was loaded again for this part before, or that cannot be remembered. */
 function markOnce(name: string): boolean {
   try {

@@ -6,6 +6,9 @@ import { Dialog } from "./basics.tsx";
 import { number } from "./format.ts";
 import { useNear } from "./piecewise.tsx";
 
+/** Of the small one, in CSS pixels. */
+const heightMax = 420;
+
 function sizeWords(bytes: number): string {
   return bytes < 1_000 ? `${bytes} bytes` : bytes < 1_000_000 ? `${number(Math.round(bytes / 1_000))} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
@@ -30,7 +33,7 @@ function One({ picture }: { picture: Picture }): ReactElement {
   const image = (className: string) => <img className={className} src={found.url} alt={words} width={found.width} height={found.height} decoding="async" onError={() => setBroken(true)} />;
   return (
     <figure className="picture" ref={ref} data-testid="picture">
-      <button type="button" title="Larger" style={{ aspectRatio: `${found.width} / ${found.height}`, width: found.width }} onClick={() => setLarge(true)}>
+      <button type="button" title="Larger" style={{ aspectRatio: `${found.width} / ${found.height}`, width: Math.min(found.width, (heightMax * found.width) / found.height) }} onClick={() => setLarge(true)}>
         {near && image("")}
       </button>
       <figcaption className="dim small">{words}</figcaption>

@@ -6,11 +6,16 @@ export const pieceLines = 100;
 /** A longer line goes on in the next row: laying it out in one would hold up the page. */
 export const lineCharactersMax = 4_000;
 
+/** No character is cut in two. */
+function cutAt(line: string, end: number): number {
+  return end < line.length && /[\ud800-\udbff]/.test(line[end - 1] as string) ? end - 1 : end;
+}
+
 export function linesOf(text: string): string[] {
   const lines: string[] = [];
   for (const line of text.split("\n")) {
     if (line.length <= lineCharactersMax) lines.push(line);
-    else for (let at = 0; at < line.length; at += lineCharactersMax) lines.push(line.slice(at, at + lineCharactersMax));
+    else for (let at = 0, end; at < line.length; at = end) lines.push(line.slice(at, (end = cutAt(line, at + lineCharactersMax))));
   }
   return lines;
 }

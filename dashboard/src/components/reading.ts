@@ -1,6 +1,12 @@
 import { useEffect, useRef, useState } from "react";
-import { reader } from "../text/reader.ts";
+import { Reader } from "../text/reader.ts";
 import type { Job, Result, Span, Tree } from "../text/tree.ts";
+import { missed } from "./parts.ts";
+
+const reader = new Reader(
+  () => new Worker(new URL("../text/worker.ts", import.meta.url), { type: "module", name: "texts" }),
+  () => void missed("texts"),
+);
 
 /**
  * What the worker makes of a text; null: the text as it is, because it is not read yet or cannot be. Of a text that grows, what was

@@ -1,11 +1,11 @@
 // What the agent asks, to the letter: everything of the question, and nothing that it does not say.
-import type { ReactElement, ReactNode } from "react";
+import { memo, type ReactElement, type ReactNode, useMemo } from "react";
 import { type Ask, type Grant, plainly } from "../state/ask.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { baseName, countChanges, describeTool, diffOfInput } from "../state/tools.ts";
 import { string } from "../state/transcript.ts";
 import { fieldsOf, isPlainQuestion } from "./askforms.tsx";
-import { Marked, Values } from "./exact.tsx";
+import { Marked, MarkedLong, Values } from "./exact.tsx";
 import { homePath } from "./format.ts";
 import { DiffBox } from "./toolbox.tsx";
 
@@ -58,10 +58,10 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
       if (!texts("plan")) break;
       return { shown: <Exact text={text("plan")} className="plan" />, names: ["plan"] };
     case "Edit":
-      if (!texts("file_path", "old_string", "new_string")) break;
+      if (!texts("file_path", "old_string", "new_string") || !isComparable(text("old_string"), text("new_string"))) break;
       return { shown: <Changes ask={ask} />, names: ["file_path", "old_string", "new_string"] };
     case "Write":
-      if (!texts("file_path", "content")) break;
+      if (!texts("file_path", "content") || !isComparable(text("content"))) break;
       return { shown: <Changes ask={ask} />, names: ["file_path", "content"] };
     case "question":
       // The choices themselves stand below; what they do not show of it is shown here.
@@ -89,13 +89,17 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
 function Exact({ text, className = "" }: { text: string; className?: string }): ReactElement {
   return (
     <pre className={`exact ${className}`} data-testid="slip-exact">
-      <Marked text={text} />
+      <MarkedLong text={text} />
     </pre>
   );
 }
 
+/** Longer texts stand as themselves, beside each other. */
+const comparedCharactersMax = 2_000_000;
+const isComparable = (...texts: string[]) => texts.reduce((sum, text) => sum + text.length, 0) <= comparedCharactersMax;
+
 function Changes({ ask }: { ask: Ask }): ReactElement {
-  const hunks = diffOfInput(ask.tool, ask.arguments);
+  const hunks = useMemo(() => diffOfInput(ask.tool, ask.arguments), [ask]);
   const { added, removed } = countChanges(hunks);
   return (
     <div className="exact-diff" data-testid="slip-exact">
@@ -108,7 +112,7 @@ function Changes({ ask }: { ask: Ask }): ReactElement {
 }
 
 /** Everything of the question, and nothing that it does not say. */
-export function Contents({ ask, session, choosing }: { ask: Ask; session: SessionSummary; choosing: boolean }): ReactElement {
+export const Contents = memo(function Contents({ ask, session, choosing }: { ask: Ask; session: SessionSummary; choosing: boolean }): ReactElement {
   if (!ask.exact) {
     return (
       <>
@@ -192,7 +196,7 @@ export function Contents({ ask, session, choosing }: { ask: Ask; session: Sessio
       )}
     </>
   );
-}
+});
 
 export function GrantWords({ grant, host }: { grant: Grant; host: string }): ReactElement {
   return (

@@ -21,7 +21,7 @@ import { isForTerminal, withoutControls } from "../text/terminal.ts";
 import type { Span } from "../text/tree.ts";
 import { CopyButton } from "./basics.tsx";
 import { Code, CodeLines, Spans } from "./code.tsx";
-import { Marked, Values } from "./exact.tsx";
+import { Marked, MarkedLong, Values } from "./exact.tsx";
 import { duration, number, plural } from "./format.ts";
 import { Markdown } from "./markdown.tsx";
 import { Pieces } from "./piecewise.tsx";
@@ -93,6 +93,7 @@ function Box({ text, children }: { text: string; children: (shown: readonly stri
 
 const diffLinesShown = 60;
 const diffLineHeight = 20;
+const wholePieceLines = 20;
 
 type ShownLine = DiffLine | "skip";
 
@@ -103,17 +104,15 @@ export function DiffBox({ hunks, path, whole = false }: { hunks: readonly (reado
   const total = hunks.reduce((sum, hunk) => sum + hunk.length, 0);
   const last = useMemo(() => lines.reduce((most, line) => (line === "skip" ? most : Math.max(most, line.before ?? 0, line.after ?? 0)), 0), [lines]);
   const shown = all ? lines : lines.slice(0, diffLinesShown);
+  // Of what is wrapped and marked, a line may be many.
+  const step = whole ? wholePieceLines : pieceLines;
   const part = (from: number, to: number) => <DiffLines lines={shown.slice(from, to)} language={whole ? "" : languageOf(path)} digits={String(last).length} whole={whole} />;
   return (
     <div className="box">
       <div className="diffscroll" tabIndex={0} role="group" aria-label="Changed lines">
-        {whole ? (
-          part(0, shown.length)
-        ) : (
-          <Pieces count={Math.ceil(shown.length / pieceLines)} height={(i) => Math.min(pieceLines, shown.length - i * pieceLines) * diffLineHeight}>
-            {(i) => part(i * pieceLines, (i + 1) * pieceLines)}
-          </Pieces>
-        )}
+        <Pieces count={Math.ceil(shown.length / step)} height={(i) => Math.min(step, shown.length - i * step) * diffLineHeight}>
+          {(i) => part(i * step, (i + 1) * step)}
+        </Pieces>
       </div>
       {lines.length > diffLinesShown && !whole && (
         <div className="bar end">
@@ -156,7 +155,7 @@ function DiffLines({ lines, language, digits, whole }: { lines: readonly ShownLi
               <td className="sg" aria-label={line.sign === "+" ? "added" : line.sign === "-" ? "removed" : undefined}>
                 {line.sign === "+" ? "+" : line.sign === "-" ? "−" : ""}
               </td>
-              <td>{whole ? <Marked text={line.text === "" ? " " : line.text} /> : <DiffText text={line.text} spans={colours?.[i] ?? []} />}</td>
+              <td>{whole ? <MarkedLong text={line.text === "" ? " " : line.text} /> : <DiffText text={line.text} spans={colours?.[i] ?? []} />}</td>
             </tr>
           ),
         )}

@@ -443,7 +443,9 @@ export class Transcript {
       if (pieces !== null) {
         const ran = string(record(line["local_command_run"])["command"]);
         this.#command ??= ran === null ? null : `/${ran}`;
-        return this.#pieces(this.#common(item), pieces, parentId);
+        this.#pieces(this.#common(item), pieces, parentId);
+        this.#command = null;
+        return;
       }
       if (text.trim() === "" || text === "No response requested.") return;
       if (!isErrorLine(line) && text.trim().includes("\n")) return this.#output(this.#common(item), text, false, parentId);

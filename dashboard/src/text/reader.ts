@@ -10,6 +10,7 @@ interface Order {
 
 export class Reader {
   #make: () => Worker;
+  #missing: () => void;
   #worker: Worker | null = null;
   /** Its program runs: until then its time does not count. */
   #ready = false;
@@ -19,8 +20,10 @@ export class Reader {
   #restsUntil = 0;
   #kept = new Map<string, Result | null>();
 
-  constructor(make: () => Worker) {
+  /** `missing`: the program of the worker could not be fetched. */
+  constructor(make: () => Worker, missing: () => void = () => undefined) {
     this.#make = make;
+    this.#missing = missing;
   }
 
   /** What is known already; undefined: it must be read. */
@@ -74,6 +77,7 @@ export class Reader {
       worker.onerror = (event) => {
         event.preventDefault();
         if (worker !== this.#worker) return;
+        if (!this.#ready) this.#missing();
         this.#end();
         this.#restsUntil = Date.now() + restMs;
         this.#answer(null, false);
@@ -116,5 +120,3 @@ function keyOf(job: Job): string {
       return `t ${job.text}`;
   }
 }
-
-export const reader = new Reader(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "texts" }));
