@@ -621,9 +621,13 @@ describe("a session whose agent is away", () => {
   });
 
   it("shows the command that takes it up, with folder, id and options, each as one word of a shell", () => {
-    expect(resumeCommand({ ...away, path: null })).toBe("consortium --resume 0190-s1");
-    expect(resumeCommand({ ...away, path: "/home/n/it's", command })).toBe("cd '/home/n/it'\\''s' && '/opt/my tools/consortium' --resume 0190-s1 --model opus --append-system-prompt 'don'\\''t'");
-    expect(resumeCommand({ ...away, path: "/p", command: { program: "consortium", home: "/var/c", arguments: null } })).toBe("cd /p && env CONSORTIUM_HOME=/var/c consortium --resume 0190-s1");
+    const plain = { program: "consortium", home: null, arguments: [] };
+    expect(resumeCommand({ ...away, path: null }, plain)).toBe("consortium --resume 0190-s1");
+    expect(resumeCommand({ ...away, path: "/home/n/it's" }, command)).toBe("cd '/home/n/it'\\''s' && '/opt/my tools/consortium' --resume 0190-s1 --model opus --append-system-prompt 'don'\\''t'");
+    expect(resumeCommand({ ...away, path: "/p" }, { ...plain, home: "/var/c", arguments: null })).toBe("cd /p && env CONSORTIUM_HOME=/var/c consortium --resume 0190-s1");
+    const older = show(fakeClient(), <Away session={{ ...away, ended: true }} now={at} />);
+    expect(screen.queryByTestId("take-up")).toBeNull();
+    older.unmount();
     HTMLDialogElement.prototype.showModal ??= () => undefined;
     const { container } = show(fakeClient(), <Away session={{ ...away, ended: true, endedAt: at, command }} now={at} />);
     fireEvent.click(by("take-up"));

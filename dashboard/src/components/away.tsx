@@ -1,6 +1,6 @@
 // What is known of a session whose agent is not there, what becomes of a prompt meanwhile, and how it is taken up again.
 import { type ReactElement, useState } from "react";
-import type { SessionSummary } from "../state/sessionfields.ts";
+import type { SessionSummary, StartCommand } from "../state/sessionfields.ts";
 import { Command, Dialog } from "./basics.tsx";
 import { fullTime, when } from "./format.ts";
 import { StatusShape } from "./marks.tsx";
@@ -11,14 +11,8 @@ export function shellWord(word: string): string {
 }
 
 /** What has to be typed at the machine to take the session up again: its folder, the program as it was called there, its id and its options. */
-export function resumeCommand({ id, path, command }: Pick<SessionSummary, "id" | "path" | "command">): string {
-  const words = [
-    ...(command?.home == null ? [] : ["env", `CONSORTIUM_HOME=${command.home}`]),
-    command?.program ?? "consortium",
-    "--resume",
-    id,
-    ...(command?.arguments ?? []),
-  ];
+export function resumeCommand({ id, path }: Pick<SessionSummary, "id" | "path">, command: StartCommand): string {
+  const words = [...(command.home === null ? [] : ["env", `CONSORTIUM_HOME=${command.home}`]), command.program, "--resume", id, ...(command.arguments ?? [])];
   const there = path === null ? "" : `cd ${shellWord(path)} && `;
   return there + words.map(shellWord).join(" ");
 }
@@ -37,23 +31,26 @@ export function Away({ session, now }: { session: SessionSummary; now: number })
     <div className="away-note dim small" data-testid="away-note">
       <StatusShape shape="offline" word="away" />
       <span className="grow">{awayWords(session, now)}</span>
-      <button type="button" className="link" onClick={() => setOpen(true)} data-testid="take-up">
-        How to take it up
-      </button>
-      {open && <TakeUp session={session} onClose={() => setOpen(false)} />}
+      {/* Only an agent that says how it was called can do so. */}
+      {session.command !== null && (
+        <button type="button" className="link" onClick={() => setOpen(true)} data-testid="take-up">
+          How to take it up
+        </button>
+      )}
+      {open && session.command !== null && <TakeUp session={session} command={session.command} onClose={() => setOpen(false)} />}
     </div>
   );
 }
 
-function TakeUp({ session, onClose }: { session: SessionSummary; onClose(): void }): ReactElement {
+function TakeUp({ session, command, onClose }: { session: SessionSummary; command: StartCommand; onClose(): void }): ReactElement {
   const host = session.host === "" ? "the machine it ran on" : session.host;
   return (
     <Dialog title={session.ended ? "Take it up again" : "When it does not come back by itself"} onClose={onClose} testId="take-up-dialog">
       <p className="mid">
         {session.ended ? "In a terminal" : "If consortium was ended there, in a terminal"} of {host}:
       </p>
-      <Command text={resumeCommand(session)} />
-      {session.command?.arguments === null && <p className="mid">Add the options that it was started with: they are too long to be kept here.</p>}
+      <Command text={resumeCommand(session, command)} />
+      {command.arguments === null && <p className="mid">Add the options that it was started with: they are too long to be kept here.</p>}
       <p className="mid gaptop">
         It goes on here, with what was said so far. Prompts that wait on the relay run then, in their order. One that comes later than the time you gave it is held there, and you are asked.
       </p>
