@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
-import { base32Of, Person } from '../support/e2ee.ts';
+import { base32Of, Person, sealBundle, utf8 } from '../support/e2ee.ts';
 import { Relay } from '../support/relay.ts';
 import { SessionOwner } from '../support/session.ts';
 import { waitFor } from '../support/wait.ts';
@@ -43,6 +43,56 @@ async function tool(owner: SessionOwner, name: string, input: unknown, content: 
   await put({ type: 'assistant', message: { id: `m${id}`, role: 'assistant', content: [{ type: 'tool_use', id, name, input }] } });
   await put({ type: 'user', message: { role: 'user', content: [{ type: 'tool_result', tool_use_id: id, content }] }, tool_use_result: structured });
 }
+
+describe('what is more than text', () => {
+  const picture = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+  it('is shown as what it is: colours, pictures, days, the output of commands', async () => {
+    const { browser, owner, dashboard, close } = await open();
+    const line = (data: Record<string, unknown>) => ({ role: 'agent', content: { type: 'output', data: { parent_tool_use_id: null, ...data } }, meta: { sentFrom: 'cli' } });
+    const put = (data: Record<string, unknown>) => owner.send(owner.seal(line(data)).bundle);
+    const days = [3, 0].map((before) => Date.now() - before * 86_400_000);
+    for (const at of days) {
+      const { id, envelope } = owner.sender.next(owner.text(`said at ${at}`), at);
+      await owner.send(sealBundle(utf8(JSON.stringify(envelope)), owner.key, owner.place('message'), { id }));
+    }
+    const printed = '\u001b[31mFAIL\u001b[0m one\n\rprogress 10%\rprogress 100%';
+    await tool(owner, 'Bash', { command: 'pnpm test' }, printed, { stdout: printed, stderr: '' });
+    await tool(owner, 'Read', { file_path: '/home/someone/project/shot.png' }, [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: picture } }], null);
+    const usage = '## Context Usage\n\n| Category | Tokens |\n|----------|--------|\n| Skills | 2k |';
+    await put({ type: 'assistant', message: { model: '<synthetic>', role: 'assistant', content: [{ type: 'text', text: usage }] }, local_command_source: `<local-command-stdout>${usage}</local-command-stdout>` });
+
+    assert.deepEqual(await dashboard.by('day').evaluateAll((all) => all.map((each) => (each as HTMLElement).dataset['day'])), days.map((at) => new Date(at).toDateString()));
+    await dashboard.page.locator('[data-kind=output] td').first().waitFor();
+    for (const i of [0, 1]) await dashboard.by('tool').nth(i).locator('summary').first().click();
+    await dashboard.page.locator('.t-1').filter({ hasText: 'FAIL' }).waitFor();
+    assert.equal(await dashboard.by('tool').first().locator('pre').innerText(), 'FAIL one\nprogress 100%');
+    await waitFor('the picture', () => dashboard.by('picture').locator('img').evaluate((image) => (image as HTMLImageElement).naturalWidth === 1));
+    assert.deepEqual(browser.complaints.filter((text) => text.startsWith('uncaught') || text.includes('Content Security Policy')), []);
+    await close();
+  });
+
+  it('a question of twenty thousand lines is made as it is read, and allowed once its end was in view', { timeout: 300_000 }, async () => {
+    const { owner, dashboard, close } = await open();
+    const { requests } = owner.question(`${Array.from({ length: 20_000 }, (_, i) => `echo ${i}`).join('\n')}\nrm -rf build`);
+    owner.alive();
+    await owner.setState({ requests });
+    const slip = dashboard.by('slip');
+    await slip.waitFor();
+    assert.ok((await slip.evaluate((element) => element.textContent!.length)) < 60_000);
+    await dashboard.page.locator('[data-testid=slip][data-awake=true]').waitFor();
+    assert.equal(await slip.getAttribute('data-armed'), 'false');
+    const toEnd = async () => {
+      await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+      return (await slip.getAttribute('data-armed')) === 'true';
+    };
+    await waitFor('the end of the question', toEnd, { ms: 60_000 });
+    await dashboard.by('slip-exact').filter({ hasText: 'rm -rf build' }).waitFor();
+    await dashboard.by('slip-allow-once').click();
+    await waitFor('the answer', () => owner.calls.some(({ name }) => name === 'permission'), { ms: 60_000 });
+    await close();
+  });
+});
 
 describe('a page that others change', () => {
   /** What a browser's translator does: every text is replaced by an element with another one. */
