@@ -31,6 +31,7 @@ import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/logmemory.ts";
 import { revisionsOf, type Row, type ToolRow, Transcript } from "../src/state/transcript.ts";
+import { KeyView } from "../src/views/key.tsx";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
 import { askText } from "./fake-agent.ts";
@@ -389,6 +390,18 @@ describe("storage that fails", () => {
     expect(screen.queryByTestId("storage-note")).toBeNull();
     act(() => trouble.set({ why: "cleared", forGood: true }));
     expect(by("storage-note").textContent).toMatch(/was erased.*signed out and need your key/);
+  });
+});
+
+describe("the key", () => {
+  it("may be written down later where the browser keeps it, and not where it does not", () => {
+    const trouble = new Signal<Trouble | null>(null);
+    const identity = new Signal({ secret: randomBytes(32), deviceSeed: randomBytes(32), deviceName: "x", login: null, keyConfirmed: false });
+    const { container } = show(fakeClient({ trouble, identity }), <KeyView onDone={() => undefined} />);
+    expect(container.textContent).toContain("Later is fine");
+    act(() => trouble.set({ why: "refused", forGood: true }));
+    expect(container.textContent).not.toContain("Later is fine");
+    expect(by("key-now").textContent).toContain("does not keep it");
   });
 });
 

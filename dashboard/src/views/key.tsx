@@ -31,6 +31,7 @@ function pickTwo(count: number): [number, number] {
 export function KeyView({ onDone }: { onDone(): void }): ReactElement {
   const client = useClient();
   const identity = useSignal(client.identity);
+  const inMemory = useSignal(client.trouble)?.forGood === true;
   const [hidden, setHidden] = useState(false);
   const groups = useMemo(() => (identity === null ? [] : secretGroups(identity.secret)), [identity]);
   const [asked] = useState(() => pickTwo(10));
@@ -94,7 +95,13 @@ export function KeyView({ onDone }: { onDone(): void }): ReactElement {
           </button>
         </div>
       </form>
-      <p className="dim small">Later is fine. Until then a reminder stays in the truth line.</p>
+      {inMemory ? (
+        <p className="warn small" data-testid="key-now">
+          Write it down now: this browser does not keep it. Once this page is closed or loaded again, nobody can open these sessions without it.
+        </p>
+      ) : (
+        <p className="dim small">Later is fine. Until then a reminder stays in the truth line.</p>
+      )}
     </Cover>
   );
 }
