@@ -1,5 +1,5 @@
 // What a page does when its browser does not keep what it should.
-import { forceCloseDatabase, IDBFactory } from "fake-indexeddb";
+import { forceCloseDatabase, IDBFactory, IDBObjectStore } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as c from "../src/crypto/index.ts";
 import { Client } from "../src/state/client.ts";
@@ -93,6 +93,20 @@ describe("a disk that takes nothing", () => {
     failStorage();
     await whole(database);
     expect([await other.get("notes", "a"), await other.get("seen", "n"), database.hasUnsaved("notes", "")]).toEqual(["new", 2, false]);
+  });
+
+  it("stores what is written while it stores the rest", async () => {
+    const [database, other] = [await Database.open(browser), await Database.open(browser)];
+    failStorage({ puts: "full" });
+    await database.put("notes", "a", 1);
+    failStorage();
+    const { put } = IDBObjectStore.prototype;
+    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementationOnce(function (this: IDBObjectStore, ...args) {
+      void database.put("notes", "b", 2);
+      return put.apply(this, args);
+    });
+    await whole(database);
+    expect([await other.get("notes", "a"), await other.get("notes", "b"), database.hasUnsaved("notes", "")]).toEqual([1, 2, false]);
   });
 
   it("does to what another tab wrote meanwhile what it did last", async () => {

@@ -95,10 +95,12 @@ class Keeping {
 
   async #saveAgain(): Promise<void> {
     if ((await this.tryDisk((disk) => disk.get("notes", "is it there"))) === null) return;
+    const unsaved = () => [...this.#unsaved].flatMap(([store, of]) => [...of.keys()].map((key) => [store, key] as const));
     let saved = true;
-    // One may be too large by itself: the others are tried all the same.
-    for (const [store, of] of this.#unsaved) {
-      for (const key of [...of.keys()]) if (!(await this.inTurn(store, key, () => this.#write(store, key, (value) => value)))) saved = false;
+    // What is written meanwhile is saved as well.
+    for (let keys = unsaved(); keys.length > 0 && saved; keys = unsaved()) {
+      // One may be too large by itself: the others are tried all the same.
+      for (const [store, key] of keys) if (!(await this.inTurn(store, key, () => this.#write(store, key, (value) => value)))) saved = false;
     }
     if (!saved || this.#used === null) return;
     this.#wait = retryFloorMs;
