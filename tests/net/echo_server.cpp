@@ -29,6 +29,7 @@ int run(const std::map<std::string, std::string>& settings)
     options.ping_interval = milliseconds(number("ping_interval", 15'000));
     options.ping_timeout = milliseconds(number("ping_timeout", 45'000));
     options.connect_timeout = milliseconds(number("connect_timeout", 20'000));
+    options.upgrade_grace = milliseconds(number("upgrade_grace", 100));
     echo_rules rules;
     const auto sockets = relay::socket_server::make(**server, rules, options);
     rules.sockets = sockets.get();

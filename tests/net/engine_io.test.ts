@@ -41,9 +41,6 @@ class Poller {
     const answer = await within('an answer to a poll', fetch(this.#url));
     return { status: answer.status, body: await answer.text() };
   }
-  async post(body: string): Promise<number> {
-    return (await within('an answer to a body', fetch(this.#url, { method: 'POST', body }))).status;
-  }
 }
 
 /** A WebSocket, and what it gets. */
@@ -99,11 +96,17 @@ async function refusal(url: string): Promise<number | undefined> {
   return answer.statusCode;
 }
 
-async function upgraded(at: EchoServer): Promise<[Poller, Line]> {
+/** A client that may upgrade now. */
+async function probed(at: EchoServer): Promise<[Poller, Line]> {
   const poller = await Poller.open(at);
   const line = await Line.open(poller.webSocketUrl);
   line.socket.send('2probe');
   assert.equal(await line.next(), '3probe');
+  return [poller, line];
+}
+
+async function upgraded(at: EchoServer): Promise<[Poller, Line]> {
+  const [poller, line] = await probed(at);
   line.socket.send('5');
   return [poller, line];
 }
@@ -232,6 +235,28 @@ describe('an upgrade', () => {
     line.socket.send('2probe');
     assert.deepEqual(await waiting, { status: 200, body: '6' });
     line.socket.close();
+  });
+
+  it('answers a poll that comes before its last word with a noop', async () => {
+    const [poller, line] = await probed(server);
+    assert.deepEqual(await poller.poll(), { status: 200, body: '6' });
+    line.socket.send('5');
+    line.socket.send('40{}');
+    assert.match(await line.next(), /^40\{"sid"/);
+    line.socket.close();
+  });
+
+  it('refuses a poll that overtook its last word', async () => {
+    const patient = await EchoServer.start({ upgrade_grace: 60_000 });
+    const [poller, line] = await probed(patient);
+    const polled = poller.poll();
+    // Where the poll is not there by then it is refused as well.
+    setTimeout(() => line.socket.send('5'), 100);
+    assert.equal((await polled).status, 400);
+    line.socket.send('40{}');
+    assert.match(await line.next(), /^40\{"sid"/);
+    line.socket.close();
+    await patient.stop();
   });
 
   it('leaves nothing to polls and bodies with its id', async () => {

@@ -319,7 +319,7 @@ describe('raw', () => {
     'an unknown Socket.IO type': '47',
     'a binary event before connecting': '451-["echo",{"_placeholder":true,"num":0}]',
     'text where an attachment has to come': '451-["echo",{"_placeholder":true,"num":0}]\n42["echo",1]',
-    'more attachments than there may be': '4565-["echo",{"_placeholder":true,"num":0}]',
+    'more attachments than there may be': '4511-["echo",{"_placeholder":true,"num":0}]',
     'a binary event that does not say how many': '45["echo",1]',
     'a placeholder without an attachment': '450-["echo",{"_placeholder":true,"num":0}]',
     'base64 that is none': '451-["echo",{"_placeholder":true,"num":0}]\nbA',
@@ -329,6 +329,8 @@ describe('raw', () => {
     'an event before connecting': '42["echo",1]',
     'broken JSON': '42["echo",',
     'an event without a name': '42[1]',
+    'an event that is no list': '42{}',
+    'an acknowledgement id that is no number': '42abc["echo"]',
     'a reserved name': '42["disconnect"]',
     'an acknowledgement id beyond bounds': '4299999999999999999999["echo"]',
     'a connect with no object': '40[1]',
@@ -342,6 +344,20 @@ describe('raw', () => {
       });
       assert.ok(frames.every((frame) => /^[04]/.test(frame)));
     });
+
+  it('lets a client leave and join again on one connection', async () => {
+    const { frames } = await exchange((socket) => {
+      for (const text of ['40{}', '41', '40{}', '420["echo",1]']) socket.send(text);
+      socket.on('message', (data) => {
+        if (String(data).startsWith('43')) socket.close();
+      });
+    });
+    const welcomes = frames.filter((frame) => frame.startsWith('40'));
+    assert.equal(new Set(welcomes).size, 2);
+    assert.equal(frames.at(-1), '430[1]');
+    const { sid } = JSON.parse(welcomes[0]!.slice(2));
+    assert.ok(server.output.includes(`gone ${sid} client namespace disconnect\n`));
+  });
 
   it('closes on a binary frame that nothing announced', async () => {
     const { code } = await exchange((socket) => socket.send(Buffer.from([4, 2]), { binary: true }));

@@ -599,6 +599,26 @@ describe('calls', () => {
     });
   }
 
+  it('take as many pieces of bytes as the official client does; more end the connection of who sent them alone', async () => {
+    const strays = await alice.connected();
+    await using([alice.connected(), alice.connected()], async (server: Client, caller: Client) => {
+      server.socket.on('rpc-request', (request, reply) => {
+        if (request.method === 'pieces') reply(request.params);
+      });
+      server.emit('rpc-register', { method: 'pieces' });
+      await server.event('rpc-registered', ({ method }) => method === 'pieces');
+      const pieces = (n: number) => ({ method: 'pieces', params: count(n).map((at) => Buffer.from([at])) });
+      assert.deepEqual(await caller.ask('rpc-call', pieces(10)), { ok: true, result: pieces(10).params });
+      strays.emit('rpc-call', pieces(11));
+      await waitFor('its end', () => strays.disconnects.length === 1);
+      for (const client of [server, caller]) {
+        await client.flushed();
+        assert.deepEqual(client.disconnects, []);
+      }
+    });
+    strays.close();
+  });
+
   it('bound what waits for its attachments, for all of an account together', async () => {
     const small = await Relay.start({ args: ['--account-body-mib', '17'] });
     const login = await Login.in(small.url);

@@ -197,8 +197,14 @@ asio::awaitable<net::http_response> engine_connection::poll(std::shared_ptr<engi
         self->fail("transport error");
         co_return engine_error(engine_refusal::bad_request);
     }
+    const bool beside_websocket = self->state_ == state::probing || self->state_ == state::upgrading;
     if (self->polls_.empty() && (self->state_ == state::polling || self->state_ == state::probing))
         co_await self->polls_.until_woken();
+    // The last word of the upgrade may have been sent before this poll, and be read after it.
+    if (self->polls_.empty() && beside_websocket && self->state_ == state::upgrading)
+        co_await self->polls_.until_woken(self->context_.options.upgrade_grace);
+    if (beside_websocket && self->state_ == state::websocket)
+        co_return engine_error(engine_refusal::bad_request);
     auto answer = poll_answer(self->polls_.take_body());
     if (self->state_ == state::leaving)
         self->forget();

@@ -23,8 +23,9 @@ void poll_queue::push(net::shared_frame packet)
     packets_.push_back(std::move(packet));
 }
 
-asio::awaitable<void> poll_queue::until_woken()
+asio::awaitable<void> poll_queue::until_woken(std::optional<std::chrono::milliseconds> most)
 {
+    signal_.expires_at(most ? asio::steady_timer::clock_type::now() + *most : asio::steady_timer::time_point::max());
     polled_ = true;
     co_await signal_.async_wait(asio::as_tuple(asio::use_awaitable));
     polled_ = false;

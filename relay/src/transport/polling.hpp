@@ -5,6 +5,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +27,8 @@ public:
 
     /// A poll waits; only one may.
     bool is_polled() const noexcept { return polled_; }
-    /// Waits until wake().
-    boost::asio::awaitable<void> until_woken();
+    /// Waits until wake(), or for so long.
+    boost::asio::awaitable<void> until_woken(std::optional<std::chrono::milliseconds> most = {});
     void wake();
 
     /// The body of an answer with all that waits; a noop where nothing does.

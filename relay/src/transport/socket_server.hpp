@@ -18,6 +18,7 @@ struct socket_server_options
     std::chrono::milliseconds ping_timeout = limits::ping_timeout;
     std::chrono::milliseconds connect_timeout = limits::connect_timeout;
     std::chrono::milliseconds upgrade_timeout{10'000};
+    std::chrono::milliseconds upgrade_grace{100}; ///< what a poll waits for the end of an upgrade
     std::size_t payload_bytes_max = limits::frame_bytes_max;
     std::size_t acks_pending_max = 4096;              ///< emit_with_ack without an answer, per socket
     std::size_t early_bytes_max = 1u << 20;           ///< events before `40{sid}`; above it reading stops until then
