@@ -202,7 +202,9 @@ result<net::admission> request_admission::judge_socket(const net::http_request& 
     granted found;
     found.who.account = wanted.owner;
     found.bytes = std::move(*bytes);
-    return admit_with(std::move(found), wanted.body_bytes_max);
+    auto out = admit_with(std::move(found), wanted.body_bytes_max);
+    out.unheard = std::move(wanted.unheard);
+    return out;
 }
 
 result<net::admission> request_admission::judge(const net::http_request& head, const net::connection_info& from)

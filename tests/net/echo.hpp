@@ -159,6 +159,7 @@ public:
             auto judged = sockets_.admit(head, from);
             out.refusal = std::move(judged.refusal);
             out.body_bytes_max = judged.body_bytes_max;
+            out.unheard = std::move(judged.unheard);
         }
         else if (head.upgrade)
             out.refusal = net::http_response::text(404, "not here");

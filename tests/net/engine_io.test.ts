@@ -41,6 +41,16 @@ class Poller {
     const answer = await within('an answer to a poll', fetch(this.#url));
     return { status: answer.status, body: await answer.text() };
   }
+  /** Begins a poll and gives it up. */
+  async abandon(): Promise<void> {
+    const given = new AbortController();
+    const waiting = fetch(this.#url, { signal: given.signal });
+    setTimeout(() => given.abort(), 50);
+    await assert.rejects(waiting, { name: 'AbortError' });
+  }
+  async post(body: string): Promise<number> {
+    return (await within('an answer to a body', fetch(this.#url, { method: 'POST', body }))).status;
+  }
 }
 
 /** A WebSocket, and what it gets. */
@@ -164,6 +174,21 @@ describe('messages of a polling client', () => {
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
     assert.equal(answers.find(({ status }) => status === 200)!.body, '1');
     assert.equal((await poller.poll()).status, 400);
+  });
+});
+
+describe('a poll that is given up', () => {
+  it('ends the connection at once: what it would have carried is lost', async () => {
+    // One may be given up before it was asked: then nobody has gone.
+    await waitFor('a connection that ends', async () => {
+      const poller = await Poller.open(server);
+      await poller.post('40{}');
+      const { sid } = JSON.parse(/^40(\{[^}]*\})/.exec((await poller.poll()).body)![1]!);
+      await poller.abandon();
+      await waitFor('its end', () => server.output.includes(`gone ${sid} transport close\n`), { ms: 1000 });
+      assert.equal((await poller.poll()).status, 400);
+      return true;
+    });
   });
 });
 

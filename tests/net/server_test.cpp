@@ -26,9 +26,9 @@ namespace
 using std::chrono::milliseconds;
 using tcp = asio::ip::tcp;
 
-/// Paths: /echo answers body and method; /slow waits for `go`; /fault throws; /where names the thread; /text?n= answers
-/// n bytes; /ws echoes messages, /elsewhere does so on the server's other thread, /count answers their number per read,
-/// /flood sends and never reads.
+/// Paths: /echo answers body and method; /slow waits for `go`, and /watched counts who does not hear the answer; /fault
+/// throws; /where names the thread; /text?n= answers n bytes; /ws echoes messages, /elsewhere does so on the server's
+/// other thread, /count answers their number per read, /flood sends and never reads.
 class test_site final : public http_handler
 {
 public:
@@ -55,7 +55,7 @@ public:
             out.headers.add("X-A", "1\r\nX-Evil: 2");
             co_return out;
         }
-        if (request.path == "/slow")
+        if (request.path == "/slow" || request.path == "/watched")
         {
             asio::steady_timer timer(co_await asio::this_coro::executor);
             while (!go)
@@ -74,6 +74,8 @@ public:
             out.refusal = http_response::text(403, "not you");
         if (head.path == "/small")
             out.body_bytes_max = 16;
+        if (head.path == "/watched")
+            out.unheard = [this] { ++unheard; };
         out.known = head.header("Authorization").has_value();
         EXPECT_TRUE(head.body.empty());
         return out;
@@ -155,6 +157,7 @@ public:
 
     http_server* server = nullptr;
     std::atomic<int> handled = 0;
+    std::atomic<int> unheard = 0;
     std::atomic<int> crowded_count = 0;
     std::atomic<int> websockets = 0;
     std::atomic<bool> go = false;
@@ -646,6 +649,56 @@ TEST_F(http_server_test, survives_peers_that_vanish)
     }
     EXPECT_EQ(get("/echo").status, 200u);
     loop_.run_until([&] { return server_->connection_count() == 1; });
+}
+
+// Goal: who asked is known to have gone while it waits, and not because it asked for more or took its answer.
+TEST_F(http_server_test, notices_that_who_asked_has_gone)
+{
+    start();
+    const std::string watched = "GET /watched HTTP/1.1\r\nHost: h\r\n\r\n";
+    int gone = 0;
+    for (const bool orderly : {true, false})
+    {
+        auto socket = dial();
+        asio::write(socket, asio::buffer(watched));
+        loop_.run_until([&] { return site_.handled == gone + 1; });
+        if (!orderly)
+            socket.set_option(asio::socket_base::linger(true, 0));
+        socket.close();
+        ++gone;
+        loop_.run_until([&] { return site_.unheard == gone; });
+    }
+
+    auto asks_on = dial();
+    asio::write(asks_on, asio::buffer(watched));
+    loop_.run_until([&] { return site_.handled == 3; });
+    asio::write(asks_on, asio::buffer(std::string("GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
+    site_.go = true;
+    std::string got;
+    boost::system::error_code ended;
+    asio::read(asks_on, asio::dynamic_buffer(got), ended);
+    EXPECT_NE(got.find("done"), std::string::npos) << got;
+    EXPECT_NE(got.find("GET "), std::string::npos) << got;
+    asks_on.close();
+    loop_.run_until([&] { return server_->connection_count() == 0; });
+    EXPECT_EQ(site_.unheard, gone);
+}
+
+TEST_F(http_server_test, notices_with_tls_that_who_asked_has_gone)
+{
+    make_certificate();
+    start(tls_options());
+    client_options options;
+    options.extra_ca_file = directory_ / "cert.pem";
+    options.request_timeout = milliseconds(300);
+    // One that gives up before it has asked is no such thing.
+    for (int tries = 0; site_.unheard == 0 && tries < 50; ++tries)
+    {
+        client_ = http_client::make(loop_.executor(), options).value();
+        EXPECT_EQ(send({.url = base("https") + "/watched", .headers = {}, .body = {}}).error(), errc::timeout);
+    }
+    EXPECT_GT(site_.unheard, 0);
+    site_.go = true;
 }
 
 TEST_F(http_server_test, spreads_connections_over_its_threads_and_runs_tasks_there)

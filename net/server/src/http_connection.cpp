@@ -378,6 +378,26 @@ asio::awaitable<http_response> http_connection::handle(http_request request)
     co_return server_.handler().refuse(500, *thrown_text);
 }
 
+void http_connection::watch_peer()
+{
+    if (!admission_.unheard)
+        return;
+    channel_.wait_readable(
+        answered_.slot(),
+        [weak = weak_from_this()]
+        {
+            // Else it has sent its next request.
+            if (const auto self = weak.lock(); self && self->channel_.peer_has_ended())
+                self->tell_unheard();
+        });
+}
+
+void http_connection::tell_unheard()
+{
+    if (const auto tell = std::exchange(admission_.unheard, nullptr))
+        tell();
+}
+
 asio::awaitable<bool> http_connection::answer(request_reader& reader)
 {
     // It was answered on its header.
@@ -387,10 +407,17 @@ asio::awaitable<bool> http_connection::answer(request_reader& reader)
         co_return co_await upgrade(reader);
     const bool wants_more = reader.keep_alive();
     const bool head = reader.request().method == "HEAD";
+    watch_peer();
     auto response = co_await handle(reader.take());
+    answered_.emit(asio::cancellation_type::terminal);
     const bool keep_alive = wants_more && !response.close && !server_.draining();
-    if (!co_await respond(std::move(response), head, keep_alive))
+    const bool gone = admission_.unheard && channel_.peer_has_ended();
+    if (gone || !co_await respond(std::move(response), head, keep_alive))
+    {
+        tell_unheard();
         co_return false;
+    }
+    admission_.unheard = nullptr;
     if (!keep_alive)
         co_await linger();
     co_return keep_alive;

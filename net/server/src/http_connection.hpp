@@ -3,6 +3,7 @@
 #include "deadline.hpp"
 #include "http_reader.hpp"
 #include "stream.hpp"
+#include <boost/asio/cancellation_signal.hpp>
 
 namespace consortium::net
 {
@@ -38,6 +39,9 @@ private:
     asio::awaitable<void> refuse(unsigned status, std::string_view detail, bool head);
     asio::awaitable<bool> respond(http_response response, bool head, bool keep_alive);
     asio::awaitable<http_response> handle(http_request request);
+    /// While a request is answered nothing is read: who has gone meanwhile is noticed by this.
+    void watch_peer();
+    void tell_unheard();
     asio::awaitable<bool> answer(request_reader& reader);
     asio::awaitable<bool> upgrade(request_reader& reader);
     static asio::awaitable<void>
@@ -53,6 +57,7 @@ private:
     /// Of the request under way.
     connection_info asking_;
     admission admission_;
+    asio::cancellation_signal answered_;
     std::string buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

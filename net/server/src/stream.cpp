@@ -1,9 +1,11 @@
 #include "stream.hpp"
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <netinet/tcp.h>
 
 namespace consortium::net
 {
@@ -99,6 +101,27 @@ asio::awaitable<error_code> stream::write_all(std::span<asio::const_buffer> from
         from = drop_written(from, count);
     }
     co_return error_code{};
+}
+
+void stream::wait_readable(asio::cancellation_slot cancelled, std::move_only_function<void()> then)
+{
+    socket().async_wait(
+        tcp::socket::wait_read, asio::bind_cancellation_slot(
+                                    cancelled,
+                                    [then = std::move(then)](error_code failed) mutable
+                                    {
+                                        if (!failed)
+                                            then();
+                                    }));
+}
+
+bool stream::peer_has_ended()
+{
+    // Reading would not tell: what was sent before the end comes first, and with TLS its farewell does.
+    tcp_info about{};
+    socklen_t size = sizeof(about);
+    return ::getsockopt(socket().native_handle(), IPPROTO_TCP, TCP_INFO, &about, &size) != 0 ||
+           about.tcpi_state != TCP_ESTABLISHED;
 }
 
 void stream::shutdown_send()

@@ -1,6 +1,7 @@
 #pragma once
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <functional>
@@ -38,6 +39,11 @@ public:
     /// Some of `from`, which must live until `done` is called.
     void write_some(std::span<const asio::const_buffer> from, write_handler done);
     asio::awaitable<error_code> write_all(std::span<asio::const_buffer> from);
+
+    /// Calls `then` when there is something to read, or nothing ever again; not after `cancelled` was emitted.
+    void wait_readable(asio::cancellation_slot cancelled, std::move_only_function<void()> then);
+    /// The peer has ended its side. It may have said more before that has not been read.
+    bool peer_has_ended();
 
     void shutdown_send();
     void close();

@@ -211,6 +211,20 @@ asio::awaitable<net::http_response> engine_connection::poll(std::shared_ptr<engi
     co_return answer;
 }
 
+void engine_connection::poll_was_lost(const std::weak_ptr<engine_connection>& of)
+{
+    const auto self = of.lock();
+    if (!self)
+        return;
+    asio::post(
+        self->executor_,
+        [self]
+        {
+            if (self->state_ != state::websocket)
+                self->contain_here("ending a connection", [&] { self->fail("transport close"); });
+        });
+}
+
 asio::awaitable<net::http_response>
 engine_connection::receive(std::shared_ptr<engine_connection> self, std::string body)
 try

@@ -59,6 +59,8 @@ public:
     net::http_response open_by_polling();
     /// A poll, and a body that a polling client sends.
     static asio::awaitable<net::http_response> poll(std::shared_ptr<engine_connection> self);
+    /// Who polled went before it had the answer, and with it what that held: nothing can follow. From any thread.
+    static void poll_was_lost(const std::weak_ptr<engine_connection>& of);
     static asio::awaitable<net::http_response> receive(std::shared_ptr<engine_connection> self, std::string body);
     /// Is carried by the WebSocket until that ends; where it polls, the WebSocket has to win it first.
     static asio::awaitable<void>

@@ -149,6 +149,8 @@ socket_admission socket_server_impl::admit(const net::http_request& head, const 
     if (!head.upgrade && found->carried_by == carrier::websocket)
         return refuse(engine_error(engine_refusal::bad_request));
     out.owner = found->connection->owner();
+    if (head.method == "GET" && !head.upgrade)
+        out.unheard = [connection = std::weak_ptr(found->connection)] { engine_connection::poll_was_lost(connection); };
     if (head.method == "POST")
         out.body_bytes_max =
             out.owner.is_nil() ? context_.options.stranger_payload_bytes_max : context_.options.payload_bytes_max;

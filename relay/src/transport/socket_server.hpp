@@ -43,6 +43,8 @@ struct socket_admission
     std::size_t body_bytes_max = 0;
     /// Of the connection that the request belongs to; nil: a stranger's.
     account_id owner;
+    /// As net::admission says.
+    std::function<void()> unheard;
 };
 
 struct socket_server_counts

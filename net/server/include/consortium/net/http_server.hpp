@@ -29,6 +29,8 @@ struct admission
     std::shared_ptr<void> kept;
     /// Whoever asks has shown who it is: its connection is no stranger's any more.
     bool known = false;
+    /// Called when who asked goes before it has taken the answer. Must not throw.
+    std::function<void()> unheard;
 };
 
 /// What the program does with requests. Called on the connection's thread; several threads at once.
