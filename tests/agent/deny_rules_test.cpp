@@ -38,6 +38,16 @@ TEST(deny_rules, keep_claudes_file_tools_out_of_the_keys)
     EXPECT_TRUE(denies(settings_of(odd), "Read(//home/\\[me\\]/\\*x/**)"));
 }
 
+// Goal: half a surrogate pair, or a byte that is no UTF-8, keeps nobody from starting.
+TEST(deny_rules, are_merged_into_settings_that_are_not_quite_json)
+{
+    const auto made = claude::with_denied_folder({"--settings", "{\"a\":\"\\ud800\",\"b\":\"\xff\"}"}, "/k").value();
+    EXPECT_EQ(settings_of(made).at("a"), "\xef\xbf\xbd");
+    EXPECT_EQ(settings_of(made).at("b"), "\xef\xbf\xbd");
+    EXPECT_TRUE(denies(settings_of(made), "Read(//k/**)"));
+    EXPECT_FALSE(claude::with_denied_folder({"--settings", "{\"a\":"}, "/k"));
+}
+
 TEST(deny_rules, are_merged_into_the_users_settings)
 {
     const std::string own = R"json({"model":"x","permissions":{"deny":["WebFetch"],"allow":["Bash(ls)"]}})json";

@@ -1,6 +1,7 @@
 #include "claude/deny_rules.hpp"
 #include "claude/file_pattern.hpp"
 #include "consortium/common/bytes.hpp"
+#include "consortium/protocol/foreign_json.hpp"
 #include "files.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
@@ -46,11 +47,10 @@ result<json::object> read_settings(const std::string& given)
             return fail(errc::bad_request, "--settings " + given + " cannot be read: " + file.error().detail);
         content = text(*file);
     }
-    boost::system::error_code problem;
-    auto value = json::parse(json::string_view(content.data(), content.size()), problem);
-    if (problem || !value.is_object())
+    auto settings = protocol::read_foreign_object(content);
+    if (!settings)
         return fail(errc::bad_request, "--settings " + given + " is neither a JSON object nor a file with one.");
-    return std::move(value.get_object());
+    return settings;
 }
 
 } // namespace
