@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 /// Bounds that are the agent's alone; those that others know too stand in consortium/common/limits.hpp.
 namespace consortium::limits
@@ -13,10 +14,25 @@ inline constexpr std::size_t grant_bytes_max = 4u << 10; ///< a permission updat
 inline constexpr std::size_t ask_id_bytes_max = 256;
 inline constexpr std::size_t field_text_bytes_max = 512; ///< a mode, a model, what runs in the background
 inline constexpr std::size_t title_bytes_max = 4u << 10;
+inline constexpr std::size_t path_bytes_max = 16u << 10;      ///< Linux has paths of 4 KiB; a byte that is no text becomes three
 inline constexpr std::size_t background_tasks_max = 32;       ///< more are counted
 inline constexpr std::size_t metadata_bytes_max = 512u << 10; ///< with what others wrote into it
 
 inline constexpr std::size_t unreadable_bytes_max = 16u << 10; ///< of a line that is shown as it is
+
+// The question whether a folder is trusted: so much of each file, so many names of others out of so many that are
+// looked at, and at the terminal so many lines of each.
+inline constexpr std::size_t trust_file_bytes_max = 64u << 10;
+inline constexpr std::uintmax_t trust_read_bytes_max = 16u << 20;
+inline constexpr std::size_t trust_names_max = 100;
+inline constexpr std::size_t trust_looked_at_max = 10'000;
+inline constexpr std::size_t trust_lines_max = 40;
+inline constexpr std::size_t trust_line_characters_max = 2000;
+
+// Claude Code's own file of settings, and its lock.
+inline constexpr std::size_t settings_depth_max = 200;
+inline constexpr int settings_lock_tries = 50;
+inline constexpr auto settings_lock_pause = 20ms;
 
 // What waits for the relay.
 inline constexpr std::size_t spool_bytes_max = 256u << 20;

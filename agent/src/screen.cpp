@@ -135,25 +135,54 @@ void screen::print(std::string_view what, const std::string& about)
     auto name = printable(what, what_columns);
     name.resize(std::max(name.size(), what_columns), ' ');
     const auto time = clock_time();
+    wipe_question();
     if (colours_) // from the left edge: the terminal may have echoed a ^C there
         std::printf("\r%s%s%s  %s %s\n", dim, time.c_str(), plain, name.c_str(), about.c_str());
     else
         std::printf("%s  %s %s\n", time.c_str(), name.c_str(), about.c_str());
-    std::fflush(stdout);
+    show_question();
 }
 
 void screen::text(const own_text& words)
 {
+    wipe_question();
     std::printf("%s\n", fitted(words).c_str());
-    std::fflush(stdout);
+    show_question();
 }
 
 void screen::title(const own_text& words)
 {
+    wipe_question();
     if (colours_)
         std::printf("%s%s%s\n", bold, words.view().c_str(), plain);
     else
         std::printf("%s\n", words.view().c_str());
+    show_question();
+}
+
+void screen::open_question(const own_text& words)
+{
+    question_ = words.view();
+    show_question();
+}
+
+void screen::close_question()
+{
+    wipe_question();
+    question_.clear();
+    std::fflush(stdout);
+}
+
+void screen::wipe_question() const
+{
+    if (!question_.empty())
+        std::fputs(colours_ ? "\r\033[K" : "\n", stdout);
+}
+
+void screen::show_question() const
+{
+    if (!question_.empty())
+        std::printf("%s ", question_.c_str());
     std::fflush(stdout);
 }
 

@@ -56,11 +56,20 @@ public:
     void text(const own_text& words);
     void title(const own_text& words);
 
+    /// A question of one row that waits at the terminal: what is printed meanwhile stands above it.
+    void open_question(const own_text& words);
+    /// It is answered, or nobody waits for an answer any more.
+    void close_question();
+
 private:
     void print(std::string_view what, const std::string& about);
     /// For what stands beside time and `what`.
     std::size_t columns_left() const;
 
+    void wipe_question() const;
+    void show_question() const;
+
+    std::string question_; ///< empty: none
     bool colours_;
     std::size_t columns_;
 };

@@ -151,6 +151,8 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
     auto answer = claude::answer_to(open->asked.kind, open->ask, *verdict);
     if (!answer)
         return std::unexpected(answer.error());
+    if (open->asked.kind == claude::question_kind::trust && trusted_)
+        return fail(errc::not_found, "This question is not open any more.");
     tell(
         {{"type", "approval"},
          {"ask", open->message.empty() ? json::value(open->ask) : json::value(nullptr)},
@@ -158,6 +160,11 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
          {"text", call.act->text},
          {"device", base64_encode(call.act->device)},
          {"signature", base64_encode(call.act->signature)}});
+    if (open->asked.kind == claude::question_kind::trust)
+    {
+        (void)decide_trust(verdict->made == claude::decision::approved, "in the dashboard");
+        return json::object();
+    }
     claude_->answer(open->asked.request_id, std::move(*answer));
     out_.line(
         verdict->made == claude::decision::approved ? "allowed" : "denied", open->asked.tool + "  " + verdict->reason);

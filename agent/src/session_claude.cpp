@@ -1,5 +1,6 @@
 // A running session, Claude's side: its child, what it says, what it is asked.
 #include "claude/transcript.hpp"
+#include "claude/trust.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/utf8.hpp"
@@ -32,18 +33,24 @@ bool is_login_problem(const json::object& result_line)
            words.find("authentication_error") != std::string::npos;
 }
 
+constexpr auto answer_trust_in_dashboard = "(answer in the dashboard) Is this folder trusted?";
+
 constexpr auto not_logged_in =
     "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
 
-/// The part of a tool's input that says most about it.
-std::string tool_subject(const json::object& input)
+/// A tool call in one line: how many arguments it has besides, and the one that says most about it. The count stands
+/// first, for the end of the line may be cut.
+std::string tool_line(const std::string& tool, const json::object& input)
 {
     for (const auto* name : {"command", "file_path", "path", "pattern", "url", "query", "description", "prompt"})
     {
-        if (auto value = text_at(input, name); !value.empty())
-            return value;
+        const auto value = text_at(input, name);
+        if (value.empty())
+            continue;
+        const auto others = input.size() - 1;
+        return tool + (others == 0 ? "  " : " (and " + std::to_string(others) + " more)  ") + value;
     }
-    return json::serialize(input);
+    return tool + "  " + json::serialize(input);
 }
 
 } // namespace
@@ -72,6 +79,77 @@ result<void> session_runner::take_back_unanswered()
     if (*taken)
         diagnostics::note("taken back to be given again, prompt", **taken);
     return {};
+}
+
+/// Asks at the terminal and in the dashboard, and waits for whichever answers first. Without a yes the session ends.
+asio::awaitable<void> session_runner::ask_for_trust(claude::question asked)
+{
+    claude_ = claude::driver::make(executor_, *this); // it says that it does not run, until it does
+    const auto open = state_.ask(asked, clock_.now());
+    if (!open)
+    {
+        status_ = 1;
+        co_return end(
+            "What the files of this folder would run is too much to be shown, so nobody can be asked whether it is "
+            "trusted. Run `claude` here once, and answer there.");
+    }
+    const auto id = (*open)->asked.id();
+    if (state_.needs_message(id))
+        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
+    state_changed();
+    if (options_.terminal != nullptr)
+        spawn(ask_for_trust_at_terminal(std::move(asked)));
+    else
+        out_.line("waiting", answer_trust_in_dashboard);
+    while (!trusted_ && !ended_)
+        co_await trust_decided_.wait();
+    if (options_.terminal != nullptr)
+        options_.terminal->cancel();
+    if (!trusted_)
+        co_return;
+    state_.close(id);
+    state_changed();
+    if (!*trusted_)
+    {
+        status_ = 1;
+        co_return end("This folder is not trusted. Claude Code was not started.");
+    }
+    if (const auto kept = claude::remember_trust(options_.environment, folder_.record().directory); !kept)
+        out_.line("trouble", "It will be asked again next time: " + kept.error().detail);
+}
+
+asio::awaitable<void> session_runner::ask_for_trust_at_terminal(claude::question asked)
+{
+    if (ended_)
+        co_return;
+    out_.text("");
+    out_.text("Do you trust this folder? Claude Code runs what is named here, at once and without a question:");
+    for (const auto& line : claude::trust_in_lines(asked))
+        out_.text("  " + foreign(line, limits::trust_line_characters_max));
+    out_.text("Once you trust it you are not asked again, also when these files change.");
+    const auto said = co_await options_.terminal->yes(out_, "Trust it? (The dashboard asks too.)", /*otherwise=*/false);
+    if (!said)
+    {
+        if (said.error() == errc::closed)
+            out_.line("waiting", answer_trust_in_dashboard);
+        co_return;
+    }
+    if (decide_trust(*said, "at the terminal"))
+        tell(
+            {{"type", "message"},
+             {"message", *said ? "This folder is trusted, said at the terminal."
+                               : "This folder is not trusted, said at the terminal."}});
+}
+
+/// The first answer counts.
+bool session_runner::decide_trust(bool trusted, std::string_view where)
+{
+    if (trusted_ || ended_)
+        return false;
+    trusted_ = trusted;
+    out_.line(trusted ? "trusted" : "refused", where);
+    trust_decided_.notify();
+    return true;
 }
 
 asio::awaitable<result<void>> session_runner::start_claude()
@@ -255,7 +333,7 @@ void session_runner::show_line(const json::object& line)
         if (part == nullptr || text_at(*part, "type") != "tool_use")
             continue;
         const auto* input = object_at(*part, "input");
-        out_.row("tool", text_at(*part, "name") + "  " + (input != nullptr ? tool_subject(*input) : ""));
+        out_.row("tool", tool_line(text_at(*part, "name"), input != nullptr ? *input : json::object()));
     }
 }
 
@@ -277,7 +355,7 @@ void session_runner::on_question(claude::question asked)
 {
     const auto kind = asked.kind;
     const auto request_id = asked.request_id;
-    const auto what = asked.tool + "  " + tool_subject(asked.arguments);
+    const auto what = (asked.subagent.empty() ? "" : "a subagent: ") + tool_line(asked.tool, asked.arguments);
     const auto open = state_.ask(std::move(asked), clock_.now());
     if (!open)
     {
@@ -288,7 +366,7 @@ void session_runner::on_question(claude::question asked)
         tell({{"type", "message"}, {"message", words}});
         return;
     }
-    out_.row("waiting", what + "  (answer in the dashboard)");
+    out_.line("waiting", "(answer in the dashboard) " + what);
     const auto id = (*open)->asked.id();
     if (state_.needs_message(id))
         state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));

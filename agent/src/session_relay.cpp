@@ -288,8 +288,11 @@ asio::awaitable<void> session_runner::close_session()
     }
     if (link_ && link_->online())
     {
-        metadata_["lifecycleState"] = "archived";
-        metadata_["lifecycleStateSince"] = clock_.now();
+        if (!interrupted_)
+        {
+            metadata_["lifecycleState"] = "archived";
+            metadata_["lifecycleStateSince"] = clock_.now();
+        }
         metadata_field_->changed();
         state_field_->changed();
         (void)co_await outbox_->drained(goodbye_time);
@@ -309,7 +312,7 @@ asio::awaitable<void> session_runner::close_session()
     }
     if (link_)
         link_->stop();
-    record.ended = true;
+    record.ended = !interrupted_;
     if (record.session_id.empty())
     {
         (void)folder_.dispose(never_shared(), clock_.now());

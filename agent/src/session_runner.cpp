@@ -1,4 +1,5 @@
 #include "session_runner.hpp"
+#include "claude/trust.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/printable.hpp"
 #include "diagnostics.hpp"
@@ -65,6 +66,7 @@ session_runner::session_runner(
       prompts_changed_(executor_),
       partial_changed_(executor_),
       ending_(executor_),
+      trust_decided_(executor_),
       alive_(executor_),
       log_due_(executor_),
       log_(relay_, store_, clock_),
@@ -150,19 +152,13 @@ asio::awaitable<int> session_runner::run()
     };
     outbox_->on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
 
-    if (const auto started = co_await start_claude(); !started)
+    if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))
     {
-        out_.text(ended_ ? own_text("Ended before Claude Code had answered.") : detail_of(started.error().detail));
-        // Nothing was ever said in it: it leaves no trace.
-        if (folder_.record().session_id.empty())
-            (void)folder_.dispose(never_shared(), clock_.now());
-        co_return 1;
+        spawn(connect()); // the dashboard is asked too
+        co_await ask_for_trust(std::move(*asked));
     }
-    give_first_prompt();
-    spawn(watch_claude());
-    spawn(take_prompts());
-    spawn(stream_partial());
-    spawn(connect());
+    if (!ended_)
+        co_await go();
 
     while (!ended_)
         co_await ending_.wait();
@@ -176,6 +172,24 @@ asio::awaitable<int> session_runner::run()
     co_return status_;
 }
 
+/// Claude is started, and what goes on between it and the person.
+asio::awaitable<void> session_runner::go()
+{
+    if (const auto started = co_await start_claude(); !started)
+    {
+        out_.text(ended_ ? own_text("Ended before Claude Code had answered.") : detail_of(started.error().detail));
+        status_ = 1;
+        interrupted_ = options_.resumed;
+        co_return end("");
+    }
+    give_first_prompt();
+    spawn(watch_claude());
+    spawn(take_prompts());
+    spawn(stream_partial());
+    if (!trusted_) // otherwise it is under way since that was asked
+        spawn(connect());
+}
+
 void session_runner::end(std::string why)
 {
     if (ended_)
@@ -183,6 +197,7 @@ void session_runner::end(std::string why)
     ended_ = true;
     why_ = std::move(why);
     ending_.notify();
+    trust_decided_.notify();
 }
 
 void session_runner::interrupt()

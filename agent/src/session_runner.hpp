@@ -16,6 +16,7 @@
 #include "screen.hpp"
 #include "session_folder.hpp"
 #include "session_link.hpp"
+#include "terminal_input.hpp"
 #include <set>
 
 namespace consortium::agent
@@ -29,6 +30,7 @@ struct run_options
     std::vector<std::string> arguments; ///< for Claude, unchanged
     std::string first_prompt;           ///< typed at the terminal, behind the command's name; may be empty
     bool resumed = false;               ///< the folder is of a session that a crash left
+    terminal_input* terminal = nullptr; ///< where a person can be asked; none: only in the dashboard
     link_options::dialler dial = &socket_client::connect;
     std::chrono::milliseconds log_interval{60'000}; ///< between looks at the relay's log
 };
@@ -81,6 +83,10 @@ private:
     void on_link_refused(const relay_failure& reason) override;
     asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
+    asio::awaitable<void> go();
+    asio::awaitable<void> ask_for_trust(claude::question asked);
+    asio::awaitable<void> ask_for_trust_at_terminal(claude::question asked);
+    bool decide_trust(bool trusted, std::string_view where);
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
     result<void> take_back_unanswered();
@@ -184,13 +190,16 @@ private:
     wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;
+    wakeup trust_decided_;
+    std::optional<bool> trusted_; ///< the folder, once somebody was asked and answered
     wakeup alive_;
     wakeup log_due_;
     log_checker log_;
     bool prove_next_ = false; ///< the last message of a turn
     held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
-    bool started_ = false; ///< Claude has answered
+    bool started_ = false;     ///< Claude has answered
+    bool interrupted_ = false; ///< the session was, and is so still: the next start takes it up again
     bool ended_ = false;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;

@@ -6,9 +6,19 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 namespace consortium::agent
 {
+namespace
+{
+
+own_text with_choice(own_text question, bool otherwise)
+{
+    return std::move(question) + (otherwise ? own_text(" [Y/n]") : own_text(" [y/N]"));
+}
+
+} // namespace
 
 // A descriptor of our own: closing ours must not close the standard input.
 terminal_input::terminal_input(const asio::any_io_executor& executor) : input_(executor)
@@ -50,10 +60,29 @@ asio::awaitable<result<std::string>> terminal_input::line()
 
 asio::awaitable<result<bool>> terminal_input::yes(own_text question, bool otherwise)
 {
+    const auto words = with_choice(std::move(question), otherwise);
+    co_return co_await yes_or_no(
+        [&words]
+        {
+            std::printf("%s ", words.view().c_str());
+            std::fflush(stdout);
+        },
+        otherwise);
+}
+
+asio::awaitable<result<bool>> terminal_input::yes(screen& out, own_text question, bool otherwise)
+{
+    const auto words = with_choice(std::move(question), otherwise);
+    auto answer = co_await yes_or_no([&] { out.open_question(words); }, otherwise);
+    out.close_question();
+    co_return answer;
+}
+
+asio::awaitable<result<bool>> terminal_input::yes_or_no(std::function<void()> ask, bool otherwise)
+{
     for (;;)
     {
-        std::printf("%s %s ", question.view().c_str(), otherwise ? "[Y/n]" : "[y/N]");
-        std::fflush(stdout);
+        ask();
         const auto answer = co_await line();
         if (!answer)
             co_return std::unexpected(answer.error());

@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,10 +23,14 @@ public:
     asio::awaitable<result<std::string>> line();
     /// Prints the question. An empty answer is `otherwise`.
     asio::awaitable<result<bool>> yes(own_text question, bool otherwise);
+    /// As that, of one row, while other things go on: what the screen prints meanwhile stands above it.
+    asio::awaitable<result<bool>> yes(screen& out, own_text question, bool otherwise);
     /// Ends a waiting line().
     void cancel();
 
 private:
+    asio::awaitable<result<bool>> yes_or_no(std::function<void()> ask, bool otherwise);
+
     asio::posix::stream_descriptor input_;
     std::string buffer_;
 };

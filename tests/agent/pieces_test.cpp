@@ -94,7 +94,7 @@ TEST(screen, takes_own_text_and_foreign_text_as_different_types)
     static_assert(!std::is_convertible_v<const char*, own_text>);
     static_assert(!std::is_convertible_v<std::string_view, own_text>);
     static_assert(!std::is_constructible_v<own_text, char(&)[20]>);
-    EXPECT_EQ(("Relay  " + foreign("x\033]52;c;y\a\nz")).view(), "Relay  x ]52;c;y z");
+    EXPECT_EQ(("Relay  " + foreign("x\033]52;c;y\a\nz")).view(), "Relay  x<U+001B>]52;c;y<U+0007> z");
     EXPECT_LE(foreign(std::string(5000, 'x')).view().size(), 300 + std::string("…").size());
 }
 

@@ -46,7 +46,7 @@ protected:
             record.server_url = relay.url();
             record.account_id = account;
             record.data_key = session_key;
-            record.directory = place.path();
+            record.directory = project;
             folder.emplace(session_folder::create(store, record).value());
         }
         ASSERT_TRUE(store.save_device_seed(key_of(0x20)));
@@ -56,7 +56,7 @@ protected:
         who.content_key = content.public_key();
         client = relay_client::make(io.get_executor(), relay.url(), {}).value();
         run_options options;
-        options.claude = FAKE_CLAUDE;
+        options.claude = claude;
         options.environment = {
             "FAKE_CLAUDE_SCRIPT=" + (place.path() / "script").string(), "HOME=" + place.path().string()};
         options.resumed = resumed;
@@ -216,6 +216,30 @@ protected:
                 return requests != nullptr && requests->contains(id);
             });
     }
+    /// A folder that is not the person's own, with a server in it. What tells that Claude was started there.
+    std::filesystem::path in_a_folder_with_servers()
+    {
+        project = place.path() / "theirs";
+        std::filesystem::create_directory(project);
+        std::ofstream(project / ".mcp.json") << R"({"mcpServers":{"desk":{"command":"evil"}}})";
+        claude = place.path() / "claude";
+        const auto started = place.path() / "claude-was-started";
+        std::ofstream(claude) << "#!/bin/sh\ntouch '" << started.string() << "'\nexec '" FAKE_CLAUDE "' \"$@\"\n";
+        std::filesystem::permissions(claude, std::filesystem::perms::owner_all);
+        return started;
+    }
+    /// The id of the one question that is open.
+    std::string asked()
+    {
+        EXPECT_TRUE(run_until(
+            io,
+            [&]
+            {
+                const auto* requests = object_at(state, "requests");
+                return requests != nullptr && requests->size() == 1;
+            }));
+        return std::string(state.at("requests").as_object().begin()->key());
+    }
     std::vector<json::object> told(const std::string& type)
     {
         std::vector<json::object> result;
@@ -242,6 +266,8 @@ protected:
     }
 
     fresh_directory place;
+    std::filesystem::path project = place.path();
+    std::filesystem::path claude = FAKE_CLAUDE;
     boost::asio::io_context io;
     keystore store = keystore::open(place.path() / "state").value();
     system_clock_source clock;
@@ -352,6 +378,59 @@ TEST_F(session, asks_the_dashboard_and_hands_the_answer_back)
         to_array<64>(base64_decode(text_at(approvals[0], "signature")).value())};
     EXPECT_TRUE(e2ee::verify_act({page.account, sid, "rpc-request:permission", id}, kept));
     EXPECT_EQ(json::parse(kept.text).at("d"), json::value(right));
+}
+
+TEST_F(session, claude_is_not_started_in_a_folder_with_servers_before_a_person_trusts_it)
+{
+    const auto started = in_a_folder_with_servers();
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    const auto id = asked();
+    const auto ask = json::parse(text_at(state.at("requests").at(id).as_object(), "ask")).as_object();
+    EXPECT_EQ(text_at(ask, "tool"), "trust");
+    EXPECT_EQ(text_at(*object_at(ask, "arguments"), "folder"), project.string());
+    EXPECT_NE(json::serialize(ask).find("evil"), std::string::npos);
+    prompt(socket, "hello there");
+    EXPECT_TRUE(call(socket, "abort", json::object()).contains("end"));
+    EXPECT_TRUE(call(socket, "set-mode", json::object{{"mode", "plan"}}).contains("error"));
+    auto odd = verdict(id, "approved");
+    odd["answers"] = json::object();
+    EXPECT_TRUE(call(socket, "permission", odd).contains("error"));
+    EXPECT_FALSE(std::filesystem::exists(started));
+
+    const auto yes = verdict(id, "approved");
+    EXPECT_EQ(call(socket, "permission", yes), json::object());
+    EXPECT_TRUE(run_until(io, [&] { return std::filesystem::exists(started); }));
+    EXPECT_TRUE(call(socket, "permission", yes).contains("error")) << "once";
+    ASSERT_TRUE(run_until(io, [&] { return object_at(state, "requests")->empty(); }));
+    std::ifstream kept(place.path() / ".claude.json");
+    const std::string words{std::istreambuf_iterator<char>(kept), {}};
+    EXPECT_TRUE(json::parse(words).at("projects").at(project.string()).at("hasTrustDialogAccepted").as_bool());
+    EXPECT_EQ(told("approval").size(), 1u);
+}
+
+TEST_F(session, ends_where_the_folder_is_not_trusted)
+{
+    const auto started = in_a_folder_with_servers();
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    const auto id = asked();
+    EXPECT_EQ(call(socket, "permission", verdict(id, "denied")), json::object());
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(status, 1);
+    EXPECT_FALSE(std::filesystem::exists(started));
+    EXPECT_FALSE(std::filesystem::exists(place.path() / ".claude.json"));
+}
+
+TEST_F(session, can_be_ended_while_nobody_says_whether_the_folder_is_trusted)
+{
+    const auto started = in_a_folder_with_servers();
+    start(std::string(initialized) + "end\nexit 0\n");
+    online();
+    (void)asked();
+    runner->interrupt();
+    ASSERT_TRUE(ends());
+    EXPECT_FALSE(std::filesystem::exists(started));
 }
 
 TEST_F(session, a_large_question_goes_through_the_history_and_a_huge_one_is_refused_in_words)

@@ -43,20 +43,22 @@ std::size_t characters(const std::string& text)
 
 TEST(printable, foreign_text_drives_no_terminal)
 {
-    EXPECT_EQ(printable("\033[2J\033[HApproved. The code"), "[2J [HApproved. The code");
-    EXPECT_EQ(printable("\033]52;c;cm0gLXJmIH4=\a"), "]52;c;cm0gLXJmIH4=");
+    EXPECT_EQ(printable("\033[2J\033[HApproved. The code"), "<U+001B>[2J<U+001B>[HApproved. The code");
+    EXPECT_EQ(printable("\033]52;c;cm0gLXJmIH4=\a"), "<U+001B>]52;c;cm0gLXJmIH4=<U+0007>");
     EXPECT_EQ(
         printable("\xc2\x9b"
                   "2J \x9b"
                   "2J"),
-        "2J \xef\xbf\xbd"
+        "<U+009B>2J \xef\xbf\xbd"
         "2J");
     EXPECT_EQ(printable("one\r\ntwo\tthree\v\f four \n"), "one two three four");
     EXPECT_EQ(
         printable("rm \xe2\x80\xae"
                   "cod.exe\xe2\x80\x8b\xef\xbb\xbf"),
-        "rm cod.exe");
-    EXPECT_EQ(printable(std::string("a\0b", 3)), "a b");
+        "rm <U+202E>cod.exe<U+200B><U+FEFF>");
+    EXPECT_EQ(printable(std::string("a\0b", 3)), "a<U+0000>b");
+    EXPECT_EQ(printable("a\xf3\xa0\x81\x81"), "a<U+E0041>");
+    EXPECT_EQ(printable("✔\xef\xb8\x8f ok"), "✔ ok");
     EXPECT_EQ(printable("äöü €😀 日本"), "äöü €😀 日本");
     EXPECT_EQ(printable(""), "");
 }
@@ -67,6 +69,8 @@ TEST(printable, is_bounded)
     EXPECT_EQ(printable("abc", 3), "abc");
     EXPECT_EQ(characters(printable(std::string(100'000, 'x'))), 301u);
     EXPECT_EQ(printable("ab    c", 3), "ab…");
+    EXPECT_EQ(printable("a\033b", 8), "a…");
+    EXPECT_EQ(printable("a\033b", 9), "a<U+001B>…");
 }
 
 // Goal: whatever the bytes are, nothing comes out that a terminal obeys or that a person cannot see. Method: bytes at

@@ -161,3 +161,10 @@ export async function pair(terminal: Terminal, person: Person): Promise<void> {
   assert.equal(await codeIn(terminal), answered.asked);
   await answered.confirm();
 }
+
+/** Says yes where it asks whether the folder is trusted. */
+export async function trustFolder(terminal: Terminal): Promise<void> {
+  await terminal.shows(/Trust it\?/, 60_000);
+  await terminal.type('y');
+  await terminal.press('Enter');
+}

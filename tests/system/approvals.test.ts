@@ -1,7 +1,7 @@
 /// What a person is asked in the browser, by the real Claude Code, and what passes once it was answered.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Machine } from '../support/agent.ts';
@@ -80,5 +80,100 @@ describe('a question in the browser', () => {
     await click('slip-deny');
     await click('slip-deny-send');
     await dashboard.settled();
+  });
+});
+
+describe('a question whose end is out of view', () => {
+  it('takes no yes before that end was seen, and shows what cannot be seen by its number', { timeout: 240_000 }, async () => {
+    const made = join(machine.work, 'made-by-the-end');
+    api.scene('long', [[use('Bash', { command: `mkdir -p \u202ehere${'\n'.repeat(60)}| touch ${made}`, description: 'Makes a folder' })]]);
+    await dashboard.prompt('please #long');
+    const slip = dashboard.page.locator('[data-testid=slip][data-awake=true]');
+    await slip.waitFor({ timeout: 60_000 });
+    const hidden = dashboard.by('slip-hidden');
+    await hidden.waitFor({ timeout: 20_000 });
+    assert.ok(Number(await hidden.getAttribute('data-lines')) > 20, await hidden.innerText());
+    assert.equal(await dashboard.by('slip-allow-once').isDisabled(), true);
+    assert.equal(await dashboard.by('slip-deny').isDisabled(), false);
+    await slip.press('1');
+    assert.equal(await slip.getAttribute('data-phase'), 'open');
+    const words = await dashboard.by('slip-contents').innerText();
+    assert.ok(words.includes('U+202Ehere') && words.includes('| touch'), words);
+    await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    await question('U+202Ehere');
+    await click('slip-deny');
+    await click('slip-deny-send');
+    await dashboard.settled();
+    assert.equal(existsSync(made), false);
+  });
+});
+
+/** A server of MCP that asks the person which desk, and says what the person said. */
+const desk = `
+let call;
+const put = (line) => console.log(JSON.stringify({ jsonrpc: '2.0', ...line }));
+require('readline').createInterface({ input: process.stdin }).on('line', (text) => {
+  const { id, method, params, result, error } = JSON.parse(text);
+  if (method === 'initialize') put({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'desk', version: '1' } } });
+  else if (method === 'tools/list') put({ id, result: { tools: [{ name: 'book', description: 'Books a desk', inputSchema: { type: 'object', properties: {} } }] } });
+  else if (method === 'tools/call') {
+    call = id;
+    put({ id: 900, method: 'elicitation/create', params: { message: 'Which desk?', requestedSchema: { type: 'object', properties: { desk: { type: 'string' } }, required: ['desk'] } } });
+  } else if (id === 900) put({ id: call, result: { content: [{ type: 'text', text: 'the person said ' + JSON.stringify(result ?? error) }] } });
+});`;
+
+describe('a folder with servers and hooks of its own', () => {
+  let other: Machine;
+  const ran = () => existsSync(join(other.work, 'hook-ran'));
+
+  before(() => {
+    other = new Machine({ relay: relay.url, api: api.url, folder: 'theirs', args: ['--allowedTools', 'mcp__desk__book'] });
+    mkdirSync(join(other.work, '.claude'));
+    writeFileSync(join(other.work, 'desk.cjs'), desk);
+    writeFileSync(join(other.work, '.mcp.json'), JSON.stringify({ mcpServers: { desk: { command: process.execPath, args: [join(other.work, 'desk.cjs')] } } }));
+    writeFileSync(join(other.work, '.claude', 'settings.json'), JSON.stringify({ hooks: { SessionStart: [{ hooks: [{ type: 'command', command: `touch ${join(other.work, 'hook-ran')}` }] }] } }));
+  });
+  after(() => other.close());
+
+  it('runs nothing before a person trusts it: a no at the terminal ends the session', { timeout: 240_000 }, async () => {
+    const terminal = await other.start();
+    await dashboard.page.goto(relay.url);
+    await dashboard.pair(terminal);
+    await terminal.shows(/Do you trust this folder\?/);
+    const screen = (await terminal.screen()).replaceAll(/\s/g, ''); // lines are broken where they end
+    assert.ok(screen.includes('hook-ran') && screen.includes('desk.cjs'), screen);
+    await terminal.type('n');
+    await terminal.press('Enter');
+    await terminal.shows(/This folder is not trusted\. Claude Code was not started\./);
+    assert.equal(ran(), false);
+  });
+
+  it('is trusted in the browser, and Claude Code remembers it', { timeout: 240_000 }, async () => {
+    const terminal = await other.start();
+    await terminal.shows(/Do you trust this folder\?/);
+    const address = (await terminal.shows(/In the dashboard: (\S+)/))[1]!;
+    await dashboard.page.goto(address);
+    await question('Trust this folder?');
+    const words = await dashboard.by('slip-contents').innerText();
+    assert.ok(words.includes('hook-ran') && words.includes('desk.cjs'), words);
+    assert.equal(ran(), false);
+    await click('slip-allow-once');
+    await waitFor('the hook', ran, { ms: 60_000 });
+    const { projects } = JSON.parse(readFileSync(join(other.home, '.claude.json'), 'utf8'));
+    assert.equal(projects[realpathSync(other.work)].hasTrustDialogAccepted, true);
+  });
+
+  it('has a server whose question is answered by the person', { timeout: 240_000 }, async () => {
+    api.scene('book', [[use('mcp__desk__book', {})]]);
+    await dashboard.prompt('please #book');
+    await question('Which desk?');
+    await dashboard.by('slip-field').fill('the one by the window');
+    await click('slip-answer');
+    await dashboard.entry('text', /the person said .*"action":"accept".*the one by the window/).waitFor({ timeout: 60_000 });
+    await dashboard.settled();
+    await dashboard.prompt('again, please #book');
+    await question('Which desk?');
+    await click('slip-deny');
+    await dashboard.entry('text', /the person said .*"action":"decline"/).waitFor({ timeout: 60_000 });
   });
 });

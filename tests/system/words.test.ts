@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Machine, pair } from '../support/agent.ts';
+import { Machine, pair, trustFolder } from '../support/agent.ts';
 import { Person } from '../support/e2ee.ts';
 import { Relay } from '../support/relay.ts';
 import { startScriptedApi } from '../support/scripted-api.mjs';
@@ -73,6 +73,7 @@ it('a hook that is slow at the start is waited for, said within seconds, and giv
   writeFileSync(join(machine.work, '.claude', 'settings.json'), JSON.stringify({ hooks }));
   const terminal = await machine.start();
   await pair(terminal, await Person.signIn(relay.url));
+  await trustFolder(terminal);
   await terminal.shows(/has not answered yet/);
   await terminal.press('C-c');
   await terminal.shows(/Ended before Claude Code had answered/);

@@ -77,4 +77,14 @@ std::vector<std::string> child_environment(char** environment)
     return out;
 }
 
+std::string environment_value(const std::vector<std::string>& environment, const std::string& name)
+{
+    for (const auto& each : environment)
+    {
+        if (each.starts_with(name + "="))
+            return each.substr(name.size() + 1);
+    }
+    return {};
+}
+
 } // namespace consortium::agent::claude

@@ -18,4 +18,7 @@ result<std::filesystem::path> locate(const variable_reader& variable);
 /// our own variables, which say where our keys are.
 std::vector<std::string> child_environment(char** environment);
 
+/// Of an environment, "NAME=value". Empty when it is not set.
+std::string environment_value(const std::vector<std::string>& environment, const std::string& name);
+
 } // namespace consortium::agent::claude

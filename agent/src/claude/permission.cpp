@@ -308,7 +308,8 @@ result<json::object> answer_to(question_kind kind, std::string_view ask, const v
             return refuse("a verdict names a grant that was not offered");
         permissions.push_back((*grants)[index]);
     }
-    const bool wants_answers = kind != question_kind::permission || text_at(*object, "tool") == "question";
+    const bool wants_answers =
+        kind == question_kind::elicitation || kind == question_kind::dialog || text_at(*object, "tool") == "question";
     if (said.answers && !wants_answers)
         return refuse("a verdict answers what was not asked");
     if (kind != question_kind::permission && !said.mode.empty())
@@ -317,6 +318,8 @@ result<json::object> answer_to(question_kind kind, std::string_view ask, const v
         return elicitation_answer(said);
     if (kind == question_kind::dialog)
         return dialog_answer(said);
+    if (kind == question_kind::trust)
+        return json::object(); // no answer to Claude: it is not there yet
     if (said.made != decision::approved)
         return denial(said);
 
@@ -343,6 +346,8 @@ json::object refusal_of(question_kind kind, const std::string& why)
         return elicitation_answer(no);
     case question_kind::dialog:
         return dialog_answer(no);
+    case question_kind::trust:
+        break;
     }
     return denial(no);
 }

@@ -15,6 +15,7 @@ enum class question_kind
     permission,  ///< may this tool run? AskUserQuestion comes this way too
     elicitation, ///< an MCP server wants a form filled in
     dialog,      ///< Claude itself wants something decided
+    trust,       ///< the agent asks whether a folder is trusted, before it starts Claude
 };
 
 /// Claude asks whether a tool may run, or asks the person something.
@@ -57,7 +58,7 @@ struct verdict
     std::string ask; ///< hash of the ask it answers
     decision made = decision::denied;
     std::vector<std::size_t> grants;
-    std::string mode; ///< the permission mode from here on; empty: as it is
+    std::string mode; ///< the permission mode until the session ends, one that the ask offers; empty: as it is
     std::optional<json::object> answers;
     std::string reason;
 };

@@ -1,4 +1,5 @@
 #include "claude/transcript.hpp"
+#include "claude/locate.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <boost/json.hpp>
@@ -7,27 +8,13 @@
 namespace consortium::agent::claude
 {
 namespace json = boost::json;
-namespace
-{
-
-std::string value_of(const std::vector<std::string>& environment, const std::string& name)
-{
-    for (const auto& each : environment)
-    {
-        if (each.starts_with(name + "="))
-            return each.substr(name.size() + 1);
-    }
-    return {};
-}
-
-} // namespace
 
 std::optional<std::filesystem::path>
 find_transcript(const std::vector<std::string>& environment, const std::string& session_id)
 {
-    std::filesystem::path config = value_of(environment, "CLAUDE_CONFIG_DIR");
+    std::filesystem::path config = environment_value(environment, "CLAUDE_CONFIG_DIR");
     if (config.empty())
-        config = std::filesystem::path(value_of(environment, "HOME")) / ".claude";
+        config = std::filesystem::path(environment_value(environment, "HOME")) / ".claude";
     // How a folder is named follows from the project's in a way of Claude's own; the id is unique.
     std::error_code problem;
     for (const auto& folder : std::filesystem::directory_iterator(config / "projects", problem))

@@ -206,6 +206,8 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.arguments = std::move(*for_claude);
     options.first_prompt = wanted.prompt;
     options.resumed = resumed;
+    if (::isatty(STDIN_FILENO) == 1)
+        options.terminal = &input;
     asio::co_spawn(
         executor, look_after_leftovers(with.store, *who, **relay, **book, with.out, with.clock), asio::detached);
     session_runner runner(
