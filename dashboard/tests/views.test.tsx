@@ -236,8 +236,18 @@ describe("slip", () => {
     await pass(1);
     expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "approved", grants: [1] });
     unmount();
-    put(client, asked("ExitPlanMode", { plan: "Do it" }));
+    client.call.mockClear();
+    const plan = asked("ExitPlanMode", { plan: "Do it" }, { grants: [{ type: "setMode", mode: "plan", destination: "session" }, { type: "setMode", mode: "acceptEdits", destination: "session" }] });
+    const { unmount: away } = put(client, plan);
+    await pass(400);
     expect(by("slip-accepting-words").textContent).toMatch(/until the session ends: Claude changes, moves and deletes files/);
+    fireEvent.keyDown(by("slip"), { key: "2" });
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [1] }, plan)]);
+    away();
+    put(client, asked("ExitPlanMode", { plan: "Do it" })); // nothing offered: nothing to choose
+    expect(screen.queryByTestId("slip-start-accepting")).toBeNull();
+    expect(screen.queryByTestId("slip-accepting-words")).toBeNull();
   });
 
   it("shows what a folder would run before it is trusted, to the letter", async () => {
@@ -357,17 +367,30 @@ describe("slip", () => {
     expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "denied", grants: [] });
   });
 
-  it.each([["trust", { path: "/srv" }], ["dialog", { kind: "new-thing", payload: { text: "Go on?" } }]])("takes yes, no and cancel for %s, and shows all of it", async (tool, input) => {
+  it("takes yes, no and cancel for a folder, and shows all of it", async () => {
     const client = fakeClient();
     for (const [button, decision] of [["slip-allow-once", "approved"], ["slip-deny", "denied"], ["slip-cancel", "abort"]] as const) {
-      const { unmount } = put(client, asked(tool, input));
+      const { unmount } = put(client, asked("trust", { path: "/srv" }));
       await pass(400);
-      for (const name of Object.keys(input)) expect(by("slip-contents").textContent).toContain(name);
+      expect(by("slip-contents").textContent).toContain("path");
       fireEvent.click(by(button));
       await pass(1);
       expect(client.call.mock.lastCall?.at(2 as never)).toMatchObject({ decision, grants: [] });
       unmount();
     }
+  });
+
+  it("shows a dialog of Claude Code whole, and lets it be declined: what an answer to it looks like is known to nobody here", async () => {
+    const client = fakeClient();
+    put(client, asked("dialog", { kind: "new-thing", payload: { text: "Go on?" } }));
+    await pass(400);
+    for (const part of ["new-thing", "Go on?"]) expect(by("slip-contents").textContent).toContain(part);
+    expect(screen.queryByTestId("slip-allow-once")).toBeNull();
+    fireEvent.keyDown(by("slip"), { key: "1" });
+    expect(client.call).not.toHaveBeenCalled();
+    fireEvent.click(by("slip-deny"));
+    await pass(1);
+    expect(client.call.mock.lastCall?.at(2 as never)).toMatchObject({ decision: "denied", grants: [] });
   });
 
   it("says that a large question is on its way, and cannot be answered before it is here", () => {
@@ -728,6 +751,20 @@ describe("rows", () => {
     expect(word("phone", { grants: [0] })).toBe("allowed with more from now on by Pixel 9");
     expect(word("phone", { decision: "denied", reason: "no" })).toBe("denied by Pixel 9: no");
     for (const device of [null, "stranger", "machine"]) expect(word(device)).toBe("allowed, says the agent");
+    expect(word("phone", { tool: "ExitPlanMode" })).toBe("started by Pixel 9");
+    expect(word("phone", { tool: "ExitPlanMode", grants: [0] })).toBe("started with more from now on by Pixel 9");
+    const line = (more: object) => {
+      const { unmount } = show(fakeClient(), <RowView row={{ key: "k", seq: 1, revision: 1, at: 0, kind: "approval", approval: { ...answer, device: "phone", ...more } as never }} context={context} />);
+      const words = by("decision").textContent;
+      unmount();
+      return words;
+    };
+    expect(line({ tool: "trust" })).toBe("The folder was trusted by Pixel 9");
+    expect(line({ tool: "trust", decision: "denied" })).toBe("The folder was not trusted by Pixel 9");
+    expect(line({ tool: "elicitation" })).toBe("A server’s question was answered by Pixel 9");
+    expect(line({ tool: "elicitation", decision: "denied" })).toBe("A server’s question was declined by Pixel 9");
+    expect(line({ tool: "dialog", decision: "abort" })).toBe("A question of Claude Code was cancelled by Pixel 9");
+    expect(line({ tool: null })).toBe("A question was allowed by Pixel 9");
   });
 
   it("say why a prompt is held, and let a person decide; one that is not taken yet can be taken back", () => {

@@ -167,6 +167,25 @@ TEST(claude_answer, only_the_grants_that_were_named_reach_claude)
         json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])"));
 }
 
+// Goal: what a verdict brings about stood in the ask: a mode too.
+TEST(claude_answer, a_mode_is_given_where_the_ask_offers_it)
+{
+    const auto plan =
+        parse_question(
+            "r1", json::parse(R"({"subtype":"can_use_tool","tool_name":"ExitPlanMode","input":{"plan":"Do it"}})")
+                      .as_object())
+            .value();
+    const auto offered = json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])");
+    EXPECT_EQ(json::value(grants_of(plan)), offered);
+    EXPECT_EQ(yes(plan, R"("grants":[0])").at("updatedPermissions"), offered);
+    EXPECT_EQ(yes(plan, R"("grants":[],"mode":"acceptEdits")").at("updatedPermissions"), offered);
+    EXPECT_EQ(yes(plan, R"("grants":[0],"mode":"acceptEdits")").at("updatedPermissions"), offered) << "once";
+    EXPECT_EQ(answer(plan, R"("decision":"approved","grants":[],"mode":"auto")").error(), errc::bad_request);
+    auto asked = bash_question();
+    asked.suggestions.clear();
+    EXPECT_EQ(answer(asked, R"("decision":"approved","grants":[],"mode":"acceptEdits")").error(), errc::bad_request);
+}
+
 TEST(claude_answer, a_denial_carries_its_reason_and_abort_ends_the_turn)
 {
     EXPECT_EQ(
@@ -206,6 +225,15 @@ TEST(claude_answer, forms_and_dialogs_are_asked_and_answered_too)
     EXPECT_EQ(answer(form, R"("decision":"denied","grants":[])").value(), json::parse(R"({"action":"decline"})"));
     EXPECT_EQ(answer(form, R"("decision":"abort","grants":[])").value(), json::parse(R"({"action":"cancel"})"));
 
+    const auto link =
+        parse_question(
+            "r3", json::parse(R"({"subtype":"elicitation","mcp_server_name":"s","message":"Sign in","mode":"url",
+                "url":"https://example.org","elicitation_id":"e1","title":"t","property_order":[]})")
+                      .as_object())
+            .value();
+    EXPECT_EQ(link.arguments, json::parse(R"({"server":"s","message":"Sign in","mode":"url","url":"https://example.org",
+            "elicitation_id":"e1","title":"t"})"));
+
     const auto dialog =
         parse_question(
             "r2", json::parse(R"({"subtype":"request_user_dialog","dialog_kind":"k","payload":{"a":1}})").as_object())
@@ -228,6 +256,8 @@ TEST(claude_answer, what_the_ask_has_not_cannot_be_named)
              R"("grants":null)",
              R"("mode":"default")",
              R"("grants":[],"mode":"whatever")",
+             R"("grants":[],"mode":"bypassPermissions")",
+             R"("grants":[],"mode":"default")",
              R"("grants":[],"answers":{"a":"b"})",
          })
         EXPECT_EQ(answer(bash_question(), R"("decision":"approved",)" + std::string(bad)).error(), errc::bad_request)

@@ -21,10 +21,8 @@ constexpr std::array words{
 };
 
 constexpr std::string_view question_tool = "AskUserQuestion";
+constexpr std::string_view plan_tool = "ExitPlanMode";
 constexpr std::array reserved{"question", "elicitation", "dialog", "trust"}; // what an ask calls its questions
-
-/// The modes that Claude has; it takes no other.
-constexpr std::array modes{"default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions"};
 
 /// Where a rule can be kept: until the session ends, or in the project's own settings of this person.
 constexpr std::array destinations{"session", "localSettings"};
@@ -37,6 +35,11 @@ auto refuse(const char* why)
 bool allows_a_rule(const json::object& update)
 {
     return text_at(update, "type") == "addRules" && text_at(update, "behavior") == "allow";
+}
+
+json::object mode_until_the_session_ends(std::string_view mode)
+{
+    return {{"type", "setMode"}, {"mode", mode}, {"destination", "session"}};
 }
 
 json::object allow_rule(std::string_view tool, std::string_view content)
@@ -178,7 +181,14 @@ result<question> parse_question(std::string request_id, const json::object& requ
         copy(out.arguments, request, "mcp_server_name", "server");
         copy(out.arguments, request, "message", "message");
         copy(out.arguments, request, "requested_schema", "schema");
-        copy(out.arguments, request, "url", "url");
+        // Whatever else it says belongs to the question: a link to open, its kind, titles.
+        constexpr std::array told{"subtype",          "mcp_server_name", "message",
+                                  "requested_schema", "property_order",  "tool_use_id"};
+        for (const auto& [name, value] : request)
+        {
+            if (std::ranges::find(told, name) == told.end())
+                out.arguments.emplace(name, value);
+        }
     }
     else if (subtype == "request_user_dialog")
     {
@@ -206,6 +216,8 @@ json::array grants_of(const question& asked)
             std::ranges::find(out, json::value(update)) == out.end())
             out.push_back(std::move(update));
     };
+    if (asked.tool == plan_tool)
+        add(mode_until_the_session_ends("acceptEdits"));
     std::vector<json::object> rules;
     for (const auto& each : asked.suggestions)
     {
@@ -276,8 +288,6 @@ result<verdict> parse_verdict(const json::value& value)
         if (problem != nullptr)
             return std::unexpected(*problem);
     }
-    if (!mode->empty() && std::ranges::find(modes, *mode) == modes.end())
-        return refuse("a verdict names a mode that there is not");
     out.grants = std::move(*grants);
     out.mode = std::move(*mode);
     out.reason = std::move(*reason);
@@ -308,12 +318,18 @@ result<json::object> answer_to(question_kind kind, std::string_view ask, const v
             return refuse("a verdict names a grant that was not offered");
         permissions.push_back((*grants)[index]);
     }
+    if (!said.mode.empty())
+    {
+        const auto update = mode_until_the_session_ends(said.mode);
+        if (std::ranges::find(*grants, json::value(update)) == grants->end())
+            return refuse("a verdict names a mode that was not offered");
+        if (std::ranges::find(permissions, json::value(update)) == permissions.end())
+            permissions.push_back(update);
+    }
     const bool wants_answers =
         kind == question_kind::elicitation || kind == question_kind::dialog || text_at(*object, "tool") == "question";
     if (said.answers && !wants_answers)
         return refuse("a verdict answers what was not asked");
-    if (kind != question_kind::permission && !said.mode.empty())
-        return refuse("a verdict changes the mode where that cannot be");
     if (kind == question_kind::elicitation)
         return elicitation_answer(said);
     if (kind == question_kind::dialog)
@@ -327,8 +343,6 @@ result<json::object> answer_to(question_kind kind, std::string_view ask, const v
     if (said.answers)
         input["answers"] = *said.answers;
     json::object out{{"behavior", "allow"}, {"updatedInput", std::move(input)}};
-    if (!said.mode.empty())
-        permissions.push_back(json::object{{"type", "setMode"}, {"mode", said.mode}, {"destination", "session"}});
     if (!permissions.empty())
         out["updatedPermissions"] = std::move(permissions);
     return out;

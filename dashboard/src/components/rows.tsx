@@ -190,11 +190,16 @@ export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]):
   const name = by === null || by.standing === "unknown" || by.kind !== "browser" ? null : (by.name ?? "a device of yours");
   const who = name === null ? ", says the agent" : ` by ${name}${by?.standing === "revoked" ? " (revoked)" : ""}`;
   const reason = answer.reason === null || answer.reason === "" ? "" : `: ${answer.reason}`;
-  if (answer.decision !== "approved") return `${answer.decision === "abort" ? "cancelled" : "denied"}${who}${reason}`;
-  if (answer.tool === "question" || answer.tool === "elicitation" || answer.tool === "dialog") return `answered${who}`;
-  if (answer.tool === "ExitPlanMode") return `started${who}`;
-  return `${answer.grants.length === 0 ? "allowed" : "allowed with more from now on"}${who}`;
+  if (answer.tool === "trust") return `${answer.decision === "approved" ? "trusted" : "not trusted"}${who}`;
+  const isForm = answer.tool === "elicitation" || answer.tool === "dialog";
+  if (answer.decision !== "approved") return `${answer.decision === "abort" ? "cancelled" : isForm ? "declined" : "denied"}${who}${reason}`;
+  if (answer.tool === "question" || isForm) return `answered${who}`;
+  const more = answer.grants.length === 0 ? "" : " with more from now on";
+  return `${answer.tool === "ExitPlanMode" ? "started" : "allowed"}${more}${who}`;
 }
+
+/** What was asked, where it was not about a call. */
+const questionsWithoutCall: Readonly<Record<string, string>> = { trust: "The folder", elicitation: "A server’s question", dialog: "A question of Claude Code" };
 
 const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredAsk | undefined; context: RowContext }): ReactElement {
   const line = describeTool(row.name, row.input, cwd);
@@ -379,7 +384,9 @@ function Inner({ row, context }: { row: Row; context: RowContext }): ReactElemen
       return (
         <div className="line still" data-testid="decision">
           {row.approval.decision === "approved" ? <CheckIcon className="i" /> : <XIcon className="i" />}
-          <span className="o say">A question was {decisionWord(row.approval, context.signer)}</span>
+          <span className="o say">
+            {questionsWithoutCall[row.approval.tool ?? ""] ?? "A question"} was {decisionWord(row.approval, context.signer)}
+          </span>
         </div>
       );
     case "result":

@@ -2,7 +2,7 @@
 // all of it was in view.
 import { type ReactElement, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
 import { NotKnown } from "../state/agentcall.ts";
-import { type Grant, modeWords, type Verdict, verdictOf } from "../state/ask.ts";
+import { type Grant, type Verdict, verdictOf } from "../state/ask.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { Elicitation, Questions } from "./askforms.tsx";
 import { HiddenLines, useReading } from "./exact.tsx";
@@ -85,7 +85,9 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   const grants = ask !== null && ask.exact ? ask.grants : [];
   const group = (until: Grant["until"]) => grants.filter((grant) => grant.until === until);
   const once = when(mayAllow, () => void answer({ decision: "approved", grants: [] }));
-  const startAccepting = when(mayAllow, () => void answer({ decision: "approved", grants: [], mode: "acceptEdits" }));
+  /** A plan can be begun in a mode that the ask offers. */
+  const accepting = isPlan ? grants.find((grant) => grant.mode === "acceptEdits" && grant.until === "session") : undefined;
+  const startAccepting = accepting && when(mayAllow, () => void answer({ decision: "approved", grants: [accepting.index] }));
   const choose = (until: Grant["until"]) =>
     when(mayAllow, () => {
       const offered = group(until);
@@ -101,7 +103,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
 
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (isForm || step !== "ask" || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
-    const acts: Record<string, (() => void) | undefined> = { "1": once, "2": isPlan ? startAccepting : choose("session"), "3": isPlan ? undefined : choose("always"), "4": deny };
+    const acts: Record<string, (() => void) | undefined> = { "1": ask?.tool === "dialog" ? undefined : once, "2": isPlan ? startAccepting : choose("session"), "3": isPlan ? undefined : choose("always"), "4": deny };
     const chosen = acts[event.key];
     if (chosen === undefined) return;
     event.preventDefault();
@@ -174,7 +176,18 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
     );
   } else if (ask.tool === "elicitation" && ask.exact) {
     acts = <Elicitation ask={ask} may={mayAllow} mayDeny={mayDeny} onVerdict={(verdict) => void answer({ grants: [], ...verdict })} />;
-  } else if (ask.tool === "dialog" || ask.tool === "trust" || ask.tool === "question" || ask.tool === "elicitation") {
+  } else if (ask.tool === "dialog") {
+    acts = (
+      <>
+        <p className="slip-part mid small">This page does not know what an answer to this looks like. You can only decline it; Claude then goes on as it does where nobody can be asked.</p>
+        <div className="acts">
+          <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={when(mayDeny, () => void answer({ decision: "denied", grants: [] }))}>
+            Decline
+          </button>
+        </div>
+      </>
+    );
+  } else if (ask.tool === "trust" || ask.tool === "question" || ask.tool === "elicitation") {
     acts = (
       <div className="acts">
         <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
@@ -192,16 +205,16 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
     const session1 = group("session");
     acts = (
       <>
-        {isPlan && (
+        {accepting !== undefined && (
           <p className="slip-part dim small" data-testid="slip-accepting-words">
-            To start and edit without asking means, until the session ends: {modeWords("acceptEdits")}.
+            To start and edit without asking means, until the session ends: {accepting.words}.
           </p>
         )}
         <div className="acts">
           <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
             {isPlan ? "Start" : "Allow once"} <kbd>1</kbd>
           </button>
-          {isPlan && (
+          {startAccepting !== undefined && (
             <button type="button" className="b" disabled={!mayAllow} data-testid="slip-start-accepting" onClick={startAccepting}>
               Start; edit without asking <kbd>2</kbd>
             </button>

@@ -38,6 +38,8 @@ export interface Grant {
   readonly exact: readonly string[];
   /** A change of rules, not of the mode or of folders. */
   readonly isRule: boolean;
+  /** The permission mode that it changes to. */
+  readonly mode: string | null;
   readonly until: "session" | "always";
   /** Where it is written down; null for what ends with the session. */
   readonly file: string | null;
@@ -92,7 +94,7 @@ export function readGrant(value: unknown, index: number): Grant {
   const file = files[destination] ?? null;
   const until = destination === "session" ? "session" : "always";
   const isRule = typeof update["type"] === "string" && update["type"].endsWith("Rules");
-  const whole = { index, until, file, isRule } as const;
+  const whole = { index, until, file, isRule, mode: null } as const;
   const unknown: Grant = { ...whole, words: "Something this page cannot put into words", exact: [JSON.stringify(value)] };
   if (destination !== "session" && file === null) return unknown;
 
@@ -114,7 +116,7 @@ export function readGrant(value: unknown, index: number): Grant {
     case "setMode": {
       const mode = string(update["mode"]);
       if (mode === null || !allowed(["mode"])) return unknown;
-      return { ...whole, words: modeWords(mode), exact: [mode] };
+      return { ...whole, mode, words: modeWords(mode), exact: [mode] };
     }
     case "addDirectories":
     case "removeDirectories": {
@@ -207,7 +209,6 @@ export interface Verdict {
   readonly decision: "approved" | "denied" | "abort";
   /** Indices of the ask's grants. */
   readonly grants: readonly number[];
-  readonly mode?: string;
   readonly answers?: Readonly<Record<string, unknown>>;
   readonly reason?: string;
 }
