@@ -35,8 +35,7 @@ inline constexpr int settings_lock_tries = 50;
 inline constexpr auto settings_lock_pause = 20ms;
 
 // What waits for the relay.
-inline constexpr std::size_t spool_bytes_max = 256u << 20;
-inline constexpr std::size_t spool_aside_bytes_max = 16u << 20; ///< of what it will not take
+inline constexpr std::size_t spool_bytes_max = 256u << 20; ///< and as much again of what it will not take
 
 // A message that the relay fails on, while it takes others: said, and then set aside.
 inline constexpr int failures_said_after = 5;

@@ -269,12 +269,7 @@ std::filesystem::path spool::file_aside(const std::filesystem::path& file)
 
 result<void> spool::set_aside()
 {
-    const auto file = file_aside(file_);
-    std::error_code none;
-    const auto size = std::filesystem::file_size(file, none);
-    if (!none && size > limits::spool_aside_bytes_max)
-        return fail(errc::too_large, file.string() + " holds much already");
-    spool aside(file, key_, tag_, at_);
+    spool aside(file_aside(file_), key_, tag_, at_);
     if (auto loaded = aside.load(); !loaded)
         return loaded;
     if (auto opened = aside.reopen(); !opened)

@@ -137,6 +137,21 @@ TEST(spool, keeps_entries_over_a_restart_and_nothing_readable)
     EXPECT_FALSE(spool::open(file, key_of(1), "other")) << "nor does another session";
 }
 
+// Goal: what a proxy refuses for its size holds nothing up for ever, however much of it there is.
+TEST(spool, sets_aside_as_much_as_it_holds)
+{
+    const fresh_directory place;
+    const auto file = place.path() / "spool";
+    auto store = spool::open(file, key_of(1), "tag").value();
+    for (int i = 0; i < 3; ++i)
+    {
+        ASSERT_TRUE(store.append(plain_entry(std::to_string(i), json::value_from(std::string(9u << 20, 'x')))));
+        ASSERT_TRUE(store.set_aside());
+    }
+    EXPECT_TRUE(store.waiting().empty());
+    EXPECT_EQ(spool::open(spool::file_aside(file), key_of(1), "tag").value().waiting().size(), 3u);
+}
+
 // Goal: whatever a crash cut off, what was complete before it is there, and the file can be written on.
 TEST(spool, every_truncation_leaves_a_prefix)
 {
