@@ -1,10 +1,12 @@
 #include "session_folder.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/utf8.hpp"
 #include "json_access.hpp"
 #include "trash_note.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <thread>
 #include <unistd.h>
@@ -31,6 +33,12 @@ result<json::object> read_object(const std::filesystem::path& file)
     return std::move(value.get_object());
 }
 
+/// JSON is text, and a folder may be named in any bytes.
+std::string as_text(const std::string& bytes)
+{
+    return well_formed_utf8(bytes, std::numeric_limits<std::size_t>::max());
+}
+
 json::object write_record(const session_record& record)
 {
     json::object out{
@@ -39,15 +47,17 @@ json::object write_record(const session_record& record)
         {"server", record.server_url},
         {"account", record.account_id},
         {"dataKey", base64_encode(record.data_key.view())},
-        {"directory", record.directory},
+        {"directory", as_text(record.directory)},
         {"claude", record.claude_id},
         {"mode", record.mode},
         {"model", record.model},
         {"created", record.created},
         {"checked", record.checked},
         {"states", record.states},
-        {"refused", record.refused},
+        {"refused", as_text(record.refused)},
         {"ended", record.ended}};
+    if (as_text(record.directory) != record.directory)
+        out["directoryBytes"] = base64_encode(view(record.directory));
     if (record.claude)
         out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};
     return out;
@@ -64,6 +74,8 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.server_url = text_at(*object, "server");
     out.account_id = text_at(*object, "account");
     out.directory = text_at(*object, "directory");
+    if (const auto raw = base64_decode(text_at(*object, "directoryBytes")); raw && !raw->empty())
+        out.directory = std::string(text(*raw));
     out.claude_id = text_at(*object, "claude");
     out.mode = text_at(*object, "mode");
     out.model = text_at(*object, "model");

@@ -2,6 +2,7 @@
 #include "claude/trust.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/printable.hpp"
+#include "consortium/common/utf8.hpp"
 #include "diagnostics.hpp"
 #include "first_run.hpp"
 #include <boost/asio/co_spawn.hpp>
@@ -28,6 +29,12 @@ std::string home_directory()
 {
     const char* home = std::getenv("HOME");
     return home != nullptr ? home : "";
+}
+
+/// What is said to others is text; a folder may be named in any bytes.
+std::string path_text(const std::string& path)
+{
+    return well_formed_utf8(path, limits::path_bytes_max);
 }
 
 std::string words_of(const std::exception_ptr& thrown)
@@ -62,7 +69,7 @@ session_runner::session_runner(
       clock_(clock),
       spans_(spans),
       options_(std::move(options)),
-      state_(folder_.record().directory),
+      state_(path_text(folder_.record().directory)),
       prompts_changed_(executor_),
       partial_changed_(executor_),
       ending_(executor_),
@@ -74,11 +81,11 @@ session_runner::session_runner(
 {
     log_.on_alarm = [this](const log_alarm& alarm) { on_log_alarm(alarm); };
     metadata_ = {
-        {"path", folder_.record().directory},
+        {"path", path_text(folder_.record().directory)},
         {"host", host_name()},
         {"version", CONSORTIUM_VERSION},
         {"os", system_name()},
-        {"homeDir", home_directory()},
+        {"homeDir", path_text(home_directory())},
         {"claudeSessionId", folder_.record().claude_id},
         {"flavor", "claude"},
         {"startedBy", "terminal"},

@@ -209,6 +209,19 @@ TEST(session_folder, reads_back_and_is_held_by_one)
     EXPECT_TRUE(session_folder::list(store).empty());
 }
 
+TEST(session_folder, remembers_a_project_that_is_named_in_no_utf8)
+{
+    const fresh_directory place;
+    const auto store = keystore::open(place.path()).value();
+    auto record = a_session("t");
+    record.directory = "/pro\xffject";
+    record.refused = "no \xc3";
+    (void)session_folder::create(store, record).value();
+    const auto read = session_folder::look_at(store, "t").value();
+    EXPECT_EQ(read.directory, "/pro\xffject");
+    EXPECT_EQ(read.refused, "no \xef\xbf\xbd");
+}
+
 TEST(session_folder, what_was_said_is_remembered_in_order_from_the_last_end_on)
 {
     const fresh_directory place;

@@ -6,6 +6,7 @@
 #include "agent/fresh_directory.hpp"
 #include "agent/played_relay.hpp"
 #include "agent/run.hpp"
+#include "commands/commands.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/signed_deletion.hpp"
@@ -461,6 +462,63 @@ TEST_F(session, a_large_question_goes_through_the_history_and_a_huge_one_is_refu
     EXPECT_EQ(call(socket, "permission", yes), json::object());
     EXPECT_TRUE(says("too large to be shown"));
     EXPECT_TRUE(told("approval").at(0).at("ask").is_null()) << "the history has it already";
+}
+
+// Goal: a state that the relay never takes is not offered for ever in silence: the person learns of it at the terminal,
+// in the session and, later, where he asks how it stands.
+TEST_F(session, what_the_relay_never_takes_of_it_is_said_in_the_session_and_by_auth_status)
+{
+    start(std::string(initialized) + asks_for_make + "end\nexit 0\n");
+    auto& socket = online();
+    int states = 0;
+    bool refuses = true;
+    socket.acknowledge = [&](const std::string& name, const json::object& value)
+    {
+        if (name == "message")
+            relay.store(text_at(value, "message"), text_at(value, "localId"));
+        if (name == "update-state")
+        {
+            ++states;
+            state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
+        }
+        if (name == "update-state" && refuses)
+            return json::array{
+                json::object{{"result", "error"}, {"message", "a mebibyte"}, {"code", "too-large"}, {"retry", false}}};
+        return json::array{json::object{{"result", "success"}, {"version", ++version}}};
+    };
+    EXPECT_TRUE(says("The relay does not take the state of this session: a mebibyte"));
+    const auto status = [&]
+    {
+        ::testing::internal::CaptureStdout();
+        screen terminal;
+        surroundings with{io, store, clock, terminal};
+        run(io, auth_status(with));
+        return ::testing::internal::GetCapturedStdout();
+    };
+    ASSERT_TRUE(store.save_identity(who));
+    const auto words = status();
+    EXPECT_NE(words.find("Refused"), std::string::npos) << words;
+    EXPECT_NE(words.find("does not take the state of this session: a mebibyte"), std::string::npos) << words;
+    EXPECT_EQ(told("message").size(), 1u) << "once";
+
+    // Claude's question is void: the state has changed, is offered again, and now is taken.
+    refuses = false;
+    const auto tries = states;
+    EXPECT_EQ(call(socket, "permission", verdict("t1", "denied")), json::object());
+    EXPECT_TRUE(run_until(io, [&] { return states > tries; }));
+    EXPECT_TRUE(run_until(io, [&] { return status().find("Refused") == std::string::npos; }));
+}
+
+TEST_F(session, a_folder_that_is_named_in_no_utf8_is_said_in_text)
+{
+    project = place.path() / "pro\xffject";
+    std::filesystem::create_directory(project);
+    start(std::string(initialized) + asks_for_make + "end\nexit 0\n");
+    online();
+    ASSERT_TRUE(asks("t1"));
+    const auto ask = json::parse(text_at(state.at("requests").at("t1").as_object(), "ask")).as_object();
+    EXPECT_EQ(text_at(ask, "cwd"), (place.path() / "pro\xef\xbf\xbdject").string());
+    EXPECT_EQ(session_folder::look_at(store, "tag").value().directory, project.string());
 }
 
 TEST_F(session, what_claude_wants_and_nobody_knows_is_refused_and_said)

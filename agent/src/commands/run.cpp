@@ -2,6 +2,7 @@
 #include "claude/locate.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/ids.hpp"
+#include "consortium/common/utf8.hpp"
 #include "first_run.hpp"
 #include "leftovers.hpp"
 #include "membership.hpp"
@@ -11,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <unistd.h>
 
 namespace consortium::agent
@@ -204,7 +206,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.claude = *program;
     options.environment = claude::child_environment(environ);
     options.arguments = std::move(*for_claude);
-    options.first_prompt = wanted.prompt;
+    options.first_prompt = well_formed_utf8(wanted.prompt, std::numeric_limits<std::size_t>::max());
     options.resumed = resumed;
     if (::isatty(STDIN_FILENO) == 1)
         options.terminal = &input;
