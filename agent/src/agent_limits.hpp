@@ -14,7 +14,8 @@ inline constexpr std::size_t grant_bytes_max = 4u << 10; ///< a permission updat
 inline constexpr std::size_t ask_id_bytes_max = 256;
 inline constexpr std::size_t field_text_bytes_max = 512; ///< a mode, a model, what runs in the background
 inline constexpr std::size_t title_bytes_max = 4u << 10;
-inline constexpr std::size_t path_bytes_max = 16u << 10;      ///< Linux has paths of 4 KiB; a byte that is no text becomes three
+inline constexpr std::size_t path_bytes_max = 16u
+                                              << 10; ///< Linux has paths of 4 KiB; a byte that is no text becomes three
 inline constexpr std::size_t background_tasks_max = 32;       ///< more are counted
 inline constexpr std::size_t metadata_bytes_max = 512u << 10; ///< with what others wrote into it
 
@@ -33,6 +34,15 @@ inline constexpr std::size_t trust_line_characters_max = 2000;
 inline constexpr std::size_t settings_depth_max = 200;
 inline constexpr int settings_lock_tries = 50;
 inline constexpr auto settings_lock_pause = 20ms;
+
+// Of a conversation that is older than its session, as Claude's own record has it: what is shown.
+inline constexpr std::size_t earlier_bytes_max = 2u << 20;
+inline constexpr std::size_t earlier_lines_max = 1000;
+inline constexpr std::size_t earlier_line_bytes_max = 64u << 10; ///< longer texts in it are cut
+inline constexpr std::size_t earlier_text_bytes_max = 16u << 10;
+inline constexpr std::size_t earlier_message_bytes_max = 256u << 10;
+
+inline constexpr std::size_t command_bytes_max = 16u << 10; ///< the options that a session was started with
 
 // What waits for the relay.
 inline constexpr std::size_t spool_bytes_max = 256u << 20; ///< and as much again of what it will not take

@@ -13,6 +13,8 @@ Anything else is for Claude Code:
   consortium "fix the tests"        begins a session with this prompt
   consortium --model opus           begins one with these options of Claude Code
   consortium -- refactor            after -- a single word is a prompt, too
+  consortium --resume ID            goes on with a session of the dashboard, or with a conversation of Claude Code
+  consortium --continue             goes on with the latest conversation of this folder
   consortium mcp list               Claude Code's own commands, and -p, run as they do without
   consortium -p "summarize this"    consortium: nothing of them is relayed
 
@@ -25,7 +27,8 @@ https_proxy, http_proxy, all_proxy, no_proxy
 
 A session of which the relay says that it is gone stays in the trash for 30 days: `consortium trash`.
 
-A session whose agent was killed is resumed by the next `consortium` in the same folder; --new begins another one.)";
+A session whose agent was killed is resumed by the next `consortium` in the same folder; --new begins another one.
+One that has ended is taken up by --resume: its page in the dashboard shows the whole command.)";
 
 /// How many of the leading arguments are ours: options with their values, and a subcommand with all that follows it.
 std::size_t ours(const CLI::App& app, std::span<const std::string> commands, const std::vector<std::string>& arguments)

@@ -31,6 +31,7 @@ struct command_line
     std::string diagnostics;                    ///< --diagnostics FILE
     std::vector<std::string> for_claude;        ///< before a --
     std::vector<std::string> for_claude_behind; ///< after it
+    std::string program;                        ///< how this one was called, good in every folder
     std::string prompt;                         ///< among them, once settle_words_for_claude() has found it
     std::vector<std::string> own_commands;      ///< names of the subcommands that there are
 };

@@ -199,7 +199,12 @@ asio::awaitable<result<std::optional<identity>>> first_run::wait_for_confirmatio
     auto found = co_await finish_pairing(relay_, store_, kept, clock_);
     if (!found && (found.error() == errc::not_found || worth_retrying(found.error())))
     {
-        say("A pairing was begun here, and this machine's half of it was done. It waits for your dashboard.");
+        say("A pairing was begun here, and this machine's half of it was done.");
+        if (found.error() == errc::not_found)
+            say("It waits for your dashboard.");
+        else
+            say("Whether your dashboard did the other half is not known: " + detail_of(found.error().detail) +
+                ". The relay is asked again.");
         ask("Enter gives it up and begins anew.");
         watch waiting(executor, input_);
         waiting.start(
@@ -242,7 +247,7 @@ asio::awaitable<result<identity>> first_run::pair()
         say("");
         say(foreign(attempt.link(), link_characters_max));
         say("");
-        say("Give it to nobody. It works once, and only while this command runs. Waiting for the dashboard.");
+        say("Give it to nobody. It works once, and only while this command runs.");
         auto who = co_await compare(attempt);
         if (who)
         {
@@ -262,10 +267,11 @@ asio::awaitable<result<identity>> first_run::pair()
     }
 }
 
-asio::awaitable<result<state>> first_run::wait_while(pairing_attempt& attempt, state here)
+asio::awaitable<result<state>> first_run::wait_while(pairing_attempt& attempt, state here, own_text waits)
 {
     const auto executor = co_await asio::this_coro::executor;
     bool unreached = false;
+    bool said = false;
     for (;;)
     {
         std::optional<slow_notice> notice;
@@ -279,6 +285,8 @@ asio::awaitable<result<state>> first_run::wait_while(pairing_attempt& attempt, s
                           : own_text("The relay answers again."));
         if (!now || *now != here)
             co_return now;
+        if (!unreached && !std::exchange(said, true))
+            say(waits); // not before: while no relay answers nobody else can
         co_await pause(poll_interval);
     }
 }
@@ -286,7 +294,7 @@ asio::awaitable<result<state>> first_run::wait_while(pairing_attempt& attempt, s
 /// Each end shows half of the code and asks for the other half, this one first.
 asio::awaitable<result<identity>> first_run::compare(pairing_attempt& attempt)
 {
-    if (const auto answered = co_await wait_while(attempt, state::waiting); !answered)
+    if (const auto answered = co_await wait_while(attempt, state::waiting, "Waiting for the dashboard."); !answered)
         co_return std::unexpected(answered.error());
     say("");
     say("A dashboard has answered. Is it yours? Each end now shows the other half of a code.");
@@ -310,8 +318,8 @@ asio::awaitable<result<identity>> first_run::compare(pairing_attempt& attempt)
     say("");
     say("    " + foreign(attempt.own_half()));
     say("");
-    say("Only into the page that you opened yourself; tell them to nobody. Waiting for it.");
-    const auto confirmed = co_await wait_while(attempt, state::answered);
+    say("Only into the page that you opened yourself; tell them to nobody.");
+    const auto confirmed = co_await wait_while(attempt, state::answered, "Waiting for the page.");
     if (!confirmed && confirmed.error() != errc::expired)
     {
         if (const auto forgotten = forget_unconfirmed_pairing(store_); !forgotten)
@@ -468,11 +476,15 @@ asio::awaitable<result<identity>> first_run::show_secret(identity who)
 
     const auto executor = co_await asio::this_coro::executor;
     watch looking(executor, input_);
+    bool said = false;
     looking.start(
         executor,
         [&]() -> asio::awaitable<bool>
         {
             const auto found = co_await has_browser(who);
+            if (!found && !std::exchange(said, true))
+                say("\nWhether a browser has signed in is not known: " + detail_of(found.error().detail) +
+                    ". The relay is asked again.");
             co_return found && *found;
         },
         browser_interval);

@@ -3,6 +3,7 @@
 #include "keystore.hpp"
 #include "pairing.hpp"
 #include "relay_client.hpp"
+#include "screen.hpp"
 #include "sign_in.hpp"
 #include "terminal_input.hpp"
 
@@ -33,7 +34,8 @@ private:
     asio::awaitable<result<identity>> pair();
     asio::awaitable<result<identity>> compare(pairing_attempt& attempt);
     asio::awaitable<result<std::string>> ask_for_digits(pairing_attempt& attempt);
-    asio::awaitable<result<pairing_attempt::state>> wait_while(pairing_attempt& attempt, pairing_attempt::state here);
+    asio::awaitable<result<pairing_attempt::state>>
+    wait_while(pairing_attempt& attempt, pairing_attempt::state here, own_text waits);
     asio::awaitable<result<identity>> start_here();
     asio::awaitable<result<identity>> show_secret(identity who);
     asio::awaitable<result<identity>> type_secret();

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <sys/stat.h>
 
 namespace
@@ -17,6 +18,14 @@ using namespace consortium::agent;
 void complain(std::string_view detail)
 {
     std::fprintf(stderr, "%s\n", detail_of(detail).view().c_str());
+}
+
+/// A name is found on PATH wherever one is; a path may be relative.
+std::string program_as_called(const std::string& name)
+{
+    if (name.find('/') == std::string::npos)
+        return name;
+    return std::filesystem::absolute(name).lexically_normal().string();
 }
 
 boost::asio::awaitable<int> dispatch(surroundings& with, const command_line& wanted)
@@ -96,6 +105,7 @@ int main(int count, char** values)
         std::printf("%s\n", wanted->what == command::help ? wanted->text.c_str() : "consortium " CONSORTIUM_VERSION);
         return 0;
     }
+    wanted->program = program_as_called(values[0]);
     try
     {
         if (wanted->what == command::run)

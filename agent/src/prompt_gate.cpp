@@ -583,7 +583,11 @@ json::array prompt_gate::held_to_json() const
     json::array out;
     for (const auto& each : folder_.prompts().held)
         out.push_back(json::object{
-            {"id", each.prompt.id}, {"from", each.prompt.from}, {"n", each.prompt.n}, {"why", word(each.why)}});
+            {"id", each.prompt.id},
+            {"from", each.prompt.from},
+            {"n", each.prompt.n},
+            {"why", word(each.why)},
+            {"came", each.prompt.came.time}});
     return out;
 }
 

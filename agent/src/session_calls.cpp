@@ -58,7 +58,7 @@ session_runner::serve(call_method method, std::string params, std::function<void
     const auto sealed = calls_->seal(method, call->id, answer);
     reply(sealed ? *sealed : std::string());
     if (method == call_method::kill_session && outcome)
-        end("Ended from the dashboard.");
+        end("Ended from the dashboard.", ending::dashboard);
 }
 
 asio::awaitable<result<json::value>> session_runner::carry_out(const accepted_call& call)

@@ -21,16 +21,10 @@ constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 p
 constexpr auto claude_exit_time = std::chrono::seconds(5);
 constexpr std::size_t refused_subject_max = 1000; // of what was refused, for people
 
-/// How Claude Code says that it has no valid credentials.
-bool is_login_problem(const json::object& result_line)
+/// How Claude Code says that it has no valid credentials: in the answer that it wrote itself.
+bool is_login_problem(const json::object& line)
 {
-    if (!flag_at(result_line, "is_error"))
-        return false;
-    const auto status = number_at(result_line, "api_error_status");
-    const auto words = text_at(result_line, "result");
-    return status == 401 || words.find("/login") != std::string::npos ||
-           words.find("Invalid API key") != std::string::npos ||
-           words.find("authentication_error") != std::string::npos;
+    return text_at(line, "type") == "assistant" && text_at(line, "error") == "authentication_failed";
 }
 
 constexpr auto answer_trust_in_dashboard = "(answer in the dashboard) Is this folder trusted?";
@@ -159,12 +153,11 @@ asio::awaitable<result<void>> session_runner::start_claude()
     const bool user_chose = claude::chooses_session(options_.arguments);
     std::optional<std::string> resume;
     std::optional<std::string> fresh;
-    if (!user_chose && options_.resumed && !record.claude_id.empty())
+    if (!user_chose && !record.claude_id.empty())
         resume = record.claude_id;
     else if (!user_chose)
     {
-        if (record.claude_id.empty())
-            record.claude_id = to_string(message_id{make_uuid_v4()});
+        record.claude_id = to_string(message_id{make_uuid_v4()});
         fresh = record.claude_id;
     }
     if (resume)
@@ -202,6 +195,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
         if (resume && ready.error().detail.find("No conversation found") != std::string::npos)
         {
             resume.reset();
+            forgotten_ = gate_->last_end().has_value();
             record.claude_id = to_string(message_id{make_uuid_v4()});
             fresh = record.claude_id;
             continue;
@@ -237,7 +231,7 @@ asio::awaitable<void> session_runner::watch_claude()
     out_.line("claude", what);
     tell({{"type", "message"}, {"message", what}});
     status_ = exit.good() ? 0 : 1;
-    end("");
+    end("", ending::claude);
 }
 
 asio::awaitable<void> session_runner::stop_claude()
@@ -287,7 +281,7 @@ asio::awaitable<void> session_runner::stream_partial()
 void session_runner::on_line(json::object line, const std::string& block)
 {
     show_line(line);
-    const bool login_problem = text_at(line, "type") == "result" && is_login_problem(line);
+    const bool login_problem = is_login_problem(line);
     json::object meta{{"sentFrom", "cli"}};
     if (!block.empty())
         meta["block"] = block;

@@ -29,7 +29,7 @@ void session_runner::say(json::value d, const e2ee::bundle_id& id)
         if (!std::exchange(loss_said_, true))
             out_.line("lost", "What is said cannot be kept, and is not sent: " + kept.error().detail);
         if (kept.error() == errc::too_large)
-            end("Too much waits for the relay. Run `consortium` again when it can be reached.");
+            end("Too much waits for the relay. Run `consortium` again once it takes messages.");
         return;
     }
     loss_said_ = false;
@@ -161,7 +161,7 @@ void session_runner::merge_metadata(const std::string& sealed)
         metadata_[name] = each;
     }
     if (text_at(*theirs, "lifecycleState") == "archiveRequested")
-        end("Ended from the dashboard.");
+        end("Ended from the dashboard.", ending::dashboard);
 }
 
 /// The relay takes all but one message: the person learns of that one at both ends.

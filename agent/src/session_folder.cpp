@@ -51,11 +51,13 @@ json::object write_record(const session_record& record)
         {"claude", record.claude_id},
         {"mode", record.mode},
         {"model", record.model},
+        {"earlier", record.earlier},
         {"created", record.created},
         {"checked", record.checked},
         {"states", record.states},
         {"refused", as_text(record.refused)},
-        {"ended", record.ended}};
+        {"ended", record.ended},
+        {"endedAt", record.ended_at}};
     if (as_text(record.directory) != record.directory)
         out["directoryBytes"] = base64_encode(view(record.directory));
     if (record.claude)
@@ -79,11 +81,13 @@ result<session_record> read_record(const std::filesystem::path& file)
     out.claude_id = text_at(*object, "claude");
     out.mode = text_at(*object, "mode");
     out.model = text_at(*object, "model");
+    out.earlier = text_at(*object, "earlier");
     out.created = number_at(*object, "created");
     out.checked = number_at(*object, "checked");
     out.states = number_at(*object, "states");
     out.refused = text_at(*object, "refused");
     out.ended = flag_at(*object, "ended");
+    out.ended_at = number_at(*object, "endedAt");
     const auto key = base64_decode(text_at(*object, "dataKey"));
     if (!key || key->size() != key256::size() || out.tag.empty())
         return fail(errc::corrupt, file.string() + " is damaged.");
@@ -311,7 +315,42 @@ result<session_folder> open_soon(const keystore& store, const std::string& tag)
     }
 }
 
+bool belongs_to(const session_record& record, const identity& mine)
+{
+    return record.account_id == mine.account_id && record.server_url == mine.server_url;
+}
+
+/// All that are this identity's and fit, newest first.
+template <class Fits>
+std::vector<session_record> records_of(const keystore& store, const identity& mine, const Fits& fits)
+{
+    std::vector<session_record> out;
+    for (const auto& tag : session_folder::list(store))
+    {
+        auto record = session_folder::look_at(store, tag);
+        if (record && belongs_to(*record, mine) && fits(*record))
+            out.push_back(std::move(*record));
+    }
+    std::ranges::sort(out, std::ranges::greater(), &session_record::created);
+    return out;
+}
+
 } // namespace
+
+result<session_folder> find_session(const keystore& store, const std::string& id, const identity& mine)
+{
+    const auto found = records_of(
+        store, mine, [&](const session_record& record)
+        { return !id.empty() && (record.session_id == id || record.claude_id == id); });
+    if (found.empty())
+        return fail(errc::not_found, "There is no session " + id + " on this machine.");
+    return open_soon(store, found.front().tag);
+}
+
+std::vector<session_record> sessions_of(const keystore& store, const std::string& directory, const identity& mine)
+{
+    return records_of(store, mine, [&](const session_record& record) { return record.directory == directory; });
+}
 
 std::optional<session_folder>
 find_interrupted(const keystore& store, const std::string& directory, const identity& mine)
@@ -320,10 +359,7 @@ find_interrupted(const keystore& store, const std::string& directory, const iden
     for (const auto& tag : session_folder::list(store))
     {
         const auto interrupted = [&](const session_record& record)
-        {
-            return !record.ended && record.directory == directory && record.account_id == mine.account_id &&
-                   record.server_url == mine.server_url;
-        };
+        { return !record.ended && record.directory == directory && belongs_to(record, mine); };
         const auto known = session_folder::look_at(store, tag);
         if (!known || !interrupted(*known))
             continue;

@@ -25,11 +25,13 @@ struct session_record
     std::string claude_id; ///< Claude's own id of the conversation
     std::string mode;      ///< permission mode and model that were chosen; Claude does not keep them
     std::string model;
+    std::string earlier; ///< Claude's id of a conversation whose record is still to be told; mostly empty
     unix_millis created = 0;
     unix_millis checked = 0; ///< when the relay last said that it exists
     std::int64_t states = 0; ///< how many states were sealed: `v` of the last one
     std::string refused;     ///< what the relay does not take of it, in words; empty: nothing
     bool ended = false;      ///< ended in order; otherwise a folder that nobody holds is what a crash left
+    unix_millis ended_at = 0;
     std::optional<process_identity> claude; ///< the child that may still be running
 };
 
@@ -93,6 +95,12 @@ private:
     std::vector<e2ee::bundle_id> said_;
     bool said_unclean_ = false; ///< the file may hold something else: it is replaced before anything is added
 };
+
+/// The session of that id, or that of this conversation of Claude's, whether it ended or was interrupted; of several
+/// the newest. errc::not_found, errc::locked while another process runs it.
+result<session_folder> find_session(const keystore& store, const std::string& id, const identity& mine);
+/// All of this project folder, newest first.
+std::vector<session_record> sessions_of(const keystore& store, const std::string& directory, const identity& mine);
 
 /// The unfinished session of this project folder that a crash left, newest first; empty when there is none.
 /// A session that another process runs is not one of them; of one that is being killed its end is waited for.

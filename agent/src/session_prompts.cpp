@@ -1,4 +1,7 @@
 // A running session: what comes from a person and goes to Claude.
+#include "agent_limits.hpp"
+#include "claude/conversation.hpp"
+#include "claude/transcript.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "diagnostics.hpp"
@@ -109,6 +112,60 @@ asio::awaitable<void> session_runner::read_chain_anew()
 }
 
 // ------------------------------------------------------------------------------------------------------------ turns
+
+/// What ran before has ended with the process that ran it.
+void session_runner::tell_resumed(bool had_ended)
+{
+    json::object data{{"type", "resumed"}, {"after", had_ended ? "end" : "crash"}};
+    if (forgotten_)
+    {
+        data["forgotten"] = true;
+        out_.line("forgotten", "Claude Code has no record of this conversation any more: it begins anew.");
+    }
+    tell(std::move(data));
+}
+
+/// What Claude's own record has of the conversation and this session does not: what was said before the session began,
+/// or, beside Consortium, since it ended. For people: Claude knows it anyway.
+void session_runner::tell_earlier(unix_millis ended_at)
+{
+    auto& record = folder_.record();
+    const bool meanwhile = record.earlier.empty();
+    if (meanwhile && ended_at == 0)
+        return;
+    const auto transcript =
+        claude::find_transcript(options_.environment, meanwhile ? record.claude_id : record.earlier);
+    auto talk = transcript ? claude::read_earlier(*transcript, meanwhile ? ended_at : 0)
+                           : result<claude::earlier_talk>(fail(errc::not_found, "there is no such file"));
+    if (!talk && !meanwhile)
+        out_.line("trouble", "What was said before in this conversation cannot be shown: " + talk.error().detail);
+    const auto lines = talk ? std::move(talk->lines) : std::vector<json::object>();
+    std::vector<json::array> parts;
+    std::size_t size = limits::earlier_message_bytes_max;
+    for (const auto& line : lines)
+    {
+        const auto bytes = json::serialize(line).size();
+        if (size + bytes > limits::earlier_message_bytes_max)
+        {
+            parts.emplace_back();
+            size = 0;
+        }
+        parts.back().push_back(line);
+        size += bytes;
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        tell(
+            {{"type", "earlier"},
+             {"part", i + 1},
+             {"parts", parts.size()},
+             {"left", talk->left_out},
+             {"meanwhile", meanwhile},
+             {"lines", std::move(parts[i])}});
+    if (record.earlier.empty())
+        return;
+    record.earlier.clear();
+    save_record();
+}
 
 /// What was typed behind the command's name: by whoever sits at this machine, who needs no signature.
 void session_runner::give_first_prompt()

@@ -165,13 +165,7 @@ asio::awaitable<void> session_runner::connect()
     link_ = session_link::make(executor_, std::move(wanted), *this);
     state_field_->changed();
     if (options_.resumed)
-    {
         metadata_field_->changed();
-        tell(
-            {{"type", "message"},
-             {"message",
-              "The agent was interrupted and goes on here. An answer it was in the middle of may be missing."}});
-    }
 
     out_.title("In the dashboard: " + foreign(relay_.server_url()) + "/session/" + foreign(record.session_id));
     say_unsaid_end();
@@ -270,6 +264,8 @@ asio::awaitable<relay_answer<void>> session_runner::send_messages(std::vector<sp
 asio::awaitable<void> session_runner::close_session()
 {
     auto& record = folder_.record();
+    if (!as_before_ && !std::exchange(record.ended, true))
+        record.ended_at = clock_.now();
     prompts_changed_.notify();
     partial_changed_.notify();
     alive_.notify();
@@ -288,7 +284,7 @@ asio::awaitable<void> session_runner::close_session()
     }
     if (link_ && link_->online())
     {
-        if (!interrupted_)
+        if (record.ended)
         {
             metadata_["lifecycleState"] = "archived";
             metadata_["lifecycleStateSince"] = clock_.now();
@@ -302,8 +298,9 @@ asio::awaitable<void> session_runner::close_session()
     }
     if (outbox_->waiting() > 0 && !record.session_id.empty())
         out_.line(
-            "kept",
-            std::to_string(outbox_->waiting()) + " messages wait here for the relay; the next start sends them.");
+            "kept", std::to_string(outbox_->waiting()) +
+                        (outbox_->waiting() == 1 ? " message waits" : " messages wait") +
+                        " here for the relay. The next start of consortium that reaches it sends them.");
     outbox_->stop();
     if (state_field_)
     {
@@ -312,14 +309,14 @@ asio::awaitable<void> session_runner::close_session()
     }
     if (link_)
         link_->stop();
-    record.ended = !interrupted_;
     if (record.session_id.empty())
     {
         (void)folder_.dispose(never_shared(), clock_.now());
         co_return;
     }
     if (const auto saved = folder_.save(); !saved)
-        out_.text(detail_of(saved.error().detail));
+        co_return out_.text(detail_of(saved.error().detail));
+    out_.text("To take it up again: " + foreign(options_.program) + " --resume " + foreign(record.session_id));
 }
 
 } // namespace consortium::agent

@@ -1,4 +1,5 @@
 #include "session_runner.hpp"
+#include "agent_limits.hpp"
 #include "claude/trust.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/printable.hpp"
@@ -35,6 +36,20 @@ std::string home_directory()
 std::string path_text(const std::string& path)
 {
     return well_formed_utf8(path, limits::path_bytes_max);
+}
+
+/// For the page that says how the session is taken up again.
+json::object command_of(const run_options& options)
+{
+    json::object out{{"program", options.program}};
+    if (const char* home = std::getenv("CONSORTIUM_HOME"); home != nullptr && *home != '\0')
+        out["home"] = path_text(home);
+    json::array words;
+    for (const auto& word : options.given)
+        words.emplace_back(well_formed_utf8(word, std::numeric_limits<std::size_t>::max()));
+    const bool fits = json::serialize(words).size() <= limits::command_bytes_max;
+    out["arguments"] = fits ? json::value(std::move(words)) : json::value(nullptr);
+    return out;
 }
 
 std::string words_of(const std::exception_ptr& thrown)
@@ -91,7 +106,8 @@ session_runner::session_runner(
         {"startedBy", "terminal"},
         {"hostPid", ::getpid()},
         {"lifecycleState", "running"},
-        {"lifecycleStateSince", clock_.now()}};
+        {"lifecycleStateSince", clock_.now()},
+        {"command", command_of(options_)}};
 }
 
 session_runner::~session_runner()
@@ -172,6 +188,8 @@ asio::awaitable<int> session_runner::run()
     if (!why_.empty())
         out_.line("ending", why_);
     co_await stop_claude();
+    if (!as_before_)
+        tell({{"type", "ended"}, {"why", word(because_)}});
     co_await close_session();
     const auto deadline = std::chrono::steady_clock::now() + goodbye_time;
     while (tasks_ > 0 && std::chrono::steady_clock::now() < deadline)
@@ -182,13 +200,21 @@ asio::awaitable<int> session_runner::run()
 /// Claude is started, and what goes on between it and the person.
 asio::awaitable<void> session_runner::go()
 {
+    auto& record = folder_.record();
+    const bool had_ended = std::exchange(record.ended, false);
+    const auto ended_at = std::exchange(record.ended_at, 0);
     if (const auto started = co_await start_claude(); !started)
     {
         out_.text(ended_ ? own_text("Ended before Claude Code had answered.") : detail_of(started.error().detail));
         status_ = 1;
-        interrupted_ = options_.resumed;
+        as_before_ = options_.resumed;
+        record.ended = had_ended;
+        record.ended_at = ended_at;
         co_return end("");
     }
+    if (options_.resumed)
+        tell_resumed(had_ended);
+    tell_earlier(ended_at);
     give_first_prompt();
     spawn(watch_claude());
     spawn(take_prompts());
@@ -197,11 +223,30 @@ asio::awaitable<void> session_runner::go()
         spawn(connect());
 }
 
-void session_runner::end(std::string why)
+std::string_view word(ending because)
+{
+    switch (because)
+    {
+    case ending::terminal:
+        return "terminal";
+    case ending::dashboard:
+        return "dashboard";
+    case ending::system:
+        return "system";
+    case ending::claude:
+        return "claude";
+    case ending::trouble:
+        break;
+    }
+    return "trouble";
+}
+
+void session_runner::end(std::string why, ending because)
 {
     if (ended_)
         return;
     ended_ = true;
+    because_ = because;
     why_ = std::move(why);
     ending_.notify();
     trust_decided_.notify();
@@ -211,7 +256,7 @@ void session_runner::interrupt()
 {
     if (!started_)
     {
-        end("");
+        end("", ending::terminal);
         if (claude_)
             claude_->signal(SIGKILL);
         return;
@@ -221,7 +266,7 @@ void session_runner::interrupt()
     const bool again = last_interrupt_ != std::chrono::steady_clock::time_point() && now - last_interrupt_ < soon;
     last_interrupt_ = now;
     if (again || ended_)
-        return end("Ctrl-C twice");
+        return end("Ctrl-C twice", ending::terminal);
     if (claude_ && claude_->busy())
     {
         out_.line("stop", "Stopping this turn. Ctrl-C again ends the session.");

@@ -23,13 +23,26 @@ namespace consortium::agent
 {
 namespace json = boost::json;
 
+/// What ends a session in order (docs/protocol.md 5.1, `ended`).
+enum class ending
+{
+    terminal,  ///< Ctrl-C twice
+    dashboard, ///< a browser of the account
+    system,    ///< a signal: the terminal was closed, the machine goes down
+    claude,    ///< Claude Code ended
+    trouble,   ///< it could not go on
+};
+std::string_view word(ending because);
+
 struct run_options
 {
     std::filesystem::path claude;
     std::vector<std::string> environment;
     std::vector<std::string> arguments; ///< for Claude, unchanged
+    std::string program = "consortium"; ///< how this program was called, and with which words for Claude: what a person
+    std::vector<std::string> given;     ///< must type to take the session up again, but for its id
     std::string first_prompt;           ///< typed at the terminal, behind the command's name; may be empty
-    bool resumed = false;               ///< the folder is of a session that a crash left
+    bool resumed = false;               ///< the folder is of a session that ended, or that a crash left
     terminal_input* terminal = nullptr; ///< where a person can be asked; none: only in the dashboard
     link_options::dialler dial = &socket_client::connect;
     std::chrono::milliseconds log_interval{60'000}; ///< between looks at the relay's log
@@ -52,7 +65,7 @@ public:
     /// Ctrl-C: the first stops the running turn, the second soon after it ends the session.
     void interrupt();
     /// Ends the session in order.
-    void end(std::string why);
+    void end(std::string why, ending because = ending::trouble);
 
     // What the account's book of devices says.
     void on_device_alarm(const device_alarm& alarm);
@@ -111,6 +124,8 @@ private:
     asio::awaitable<result<void>> read_chain();
     asio::awaitable<void> read_chain_anew();
     asio::awaitable<void> read_chain_then_judge();
+    void tell_resumed(bool had_ended);
+    void tell_earlier(unix_millis ended_at);
     void give_first_prompt();
     asio::awaitable<void> take_prompts();
     asio::awaitable<bool> prepare_for(const prompt& next);
@@ -198,13 +213,15 @@ private:
     bool prove_next_ = false; ///< the last message of a turn
     held_messages held_;      ///< that came live while the stored ones are being read
     bool fetching_ = false;
-    bool started_ = false;     ///< Claude has answered
-    bool interrupted_ = false; ///< the session was, and is so still: the next start takes it up again
+    bool started_ = false;   ///< Claude has answered
+    bool as_before_ = false; ///< nothing came of taking the session up: it stays interrupted, or ended when it had
     bool ended_ = false;
     bool gone_ = false; ///< deleted, or access withdrawn: nothing more to say to the relay
     bool online_ = false;
     bool said_offline_ = false;
     std::string why_;
+    ending because_ = ending::trouble;
+    bool forgotten_ = false; ///< Claude has no record any more of what it was asked before
     int status_ = 0;
     std::chrono::steady_clock::time_point last_interrupt_;
     int tasks_ = 0;

@@ -20,6 +20,8 @@ std::size_t cut_point(std::string_view text, std::size_t wanted)
     return wanted;
 }
 
+} // namespace
+
 void cut_texts(json::value& value, std::size_t text_bytes_max)
 {
     if (auto* text = value.if_string())
@@ -41,8 +43,6 @@ void cut_texts(json::value& value, std::size_t text_bytes_max)
             cut_texts(each.value(), text_bytes_max);
     }
 }
-
-} // namespace
 
 void trim_line(json::object& line)
 {

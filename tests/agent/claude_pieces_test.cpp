@@ -1,10 +1,15 @@
 #include "agent/fresh_directory.hpp"
+#include "agent_limits.hpp"
+#include "claude/conversation.hpp"
 #include "claude/driver.hpp"
 #include "claude/line_buffer.hpp"
 #include "claude/locate.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/transcript.hpp"
+#include "json_access.hpp"
+#include <array>
 #include <boost/json.hpp>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -13,6 +18,8 @@
 
 using namespace consortium;
 using namespace consortium::agent::claude;
+using consortium::agent::flag_at;
+using consortium::agent::text_at;
 namespace json = boost::json;
 
 RC_GTEST_PROP(claude_line_buffer, gives_the_same_lines_however_they_arrive, ())
@@ -232,6 +239,119 @@ TEST_F(claude_transcript, stays_as_it_is_where_nothing_would_stand_twice)
          {std::string(), other, user("p") + answer, user("p") + answer + user("stranger"), user("stranger"),
           user("p") + other + answer + other, user("p") + answer + side, user("p").substr(0, 60)})
         EXPECT_EQ(after(each, std::nullopt), each);
+}
+
+TEST(claude_conversation, is_chosen_by_the_words_for_claude)
+{
+    using kind = conversation_choice::kind;
+    const auto read = [](std::vector<std::string> words)
+    {
+        auto out = read_choice(words);
+        return std::tuple(out.what, out.id, out.copied, out.arguments);
+    };
+    using words = std::vector<std::string>;
+    EXPECT_EQ(read({"--model", "opus"}), std::tuple(kind::none, "", false, words{"--model", "opus"}));
+    EXPECT_EQ(read({"--resume", "x", "--model", "m"}), std::tuple(kind::named, "x", false, words{"--model", "m"}));
+    EXPECT_EQ(read({"--model", "m", "-r=x"}), std::tuple(kind::named, "x", false, words{"--model", "m"}));
+    EXPECT_EQ(read({"--resume", "--verbose"}), std::tuple(kind::unnamed, "", false, words{"--verbose"}));
+    EXPECT_EQ(read({"-c"}), std::tuple(kind::newest, "", false, words{}));
+    EXPECT_EQ(
+        read({"--resume", "x", "--fork-session", "--session-id", "y"}),
+        std::tuple(kind::named, "x", true, words{"--session-id", "y"}));
+    EXPECT_EQ(read({"--session-id", "y", "-d"}), std::tuple(kind::other, "", false, words{"--session-id", "y", "-d"}));
+}
+
+TEST_F(claude_transcript, of_the_newest_conversation_of_a_folder_is_found)
+{
+    const std::vector<std::string> environment{"HOME=" + place.path().string()};
+    const auto project = place.path() / "a b.\u00e9\U0001F600";
+    std::filesystem::create_directories(project);
+    std::string name = std::filesystem::canonical(place.path()).string() + "/a b.eee";
+    for (auto& c : name)
+        c = std::isalnum(static_cast<unsigned char>(c)) ? c : '-';
+    const auto folder = place.path() / ".claude/projects" / (name.substr(0, name.size() - 3) + "---");
+    std::filesystem::create_directories(folder);
+    EXPECT_FALSE(newest_conversation(environment, project));
+    const auto ids = std::array{
+        "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002",
+        "00000000-0000-4000-8000-000000000003"};
+    const auto now = std::filesystem::file_time_type::clock::now();
+    for (std::size_t i = 0; i < ids.size(); ++i)
+    {
+        const auto file = folder / (std::string(ids[i]) + ".jsonl");
+        std::ofstream(file) << (i == 2 ? other : user("u")); // the newest has no prompt, and cannot be resumed
+        std::filesystem::last_write_time(file, now + std::chrono::seconds(i));
+    }
+    std::ofstream(folder / "agent-1.jsonl") << user("u");
+    std::filesystem::last_write_time(folder / "agent-1.jsonl", now + std::chrono::hours(1));
+    EXPECT_EQ(newest_conversation(environment, project), ids[1]);
+}
+
+// Goal: what was said before comes in the form of Claude's output, bounded, in order, and nothing else of the record.
+TEST_F(claude_transcript, is_told_as_output_lines)
+{
+    const auto file = place.path() / "t.jsonl";
+    const auto at = [](int second)
+    { return ",\"timestamp\":\"2026-11-23T05:27:0" + std::to_string(second) + ".616Z\""; };
+    std::ofstream(file, std::ios::binary)
+        << other << R"({"type":"user","uuid":"u1","message":{"role":"user","content":"fix it"})" << at(1) << "}\n"
+        << R"({"type":"assistant","uuid":"a1","message":{"content":[{"type":"text","text":"ok"}]})" << at(2) << "}\n"
+        << R"({"type":"user","isSidechain":true,"uuid":"s1","message":{"content":"aside"})" << at(3) << "}\n"
+        << R"({"type":"system","subtype":"turn_duration","uuid":"d1")" << at(3) << "}\n"
+        << R"({"type":"system","subtype":"compact_boundary","uuid":"c1")" << at(4) << "}\n"
+        << R"({"type":"user","isCompactSummary":true,"uuid":"u2","message":{"content":"in short"})" << at(5) << "}\n"
+        << R"({"type":"user","uuid":"u3","toolUseResult":{"interrupted":true},"permissionDecision":{"decision":"reject"},"message":{"content":[{"type":"tool_result",)"
+        << R"("content":[{"type":"image","source":{"data":")" << std::string(200'000, 'A') << R"("}}]}]})" << at(6)
+        << "}\n"
+        << R"({"type":"user","uuid":"half)";
+    const auto all = read_earlier(file, 0).value();
+    std::vector<std::string> ids;
+    for (const auto& each : all.lines)
+        ids.push_back(text_at(each, "uuid"));
+    EXPECT_EQ(ids, (std::vector<std::string>{"u1", "a1", "c1", "u2", "u3"}));
+    EXPECT_EQ(all.left_out, 0u);
+    EXPECT_TRUE(flag_at(all.lines[3], "isSynthetic"));
+    const auto last = boost::json::serialize(all.lines[4]);
+    EXPECT_NE(last.find("[image]"), std::string::npos);
+    EXPECT_NE(last.find(R"("permission_decision":{"decision":"reject"})"), std::string::npos);
+    EXPECT_NE(last.find(R"("tool_use_result":{"interrupted":true})"), std::string::npos);
+    EXPECT_LT(last.size(), 1000u);
+    // 05:27:04.616 is when Consortium's own session had ended.
+    EXPECT_EQ(read_earlier(file, 1795411624616).value().lines.size(), 2u);
+    EXPECT_FALSE(read_earlier(place.path() / "none", 0));
+}
+
+TEST_F(claude_transcript, of_any_size_is_told_within_bounds)
+{
+    const auto file = place.path() / "t.jsonl";
+    std::ofstream(file, std::ios::binary)
+        << R"({"type":"assistant","uuid":"large","message":{"content":[{"type":"text","text":")"
+        << std::string(3u << 20, 'x') << "\"}]}}\n";
+    const auto one = read_earlier(file, 0).value();
+    ASSERT_EQ(one.lines.size(), 1u);
+    EXPECT_LE(boost::json::serialize(one.lines[0]).size(), limits::earlier_line_bytes_max);
+    {
+        std::ofstream more(file, std::ios::binary | std::ios::app);
+        for (std::size_t i = 0; i < limits::earlier_lines_max; ++i)
+            more << user("n" + std::to_string(i));
+    }
+    const auto many = read_earlier(file, 0).value();
+    EXPECT_EQ(many.lines.size(), limits::earlier_lines_max);
+    EXPECT_EQ(many.left_out, 1u);
+    EXPECT_EQ(text_at(many.lines[0], "uuid"), "n0");
+}
+
+RC_GTEST_PROP(claude_earlier, of_any_bytes_is_read_without_a_fault, (const std::vector<std::string>& lines))
+{
+    const consortium::agent::testing::fresh_directory place;
+    const auto file = place.path() / "t.jsonl";
+    std::ofstream out(file, std::ios::binary);
+    for (const auto& each : lines)
+        out << R"({"type":"user",)" << each << "}\n";
+    out.close();
+    const auto read = read_earlier(file, 0);
+    RC_ASSERT(read.has_value());
+    RC_ASSERT(read->lines.size() <= lines.size() * 2);
 }
 
 TEST_F(claude_transcript, is_found_by_its_conversation)

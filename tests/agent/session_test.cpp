@@ -882,10 +882,94 @@ TEST_F(session, ends_in_order_and_is_not_resumed)
     EXPECT_EQ(call(socket, "killSession", json::object()), json::object());
     ASSERT_TRUE(ends());
     EXPECT_EQ(socket.emitted.back().first, "session-end");
+    ASSERT_EQ(told("ended").size(), 1u);
+    EXPECT_EQ(text_at(told("ended")[0], "why"), "dashboard");
+    EXPECT_TRUE(told("resumed").empty());
     runner.reset();
     identity mine = who;
     EXPECT_FALSE(find_interrupted(store, place.path(), mine));
     EXPECT_EQ(session_folder::list(store).size(), 1u) << "its key stays until it is deleted";
+}
+
+// Goal: what ended in order is the same session when it is taken up again, and says so; so does what a crash left.
+TEST_F(session, goes_on_after_its_end_and_says_after_what)
+{
+    for (const auto* after : {"", "end", "crash"})
+    {
+        start(std::string(initialized) + "end\nexit 0\n", /*resumed=*/*after != '\0');
+        online();
+        if (*after != '\0')
+            ASSERT_TRUE(run_until(
+                io, [&] { return !told("resumed").empty() && text_at(told("resumed").back(), "after") == after; }));
+        runner->end("");
+        ASSERT_TRUE(ends());
+        runner.reset();
+        status.reset();
+        exchange.sockets.clear();
+        ASSERT_FALSE(session_folder::open(store, "other"));
+        folder.emplace(find_session(store, sid, who).value());
+        EXPECT_TRUE(folder->record().ended);
+        EXPECT_GT(folder->record().ended_at, 0);
+        folder->record().claude_id.clear(); // nothing was asked of it, so that there is nothing to resume
+        folder->record().ended = std::string_view(after) != "end";
+        EXPECT_EQ(sessions_of(store, place.path(), who).size(), 1u);
+    }
+    EXPECT_EQ(told("resumed").size(), 2u);
+    EXPECT_EQ(told("ended").size(), 3u);
+    folder.reset();
+}
+
+// Goal: a conversation that is older than its session is shown in it, once, and before anything else.
+TEST_F(session, shows_what_was_said_before_it_began)
+{
+    const auto transcript = place.path() / ".claude/projects/-here/conversation.jsonl";
+    std::filesystem::create_directories(transcript.parent_path());
+    for (int i = 0; i < 8; ++i)
+        std::ofstream(transcript, std::ios::app) << R"({"type":"user","uuid":"u)" << i
+                                                 << R"(","timestamp":"2026-11-23T05:27:04.616Z","message":{"content":")"
+                                                 << std::string(60'000, 'x') << "\"}}\n";
+    session_record record;
+    record.tag = "tag";
+    record.server_url = relay.url();
+    record.account_id = account;
+    record.data_key = session_key;
+    record.directory = place.path();
+    record.claude_id = "conversation";
+    record.earlier = "conversation";
+    folder.emplace(session_folder::create(store, record).value());
+    for (const bool again : {false, true})
+    {
+        start("argument --resume\nargument conversation\n" + std::string(initialized) + "end\nexit 0\n", again);
+        online();
+        ASSERT_TRUE(run_until(io, [&] { return told("earlier").size() >= 2; }));
+        runner->end("");
+        ASSERT_TRUE(ends());
+        runner.reset();
+        status.reset();
+        exchange.sockets.clear();
+        folder.emplace(session_folder::open(store, "tag").value());
+        EXPECT_TRUE(folder->record().earlier.empty());
+        const auto parts = told("earlier");
+        ASSERT_EQ(parts.size(), 2u);
+        EXPECT_EQ(text_at(said()[0].at("content").as_object().at("data").as_object(), "type"), "earlier");
+        std::size_t lines = 0;
+        for (const auto& each : parts)
+        {
+            lines += array_at(each, "lines")->size();
+            EXPECT_EQ(number_at(each, "parts"), 2);
+            EXPECT_FALSE(flag_at(each, "meanwhile"));
+        }
+        EXPECT_EQ(lines, 8u);
+    }
+    // Said elsewhere, after Consortium's own had ended.
+    std::ofstream(transcript, std::ios::app)
+        << R"({"type":"user","uuid":"later","timestamp":"2199-11-23T05:27:04.616Z","message":{"content":"aside"}})"
+        << "\n";
+    start("argument --resume\nargument conversation\n" + std::string(initialized) + "end\nexit 0\n", /*resumed=*/true);
+    online();
+    ASSERT_TRUE(run_until(io, [&] { return told("earlier").size() == 3; }));
+    EXPECT_TRUE(flag_at(told("earlier")[2], "meanwhile"));
+    EXPECT_EQ(array_at(told("earlier")[2], "lines")->size(), 1u);
 }
 
 TEST_F(session, claude_ending_by_itself_is_said_plainly)
@@ -895,6 +979,33 @@ TEST_F(session, claude_ending_by_itself_is_said_plainly)
     ASSERT_TRUE(ends());
     EXPECT_EQ(status, 1);
     EXPECT_TRUE(says("something broke inside"));
+}
+
+// Goal: that nobody is logged in is taken from Claude's mark, not from what an answer says.
+TEST_F(session, says_that_claude_is_not_logged_in_where_claude_marks_it)
+{
+    for (const bool marked : {false, true})
+    {
+        start(
+            std::string(initialized) +
+                R"(send {"type":"assistant","message":{"id":"m","content":[{"type":"text","text":"Invalid API key: run /login"}]})" +
+                (marked ? R"(,"error":"authentication_failed")" : "") +
+                "}\n"
+                R"(send {"type":"result","is_error":true,"result":"Invalid API key: run /login"})"
+                "\nend\nexit 0\n",
+            /*resumed=*/marked);
+        online();
+        ASSERT_TRUE(run_until(io, [&] { return said().size() >= (marked ? 6u : 2u); }));
+        runner->end("");
+        ASSERT_TRUE(ends());
+        EXPECT_EQ(told("message").size(), marked ? 1u : 0u);
+        runner.reset();
+        status.reset();
+        exchange.sockets.clear();
+        folder.emplace(session_folder::open(store, "tag").value());
+        folder->record().claude_id.clear();
+    }
+    folder.reset();
 }
 
 // ----------------------------------------------------------------------------------------------------- what it runs in

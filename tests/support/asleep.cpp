@@ -1,6 +1,6 @@
 /// Loaded before a program (LD_PRELOAD): its machine has slept. The clocks that run on in sleep are ahead by the
 /// nanoseconds in the file that CONSORTIUM_SLEPT names, which a test raises while the program runs; CLOCK_MONOTONIC has
-/// stood still. Without the variable nothing is changed.
+/// stood still. Less than nothing sets them back. Without the variable nothing is changed.
 
 #include <atomic>
 #include <cstdint>
@@ -45,5 +45,10 @@ extern "C" __attribute__((visibility("default"))) int clock_gettime(clockid_t cl
     const auto whole = out->tv_nsec + slept->load(std::memory_order_relaxed);
     out->tv_sec += whole / second;
     out->tv_nsec = whole % second;
+    if (out->tv_nsec < 0) // a clock that was set back
+    {
+        out->tv_nsec += second;
+        --out->tv_sec;
+    }
     return 0;
 }

@@ -15,6 +15,15 @@ import { waitFor } from '../support/wait.ts';
 
 const hour = 3_600_000;
 
+/** Stops a turn that would not end, and sees that it did. */
+async function stops(dashboard: Dashboard, conversation: Conversation): Promise<void> {
+  const before = await dashboard.entry('result', 'Stopped').count();
+  await conversation.prompt('one #endless');
+  await dashboard.page.locator('[data-testid=stop]:not([disabled])').waitFor({ timeout: 60_000 });
+  await dashboard.by('stop').click();
+  await waitFor('the turn to be stopped', async () => (await dashboard.entry('result', 'Stopped').count()) > before, { ms: 60_000 });
+}
+
 describe('a browser whose clock is wrong', () => {
   let relay: Relay;
   let api: Awaited<ReturnType<typeof startScriptedApi>>;
@@ -75,6 +84,18 @@ describe('a browser whose clock is wrong', () => {
     });
   }
 
+  for (const minutes of [11, -11]) {
+    it(`by ${minutes} minutes: Stop works, and the page says how far the clocks are apart`, { timeout: 270_000 }, async () => {
+      const { browser, dashboard } = await ahead(minutes * 60_000);
+      try {
+        await stops(dashboard, conversation);
+        await dashboard.by('clock-note').filter({ hasText: minutes > 0 ? /is 1[01] min behind this device/ : /is 1[01] min ahead of this device/ }).waitFor();
+      } finally {
+        await browser.close();
+      }
+    });
+  }
+
   it('by two days, and the agent away: the prompt is held, not lost', { timeout: 360_000 }, async () => {
     const { browser, dashboard } = await ahead(48 * hour);
     try {
@@ -94,4 +115,42 @@ describe('a browser whose clock is wrong', () => {
       await browser.close();
     }
   });
+});
+
+describe('a machine whose clock is wrong', () => {
+  let relay: Relay;
+  let api: Awaited<ReturnType<typeof startScriptedApi>>;
+
+  before(async () => {
+    relay = await Relay.start();
+    api = await startScriptedApi();
+  });
+  after(async () => {
+    await relay.close();
+    await api.close();
+  });
+
+  for (const minutes of [11, -11]) {
+    it(`by ${minutes} minutes: prompts run, Stop works, and the page says how far the clocks are apart`, { timeout: 270_000 }, async () => {
+      await using machine = new Machine({ relay: relay.url, api: api.url, sleeps: true });
+      machine.sleep(minutes * 60_000);
+      const person = await Person.signIn(relay.url);
+      await pair(await machine.start(), person);
+      const conversation = await person.join();
+      const browser = await Browser.start();
+      try {
+        const dashboard = await Dashboard.open(browser, relay.url);
+        await dashboard.signIn(base32Of(person.secret));
+        await dashboard.choose(conversation.id);
+        await dashboard.prompt('what time is it');
+        await dashboard.entry('text', 'Heard: what time is it').waitFor({ timeout: 60_000 });
+        await dashboard.settled();
+        await stops(dashboard, conversation);
+        await dashboard.by('clock-note').filter({ hasText: minutes > 0 ? /is 1[01] min ahead of this device/ : /is 1[01] min behind this device/ }).waitFor();
+      } finally {
+        await browser.close();
+        conversation.close();
+      }
+    });
+  }
 });

@@ -9,15 +9,38 @@ namespace consortium::agent::claude
 {
 namespace json = boost::json;
 
-std::optional<std::filesystem::path>
-find_transcript(const std::vector<std::string>& environment, const std::string& session_id)
+std::filesystem::path projects_folder(const std::vector<std::string>& environment)
 {
     std::filesystem::path config = environment_value(environment, "CLAUDE_CONFIG_DIR");
     if (config.empty())
         config = std::filesystem::path(environment_value(environment, "HOME")) / ".claude";
+    return config / "projects";
+}
+
+bool may_be_said(std::string_view line)
+{
+    return line.find(R"("type":"user")") != std::string_view::npos ||
+           line.find(R"("type":"assistant")") != std::string_view::npos ||
+           line.find(R"("subtype":"compact_boundary")") != std::string_view::npos;
+}
+
+bool holds_a_prompt(const std::filesystem::path& transcript)
+{
+    std::ifstream file(transcript, std::ios::binary);
+    for (std::string line; std::getline(file, line);)
+    {
+        if (line.find(R"("type":"user")") != std::string::npos)
+            return true;
+    }
+    return false;
+}
+
+std::optional<std::filesystem::path>
+find_transcript(const std::vector<std::string>& environment, const std::string& session_id)
+{
     // How a folder is named follows from the project's in a way of Claude's own; the id is unique.
     std::error_code problem;
-    for (const auto& folder : std::filesystem::directory_iterator(config / "projects", problem))
+    for (const auto& folder : std::filesystem::directory_iterator(projects_folder(environment), problem))
     {
         auto file = folder.path() / (session_id + ".jsonl");
         std::error_code ignored;
@@ -37,9 +60,7 @@ take_back_unanswered(const std::filesystem::path& transcript, const std::set<std
     std::string line;
     for (; std::getline(file, line); begins += line.size() + 1)
     {
-        // Most of a transcript is other and large: only what can be a word of the conversation is parsed.
-        if (line.find(R"("type":"user")") == std::string::npos &&
-            line.find(R"("type":"assistant")") == std::string::npos)
+        if (!may_be_said(line))
             continue;
         const auto object = protocol::read_foreign_object(line);
         if (!object || flag_at(*object, "isSidechain"))

@@ -4,13 +4,21 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What Claude Code wrote down of a conversation (docs/claude-code.md, "After a crash").
 namespace consortium::agent::claude
 {
 
-/// The file of that conversation. Empty when there is none yet. `environment`: that of the child, "NAME=value".
+/// Where Claude Code keeps them, a folder for each project. `environment`: that of the child, "NAME=value".
+std::filesystem::path projects_folder(const std::vector<std::string>& environment);
+/// Most of a transcript is other and large: whether the line can be a word of the conversation, before it is parsed.
+bool may_be_said(std::string_view line);
+/// One without any prompt cannot be resumed.
+bool holds_a_prompt(const std::filesystem::path& transcript);
+
+/// The file of that conversation. Empty when there is none yet.
 std::optional<std::filesystem::path>
 find_transcript(const std::vector<std::string>& environment, const std::string& session_id);
 

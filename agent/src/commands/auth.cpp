@@ -137,7 +137,7 @@ boost::asio::awaitable<int> auth_logout(surroundings& with)
     with.out.text("Logged out. The keys of this machine and of its sessions are destroyed here.");
     if (!voided)
         with.out.text(
-            "The relay was not reached: what was this machine's token opens it until the machine is revoked.");
+            "The relay has not confirmed it: what was this machine's token may open it until the machine is revoked.");
     with.out.text("The account's list of devices names this machine until you revoke it in a browser.");
     co_return 0;
 }

@@ -1,5 +1,7 @@
+#include "claude/conversation.hpp"
 #include "claude/deny_rules.hpp"
 #include "claude/locate.hpp"
+#include "claude/transcript.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/ids.hpp"
 #include "consortium/common/utf8.hpp"
@@ -31,31 +33,99 @@ void listen_for_signals(asio::signal_set& signals, session_runner& runner)
             if (number == SIGINT)
                 runner.interrupt();
             else
-                runner.end("asked to end by the system");
+                runner.end("asked to end by the system", ending::system);
             listen_for_signals(signals, runner);
         });
 }
 
-result<session_folder> choose_session(
-    const keystore& store, const identity& who, const std::string& directory, bool fresh, unix_millis now,
-    bool& resumed)
+struct chosen_session
 {
-    if (!fresh)
+    session_folder folder;
+    bool resumed = false;                ///< it was there before
+    std::vector<std::string> for_claude; ///< without what chose it
+};
+
+/// What a person may have meant who named no session.
+error no_session_named(const keystore& store, const identity& who, const std::string& directory)
+{
+    constexpr std::size_t shown_max = 10;
+    std::string text = "--resume needs the id of a session or of a conversation of Claude Code.";
+    const auto known = sessions_of(store, directory, who);
+    for (std::size_t i = 0; i < std::min(known.size(), shown_max); ++i)
     {
-        if (auto interrupted = find_interrupted(store, directory, who))
-        {
-            resumed = true;
-            return std::move(*interrupted);
-        }
+        const auto& each = known[i];
+        if (each.session_id.empty())
+            continue;
+        text += "\n  consortium --resume " + each.session_id + "   begun " + iso_time(each.created) +
+                (each.ended_at > 0 ? ", ended " + iso_time(each.ended_at) : std::string());
+    }
+    if (known.empty())
+        text += "\nNo session was begun in this folder yet.";
+    return {errc::bad_request, text, {}};
+}
+
+asio::awaitable<result<chosen_session>> choose_session(
+    surroundings& with, relay_client& relay, device_book& book, const identity& who, const command_line& wanted,
+    const std::vector<std::string>& environment)
+{
+    using kind = claude::conversation_choice::kind;
+    const auto directory = std::filesystem::current_path().string();
+    auto choice = claude::read_choice(wanted.for_claude);
+    if (choice.what == kind::unnamed)
+        co_return std::unexpected(no_session_named(with.store, who, directory));
+    if (choice.what == kind::newest)
+    {
+        const auto newest = claude::newest_conversation(environment, directory);
+        if (!newest)
+            co_return fail(
+                errc::not_found, "No conversation of Claude Code is known in this folder. `consortium` begins one, and "
+                                 "`consortium --resume ID` goes on with one that you name.");
+        choice.id = *newest;
     }
     session_record record;
+    if (!choice.id.empty() && !choice.copied)
+    {
+        auto known = find_session(with.store, choice.id, who);
+        // The relay may have said that it is gone, and show it again.
+        if (!known && known.error() == errc::not_found &&
+            co_await bring_back(with.store, who, relay, book, with.out, std::nullopt))
+            known = find_session(with.store, choice.id, who);
+        if (known)
+            co_return chosen_session{std::move(*known), /*resumed=*/true, std::move(choice.arguments)};
+        if (known.error() == errc::locked)
+            co_return fail(errc::locked, "This session runs already, in another terminal of this machine.");
+        if (known.error() != errc::not_found)
+            co_return std::unexpected(known.error());
+    }
+    if (!choice.id.empty())
+    {
+        if (!claude::find_transcript(environment, choice.id))
+            co_return fail(
+                errc::not_found,
+                "This machine has neither a session nor a conversation of Claude Code with the id " + choice.id + ".");
+        record.earlier = choice.id;
+        if (choice.copied)
+            choice.arguments.insert(choice.arguments.end(), {"--resume", choice.id, "--fork-session"});
+        else
+            record.claude_id = choice.id;
+    }
+    if (choice.what == kind::none && !wanted.fresh)
+    {
+        // What was interrupted here may lie in the trash, on the word of a relay that shows it again.
+        (void)co_await bring_back(with.store, who, relay, book, with.out, directory);
+        if (auto interrupted = find_interrupted(with.store, directory, who))
+            co_return chosen_session{std::move(*interrupted), /*resumed=*/true, std::move(choice.arguments)};
+    }
     record.tag = to_string(session_id{make_uuid_v4()});
     record.server_url = who.server_url;
     record.account_id = who.account_id;
     record.data_key = key256::random();
     record.directory = directory;
-    record.created = now;
-    return session_folder::create(store, std::move(record));
+    record.created = with.clock.now();
+    auto made = session_folder::create(with.store, std::move(record));
+    if (!made)
+        co_return std::unexpected(made.error());
+    co_return chosen_session{std::move(*made), /*resumed=*/false, std::move(choice.arguments)};
 }
 
 /// As far as this machine knows: the relay is not asked here.
@@ -178,42 +248,51 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     (*relay)->judge_denial = [&](const relay_failure& denied)
     { return judge_denial(with.store, **relay, *who, **book, denied); };
 
-    auto for_claude = claude::with_denied_folder(wanted.for_claude, with.store.directory());
+    run_options options;
+    options.environment = claude::child_environment(environ);
+    auto chosen = co_await choose_session(with, **relay, **book, *who, wanted, options.environment);
+    if (!chosen)
+    {
+        with.out.text(detail_of(chosen.error().detail));
+        co_return 1;
+    }
+    auto& record = chosen->folder.record();
+    // Files that the words name are looked for where the session is.
+    std::error_code gone;
+    std::filesystem::current_path(record.directory, gone);
+    if (gone)
+    {
+        with.out.text("The folder of this session is not there any more: " + foreign(record.directory));
+        co_return 1;
+    }
+    auto for_claude = claude::with_denied_folder(chosen->for_claude, with.store.directory());
     if (!for_claude)
     {
         with.out.text(detail_of(for_claude.error().detail));
         co_return 1;
     }
-    bool resumed = false;
-    const auto directory = std::filesystem::current_path().string();
-    const bool fresh = wanted.fresh || claude::chooses_session(wanted.for_claude);
-    if (!fresh) // what was interrupted here may lie in the trash, on the word of a relay that shows it again
-        (void)co_await bring_back(with.store, *who, **relay, **book, with.out, directory);
-    auto folder = choose_session(with.store, *who, directory, fresh, with.clock.now(), resumed);
-    if (!folder)
+    with.out.title("Consortium " CONSORTIUM_VERSION " · " + foreign(host_name()) + " · " + foreign(record.directory));
+    if (chosen->resumed)
     {
-        with.out.text(detail_of(folder.error().detail));
-        co_return 1;
-    }
-    with.out.title("Consortium " CONSORTIUM_VERSION " · " + foreign(host_name()) + " · " + foreign(directory));
-    if (resumed)
-    {
-        with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
-        co_await confirm_mode(folder->record(), with.out, input);
+        if (record.ended)
+            with.out.text("Taking up a session again that had ended.");
+        else
+            with.out.text("Resuming the session that was interrupted here. `consortium --new` begins another one.");
+        co_await confirm_mode(record, with.out, input);
     }
 
-    run_options options;
     options.claude = *program;
-    options.environment = claude::child_environment(environ);
+    options.program = wanted.program;
+    options.given = claude::read_choice(wanted.for_claude).arguments;
     options.arguments = std::move(*for_claude);
     options.first_prompt = well_formed_utf8(wanted.prompt, std::numeric_limits<std::size_t>::max());
-    options.resumed = resumed;
+    options.resumed = chosen->resumed;
     if (::isatty(STDIN_FILENO) == 1)
         options.terminal = &input;
     asio::co_spawn(
         executor, look_after_leftovers(with.store, *who, **relay, **book, with.out, with.clock), asio::detached);
     session_runner runner(
-        executor, with.store, *who, std::move(*folder), **relay, **book, with.out, with.clock, spans,
+        executor, with.store, *who, std::move(chosen->folder), **relay, **book, with.out, with.clock, spans,
         std::move(options));
     (*book)->on_revoked = [&runner] { runner.on_device_revoked(); };
     (*book)->on_alarm = [&runner](const device_alarm& alarm) { runner.on_device_alarm(alarm); };
