@@ -1,6 +1,7 @@
 #include "commands/adopt.hpp"
 #include "commands/compact.hpp"
 #include "commands/invite.hpp"
+#include "commands/mirror.hpp"
 #include "commands/receipt.hpp"
 #include "commands/rekey.hpp"
 #include "commands/replay.hpp"
@@ -47,7 +48,8 @@ int run(int argc, char** argv)
         "Checks and cares for the log of a Consortium relay.\n"
         "verify, replay and receipt only read; stop the relay first. compact, invite and rekey work beside a running "
         "relay,\n"
-        "which does what they ask, and without one. witness adopt is the last resort for a log that lost something."};
+        "which does what they ask, and without one. mirror is about the Postgres mirror of a running relay. witness "
+        "adopt is the last resort for a log that lost something."};
     app.name("consortium-admin");
     app.set_version_flag("--version", "consortium-admin " CONSORTIUM_VERSION);
     app.require_subcommand(1);
@@ -129,6 +131,28 @@ int run(int argc, char** argv)
         .add_option("--new-secret-file", rekey_wish.new_secret_file, "File with the new master secret, of your choice")
         ->type_name("FILE");
     rekey_command.callback([&] { chosen = [&] { return rekey(rekey_wish); }; });
+
+    mirror_options mirror_wish;
+    auto& mirror_command = *app.add_subcommand("mirror", "The Postgres mirror of a running relay");
+    mirror_command.require_subcommand(1);
+    const auto of_mirror = [&](const char* name, const char* what, exit_code (*command)(const mirror_options&))
+    {
+        auto& added = *mirror_command.add_subcommand(name, what);
+        added.add_option("--data", mirror_wish.data, "The relay's data directory")
+            ->envname("CONSORTIUM_DATA_DIR")
+            ->type_name("DIR")
+            ->required();
+        added.add_flag("--json", mirror_wish.json, "Print JSON");
+        added.callback([&chosen, &mirror_wish, command]
+                       { chosen = [&mirror_wish, command] { return command(mirror_wish); }; });
+    };
+    of_mirror("status", "How far it is, and what went wrong last", mirror_status);
+    of_mirror("rebuild", "Empty it and fill it again", mirror_rebuild);
+    of_mirror("verify", "Compare every row with the log and the views", mirror_verify);
+    std::string role;
+    auto& grant_command = *mirror_command.add_subcommand("grant", "Print the SQL that lets a role read it");
+    grant_command.add_option("ROLE", role, "A role of Postgres")->required();
+    grant_command.callback([&] { chosen = [&] { return mirror_grant(role); }; });
 
     adopt_options adopt_wish;
     auto& witness_command = *app.add_subcommand("witness", "When acknowledged records are missing");

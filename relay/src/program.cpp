@@ -2,6 +2,8 @@
 #include "consortium/common/invitation.hpp"
 #include "control_commands.hpp"
 #include "descriptors.hpp"
+#include "mirror_commands.hpp"
+#include "mirror_settings.hpp"
 #include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <limits>
@@ -85,6 +87,9 @@ program::~program()
 result<std::unique_ptr<program>> program::make(const config& settings)
 {
     protocol::bound_json(settings.json);
+    auto mirrored = mirror_from_environment();
+    if (!mirrored)
+        return std::unexpected(mirrored.error());
     const auto connections =
         connections_that_fit(raise_descriptor_limit(), settings.io_threads, settings.connections_max);
     if (!connections)
@@ -124,6 +129,7 @@ result<std::unique_ptr<program>> program::make(const config& settings)
 
     std::unique_ptr<program> out(new program(settings, std::move(*server), std::move(*origins), std::move(*proxies)));
     out->generated_secret_ = secret->generated;
+    out->mirrored_ = std::move(*mirrored);
     if (auto opened = out->open(secret->value); !opened)
         return std::unexpected(opened.error());
     out->wire();
@@ -252,6 +258,7 @@ void program::listen_for_control()
                 {"expiresAt", made->expires},
                 {"link", invitation_link(public_url(), made->code)}};
         });
+    commands.merge(make_mirror_commands(mirror_.get()));
     auto control = control_server::listen({.socket = settings_.data / "control.sock"}, std::move(commands));
     if (control)
         control_ = std::move(*control);
@@ -290,6 +297,8 @@ void program::report() const
 void program::start()
 {
     running_ = true;
+    if (mirrored_)
+        mirror_ = postgres::start_mirror(*mirrored_, *log_, clock_);
     listen_for_control();
     server_->start(*router_);
     refusals_.start(server_->executor(0));
@@ -313,7 +322,11 @@ void program::stop()
     presence_.stop();
     sockets_->close_all("the relay is stopping");
     server_->drain(drain_limit);
+    // Ends what a command waits for.
+    if (mirror_)
+        mirror_->stop();
     control_.reset();
+    mirror_.reset();
     readers_.join();
     log_->close();
     server_->stop();

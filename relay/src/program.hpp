@@ -1,6 +1,7 @@
 #pragma once
 #include "assets.hpp"
 #include "auth/invitations.hpp"
+#include "consortium/postgres/mirror.hpp"
 #include "consortium/projections/views.hpp"
 #include "control_server.hpp"
 #include "server.hpp"
@@ -87,6 +88,8 @@ private:
     std::unique_ptr<socket_rules> rules_;
     std::unique_ptr<request_router> router_;
     std::unique_ptr<socket_server> sockets_;
+    std::optional<postgres::mirror_options> mirrored_; ///< empty: nobody wants a mirror
+    std::unique_ptr<postgres::mirror> mirror_;
     std::unique_ptr<control_server> control_;
     bool running_ = false;
 };
