@@ -250,6 +250,9 @@ asio::awaitable<void> http_connection::linger()
 {
     channel_.shutdown_send();
     deadline_.arm(shared_from_this(), linger_time);
+    // What is thrown away is not worth a call for every two kilobytes.
+    if (buffer_.size() < stranger_buffer_bytes_max)
+        buffer_.resize(stranger_buffer_bytes_max);
     do
         begin_ = end_ = 0;
     while (co_await read_more());

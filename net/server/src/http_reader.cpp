@@ -155,6 +155,10 @@ body_reader::feed(std::string_view input, std::size_t& used, std::string& body, 
             if (left_ > bytes_max - std::min(bytes_max, body.size()))
                 return outcome::too_large;
             const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+            // Growing by doubling would copy megabytes at once, while others of the thread wait. What is only reserved
+            // costs no memory before it is filled.
+            if (count > 0 && count < left_ && body.capacity() - body.size() < left_)
+                body.reserve(body.size() + left_);
             body += rest.substr(0, count);
             used += count;
             left_ -= count;

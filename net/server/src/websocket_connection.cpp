@@ -12,6 +12,10 @@ namespace
 /// Most connections only ever get heartbeats, and they are many.
 constexpr std::size_t buffer_bytes_min = 1u << 10;
 constexpr std::size_t buffer_bytes_usual_max = 64u << 10;
+/// A buffer grows by no more at once: what is new is filled with zeros, and others of this thread wait for that.
+constexpr std::size_t growth_bytes_max = 256u << 10;
+/// What nobody is told any more is read away in pieces of this size.
+constexpr std::size_t discarded_bytes = 16u << 10;
 /// A frame up to this size is copied behind its predecessors, a larger one is written from where it is.
 constexpr std::size_t copy_bytes_max = 512;
 constexpr std::size_t segment_bytes_max = 32u << 10;
@@ -113,13 +117,16 @@ void websocket_core::make_room()
         end_ -= begin_;
         begin_ = 0;
     }
-    // Grows by doubling as bytes come in, not at once to what a frame's header claims.
+    // Grows as bytes come in, not at once to what a frame's header claims; that much is only reserved, which costs no
+    // memory before it is filled, and spares the copies.
     const auto usual_max = std::min(buffer_bytes_usual_max, decoder_.message_bytes_max() + frame_header_bytes_max);
     auto size = buffer_.size();
     if (end_ == size)
-        size = std::max(buffer_bytes_min, std::min(size * 2, std::max(wanted, usual_max)));
+        size = std::max(buffer_bytes_min, std::min({size * 2, size + growth_bytes_max, std::max(wanted, usual_max)}));
     if (!has_input_room(size))
         return decoder_.give_up(close_code::try_again_later, "too much is being received at once");
+    if (size > buffer_bytes_usual_max && wanted > buffer_.capacity())
+        buffer_.reserve(wanted);
     buffer_.resize(size);
 }
 
@@ -398,6 +405,8 @@ asio::awaitable<void> websocket_core::drain(std::shared_ptr<websocket_core> self
         if (self->finished_)
             break;
         self->make_room();
+        if (self->decoder_.violation() && self->buffer_.size() < discarded_bytes)
+            self->buffer_.resize(discarded_bytes);
         const auto [failed, count] = co_await self->stream_.read_some(
             asio::buffer(self->buffer_.data() + self->end_, self->buffer_.size() - self->end_));
         self->end_ += count;
