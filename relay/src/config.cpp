@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
+#include <format>
 #include <fstream>
 #include <map>
 #include <thread>
@@ -20,6 +22,23 @@ std::size_t default_threads()
 {
     const auto cores = std::max(1u, std::thread::hardware_concurrency());
     return std::clamp<std::size_t>(cores - 1, 1, 64);
+}
+
+/// "20/400": so many a second, so many at once.
+std::optional<token_bucket::rate> read_rate(std::string_view text)
+{
+    constexpr double most = 1e9;
+    token_bucket::rate out{};
+    const char* const end = text.data() + text.size();
+    const auto [slash, wrong] = std::from_chars(text.data(), end, out.per_second, std::chars_format::fixed);
+    if (wrong != std::errc() || slash == end || *slash != '/')
+        return std::nullopt;
+    const auto [last, wrong_too] = std::from_chars(slash + 1, end, out.burst, std::chars_format::fixed);
+    const bool whole = wrong_too == std::errc() && last == end;
+    // A bucket that never holds one lets nobody in, and one that never fills only the first.
+    if (!whole || !(out.per_second > 0 && out.per_second <= most) || !(out.burst >= 1 && out.burst <= most))
+        return std::nullopt;
+    return out;
 }
 
 result<std::string> read_file(const std::filesystem::path& path)
@@ -160,6 +179,26 @@ parsed_config parse_config(int argc, const char* const* argv)
         ->check(CLI::IsMember({"on", "off"}))
         ->default_str("on")
         ->type_name("on|off");
+    const auto rate = [&](const char* flag, const char* variable, token_bucket::rate& to, const char* what)
+    {
+        app.add_option_function<std::string>(
+               flag, [&to](const std::string& given) { to = *read_rate(given); }, what)
+            ->envname(variable)
+            ->check([](const std::string& given)
+                    { return read_rate(given) ? "" : "not a rate like 20/400: so many a second, so many at once"; })
+            ->type_name("N/BURST")
+            ->default_str(std::format("{}/{}", to.per_second, to.burst));
+    };
+    rate(
+        "--guest-rate", "CONSORTIUM_GUEST_RATE", settings.guest_rates.each,
+        "Logins, pairings and statements a second from one address, and at once");
+    rate("--guest-rate-total", "CONSORTIUM_GUEST_RATE_TOTAL", settings.guest_rates.all, "The same from all together");
+    rate(
+        "--pairing-poll-rate", "CONSORTIUM_PAIRING_POLL_RATE", settings.poller_rates.each,
+        "Questions how a pairing goes from one address: each agent that is being paired asks once a second");
+    rate(
+        "--pairing-poll-rate-total", "CONSORTIUM_PAIRING_POLL_RATE_TOTAL", settings.poller_rates.all,
+        "The same from all together");
     const auto count = [&](const char* flag, const char* variable, std::size_t& to, const char* what)
     {
         app.add_option(flag, to, what)

@@ -47,6 +47,8 @@ struct config
     std::vector<std::string> trusted_proxies;
     /// Off: no rates and no bounds per address.
     bool rate_limits = true;
+    rate_limiter::settings guest_rates = relay::guest_rates;
+    rate_limiter::settings poller_rates = relay::poller_rates;
     std::size_t connections_max = limits::connections_max;
     std::size_t connections_per_address_max = limits::connections_per_address_max;
     std::size_t strangers_max = limits::strangers_max;

@@ -92,4 +92,10 @@ private:
     std::unordered_map<std::string, token_bucket> each_;
 };
 
+/// Logins, pairings and statements (flags). Argon2id is not in this path: a login costs two signature checks and one
+/// commit.
+inline constexpr rate_limiter::settings guest_rates{.each = {20, 400}, .all = {1000, 4000}};
+/// How a pairing goes, which an agent asks once a second (flags).
+inline constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4000}};
+
 } // namespace consortium::relay

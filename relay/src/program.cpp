@@ -16,11 +16,6 @@ namespace
 
 using namespace std::chrono_literals;
 
-// Logins from one address, and from all together. Argon2id is not in this path: a login costs two signature checks and
-// one commit.
-constexpr rate_limiter::settings guest_rates{.each = {20, 400}, .all = {1000, 4000}};
-// An agent asks once per second how its pairing goes.
-constexpr rate_limiter::settings poller_rates{.each = {20, 100}, .all = {2000, 4000}};
 constexpr auto no_bound = std::numeric_limits<std::size_t>::max();
 constexpr auto drain_limit = 700ms;
 constexpr std::size_t reader_threads = 2;
@@ -60,8 +55,8 @@ program::program(
                    .pending_per_address_max = settings.pairings_per_address_max,
                    .crowded = [this](place_table::crowd, const std::string& address)
                    { refusals_.note("pairings", "too many", address); }}),
-      guests_(clock_, guest_rates),
-      pollers_(clock_, poller_rates),
+      guests_(clock_, settings.guest_rates),
+      pollers_(clock_, settings.poller_rates),
       guest_bytes_({.all = settings.guest_bytes_max, .each = settings.guest_bytes_per_address_max}),
       account_bytes_({.all = no_bound, .each = settings.account_body_bytes_max}),
       proxies_(std::move(proxies)),

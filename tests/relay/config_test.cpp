@@ -111,6 +111,21 @@ TEST_F(config_test, what_strangers_may_have_can_be_set)
     EXPECT_EQ(given.header_timeout, 300ms);
 }
 
+TEST_F(config_test, rates_can_be_set)
+{
+    EXPECT_EQ(parse({}).settings.guest_rates.each.burst, 400);
+    const auto given = parse({"--guest-rate", "0.5/3", "--guest-rate-total", "7/8", "--pairing-poll-rate", "2/1",
+                              "--pairing-poll-rate-total", "9/10"})
+                           .settings;
+    EXPECT_EQ(given.guest_rates.each.per_second, 0.5);
+    EXPECT_EQ(given.guest_rates.each.burst, 3);
+    EXPECT_EQ(given.guest_rates.all.per_second, 7);
+    EXPECT_EQ(given.poller_rates.each.burst, 1);
+    EXPECT_EQ(given.poller_rates.all.burst, 10);
+    for (const char* wrong : {"", "20", "20/", "/5", "0/5", "5/0", "-1/5", "5/0.5", "5/5x", "nan/5", "inf/5", "1e3/5"})
+        EXPECT_NE(parse({"--guest-rate", wrong}).exit_code, 0) << wrong;
+}
+
 TEST_F(config_test, what_a_request_may_hold_can_be_set)
 {
     const auto usual = parse({}).settings;
@@ -204,6 +219,10 @@ TEST_F(config_test, help_names_every_variable)
           "CONSORTIUM_STRANGERS_PER_ADDRESS",
           "CONSORTIUM_HEADER_TIMEOUT_MS",
           "CONSORTIUM_BODY_RATE",
+          "CONSORTIUM_GUEST_RATE",
+          "CONSORTIUM_GUEST_RATE_TOTAL",
+          "CONSORTIUM_PAIRING_POLL_RATE",
+          "CONSORTIUM_PAIRING_POLL_RATE_TOTAL",
           "CONSORTIUM_GUEST_MIB",
           "CONSORTIUM_GUEST_MIB_PER_ADDRESS",
           "CONSORTIUM_ACCOUNT_MIB",
