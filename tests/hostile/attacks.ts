@@ -39,6 +39,11 @@ export interface Attack {
   secondsMin?: (order: Order) => number;
   /** What it may add to the relay's memory while it lasts. */
   mebibytesMax: number;
+  /**
+   * What a member has a right to do has another bound than an attack: how long others may wait for an acknowledgement, in ms. Without it
+   * the session may be twice as slow as it is while nobody attacks.
+   */
+  othersWaitMs?: { p50: number; p99: number };
   run(ground: Ground): Promise<void>;
   check(seen: Seen): void;
 }
@@ -632,6 +637,8 @@ export const attacks: Attack[] = [
     name: 'large writes of a member',
     says: 'a member writes messages of 6 MB as fast as they are taken, three at a time',
     mebibytesMax: 144,
+    // A record is written and synced whole, and who comes meanwhile waits for it.
+    othersWaitMs: { p50: 25, p99: 150 },
     async run(ground) {
       const { member } = ground.order;
       const content = randomBytes(4.5 * megabyte).toString('base64');

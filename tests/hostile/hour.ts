@@ -20,7 +20,10 @@ if (!(minutes > 0) || chosen.length === 0) {
 const seconds = Math.max(3, (minutes * 60) / chosen.length);
 /** The session's slowest in a hundred may take so many times what it takes while nobody attacks, or this many milliseconds. */
 const slower = { times: 2, ms: 5, attempts: 3 };
-const tooSlow = ({ quiet, during }: Report) => during.acknowledged.p99 > Math.max(slower.times * quiet.acknowledged.p99, slower.ms);
+function tooSlow({ attack: { othersWaitMs: allowed }, quiet, during }: Report): boolean {
+  if (allowed) return during.acknowledged.p50 > allowed.p50 || during.acknowledged.p99 > allowed.p99;
+  return during.acknowledged.p99 > Math.max(slower.times * quiet.acknowledged.p99, slower.ms);
+}
 
 const ms = (value: number) => value.toFixed(1);
 const words = (seen: Seen) => Object.entries(seen.answers).map(([word, n]) => `${n} × ${word}`).join(', ');
