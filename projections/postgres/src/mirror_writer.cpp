@@ -70,7 +70,7 @@ void erase_rows(pqxx::transaction_base& in, const erasure& what)
 /// Of the connection before this one, if it was lost a moment ago, Postgres may not have heard yet.
 void be_the_only_one(pqxx::transaction_base& in)
 {
-    in.exec("SET lock_timeout TO '2s'");
+    in.exec("SET lock_timeout TO '10s'");
     try
     {
         in.exec("SELECT pg_advisory_lock(" + std::to_string(writer_lock) + ")");
