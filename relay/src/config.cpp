@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
-#include <format>
+#include <fmt/format.h>
 #include <fstream>
 #include <map>
 #include <thread>
@@ -187,7 +187,7 @@ parsed_config parse_config(int argc, const char* const* argv)
             ->check([](const std::string& given)
                     { return read_rate(given) ? "" : "not a rate like 20/400: so many a second, so many at once"; })
             ->type_name("N/BURST")
-            ->default_str(std::format("{}/{}", to.per_second, to.burst));
+            ->default_str(fmt::format("{}/{}", to.per_second, to.burst));
     };
     rate(
         "--guest-rate", "CONSORTIUM_GUEST_RATE", settings.guest_rates.each,
