@@ -9,20 +9,23 @@ import { Browser } from '../support/browser.ts';
 import { Dashboard } from '../support/dashboard.ts';
 import { base32Of, Person, type Conversation } from '../support/e2ee.ts';
 import { Relay } from '../support/relay.ts';
-import { say, startScriptedApi, use } from '../support/scripted-api.mjs';
+import { hang, say, startScriptedApi, use } from '../support/scripted-api.mjs';
 import type { Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 
 const hour = 3_600_000;
 
 /** Stops a turn that would not end, and sees that it did. */
-async function stops(dashboard: Dashboard, conversation: Conversation): Promise<void> {
-  const before = await dashboard.entry('result', 'Stopped').count();
-  await conversation.prompt('one #endless');
-  await dashboard.page.locator('[data-testid=stop]:not([disabled])').waitFor({ timeout: 60_000 });
+async function stops(dashboard: Dashboard, api: Awaited<ReturnType<typeof startScriptedApi>>): Promise<void> {
+  const scene = `hanging${++scenes}`;
+  api.scene(scene, [[say(`It begins: ${scene}.`), hang()]]);
+  await dashboard.prompt(`please #${scene}`);
+  await dashboard.by('partial').filter({ hasText: scene }).waitFor({ timeout: 90_000 });
+  await dashboard.page.locator('[data-testid=stop]:not([disabled])').waitFor({ timeout: 90_000 });
   await dashboard.by('stop').click();
-  await waitFor('the turn to be stopped', async () => (await dashboard.entry('result', 'Stopped').count()) > before, { ms: 60_000 });
+  await dashboard.entry('text', scene).filter({ hasText: 'Stopped here' }).waitFor({ timeout: 90_000 });
 }
+let scenes = 0;
 
 describe('a browser whose clock is wrong', () => {
   let relay: Relay;
@@ -88,7 +91,7 @@ describe('a browser whose clock is wrong', () => {
     it(`by ${minutes} minutes: Stop works, and the page says how far the clocks are apart`, { timeout: 270_000 }, async () => {
       const { browser, dashboard } = await ahead(minutes * 60_000);
       try {
-        await stops(dashboard, conversation);
+        await stops(dashboard, api);
         await dashboard.by('clock-note').filter({ hasText: minutes > 0 ? /is 1[01] min behind this device/ : /is 1[01] min ahead of this device/ }).waitFor();
       } finally {
         await browser.close();
@@ -145,7 +148,7 @@ describe('a machine whose clock is wrong', () => {
         await dashboard.prompt('what time is it');
         await dashboard.entry('text', 'Heard: what time is it').waitFor({ timeout: 60_000 });
         await dashboard.settled();
-        await stops(dashboard, conversation);
+        await stops(dashboard, api);
         await dashboard.by('clock-note').filter({ hasText: minutes > 0 ? /is 1[01] min ahead of this device/ : /is 1[01] min behind this device/ }).waitFor();
       } finally {
         await browser.close();
