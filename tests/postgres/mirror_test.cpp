@@ -103,7 +103,7 @@ protected:
     template <class Condition>
     void wait_until(const char* what, Condition&& condition)
     {
-        for (const auto until = std::chrono::steady_clock::now() + 90s; !condition();)
+        for (const auto until = std::chrono::steady_clock::now() + 300s; !condition();)
         {
             ASSERT_LT(std::chrono::steady_clock::now(), until) << what << ": " << mirror_->status().last_error;
             std::this_thread::sleep_for(10ms);

@@ -32,7 +32,7 @@ async function caughtUp(relay: Relay): Promise<void> {
   await waitFor('the mirror to catch up', async () => {
     last = await status(relay);
     return last.phase === 'following' && last.position === last.head;
-  }, { ms: 30_000, every: 100, last: () => [last, relay.output.slice(-2000)] });
+  }, { ms: 100_000, every: 100, last: () => [last, relay.output.slice(-2000)] });
 }
 
 /** Every row is there as log and views say, and no other. */
