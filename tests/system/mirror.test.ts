@@ -16,7 +16,7 @@ import { Relay, run } from '../support/relay.ts';
 import { waitFor } from '../support/wait.ts';
 
 const rounds = process.env['CONSORTIUM_FULL'] === '1' ? 60 : 6;
-const impatient = { CONSORTIUM_MIRROR_TIMEOUT_MS: '1000', CONSORTIUM_MIRROR_CONNECT_TIMEOUT_MS: '1000' };
+const impatient = { CONSORTIUM_MIRROR_TIMEOUT_MS: '3000', CONSORTIUM_MIRROR_CONNECT_TIMEOUT_MS: '2000' };
 
 const mirrored = (url: string, env: Record<string, string> = {}) => Relay.start({ env: { DATABASE_URL: url, CONSORTIUM_MIRROR_RETRY_MS: '500', ...env } });
 const mirror = (relay: Relay, command: string) => run(program('consortium-admin'), ['mirror', command, '--data', relay.data, '--json']);
@@ -256,13 +256,13 @@ describe('the Postgres mirror', () => {
         socket.write(Buffer.concat([startup, ready]));
         socket.on('data', () => socket.write(Buffer.concat([Buffer.from('T\0\0\0\x06\0\x05D\0\0\0\x04'), ready])));
       }],
-      ['a control sequence for an error', (socket) => socket.end(Buffer.concat([Buffer.from('E\0\0\0\x21SFATAL\0C28000\0M\x1b[2Jspoof\nline\0\0', 'latin1')]))],
+      ['a control sequence for an error', (socket) => socket.end(Buffer.concat([Buffer.from('E\0\0\0\x23SFATAL\0C28000\0M\x1b[2Jspoof\nline\0\0', 'latin1')]))],
     ];
     let which = 0;
     const seen = new Set<string>();
     const server = createServer((socket) => {
       socket.on('error', () => {});
-      const [name, answer] = answers[which]!;
+      const [name, answer] = answers[Math.min(which, answers.length - 1)]!;
       socket.once('data', (first: Buffer) => {
         seen.add(name);
         // Whether TLS may be spoken: no. Then the real beginning.
