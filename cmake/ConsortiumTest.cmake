@@ -16,5 +16,6 @@ function(consortium_test name)
         set(label threads)
         add_dependencies(threaded_tests ${name})
     endif()
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${label})
+    # A program with sanitizers takes its time to list its tests when the machine is busy.
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${label})
 endfunction()

@@ -29,7 +29,9 @@ public:
     }
     net::admission admit(const net::http_request&, net::connection_info&) override
     {
-        return {.refusal = net::http_response(), .kept = {}};
+        net::admission out;
+        out.refusal = net::http_response();
+        return out;
     }
     asio::awaitable<void> upgraded(net::http_request, net::connection_info, std::unique_ptr<net::websocket>) override
     {
