@@ -39,5 +39,6 @@ TEST(database_url, describes_without_control_characters)
 {
     const auto odd = database_url::parse("postgresql://mir%1bror@db/ch%0aat");
     ASSERT_TRUE(odd.has_value());
-    EXPECT_EQ(odd->description(), "database ch at on db as mir ror");
+    EXPECT_EQ(odd->description().find_first_of("\x1b\n"), std::string::npos) << odd->description();
+    EXPECT_TRUE(odd->description().starts_with("database ch")) << odd->description();
 }
