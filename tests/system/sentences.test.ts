@@ -181,7 +181,7 @@ it('a conversation that was had with claude alone shows what was said, once, how
     await unknown.shows(/neither a session nor a conversation/, 60_000);
     assert.equal(await unknown.ended(60_000), 1);
     const listed = await machine.start(['--resume']);
-    await listed.shows(new RegExp(`consortium --resume ${conversation.id}`), 60_000);
+    await listed.shows(new RegExp(`consortium\\s+--resume\\s+${conversation.id}`), 60_000);
     assert.equal(await listed.ended(60_000), 1);
   } finally {
     conversation.close();
