@@ -16,9 +16,9 @@ constexpr auto unconfirmed_file = "pairing.json";
 
 constexpr auto stranger_answered =
     "Somebody has answered who does not have this link. If you pasted it where others can write, make a new one.";
-constexpr auto relay_forgot =
-    "The relay knows nothing of this pairing any more. It forgets one after ten minutes, when it is restarted, and when "
-    "too many others wait.";
+constexpr auto relay_forgot = "The relay knows nothing of this pairing any more. It forgets one after ten minutes, "
+                              "when it is restarted, and when "
+                              "too many others wait.";
 constexpr auto other_end_refused =
     "The dashboard has ended it, or the digits typed there were not the ones shown here.";
 constexpr auto time_is_over = "Ten minutes are over.";

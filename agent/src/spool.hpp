@@ -39,7 +39,8 @@ public:
     result<void> seal_all(const std::function<result<std::string>(spool_entry&)>& seal);
     /// The first `count` were taken by the relay. Forgetting that in a crash is harmless: it knows their ids.
     result<void> done(std::size_t count);
-    /// The first one is never to be sent: it is kept in a file beside. errc::too_large when that holds as much already as a spool may.
+    /// The first one is never to be sent: it is kept in a file beside. errc::too_large when that holds as much already
+    /// as a spool may.
     result<void> set_aside();
     /// That file. It is a spool too.
     static std::filesystem::path file_aside(const std::filesystem::path& file);

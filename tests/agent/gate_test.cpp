@@ -540,9 +540,12 @@ TEST_F(gate, a_held_one_that_a_person_lets_run_changes_no_mode)
     const auto prompt = dashboard.say(d);
     EXPECT_EQ(held(prompt), "until");
     EXPECT_EQ(
-        door->held_to_json(),
-        (json::array{
-            json::object{{"id", prompt.name()}, {"from", dashboard.sender.from()}, {"n", 1}, {"why", "until"}}}));
+        door->held_to_json(), (json::array{json::object{
+                                  {"id", prompt.name()},
+                                  {"from", dashboard.sender.from()},
+                                  {"n", 1},
+                                  {"why", "until"},
+                                  {"came", start_time}}}));
     ASSERT_TRUE(door->decide(prompt.name(), true));
     reopen();
     const auto late = door->first_to_run().value();
