@@ -162,6 +162,7 @@ describe('an agent that is killed while Claude has not begun to answer', () => {
       await conversation.prompt(words);
       said.push(words);
       await waitFor('Claude to write the prompt down', () => writtenDown(words));
+      await waitFor('Claude to ask', () => api.asked.some(({ prompt }) => prompt === words));
       process.kill(await terminal.pid(), 'SIGKILL');
       terminal = await machine.start();
       await waitFor('Claude to ask again', () => api.asked.filter(({ prompt }) => prompt === words).length === 2, { ms: 30_000, last: () => api.asked });

@@ -37,10 +37,15 @@ async function caughtUp(relay: Relay): Promise<void> {
 
 /** Every row is there as log and views say, and no other. */
 async function expectEqual(relay: Relay): Promise<void> {
-  await caughtUp(relay);
-  const { code, stdout, stderr } = await mirror(relay, 'verify');
-  assert.equal(code, 0, stdout + stderr);
-  assert.ok(JSON.parse(stdout).rows > 0);
+  let answer = { code: -1, stdout: '', stderr: '' };
+  // That Postgres was started anew a moment ago it learns from the first thing that fails.
+  await waitFor('the mirror to be compared', async () => {
+    await caughtUp(relay);
+    answer = await mirror(relay, 'verify');
+    return !answer.stdout.includes('"unavailable"');
+  }, { ms: 100_000, last: () => answer });
+  assert.equal(answer.code, 0, answer.stdout + answer.stderr);
+  assert.ok(JSON.parse(answer.stdout).rows > 0);
 }
 
 async function say(login: Login, sid: string, count: number): Promise<void> {
