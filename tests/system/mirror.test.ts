@@ -37,7 +37,7 @@ async function caughtUp(relay: Relay): Promise<void> {
 
 /** Every row is there as log and views say, and no other. */
 async function expectEqual(relay: Relay): Promise<void> {
-  let answer = { code: -1, stdout: '', stderr: '' };
+  let answer = await mirror(relay, 'status');
   // That Postgres was started anew a moment ago it learns from the first thing that fails.
   await waitFor('the mirror to be compared', async () => {
     await caughtUp(relay);

@@ -93,6 +93,8 @@ describe('a session', () => {
     await terminal.shows(/Taking up a session again that had ended/);
     await dashboard.entry('event', 'Taken up again at the machine').waitFor(slow);
     await dashboard.entry('text', 'Heard: written meanwhile').waitFor(slow);
+    // What is asked next has seen the end of this turn, or the agent would hold it.
+    await conversation.answered('Heard: written meanwhile', 60_000);
     await dashboard.settled();
     assert.equal((await person.sessions()).length, 1, 'it is the same session');
     assert.equal(await dashboard.entry('prompt', 'before the end').count(), 1);
