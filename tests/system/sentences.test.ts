@@ -76,6 +76,16 @@ describe('a session', () => {
     await machine?.close();
   });
 
+  /** The agent holds a prompt whose sender has not seen the end of a turn: of one that Claude Code began by itself, too. */
+  async function prompt(text: string): Promise<void> {
+    const { id: sent } = await conversation.prompt(text);
+    await waitFor('the prompt to run', async () => {
+      const state = await conversation.state();
+      if ((state?.held ?? []).some(({ id }: any) => id === sent)) await dashboard.by('held-run').first().click();
+      return api.asked.some(({ prompt }) => prompt === text);
+    }, { ms: 60_000, every: 200, last: () => conversation.state() });
+  }
+
   it('that ended says so, and is taken up again by the very command on its page; what was written meanwhile runs then', { timeout: 300_000 }, async () => {
     await conversation.prompt('before the end');
     await conversation.answered('Heard: before the end', 60_000);
@@ -105,11 +115,11 @@ describe('a session', () => {
   it('whose agent was killed in the middle of a command does not say that it runs', { timeout: 300_000 }, async () => {
     api.scene('long', [[use('Bash', { command: 'tail -f /dev/null', description: 'Wait' })]]);
     api.scene('back', [[use('Bash', { command: 'sleep 301', description: 'Serve', run_in_background: true })]]);
-    await conversation.prompt('please #back');
+    await prompt('please #back');
     const tool = (command: string) => dashboard.page.locator('[data-testid=tool]').filter({ hasText: command }).locator('summary');
     await tool('sleep 301').filter({ hasText: /in the background$/ }).waitFor(slow);
     await dashboard.page.locator('[data-testid=conversation][data-state=background]').waitFor(slow);
-    await conversation.prompt('please #long');
+    await prompt('please #long');
     await tool('tail -f').filter({ hasText: /running/ }).waitFor(slow);
     process.kill(await terminal.pid(), 'SIGKILL');
     await dashboard.page.locator('[data-testid=conversation][data-state=offline]').waitFor({ timeout: 90_000 });
@@ -127,7 +137,7 @@ describe('a session', () => {
   it('in which a command fails by itself says failed, and denied only where somebody denied it', { timeout: 300_000 }, async () => {
     api.scene('fails', [[use('Bash', { command: 'sh -c "echo Permission denied: the request was rejected; exit 3"', description: 'Fail' })], [use('Bash', { command: 'touch not-this', description: 'Make' })], [say('both are over')]]);
     const tool = (command: string) => dashboard.page.locator('[data-testid=tool]').filter({ hasText: command }).locator('summary');
-    await conversation.prompt('please #fails');
+    await prompt('please #fails');
     const first = await conversation.question(({ arguments: args }) => /exit 3/.test(args.command));
     assert.equal((await conversation.decide(first, 'approved')).ok, true);
     const second = await conversation.question(({ arguments: args }) => args.command === 'touch not-this');
