@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Machine, pair } from '../support/agent.ts';
 import { Browser } from '../support/browser.ts';
@@ -113,7 +115,9 @@ describe('a session', () => {
   });
 
   it('whose agent was killed in the middle of a command does not say that it runs', { timeout: 300_000 }, async () => {
-    api.scene('long', [[use('Bash', { command: 'tail -f /dev/null', description: 'Wait' })]]);
+    // A file of the folder: about others Claude Code may ask.
+    writeFileSync(join(machine.work, 'notes'), '');
+    api.scene('long', [[use('Bash', { command: 'tail -f notes', description: 'Wait' })]]);
     api.scene('back', [[use('Bash', { command: 'sleep 301', description: 'Serve', run_in_background: true })]]);
     await prompt('please #back');
     const tool = (command: string) => dashboard.page.locator('[data-testid=tool]').filter({ hasText: command }).locator('summary');
