@@ -1,7 +1,7 @@
 // What is known of a session whose agent is not there, what becomes of a prompt meanwhile, and how it is taken up again.
 import { type ReactElement, useState } from "react";
 import type { SessionSummary, StartCommand } from "../state/sessionfields.ts";
-import { Command, Dialog } from "./basics.tsx";
+import { CloseLine, Command, Dialog } from "./basics.tsx";
 import { fullTime, when } from "./format.ts";
 import { StatusShape } from "./marks.tsx";
 
@@ -55,12 +55,7 @@ function TakeUp({ session, command, onClose }: { session: SessionSummary; comman
         It goes on here, with what was said so far. Prompts that wait on the relay run then, in their order. One that comes later than the time you gave it is held there, and you are asked.
       </p>
       {session.endedAt !== null && <p className="dim small">It ended on {fullTime(session.endedAt)}, by the machine&apos;s clock.</p>}
-      <div className="acts flush">
-        <span className="grow" />
-        <button type="button" className="b" onClick={onClose}>
-          Close
-        </button>
-      </div>
+      <CloseLine onClose={onClose} />
     </Dialog>
   );
 }

@@ -3,7 +3,7 @@ import { type ReactElement, useState } from "react";
 import { plainly } from "../state/ask.ts";
 import type { BackgroundTask, SessionSummary } from "../state/sessionfields.ts";
 import { useClient, useNow } from "./hooks.ts";
-import { waiting } from "./format.ts";
+import { waiting, wordsOf } from "./format.ts";
 import { StatusShape } from "./marks.tsx";
 
 /** Claude ends its subagents with the turn that is stopped; commands run on. */
@@ -33,7 +33,7 @@ function Task({ task, sid, since, turn, now, say }: { task: BackgroundTask; sid:
       await client.call(sid, "stop-task", { id: task.id });
     } catch (error) {
       setStopping(false);
-      say(error instanceof Error ? error.message : String(error));
+      say(wordsOf(error));
     }
   };
   return (

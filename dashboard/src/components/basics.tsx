@@ -176,3 +176,15 @@ export function Countdown({ until, now }: { until: number; now: number }): React
     </span>
   );
 }
+
+/** The last line of a dialog that only tells something. */
+export function CloseLine({ onClose }: { onClose(): void }): ReactElement {
+  return (
+    <div className="acts flush">
+      <span className="grow" />
+      <button type="button" className="b" onClick={onClose}>
+        Close
+      </button>
+    </div>
+  );
+}

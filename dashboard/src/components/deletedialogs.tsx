@@ -2,7 +2,7 @@
 import { type ReactElement, type ReactNode, useState } from "react";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { Dialog } from "./basics.tsx";
-import { plural } from "./format.ts";
+import { plural, wordsOf } from "./format.ts";
 import { navigate, thisTab, useClient, useSignal } from "./hooks.ts";
 
 interface Words {
@@ -23,7 +23,7 @@ function TypedDialog({ words, children, onClose, act }: { words: Words; children
     try {
       await act();
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(wordsOf(failure));
       setBusy(false);
     }
   };

@@ -1,7 +1,7 @@
 // After somebody else may have the secret key: how one begins anew. Nothing of it is done from here.
 import { type ReactElement, useState } from "react";
 import { createPortal } from "react-dom";
-import { Command, Dialog, Go } from "./basics.tsx";
+import { CloseLine, Command, Dialog, Go } from "./basics.tsx";
 
 export function NewKeyHow(): ReactElement {
   const [open, setOpen] = useState(false);
@@ -41,12 +41,7 @@ function NewKey({ onClose }: { onClose(): void }): ReactElement {
           <Command text="consortium auth logout && consortium" />
         </li>
       </ol>
-      <div className="acts flush">
-        <span className="grow" />
-        <button type="button" className="b" onClick={onClose}>
-          Close
-        </button>
-      </div>
+      <CloseLine onClose={onClose} />
     </Dialog>
   );
 }

@@ -4,7 +4,7 @@ import { type ReactElement, memo, useMemo, useState } from "react";
 import type { Machine } from "../state/catalog.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { Go } from "./basics.tsx";
-import { time, waiting, when } from "./format.ts";
+import { time, waiting, when, wordsOf } from "./format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "./hooks.ts";
 import { type Shape, StatusShape } from "./marks.tsx";
 
@@ -118,7 +118,7 @@ export function OlderSessions(): ReactElement | null {
     setFailure(null);
     client
       .loadOlder()
-      .catch((error: unknown) => setFailure(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) => setFailure(wordsOf(error)))
       .finally(() => setState("idle"));
   };
   return (

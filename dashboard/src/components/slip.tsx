@@ -6,7 +6,7 @@ import { type Grant, type Verdict, verdictOf } from "../state/ask.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { Elicitation, Questions } from "./askforms.tsx";
 import { HiddenLines, useReading } from "./exact.tsx";
-import { waiting } from "./format.ts";
+import { waiting, wordsOf } from "./format.ts";
 import { useClient, useNow } from "./hooks.ts";
 import { StatusShape } from "./marks.tsx";
 import { Contents, GrantWords, headline } from "./slipcontents.tsx";
@@ -61,7 +61,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
         onAnswered?.();
       } catch (failure) {
         if (!still()) return;
-        setSaid(failure instanceof Error ? failure.message : String(failure));
+        setSaid(wordsOf(failure));
         setPhase(failure instanceof NotKnown ? "unknown" : "open");
         if (!(failure instanceof NotKnown)) return;
         const { reached } = await failure.final;

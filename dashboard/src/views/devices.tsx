@@ -2,7 +2,7 @@
 import { AlertIcon, PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
-import { fullTime, plainName, plural } from "../components/format.ts";
+import { fullTime, plainName, plural, wordsOf } from "../components/format.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { NewKeyHow } from "../components/newkey.tsx";
@@ -46,7 +46,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
       await client.devices();
       setError(null);
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(wordsOf(failure));
     }
   }, [client]);
   useEffect(() => void load(), [load, connection.state]);
@@ -57,7 +57,7 @@ export function DevicesView({ say }: { say(message: string): void }): ReactEleme
       await client.revokeDevice(device.id);
       say(`${nameOf(device)} is revoked.`);
     } catch (failure) {
-      say(`${failure instanceof Error ? failure.message : String(failure)} Here it counts as revoked; the relay is told as soon as it answers.`);
+      say(`${wordsOf(failure)} Here it counts as revoked; the relay is told as soon as it answers.`);
     }
   };
 
@@ -198,7 +198,7 @@ function Lacking({ book, say }: { book: DeviceBook; say(message: string): void }
       await book.takeOver();
       say("The relay's list holds everything again.");
     } catch (failure) {
-      say(failure instanceof Error ? failure.message : String(failure));
+      say(wordsOf(failure));
     }
     setBusy(false);
   };
