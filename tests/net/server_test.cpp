@@ -133,8 +133,9 @@ public:
             const auto messages = co_await connection->read();
             if (!messages)
             {
-                const std::lock_guard lock(mutex);
-                ends.push_back(messages.error());
+                const std::lock_guard lock(mutex_);
+                if (!first_end_)
+                    first_end_ = messages.error();
                 co_return;
             }
             if (count)
@@ -165,8 +166,17 @@ public:
     const std::shared_ptr<output_meter> output = std::make_shared<output_meter>();
     std::atomic<std::size_t> input_held = 0;
     std::size_t input_most = 1u << 20;
-    std::mutex mutex;
-    std::vector<error> ends;
+
+    /// How the first of the WebSockets ended, if one has.
+    std::optional<error> first_end()
+    {
+        const std::lock_guard lock(mutex_);
+        return first_end_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::optional<error> first_end_;
 };
 
 class http_server_test : public ::testing::Test
@@ -573,8 +583,8 @@ TEST_F(http_server_test, a_stranger_may_send_small_messages_only)
     auto stranger = open_websocket("/ws");
     stranger->send(std::string(101, 'x'));
     EXPECT_EQ(read_error(*stranger), errc::closed);
-    loop_.run_until([&] { return !site_.ends.empty(); });
-    EXPECT_EQ(site_.ends.front(), errc::too_large);
+    loop_.run_until([&] { return site_.first_end().has_value(); });
+    EXPECT_EQ(*site_.first_end(), errc::too_large);
 
     auto known = open_websocket("/signed-in");
     known->send(std::string(10'000, 'x'));
@@ -625,8 +635,8 @@ TEST_F(http_server_test, large_messages_of_a_known_peer_need_room)
 
     first->send(std::string(3'000'000, 'x'));
     EXPECT_EQ(read_error(*first), errc::closed);
-    loop_.run_until([&] { return !site_.ends.empty() && site_.input_held == 0; });
-    EXPECT_EQ(site_.ends.front(), errc::overloaded);
+    loop_.run_until([&] { return site_.first_end().has_value() && site_.input_held == 0; });
+    EXPECT_EQ(*site_.first_end(), errc::overloaded);
 
     auto second = open_websocket("/metered");
     second->send(std::string(50'000, 'x'));
@@ -869,13 +879,8 @@ TEST_F(http_server_test, websocket_messages_up_to_the_bound_pass_and_above_it_en
     const auto end = read_error(*connection);
     EXPECT_EQ(end, errc::closed);
     EXPECT_NE(end.detail.find("1009"), std::string::npos) << end.detail;
-    loop_.run_until(
-        [&]
-        {
-            const std::lock_guard lock(site_.mutex);
-            return !site_.ends.empty();
-        });
-    EXPECT_EQ(site_.ends.front(), errc::too_large);
+    loop_.run_until([&] { return site_.first_end().has_value(); });
+    EXPECT_EQ(*site_.first_end(), errc::too_large);
 }
 
 TEST_F(http_server_test, websocket_close_sends_what_was_queued_first)
