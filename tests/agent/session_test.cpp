@@ -470,18 +470,19 @@ TEST_F(session, what_the_relay_never_takes_of_it_is_said_in_the_session_and_by_a
 {
     start(std::string(initialized) + asks_for_make + "end\nexit 0\n");
     auto& socket = online();
-    int states = 0;
-    bool refuses = true;
-    socket.acknowledge = [&](const std::string& name, const json::object& value)
+    // What acknowledges lives for longer than this test: its session ends after it.
+    const auto states = std::make_shared<int>(0);
+    const auto refuses = std::make_shared<bool>(true);
+    socket.acknowledge = [this, states, refuses](const std::string& name, const json::object& value)
     {
         if (name == "message")
             relay.store(text_at(value, "message"), text_at(value, "localId"));
         if (name == "update-state")
         {
-            ++states;
+            ++*states;
             state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
         }
-        if (name == "update-state" && refuses)
+        if (name == "update-state" && *refuses)
             return json::array{
                 json::object{{"result", "error"}, {"message", "a mebibyte"}, {"code", "too-large"}, {"retry", false}}};
         return json::array{json::object{{"result", "success"}, {"version", ++version}}};
@@ -502,10 +503,10 @@ TEST_F(session, what_the_relay_never_takes_of_it_is_said_in_the_session_and_by_a
     EXPECT_EQ(told("message").size(), 1u) << "once";
 
     // Claude's question is void: the state has changed, is offered again, and now is taken.
-    refuses = false;
-    const auto tries = states;
+    *refuses = false;
+    const auto tries = *states;
     EXPECT_EQ(call(socket, "permission", verdict("t1", "denied")), json::object());
-    EXPECT_TRUE(run_until(io, [&] { return states > tries; }));
+    EXPECT_TRUE(run_until(io, [&] { return *states > tries; }));
     EXPECT_TRUE(run_until(io, [&] { return status().find("Refused") == std::string::npos; }));
 }
 
