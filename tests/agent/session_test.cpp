@@ -102,7 +102,13 @@ protected:
             if (name == "message")
                 relay.store(text_at(value, "message"), text_at(value, "localId"));
             if (name == "update-state")
+            {
+                ++states_sent;
                 state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
+                if (state_refusal)
+                    return json::array{json::object{
+                        {"result", "error"}, {"message", *state_refusal}, {"code", "too-large"}, {"retry", false}}};
+            }
             return json::array{json::object{{"result", "success"}, {"version", ++version}}};
         };
         socket.say("caught-up", json::object{{"log", log_name}, {"revision", 1}});
@@ -285,6 +291,9 @@ protected:
     std::unique_ptr<relay_client> client;
     std::unique_ptr<session_runner> runner;
     json::object state;
+    int states_sent = 0;
+    /// Why the relay takes no state, while it takes none.
+    std::optional<std::string> state_refusal;
     std::int64_t version = 1;
     std::optional<int> status;
 };
@@ -469,24 +478,8 @@ TEST_F(session, a_large_question_goes_through_the_history_and_a_huge_one_is_refu
 TEST_F(session, what_the_relay_never_takes_of_it_is_said_in_the_session_and_by_auth_status)
 {
     start(std::string(initialized) + asks_for_make + "end\nexit 0\n");
+    state_refusal = "a mebibyte";
     auto& socket = online();
-    // What acknowledges lives for longer than this test: its session ends after it.
-    const auto states = std::make_shared<int>(0);
-    const auto refuses = std::make_shared<bool>(true);
-    socket.acknowledge = [this, states, refuses](const std::string& name, const json::object& value)
-    {
-        if (name == "message")
-            relay.store(text_at(value, "message"), text_at(value, "localId"));
-        if (name == "update-state")
-        {
-            ++*states;
-            state = json::parse(text(open("agentState", text_at(value, "agentState")))).as_object();
-        }
-        if (name == "update-state" && *refuses)
-            return json::array{
-                json::object{{"result", "error"}, {"message", "a mebibyte"}, {"code", "too-large"}, {"retry", false}}};
-        return json::array{json::object{{"result", "success"}, {"version", ++version}}};
-    };
     EXPECT_TRUE(says("The relay does not take the state of this session: a mebibyte"));
     const auto status = [&]
     {
@@ -503,10 +496,10 @@ TEST_F(session, what_the_relay_never_takes_of_it_is_said_in_the_session_and_by_a
     EXPECT_EQ(told("message").size(), 1u) << "once";
 
     // Claude's question is void: the state has changed, is offered again, and now is taken.
-    *refuses = false;
-    const auto tries = *states;
+    state_refusal.reset();
+    const auto tries = states_sent;
     EXPECT_EQ(call(socket, "permission", verdict("t1", "denied")), json::object());
-    EXPECT_TRUE(run_until(io, [&] { return *states > tries; }));
+    EXPECT_TRUE(run_until(io, [&] { return states_sent > tries; }));
     EXPECT_TRUE(run_until(io, [&] { return status().find("Refused") == std::string::npos; }));
 }
 
