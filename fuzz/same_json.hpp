@@ -1,19 +1,20 @@
 #pragma once
 #include <algorithm>
 #include <boost/json/value.hpp>
+#include <boost/math/special_functions/next.hpp>
 #include <cmath>
-#include <limits>
 
 namespace consortium::fuzz
 {
 
-/// Whether both say the same. Doubles may differ in their last bits: Boost.JSON 1.81 reads a number of many digits to
-/// within a few units in the last place, so what it wrote of one is not always read as that one again.
+/// Whether both say the same. Finite doubles may differ in their last bits: Boost.JSON 1.81 reads a number of many
+/// digits to within a few units in the last place, so what it wrote of one is not always read as that one again.
 inline bool same_json(const boost::json::value& one, const boost::json::value& other)
 {
+    constexpr double units_max = 8;
     if (const auto *a = one.if_double(), *b = other.if_double(); a != nullptr && b != nullptr)
         return *a == *b ||
-               std::abs(*a - *b) <= 8 * std::numeric_limits<double>::epsilon() * std::max(std::abs(*a), std::abs(*b));
+               (std::isfinite(*a) && std::isfinite(*b) && std::abs(boost::math::float_distance(*a, *b)) <= units_max);
     if (const auto *a = one.if_array(), *b = other.if_array(); a != nullptr && b != nullptr)
         return std::ranges::equal(*a, *b, same_json);
     if (const auto *a = one.if_object(), *b = other.if_object(); a != nullptr && b != nullptr)
