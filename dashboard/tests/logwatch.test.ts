@@ -126,7 +126,7 @@ describe("an honest relay", () => {
     await session.open();
     rest();
     await starting;
-    const { rows } = session.conversation.get();
+    const { rows } = await session.conversation.when((conversation) => conversation.state === "ready");
     const revisions = rows.flatMap((row) => (row.revision === null ? [] : [row.revision]));
     expect(revisions).toHaveLength(3);
     await client.watch.get().proofs.when(() => revisions.every((revision) => client.watch.get().proofOf(revision) === "proved"));
