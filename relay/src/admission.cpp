@@ -129,9 +129,9 @@ std::string request_admission::counted_as(const std::string& address) const
     return shared_.proxies.trusts(address) ? std::string() : shared_.counted_as(address);
 }
 
-void request_admission::note_refusal(std::string_view of, std::string_view why, const std::string& address) const
+void request_admission::note_refusal(refused of, errc reason, std::string_view why, const std::string& address) const
 {
-    shared_.refusals.note(of, why, address);
+    shared_.refusals.note(of, reason, why, address);
 }
 
 result<void>
@@ -258,7 +258,7 @@ net::admission request_admission::admit(const net::http_request& head, net::conn
     auto judged = judge(head, from);
     if (judged)
         return std::move(*judged);
-    note_refusal("requests", judged.error().detail, from.remote_address);
+    note_refusal(refused::requests, judged.error().code, judged.error().detail, from.remote_address);
     return refuse_with(api::refuse(judged.error()));
 }
 

@@ -32,7 +32,7 @@ public:
 
     /// What connections of an address are counted by; proxies speak for many.
     std::string counted_as(const std::string& address) const;
-    void note_refusal(std::string_view of, std::string_view why, const std::string& address) const;
+    void note_refusal(refused of, errc reason, std::string_view why, const std::string& address) const;
 
 private:
     struct node

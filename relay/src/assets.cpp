@@ -63,7 +63,7 @@ std::string_view content_type(std::string_view path)
 /// Whether a path without a file may be a page that the app shows: not one of the API's, and no file name.
 bool may_be_page(std::string_view path)
 {
-    for (const std::string_view api : {"/v1", "/v2", "/v3", "/health", "/metrics"})
+    for (const std::string_view api : {"/v1", "/v2", "/v3", "/health", "/ready", "/metrics"})
         if (path == api || (path.starts_with(api) && path.size() > api.size() && path[api.size()] == '/'))
             return false;
     return path.substr(path.rfind('/') + 1).find('.') == std::string_view::npos;

@@ -347,6 +347,18 @@ parsed_config parse_config(int argc, const char* const* argv)
     at_once(
         "--account-devices", "CONSORTIUM_ACCOUNT_DEVICES", settings.quotas.devices,
         "So many devices that are not revoked an account may have");
+    app.add_option_function<std::string>(
+           "--metrics-listen",
+           [&settings](const std::string& given) { settings.metrics_listen = *listen_address::parse(given); },
+           "Answers GET /metrics there, for Prometheus; whoever reaches it may read them")
+        ->envname("CONSORTIUM_METRICS_LISTEN")
+        ->check(
+            [](const std::string& given)
+            {
+                const auto read = listen_address::parse(given);
+                return read ? std::string() : read.error().detail;
+            })
+        ->type_name("ADDR:PORT");
     app.add_option("--log-level", settings.log_level, "trace, debug, info, warn, error or off")
         ->envname("CONSORTIUM_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))

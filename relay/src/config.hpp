@@ -4,6 +4,7 @@
 #include "consortium/projections/views.hpp"
 #include "consortium/protocol/json_text.hpp"
 #include "limits.hpp"
+#include "listen_address.hpp"
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -74,6 +75,8 @@ struct config
     projections::registration::by registration = projections::registration::by::invitation;
     std::chrono::milliseconds invitation_lifetime = limits::invitation_lifetime;
     projections::quotas quotas;
+    /// Where the metrics are read; empty: nowhere.
+    std::optional<listen_address> metrics_listen;
     std::string log_level = "info";
     /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
     std::optional<std::string> master_secret;

@@ -33,10 +33,11 @@ std::size_t raise_descriptor_limit()
     return std::min(limit.rlim_cur, descriptors_wanted_max);
 }
 
-result<std::size_t> connections_that_fit(std::size_t descriptors, std::size_t io_threads, std::size_t wanted)
+result<std::size_t>
+connections_that_fit(std::size_t descriptors, std::size_t io_threads, std::size_t wanted, std::size_t others)
 {
-    const auto taken =
-        log::descriptors_reserved() + own_descriptors + io_threads * descriptors_per_thread + leaving_connections;
+    const auto taken = log::descriptors_reserved() + own_descriptors + io_threads * descriptors_per_thread +
+                       leaving_connections + others;
     if (descriptors < taken + connections_min)
         return fail(
             errc::unavailable, "the system allows " + std::to_string(descriptors) + " open files, the relay needs " +

@@ -3,6 +3,7 @@
 #include "control_commands.hpp"
 #include "descriptors.hpp"
 #include "mirror_commands.hpp"
+#include "mirror_gauges.hpp"
 #include "mirror_settings.hpp"
 #include <boost/asio/post.hpp>
 #include <cstdlib>
@@ -41,6 +42,7 @@ error wrong_secret(const config& settings, const error& why)
 program::program(
     const config& settings, std::unique_ptr<net::http_server> server, accepted_origins origins, trusted_proxies proxies)
     : settings_(settings),
+      refusals_([this](refused of, errc why) { counts_.count_refusal(of, why); }),
       server_(std::move(server)),
       origins_(std::move(origins)),
       commits_(*server_, {.queue_bytes_max = settings.socket_queue_bytes_max, .mark_every = limits::caught_up_every}),
@@ -54,7 +56,7 @@ program::program(
           spans_, {.pending_max = settings.pairings_max,
                    .pending_per_address_max = settings.pairings_per_address_max,
                    .crowded = [this](place_table::crowd, const std::string& address)
-                   { refusals_.note("pairings", "too many", address); }}),
+                   { refusals_.note(refused::pairings, errc::overloaded, "too many", address); }}),
       guests_(clock_, settings.guest_rates),
       pollers_(clock_, settings.poller_rates),
       guest_bytes_({.all = settings.guest_bytes_max, .each = settings.guest_bytes_per_address_max}),
@@ -85,8 +87,9 @@ result<std::unique_ptr<program>> program::make(const config& settings)
     auto mirrored = mirror_from_environment();
     if (!mirrored)
         return std::unexpected(mirrored.error());
-    const auto connections =
-        connections_that_fit(raise_descriptor_limit(), settings.io_threads, settings.connections_max);
+    const auto connections = connections_that_fit(
+        raise_descriptor_limit(), settings.io_threads, settings.connections_max,
+        settings.metrics_listen ? metrics_descriptors : 0);
     if (!connections)
         return std::unexpected(connections.error());
     net::http_server_options options;
@@ -124,6 +127,14 @@ result<std::unique_ptr<program>> program::make(const config& settings)
 
     std::unique_ptr<program> out(new program(settings, std::move(*server), std::move(*origins), std::move(*proxies)));
     out->generated_secret_ = secret->generated;
+    if (settings.metrics_listen)
+    {
+        auto listener =
+            metrics_listener::listen(*settings.metrics_listen, [relay = out.get()] { return relay->metrics_text(); });
+        if (!listener)
+            return std::unexpected(listener.error());
+        out->metrics_ = std::move(*listener);
+    }
     out->mirrored_ = std::move(*mirrored);
     if (auto opened = out->open(secret->value); !opened)
         return std::unexpected(opened.error());
@@ -174,7 +185,7 @@ net::known_peer program::peer_of(account_id account)
             auto room = account_bytes_.take(to_string(account), bytes);
             if (room)
                 return std::make_shared<byte_budget::held>(std::move(*room));
-            refusals_.note("frames and bytes of sockets", room.error().detail, {});
+            refusals_.note(refused::socket_bytes, room.error().code, room.error().detail, {});
             return nullptr;
         }};
 }
@@ -186,6 +197,7 @@ void program::wire()
         log_->keys().token_seed,
         [this](const token_claims& claims) { return find_holder(*log_->read(), claims.account, claims.device); });
     proofs_ = std::make_unique<prover>(*log_, readers_);
+    ready_ = std::make_unique<readiness>(*log_, settings_.data, settings_.disk_free_floor_bytes);
     shared_ = std::make_unique<services>(services{
         .settings = settings_,
         .clock = clock_,
@@ -208,6 +220,7 @@ void program::wire()
         .assets = assets_,
         .readers = readers_,
         .proofs = *proofs_,
+        .ready = *ready_,
         .refusals = refusals_,
     });
     rules_ = std::make_unique<socket_rules>(*shared_);
@@ -226,7 +239,7 @@ void program::wire()
         .strangers = settings_.polling_strangers_per_address_max};
     options.counted_as = [this](const std::string& address) { return router_->counted_as(address); };
     options.crowded = [this](place_table::crowd, const std::string& address)
-    { refusals_.note("polling sessions", "too many", address); };
+    { refusals_.note(refused::polling_sessions, errc::overloaded, "too many", address); };
     sockets_ = socket_server::make(*server_, *rules_, options);
     router_->attach(*sockets_);
     commits_.attach(
@@ -235,7 +248,8 @@ void program::wire()
          .pressure = [this](bool high)
          { sockets_->for_each_here([high](socket_listener& client) { socket_rules::hold(client, high); }); },
          .failure = end_at_once,
-         .elsewhere = [this](std::move_only_function<void()> task) { asio::post(readers_, std::move(task)); }});
+         .elsewhere = [this](std::move_only_function<void()> task) { asio::post(readers_, std::move(task)); },
+         .counts = &counts_});
 }
 
 /// The relay serves without it: only the commands of consortium-admin must wait until it has ended.
@@ -263,6 +277,14 @@ void program::listen_for_control()
             control.error().detail);
 }
 
+std::string program::metrics_text() const
+{
+    auto now = read_gauges(*shared_, *server_);
+    if (mirror_)
+        now.mirror = read_mirror_gauges(*mirror_, *log_, clock_);
+    return counts_.text(now);
+}
+
 std::string program::own_address() const
 {
     std::string host = settings_.listen;
@@ -287,6 +309,8 @@ void program::report() const
         "end, opened in {} ms",
         to_string(log_->id()), opened.head.value, streams_.revisions, streams_.accounts, opened.kept_records,
         opened.repaired_bytes, opened.opening.count());
+    if (metrics_)
+        spdlog::info("metrics on port {} of {}: /metrics", metrics_->port(), settings_.metrics_listen->host);
 }
 
 void program::start()
@@ -298,6 +322,8 @@ void program::start()
     server_->start(*router_);
     refusals_.start(server_->executor(0));
     presence_.start(*server_);
+    if (metrics_)
+        metrics_->start();
 }
 
 void program::reload()
@@ -314,6 +340,9 @@ void program::stop()
 {
     if (!std::exchange(running_, false))
         return;
+    // It looks at all that ends now.
+    if (metrics_)
+        metrics_->stop();
     presence_.stop();
     sockets_->close_all("the relay is stopping");
     server_->drain(drain_limit);

@@ -4,6 +4,8 @@
 #include "consortium/postgres/mirror.hpp"
 #include "consortium/projections/views.hpp"
 #include "control_server.hpp"
+#include "metrics/metrics_listener.hpp"
+#include "readiness.hpp"
 #include "server.hpp"
 #include "socket_rules.hpp"
 #include <boost/asio/thread_pool.hpp>
@@ -54,9 +56,12 @@ private:
     void listen_for_control();
     void on_committed(const log::event& happened);
     net::known_peer peer_of(account_id account);
+    /// On the metrics' own thread, while the relay runs.
+    std::string metrics_text() const;
 
     const config settings_;
     const system_clock_source clock_;
+    metrics counts_;
     refusal_log refusals_;
     const std::unique_ptr<net::http_server> server_;
     const accepted_origins origins_;
@@ -84,6 +89,7 @@ private:
     const asset_store assets_;
     boost::asio::thread_pool readers_;
     std::unique_ptr<prover> proofs_;
+    std::unique_ptr<readiness> ready_;
     std::unique_ptr<services> shared_;
     std::unique_ptr<socket_rules> rules_;
     std::unique_ptr<request_router> router_;
@@ -91,6 +97,7 @@ private:
     std::optional<postgres::mirror_options> mirrored_; ///< empty: nobody wants a mirror
     std::unique_ptr<postgres::mirror> mirror_;
     std::unique_ptr<control_server> control_;
+    std::unique_ptr<metrics_listener> metrics_; ///< none: nobody reads them
     bool running_ = false;
 };
 

@@ -23,19 +23,21 @@ std::string grouped(std::size_t number)
 
 } // namespace
 
-refusal_log::refusal_log()
+refusal_log::refusal_log(std::function<void(refused, errc)> count)
     : refusal_log(
-          {.names_addresses = [] { return spdlog::should_log(spdlog::level::debug); }},
+          {.names_addresses = [] { return spdlog::should_log(spdlog::level::debug); }, .count = std::move(count)},
           [](const std::string& line) { spdlog::warn("{}", line); })
 {
 }
 
 refusal_log::refusal_log(settings how, sink say) : how_(std::move(how)), say_(std::move(say)) {}
 
-void refusal_log::note(std::string_view of, std::string_view why, std::string_view address)
+void refusal_log::note(refused of, errc reason, std::string_view why, std::string_view address)
 {
+    if (how_.count)
+        how_.count(of, reason);
     const std::lock_guard lock(guard_);
-    auto& what = kinds_[{std::string(of), std::string(why)}];
+    auto& what = kinds_[{of, std::string(why)}];
     if (what.count++ == 0)
         what.since = clock::now();
     if (address.empty())
@@ -48,10 +50,9 @@ void refusal_log::note(std::string_view of, std::string_view why, std::string_vi
         what.more_addresses = true;
 }
 
-std::string
-refusal_log::sentence(std::string_view of, std::string_view why, const kind& what, clock::time_point now) const
+std::string refusal_log::sentence(refused of, std::string_view why, const kind& what, clock::time_point now) const
 {
-    auto out = "refused " + grouped(what.count) + " " + std::string(of);
+    auto out = "refused " + grouped(what.count) + " " + std::string(plural(of));
     if (!what.addresses.empty())
         out += " of " + std::string(what.more_addresses ? "more than " : "") + grouped(what.addresses.size()) +
                (what.addresses.size() == 1 ? " address" : " addresses");

@@ -1,5 +1,7 @@
 #pragma once
 #include "consortium/common/clock.hpp"
+#include "consortium/common/error.hpp"
+#include "refused.hpp"
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
@@ -24,16 +26,18 @@ public:
         /// A kind is said so long after the first of its refusals.
         clock::duration window = std::chrono::minutes(1);
         /// Whether addresses may be named; by default they are counted only.
-        std::function<bool()> names_addresses;
+        std::function<bool()> names_addresses = {};
+        /// Hears of each refusal. Empty: nobody counts them.
+        std::function<void(refused, errc)> count = {};
     };
 
-    /// By default: warnings in the log, addresses at level debug and below.
-    refusal_log();
+    /// Warnings in the log, addresses at level debug and below.
+    explicit refusal_log(std::function<void(refused, errc)> count = {});
     refusal_log(settings how, sink say);
 
-    /// One refusal: of "connections", "requests" ..., with why: "too many of one address". Both are our own words:
-    /// kinds are few. `address` may be empty.
-    void note(std::string_view of, std::string_view why, std::string_view address);
+    /// One refusal, with why: "too many of one address", which is our own words, for kinds are few. `address` may be
+    /// empty.
+    void note(refused of, errc reason, std::string_view why, std::string_view address);
 
     /// Says what is due; with `everything` also what is not yet.
     void report(clock::time_point now, bool everything = false);
@@ -52,13 +56,13 @@ private:
         std::map<std::string, std::size_t, std::less<>> addresses;
         bool more_addresses = false;
     };
-    std::string sentence(std::string_view of, std::string_view why, const kind& what, clock::time_point now) const;
+    std::string sentence(refused of, std::string_view why, const kind& what, clock::time_point now) const;
     void tick();
 
     const settings how_;
     const sink say_;
     std::mutex guard_;
-    std::map<std::pair<std::string, std::string>, kind, std::less<>> kinds_;
+    std::map<std::pair<refused, std::string>, kind> kinds_;
     std::unique_ptr<boost::asio::steady_timer> timer_;
 };
 

@@ -80,13 +80,14 @@ void request_router::crowded(place_table::crowd why, const std::string& address)
     case place_table::crowd::none:
         break;
     case place_table::crowd::all:
-        admission_.note_refusal("connections", "too many", address);
+        admission_.note_refusal(refused::connections, errc::overloaded, "too many", address);
         break;
     case place_table::crowd::address:
-        admission_.note_refusal("connections", "too many of one address", address);
+        admission_.note_refusal(refused::connections, errc::rate_limited, "too many of one address", address);
         break;
     case place_table::crowd::strangers:
-        admission_.note_refusal("connections", "too many of one address that have not signed in", address);
+        admission_.note_refusal(
+            refused::strangers, errc::rate_limited, "too many of one address that have not signed in", address);
         break;
     }
 }

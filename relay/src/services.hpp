@@ -21,6 +21,7 @@ namespace consortium::relay
 using projections::intent;
 
 class asset_store;
+class readiness;
 
 /// What the handlers share. Everything outlives the network threads and is thread-safe.
 struct services
@@ -52,6 +53,7 @@ struct services
     /// Reads of unknown length go here: a network thread has others to serve.
     boost::asio::thread_pool& readers;
     prover& proofs;
+    readiness& ready;
     /// Whatever is refused for being too much is said here, not in lines of its own.
     refusal_log& refusals;
 

@@ -175,6 +175,7 @@ TEST_F(reach_test, every_route)
         {"GET /v1/account/profile", {"/v1/account/profile", {}, fine, fine}},
         {"GET /v1/changes", {"/v1/changes", {}, forbidden, fine}},
         {"GET /health", {"/health", {}, fine, fine, api::access::anyone}},
+        {"GET /ready", {"/ready", {}, fine, fine, api::access::anyone}},
         {"GET /v1/log/key", {"/v1/log/key", {}, fine, fine, api::access::anyone}},
         {"GET /v1/log/checkpoint", {"/v1/log/checkpoint", {}, fine, fine}},
         {"GET /v1/log/proof", {"/v1/log/proof?revision=" + std::to_string(revision), {}, hidden, hidden}},

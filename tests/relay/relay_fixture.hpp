@@ -4,6 +4,7 @@
 #include "consortium/common/device_chain.hpp"
 #include "consortium/net/http_client.hpp"
 #include "consortium/projections/views.hpp"
+#include "readiness.hpp"
 #include "server.hpp"
 #include "socket_rules.hpp"
 #include <boost/asio/co_spawn.hpp>
@@ -56,6 +57,7 @@ protected:
             events->keys().token_seed,
             [this](const token_claims& claims) { return find_holder(*events->read(), claims.account, claims.device); });
         proofs = std::make_unique<prover>(*events, readers);
+        ready = std::make_unique<readiness>(*events, options.directory, settings.disk_free_floor_bytes);
         shared = std::make_unique<services>(services{
             .settings = settings,
             .clock = clock,
@@ -77,6 +79,7 @@ protected:
             .assets = assets,
             .readers = readers,
             .proofs = *proofs,
+            .ready = *ready,
             .refusals = refusals,
         });
         rules = std::make_unique<socket_rules>(*shared);
@@ -321,6 +324,7 @@ protected:
     const asset_store assets;
     boost::asio::thread_pool readers;
     std::unique_ptr<prover> proofs;
+    std::unique_ptr<readiness> ready;
     std::unique_ptr<services> shared;
     std::unique_ptr<socket_rules> rules;
     std::unique_ptr<request_router> router;

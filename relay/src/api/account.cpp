@@ -2,6 +2,7 @@
 #include "api/receipts.hpp"
 #include "consortium/projections/commands.hpp"
 #include "consortium/projections/views.hpp"
+#include "readiness.hpp"
 
 /// What is about the account as a whole: its profile, and its stream over HTTP.
 namespace consortium::relay::api
@@ -108,6 +109,15 @@ asio::awaitable<net::http_response> health(call given)
     co_return ok(std::move(json));
 }
 
+asio::awaitable<net::http_response> ready(call given)
+{
+    if (const auto can = given.shared.ready.check(); !can)
+        co_return refuse(503, can.error(), can.error().detail);
+    std::string json;
+    v1::json_writer(json).begin_object().field("status", "ready").end_object();
+    co_return ok(std::move(json));
+}
+
 /// Only who holds the account's key may: a stolen token is not enough.
 result<void> check_deletion(services& shared, account_id account, const v1::account_deletion& asked)
 {
@@ -148,6 +158,7 @@ constexpr route routes[] = {
     {"GET", "/v1/account/profile", access::token, &body_bounds::small, profile},
     {"GET", "/v1/changes", access::token, &body_bounds::small, changes},
     {"GET", "/health", access::anyone, &body_bounds::small, health},
+    {"GET", "/ready", access::anyone, &body_bounds::small, ready},
 };
 
 } // namespace

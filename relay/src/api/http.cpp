@@ -127,7 +127,8 @@ net::http_response refuse_bug(const std::exception& bug)
 
 net::http_response refuse_untaken(const services& shared, const std::string& address)
 {
-    shared.refusals.note("answers", "too much of what was made for their account is not taken", address);
+    shared.refusals.note(
+        refused::answers, errc::overloaded, "too much of what was made for their account is not taken", address);
     return refuse({errc::overloaded, "too many answers wait to be taken; take them first", std::chrono::seconds(1)});
 }
 

@@ -60,6 +60,7 @@ struct hub::batch_item
 
 struct hub::commit_batch
 {
+    moment committed = std::chrono::steady_clock::now();
     std::deque<batch_item> items;
     std::size_t bytes = 0; ///< of bodies
 };
@@ -93,11 +94,13 @@ result<void> hub::submit(std::shared_ptr<log::command> wanted, connection_id ori
     const auto* key = wanted.get();
     {
         const std::lock_guard lock(guard_);
-        waiting_.emplace(key, waiting{here(), origin, std::move(done)});
+        waiting_.emplace(key, waiting{std::chrono::steady_clock::now(), here(), origin, std::move(done)});
     }
     auto queued = log_->submit(std::move(wanted));
     if (!queued)
     {
+        if (hooks_.counts)
+            hooks_.counts->count_refusal(refused::commands, queued.error().code);
         const std::lock_guard lock(guard_);
         waiting_.erase(key);
     }
@@ -154,6 +157,15 @@ std::size_t hub::member_count(account_id account) const
     const std::lock_guard lock(guard_);
     const auto known = interests_.find(account);
     return known == interests_.end() ? 0 : known->second.members;
+}
+
+hub::load hub::load_now() const
+{
+    const std::lock_guard lock(guard_);
+    load out{.commands = waiting_.size(), .inbox_bytes = 0};
+    for (const auto& one : shards_)
+        out.inbox_bytes += one->inbox_bytes;
+    return out;
 }
 
 void hub::join(std::shared_ptr<member> who)
@@ -428,6 +440,8 @@ void hub::settle(shard& at)
                     read_on(who);
             });
     }
+    for (const auto committed : std::exchange(at.delivered, {}))
+        hooks_.counts->fan_out_took(std::chrono::steady_clock::now() - committed);
     for (const auto& who : std::exchange(at.revoked, {}))
         contain_for(*who, "signing a client out", [&] { who->revoked(); });
     for (const auto& who : std::exchange(at.departed, {}))
@@ -474,6 +488,24 @@ void hub::on_commit(std::span<const log::outcome> batch)
             woken |= push_batch(static_cast<std::size_t>(std::countr_zero(rest)), shared);
     }
     wake(woken);
+    if (hooks_.counts)
+        count(*shared);
+}
+
+void hub::count(const commit_batch& batch)
+{
+    for (const auto& item : batch.items)
+    {
+        for (const auto& event : item.events)
+            hooks_.counts->count_event(event.happened->header.type, event.happened->header.body_bytes);
+        // What the relay asks of itself was not submitted here.
+        if (item.caller.since == moment())
+            continue;
+        if (!item.events.empty())
+            hooks_.counts->append_took(batch.committed - item.caller.since);
+        else if (!item.ended.committed)
+            hooks_.counts->count_refusal(refused::commands, item.ended.committed.error().code);
+    }
 }
 
 bool hub::has_room(std::size_t thread, std::size_t bytes) const
@@ -495,6 +527,7 @@ std::uint64_t hub::push_batch(std::size_t thread, const std::shared_ptr<commit_b
 std::shared_ptr<hub::commit_batch> hub::part_that_must(std::size_t thread, commit_batch& batch)
 {
     auto out = std::make_shared<commit_batch>();
+    out->committed = batch.committed;
     for (auto& item : batch.items)
     {
         batch_item kept;
@@ -566,6 +599,9 @@ void hub::deliver(std::size_t thread, const std::shared_ptr<commit_batch>& batch
         // Whose it is first: the rest of it is that thread's alone.
         if (item.caller.thread == thread && item.caller.done)
             contain("what follows a commit", [&] { std::exchange(item.caller.done, {})(item.ended); });
+    const auto has_events = [](const batch_item& item) { return !item.events.empty(); };
+    if (hooks_.counts && std::ranges::any_of(batch->items, has_events))
+        at.delivered.push_back(batch->committed);
 }
 
 std::size_t hub::share_of(const room& place, account_id account)
@@ -580,6 +616,8 @@ std::size_t hub::share_of(const room& place, account_id account)
 
 void hub::on_pressure(bool high)
 {
+    if (hooks_.counts)
+        hooks_.counts->set_pressure(high);
     for (std::size_t thread = 0; thread < shards_.size(); ++thread)
         post(thread, [this, high] { hooks_.pressure(high); });
 }

@@ -3,6 +3,7 @@
 #include "consortium/net/http_server.hpp"
 #include "hub/follower.hpp"
 #include "hub/updates.hpp"
+#include "metrics/metrics.hpp"
 #include "rpc.hpp"
 #include <array>
 #include <atomic>
@@ -70,6 +71,8 @@ public:
         std::function<void(const error&)> failure;
         /// Runs what takes long on a thread that serves no client. Empty: there is none, and it is done in place.
         std::function<void(std::move_only_function<void()>)> elsewhere;
+        /// Counts events, refused commands and how long things take. None: nobody wants to know. Must outlive the hub.
+        metrics* counts = nullptr;
     };
     using completion = std::move_only_function<void(const log::outcome&)>;
     /// Called for each member of an account that is not behind: send what it shall have.
@@ -120,6 +123,13 @@ public:
 
     /// Members on all threads. Thread-safe.
     std::size_t member_count(account_id account) const;
+    struct load
+    {
+        std::size_t commands = 0;    ///< submitted, and not ended yet
+        std::size_t inbox_bytes = 0; ///< of what no network thread has taken up yet
+    };
+    /// Thread-safe.
+    load load_now() const;
 
     // log::commit_sink
     void on_commit(std::span<const log::outcome> batch) override;
@@ -127,8 +137,10 @@ public:
     void on_failure(const error& why) override;
 
 private:
+    using moment = std::chrono::steady_clock::time_point;
     struct waiting
     {
+        moment since{};
         std::size_t thread = 0;
         connection_id origin = 0;
         completion done;
@@ -148,6 +160,7 @@ private:
         std::vector<std::shared_ptr<member>> touched;
         std::vector<std::shared_ptr<member>> departed;
         std::vector<std::shared_ptr<member>> revoked;
+        std::vector<moment> delivered; ///< when those batches were on disk whose events went out in this turn
         std::uint64_t batches = 0;
         bool delivering = false;
         // Under guard_:
@@ -164,6 +177,8 @@ private:
     };
 
     std::size_t here() const;
+    /// After those who wait were woken: what is counted is not on the way of an acknowledgement.
+    void count(const commit_batch& batch);
     // Under guard_.
     bool has_room(std::size_t thread, std::size_t bytes) const;
     /// The threads to wake.

@@ -1,0 +1,12 @@
+#pragma once
+#include "consortium/postgres/mirror.hpp"
+#include "metrics/gauges.hpp"
+
+namespace consortium::relay
+{
+
+/// How far the mirror is behind the log, in records and in time.
+mirror_gauges
+read_mirror_gauges(const postgres::mirror& mirror, const log::event_log& source, const clock_source& clock);
+
+} // namespace consortium::relay
