@@ -26,8 +26,13 @@ struct batch
     /// For the next one, with the room it has.
     void clear()
     {
-        writes.Clear();
         outcomes.clear();
+        take_back();
+    }
+    /// Nothing of it becomes durable; the outcomes stay.
+    void take_back()
+    {
+        writes.Clear();
         rows.clear();
         destroyed.clear();
         destroyed_by = {};

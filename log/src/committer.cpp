@@ -42,6 +42,14 @@ std::shared_ptr<const pinned_store> committer::published() const
     return published_;
 }
 
+void committer::publish_again()
+{
+    const auto before = published();
+    auto now = std::make_shared<pinned_store>(parts_.store, before->edge(), before->key_generation());
+    const std::lock_guard lock(publish_mutex_);
+    published_ = std::move(now);
+}
+
 result<void> committer::hand_over(batch& ready)
 {
     std::unique_lock lock(mutex_);
@@ -180,6 +188,8 @@ committer::written committer::store(batch& ready)
     parts_.below.reached(crash_point::before_write);
     rocksdb::WriteOptions options;
     options.sync = true;
+    // Rows of a view table that is being made anew: the place that they were decided for is gone.
+    options.ignore_missing_column_families = true;
     const auto status = parts_.store->db().Write(options, &ready.writes);
     if (!status.ok())
     {

@@ -48,6 +48,9 @@ public:
     /// The newest durable state.
     std::shared_ptr<const pinned_store> published() const;
 
+    /// Shows readers the store as it is now; no batch must be on its way.
+    void publish_again();
+
     /// Takes a batch as soon as none waits, then waits until the one before it is in the store. `ready` must live until
     /// stored_all(), or the next hand_over() returns. An error: nothing is written any more, and `ready` was not taken.
     result<void> hand_over(batch& ready);

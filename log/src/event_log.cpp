@@ -5,6 +5,7 @@
 #include "recovery.hpp"
 #include "root_key.hpp"
 #include "sequencer.hpp"
+#include "view_healer.hpp"
 #include <mutex>
 #include <spdlog/spdlog.h>
 
@@ -28,8 +29,8 @@ public:
           recent_(opened.head.number(), below.recent),
           compactor_(opened.store, {.delay = options.compact_delay, .disk = disk_, .below = below}),
           sequencer_(
-              {.store = std::move(opened.store),
-               .with = std::move(opened.with),
+              {.store = opened.store,
+               .with = opened.with,
                .witness = std::move(witness),
                .head = std::move(opened.head),
                .tiles = std::move(opened.tiles),
@@ -41,7 +42,18 @@ public:
                .disk = disk_,
                .options = options,
                .below = below,
-               .destroyed = [this](lsn by, std::uint64_t sequence) { compactor_.destroyed(by, sequence); }})
+               .destroyed = [this](lsn by, std::uint64_t sequence) { compactor_.destroyed(by, sequence); }}),
+          healer_(
+              {.store = opened.store,
+               .with = opened.with,
+               .rules = rules,
+               .clock = clock,
+               .disk = disk_,
+               .names = {options.directory},
+               .follow = [this] { return follow({}); },
+               .head = [this] { return sequencer_.published()->head(); },
+               .between_batches = [this](const std::function<void()>& what)
+               { return sequencer_.between_batches(what); }})
     {
     }
 
@@ -66,6 +78,7 @@ public:
     void close() override
     {
         compactor_.stop();
+        healer_.stop();
         sequencer_.close();
         recent_.close();
     }
@@ -81,6 +94,7 @@ private:
     recent_events recent_;
     key_compactor compactor_;
     sequencer sequencer_;
+    view_healer healer_;
 };
 
 } // namespace
@@ -89,7 +103,7 @@ result<std::unique_ptr<event_log>> open_log_over(
     const log_options& options, const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
 {
     const auto begun = std::chrono::steady_clock::now();
-    auto opened = open_directory(options, rules, below, store_access::read_write);
+    auto opened = open_directory(options, rules, clock, below, store_access::read_write);
     if (!opened)
         return std::unexpected(opened.error());
     auto witness = witness_file::open(opened->witness_path, opened->witness, below);

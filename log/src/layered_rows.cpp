@@ -1,4 +1,6 @@
 #include "layered_rows.hpp"
+#include "view_rows.hpp"
+#include <algorithm>
 
 namespace consortium::log
 {
@@ -16,10 +18,23 @@ std::size_t weight(byte_view key, byte_view value)
 } // namespace
 
 layered_rows::layered_rows(std::shared_ptr<rocks_store> store, std::shared_ptr<reading> with, std::size_t table_count)
-    : store_(std::move(store)), with_(std::move(with)), names_(with_->rows)
+    : store_(std::move(store)), with_(std::move(with)), views_(store_->views()), names_(with_->rows)
 {
     for (std::size_t i = 0; i < table_count; ++i)
         cached_.emplace_back(cached_bytes_max);
+}
+
+void layered_rows::look_again()
+{
+    const auto before = std::exchange(views_, store_->views());
+    for (table_id table = 0; table < views_->size(); ++table)
+        if ((*views_)[table] != (*before)[table])
+            cached_[table].erase_if([](const bytes&) { return true; });
+}
+
+bool layered_rows::sound() const
+{
+    return std::ranges::none_of(*views_, [](const auto& table) { return table->broken(); });
 }
 
 void layered_rows::lay(row_overlay* building, row_overlay* in_flight)
@@ -56,6 +71,9 @@ void layered_rows::absorb()
 
 std::optional<bytes> layered_rows::get(table_id table, byte_view key) const
 {
+    // Rows at hand would do, but what cannot be folded from the store must not be folded from luck.
+    auto& family = *(*views_)[table];
+    family.check();
     if (const auto* row = building_->find(table, key))
         return *row;
     if (in_flight_ != nullptr)
@@ -63,11 +81,9 @@ std::optional<bytes> layered_rows::get(table_id table, byte_view key) const
             return *row;
     if (const auto* value = cached_[table].find(key))
         return *value;
-    rocksdb::PinnableSlice sealed;
-    if (!get_row(*store_, {}, store_->view(table), key, sealed))
-        return std::nullopt;
-    auto value = open(table, key, view(sealed));
-    cached_[table].put(to_bytes(key), value, weight(key, value));
+    auto value = get_view_row(*store_, {}, family, with_->rows, key);
+    if (value)
+        cached_[table].put(to_bytes(key), *value, weight(key, *value));
     return value;
 }
 
@@ -101,23 +117,13 @@ void layered_rows::erase_prefix(table_id table, byte_view prefix)
     building_->erase_prefix(table, prefix);
 }
 
-bytes layered_rows::open(table_id table, byte_view key, byte_view sealed) const
-{
-    auto value = with_->rows.open(table, key, sealed);
-    if (!value)
-        throw log_failure(value.error());
-    return std::move(*value);
-}
-
 void layered_rows::run(table_id table, merged_scan scan, const visitor& visit) const
 {
     row_overlay::ordered newer;
     if (in_flight_ != nullptr)
         in_flight_->collect(table, scan.prefix, newer);
     building_->collect(table, scan.prefix, newer);
-    scan.open = [&](byte_view key, byte_view sealed) { return open(table, key, sealed); };
-    const std::unique_ptr<rocksdb::Iterator> stored(store_->db().NewIterator({}, store_->view(table)));
-    scan.run(*stored, newer, visit);
+    scan_view_rows(*store_, {}, *(*views_)[table], with_->rows, std::move(scan), newer, visit);
 }
 
 } // namespace consortium::log

@@ -21,7 +21,12 @@ public:
     /// they replace become theirs. Moves values out of them.
     void absorb();
 
-    /// Throw log_failure for rows that cannot be opened.
+    /// Tables of the store were made anew: reads them where they lie now.
+    void look_again();
+    /// Whether no table of the store is broken.
+    bool sound() const;
+
+    /// Throw view_failure while the table is broken.
     std::optional<bytes> get(table_id table, byte_view key) const override;
     void scan(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override;
     void scan_down(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override;
@@ -32,11 +37,11 @@ public:
     void erase_prefix(table_id table, byte_view prefix) override;
 
 private:
-    bytes open(table_id table, byte_view key, byte_view sealed) const;
     void run(table_id table, merged_scan scan, const visitor& visit) const;
 
     std::shared_ptr<rocks_store> store_;
     std::shared_ptr<reading> with_;
+    std::shared_ptr<const view_set> views_;
     row_overlay* building_ = nullptr;
     row_overlay* in_flight_ = nullptr;
     mutable prf_memo names_;

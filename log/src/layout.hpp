@@ -21,6 +21,8 @@ struct layout
     std::filesystem::path database() const { return root / "db"; }
     /// While view tables are made from the log.
     std::filesystem::path scratch() const { return root / "views.new"; }
+    /// When view tables had to be made anew. It may be removed at any time.
+    std::filesystem::path view_failures() const { return root / "view-failures"; }
     /// While the log is adopted with losses: nothing is served before that has come to its end.
     std::filesystem::path adoption() const { return root / "adoption.json"; }
 };

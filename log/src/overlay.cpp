@@ -198,8 +198,8 @@ void merged_scan::skip_erased(rocksdb::Iterator& stored, const prefix_set& erase
     }
 }
 
-void merged_scan::run(
-    rocksdb::Iterator& stored, const row_overlay::ordered& newer, const view_reader::visitor& visit) const
+rocksdb::Status
+merged_scan::run(rocksdb::Iterator& stored, const row_overlay::ordered& newer, const view_reader::visitor& visit) const
 {
     newer_cursor over(newer.rows, from, down);
     seek(stored);
@@ -233,10 +233,9 @@ void merged_scan::run(
             over.next();
         }
         if (!more)
-            return;
+            return rocksdb::Status::OK();
     }
-    if (!stored.status().ok())
-        throw log_failure(to_error(stored.status(), "cannot read view rows"));
+    return stored.status();
 }
 
 } // namespace consortium::log

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <rocksdb/status.h>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -108,7 +109,9 @@ struct merged_scan
     /// Value of a stored row, opened.
     std::function<bytes(byte_view key, byte_view sealed)> open;
 
-    void run(rocksdb::Iterator& stored, const row_overlay::ordered& newer, const view_reader::visitor& visit) const;
+    /// What became of `stored`: not ok if there may have been more rows.
+    [[nodiscard]] rocksdb::Status
+    run(rocksdb::Iterator& stored, const row_overlay::ordered& newer, const view_reader::visitor& visit) const;
 
 private:
     void seek(rocksdb::Iterator& stored) const;

@@ -5,6 +5,7 @@ namespace consortium::log
 
 pinned_store::pinned_store(std::shared_ptr<rocks_store> store, tree_head head, std::uint64_t key_generation)
     : store_(std::move(store)),
+      views_(store_->views()),
       // A read-only store never changes, and RocksDB has no snapshots of one.
       snapshot_(store_->writable() ? store_->db().GetSnapshot() : nullptr),
       head_(std::move(head)),

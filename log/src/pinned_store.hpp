@@ -26,7 +26,9 @@ public:
     rocks_store& store() const noexcept { return *store_; }
     lsn head() const noexcept { return head_.number; }
     const digest256& root() const noexcept { return head_.root; }
+    const tree_head& edge() const noexcept { return head_; }
     const tree_reader& tree() const noexcept { return tree_; }
+    view_family& view(table_id table) const { return *views_->at(table); }
     /// What `sign(root at the head)` made when it was first asked for. Thread-safe.
     const std::string& checkpoint(const std::function<std::string(const digest256&)>& sign) const;
     /// Of the key ring: see keyring::find().
@@ -37,6 +39,7 @@ public:
 
 private:
     std::shared_ptr<rocks_store> store_;
+    std::shared_ptr<const view_set> views_;
     const rocksdb::Snapshot* snapshot_ = nullptr;
     tree_head head_;
     tree_reader tree_;

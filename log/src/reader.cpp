@@ -1,7 +1,7 @@
 #include "reader.hpp"
-#include "overlay.hpp"
 #include "prover.hpp"
 #include "record_opener.hpp"
+#include "view_rows.hpp"
 
 namespace consortium::log
 {
@@ -78,10 +78,7 @@ public:
 
     std::optional<bytes> get(table_id table, byte_view key) const override
     {
-        rocksdb::PinnableSlice sealed;
-        if (!get_row(at_->store(), at_->options(), at_->store().view(table), key, sealed))
-            return std::nullopt;
-        return open_row(table, key, view(sealed));
+        return get_view_row(at_->store(), at_->options(), at_->view(table), with_->rows, key);
     }
 
     void scan(table_id table, byte_view prefix, byte_view from, const visitor& visit) const override
@@ -95,19 +92,9 @@ public:
     byte_array<16> prf(byte_parts parts) const override { return with_->rows.prf(parts); }
 
 private:
-    bytes open_row(table_id table, byte_view key, byte_view sealed) const
-    {
-        auto value = with_->rows.open(table, key, sealed);
-        if (!value)
-            throw log_failure(value.error());
-        return std::move(*value);
-    }
     void run(table_id table, merged_scan scan, const visitor& visit) const
     {
-        scan.open = [&](byte_view key, byte_view sealed) { return open_row(table, key, sealed); };
-        const std::unique_ptr<rocksdb::Iterator> stored(
-            at_->store().db().NewIterator(at_->options(), at_->store().view(table)));
-        scan.run(*stored, {}, visit);
+        scan_view_rows(at_->store(), at_->options(), at_->view(table), with_->rows, std::move(scan), {}, visit);
     }
 
     std::shared_ptr<const pinned_store> at_;

@@ -1,8 +1,10 @@
 #include "recovery.hpp"
 #include "checkpoints.hpp"
 #include "layout.hpp"
+#include "limits.hpp"
 #include "root_key.hpp"
-#include "scratch_views.hpp"
+#include "view_failures.hpp"
+#include "view_maker.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::log
@@ -13,6 +15,8 @@ namespace
 namespace fs = std::filesystem;
 
 constexpr std::string_view newer_step = ". Nothing was changed. Start the version that wrote it, or a newer one.";
+
+constexpr auto progress_interval = std::chrono::seconds(5);
 
 /// Empty but for what file systems put there.
 bool holds_nothing(const fs::path& directory)
@@ -237,63 +241,49 @@ result<looked_at> look(
     return out;
 }
 
-/// Makes the tables that are new in this version, from the log. An interrupted attempt is begun anew: they count only
-/// once they are recorded, in the last write.
-result<void> make_new_tables(const opened_directory& opened, const fs::path& scratch_path, const domain& rules)
+/// Makes the tables that are new in this version, and those that are damaged, from the log.
+result<void> make_tables(
+    const opened_directory& opened, const layout& names, const domain& rules, const clock_source& clock,
+    const std::vector<table_id>& tables)
 try
 {
     auto& store = *opened.store;
-    const auto tables = rules.tables();
-    spdlog::info(
-        "making {} new view tables from {} records", tables.size() - store.tables_made(), opened.head.tree.size());
-    fs::remove_all(scratch_path);
-    auto scratch = make_scratch_views(scratch_path, opened.with->rows, rules);
-    if (!scratch)
-        return std::unexpected(scratch.error());
+    const view_failures failures(names.view_failures());
+    for (const auto table : tables)
+    {
+        const auto& family = *store.views()->at(table);
+        const auto why = family.damage();
+        spdlog::warn("making view table '{}' from {} records: {}", family.name(), opened.head.tree.size(), why.detail);
+        if (why == errc::unavailable)
+            continue; // nothing failed
+        const auto allowed = failures.add(family.name(), clock.now());
+        if (!allowed)
+            spdlog::warn("that it is damaged is not noted: {}", allowed.error().detail);
+        if (!allowed.value_or(true))
+            return fail(errc::corrupt, failures.refusal(family.name()));
+    }
+    view_maker maker(
+        {.store = store, .with = *opened.with, .rules = rules, .scratch = names.scratch(), .tables = tables});
     const auto at = make_snapshot(
         std::make_shared<pinned_store>(opened.store, opened.edge(), opened.with->keys->generation()), opened.with);
+    auto said = std::chrono::steady_clock::now();
     for (lsn next{1}; next <= at->head();)
     {
         constexpr std::size_t step = 1000;
-        const auto events = at->read(next, step);
+        const auto events = at->read(next, step, limits::batch_bytes_max);
         if (!events)
             return std::unexpected(events.error());
         for (const auto& happened : *events)
-            rules.fold(happened, (*scratch)->rows());
-        (*scratch)->commit();
+            maker.fold(happened);
         next.value += events->size();
-    }
-
-    for (table_id table = store.tables_made(); table < tables.size(); ++table)
-    {
-        if (auto made = store.make_view(table, tables[table]); !made)
-            return made;
-        rocksdb::WriteBatch batch;
-        bytes sealed;
-        const auto write = [&]
+        if (const auto now = std::chrono::steady_clock::now(); now - said > progress_interval)
         {
-            if (const auto status = store.db().Write({}, &batch); !status.ok())
-                throw log_failure(to_error(status, "cannot write a new view table"));
-            batch.Clear();
-        };
-        (*scratch)->rows().scan(
-            table, {}, {},
-            [&](byte_view key, byte_view value)
-            {
-                opened.with->rows.seal(sealed, table, key, value);
-                batch.Put(store.view(table), slice(key), slice(sealed));
-                if (batch.GetDataSize() > limits::batch_bytes_max)
-                    write();
-                return true;
-            });
-        write();
+            said = now;
+            spdlog::info("making view tables: {} of {} records", next.value - 1, at->head().value);
+        }
     }
-    rocksdb::WriteBatch last;
-    rocks_store::write_tables(last, store, tables);
-    rocksdb::WriteOptions durable;
-    durable.sync = true;
-    if (const auto status = store.db().Write(durable, &last); !status.ok())
-        return std::unexpected(to_error(status, "cannot record the new view tables"));
+    maker.copy_rows();
+    maker.finish();
     return {};
 }
 catch (const log_failure& failure)
@@ -310,9 +300,7 @@ result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
     {
         const std::unique_ptr<rocksdb::Iterator> rows(store.db().NewIterator({}, store.view(table)));
         rows->SeekToFirst();
-        if (const auto status = rows->status(); !status.ok())
-            return std::unexpected(to_error(status, "cannot read a retired view table"));
-        if (!rows->Valid())
+        if (rows->status().ok() && !rows->Valid())
             continue;
         rocksdb::WriteOptions durable;
         durable.sync = true;
@@ -325,8 +313,9 @@ result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
     return {};
 }
 
-result<opened_directory>
-open_existing(const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
+result<opened_directory> open_existing(
+    const log_options& options, const domain& rules, const clock_source& clock, const seams& below, store_access access,
+    unique_fd lock)
 {
     const layout names{options.directory};
     if (fs::exists(names.adoption()))
@@ -399,14 +388,14 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
             return std::unexpected(explain(built.error(), *witness));
         out.tiles = std::move(*built);
     }
-    if (out.store->tables_made() < rules.tables().size())
-    {
-        if (access != store_access::read_write)
-            return fail(
-                errc::unavailable, "the views are of an older version: start the relay once to bring them up to date");
-        if (auto made = make_new_tables(out, names.scratch(), rules); !made)
-            return std::unexpected(made.error());
-    }
+    // A tool may look at damaged views.
+    if (access == store_access::read_only && out.store->tables_made() < rules.tables().size())
+        return fail(
+            errc::unavailable, "the views are of an older version: start the relay once to bring them up to date");
+    if (access == store_access::read_write)
+        if (const auto tables = out.store->tables_to_make(); !tables.empty())
+            if (auto made = make_tables(out, names, rules, clock, tables); !made)
+                return std::unexpected(made.error());
     if (access == store_access::read_write)
         if (auto erased = erase_retired_tables(*out.store, rules); !erased)
             return std::unexpected(erased.error());
@@ -416,8 +405,8 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
 
 } // namespace
 
-result<opened_directory>
-open_directory(const log_options& options, const domain& rules, const seams& below, store_access access)
+result<opened_directory> open_directory(
+    const log_options& options, const domain& rules, const clock_source& clock, const seams& below, store_access access)
 try
 {
     init_crypto();
@@ -455,7 +444,7 @@ try
         if (auto made = create_log(options, rules, below); !made)
             return std::unexpected(made.error());
     }
-    auto opened = open_existing(options, rules, below, access, std::move(*lock));
+    auto opened = open_existing(options, rules, clock, below, access, std::move(*lock));
     if (!opened && opened.error() == errc::newer_version)
         opened.error().detail += newer_step;
     return opened;

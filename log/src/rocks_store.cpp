@@ -1,10 +1,12 @@
 #include "rocks_store.hpp"
 #include "rocks_options.hpp"
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/transaction_log.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
@@ -22,6 +24,7 @@ constexpr std::string_view view_prefix = "view.";
 constexpr std::uint8_t head_version = 1;
 constexpr std::string_view head_key = "head";
 constexpr std::string_view tables_key = "tables";
+constexpr std::string_view making_key = "making";
 constexpr std::string_view tree_key = "tree";
 constexpr std::uint8_t tree_version = 1;
 
@@ -65,6 +68,11 @@ std::string family_name(std::string_view view)
     return std::string(view_prefix) + std::string(view);
 }
 
+bool is_view(std::string_view family)
+{
+    return family.starts_with(view_prefix);
+}
+
 /// What to open: first the log's own column families, then those of view tables.
 result<std::vector<std::string>> families_to_open(
     const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
@@ -102,6 +110,103 @@ result<std::vector<std::string>> families_to_open(
     return out;
 }
 
+/// Column families and the database they are open in.
+class open_families
+{
+public:
+    open_families(std::span<const std::string> names, std::shared_ptr<rocksdb::Cache> cache) : cache_(std::move(cache))
+    {
+        for (const auto& name : names)
+            descriptors_.emplace_back(name, family_options(name, cache_));
+    }
+    ~open_families() { close(); }
+    open_families(const open_families&) = delete;
+
+    rocksdb::Status open(const std::filesystem::path& directory, const rocksdb::DBOptions& options, bool read_only)
+    {
+        close();
+        rocksdb::DB* db = nullptr;
+        const auto status = read_only
+                                ? rocksdb::DB::OpenForReadOnly(options, directory.string(), descriptors_, &handles, &db)
+                                : rocksdb::DB::Open(options, directory.string(), descriptors_, &handles, &db);
+        database.reset(status.ok() ? db : nullptr);
+        if (!database)
+            handles.clear();
+        return status;
+    }
+    void close()
+    {
+        if (!database)
+            return;
+        for (auto* handle : std::exchange(handles, {}))
+            database->DestroyColumnFamilyHandle(handle);
+        database->Close();
+        database.reset();
+    }
+
+    std::unique_ptr<rocksdb::DB> database;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+
+private:
+    std::shared_ptr<rocksdb::Cache> cache_;
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors_;
+};
+
+/// The view tables without which the rest opens; none if that is not so. Changes nothing.
+std::vector<std::string> find_unopenable_views(
+    const std::filesystem::path& directory, const rocksdb::DBOptions& options, std::span<const std::string> families,
+    const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    std::vector<std::string> own;
+    std::vector<std::string> views;
+    for (const auto& name : families)
+        (is_view(name) ? views : own).push_back(name);
+    const auto opens = [&](std::span<const std::string> names)
+    { return open_families(names, cache).open(directory, options, /*read_only=*/true).ok(); };
+    if (!opens(own))
+        return {};
+    std::erase_if(
+        views,
+        [&](const std::string& view)
+        {
+            auto with = own;
+            with.push_back(view);
+            return opens(with);
+        });
+    return views;
+}
+
+/// Column families that cannot be opened can be dropped all the same, by a database that does not insist on seeing
+/// their files. It would not insist on whole write-ahead logs either: so only if it finds in them what one finds that
+/// does.
+rocksdb::Status drop_unopenable(
+    const std::filesystem::path& directory, rocksdb::DBOptions options, std::span<const std::string> families,
+    std::span<const std::string> doomed, const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    std::vector<std::string> own;
+    for (const auto& name : families)
+        if (!is_view(name))
+            own.push_back(name);
+    std::array<std::uint64_t, 2> ends{};
+    for (const bool strict : {true, false})
+    {
+        options.paranoid_checks = strict;
+        open_families all(own, cache);
+        if (auto status = all.open(directory, options, /*read_only=*/true); !status.ok())
+            return status;
+        ends[strict ? 1 : 0] = all.database->GetLatestSequenceNumber();
+    }
+    if (ends[0] != ends[1])
+        return rocksdb::Status::Corruption("a write-ahead log is damaged as well");
+    options.paranoid_checks = false;
+    open_families all(families, cache);
+    auto status = all.open(directory, options, /*read_only=*/false);
+    for (auto* handle : all.handles)
+        if (status.ok() && std::ranges::find(doomed, handle->GetName()) != doomed.end())
+            status = all.database->DropColumnFamily(handle);
+    return status;
+}
+
 /// Zeros are room that was never written; anything else after the last batch is part of another one.
 std::uint64_t torn_bytes(const wal_watcher& watcher)
 {
@@ -124,6 +229,49 @@ std::uint64_t torn_bytes(const wal_watcher& watcher)
 }
 
 } // namespace
+
+/// A compaction that meets a damaged file of a view table says so, and ends nothing: without this RocksDB would take no
+/// more writes at all.
+class view_guard final : public rocksdb::EventListener
+{
+public:
+    /// Until then the compaction is tried again, which is every second.
+    void watch(const rocks_store& store)
+    {
+        const std::lock_guard lock(mutex_);
+        store_ = &store;
+    }
+    void stop()
+    {
+        const std::lock_guard lock(mutex_);
+        store_ = nullptr;
+    }
+
+    void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& done) override
+    {
+        failed_here_ = is_damage(done.status) && is_view(done.cf_name);
+        const std::lock_guard lock(mutex_);
+        if (!failed_here_ || store_ == nullptr)
+            return;
+        for (const auto& table : *store_->views())
+            if (family_name(table->name()) == done.cf_name)
+                table->mark_broken(to_error(done.status, "cannot compact view rows"));
+    }
+    /// Comes right after, on the same thread.
+    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* why) override
+    {
+        if (reason == rocksdb::BackgroundErrorReason::kCompaction && std::exchange(failed_here_, false))
+            *why = rocksdb::Status::OK();
+    }
+
+private:
+    static bool is_damage(const rocksdb::Status& status) { return status.IsCorruption() || status.IsPathNotFound(); }
+
+    static thread_local bool failed_here_;
+    std::mutex mutex_;
+    const rocks_store* store_ = nullptr;
+};
+thread_local bool view_guard::failed_here_ = false;
 
 error to_error(const rocksdb::Status& status, std::string_view what)
 {
@@ -184,30 +332,46 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
         return std::unexpected(families.error());
 
     std::unique_ptr<rocks_store> out(new rocks_store);
+    const bool read_only = access == store_access::read_only;
     out->cache_ = rocksdb::NewLRUCache(64 << 20);
-    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const auto& name : *families)
-        descriptors.emplace_back(name, family_options(name, out->cache_));
-
-    auto watcher = std::make_unique<wal_watcher>();
-    if (access == store_access::read_only)
-        options.wal_filter = watcher.get();
+    out->guard_ = std::make_shared<view_guard>();
+    options.listeners.push_back(out->guard_);
     options.create_if_missing = access == store_access::create;
     options.create_missing_column_families = access == store_access::create;
     options.error_if_exists = access == store_access::create;
 
-    rocksdb::DB* db = nullptr;
-    const auto status =
-        access == store_access::read_only
-            ? rocksdb::DB::OpenForReadOnly(options, directory.string(), descriptors, &out->handles_, &db)
-            : rocksdb::DB::Open(options, directory.string(), descriptors, &out->handles_, &db);
+    auto names = *families;
+    std::optional<open_families> all;
+    const auto open_all = [&]
+    {
+        auto watcher = std::make_unique<wal_watcher>();
+        if (read_only)
+            options.wal_filter = watcher.get();
+        auto status = all.emplace(names, out->cache_).open(directory, options, read_only);
+        if (status.ok() && read_only)
+            out->wal_.torn_bytes = torn_bytes(*watcher);
+        options.wal_filter = nullptr;
+        out->wal_watcher_ = std::move(watcher);
+        return status;
+    };
+    auto status = open_all();
+    const auto damage = to_error(status, "cannot be opened");
+    std::vector<std::string> unopenable;
+    if (!status.ok() && access != store_access::create)
+        unopenable = find_unopenable_views(directory, options, names, out->cache_);
+    if (!unopenable.empty())
+    {
+        const auto dropped =
+            read_only ? rocksdb::Status() : drop_unopenable(directory, options, names, unopenable, out->cache_);
+        std::erase_if(names, [&](const auto& name) { return std::ranges::find(unopenable, name) != unopenable.end(); });
+        if (dropped.ok())
+            status = open_all();
+    }
     if (!status.ok())
         return std::unexpected(to_error(status, "RocksDB refuses " + directory.string()));
-    out->db_.reset(db);
-    out->writable_ = access != store_access::read_only;
-    if (access == store_access::read_only)
-        out->wal_.torn_bytes = torn_bytes(*watcher);
-    out->wal_watcher_ = std::move(watcher);
+    out->db_ = std::move(all->database);
+    out->handles_ = std::move(all->handles);
+    out->writable_ = !read_only;
 
     const auto find = [&](const std::string& name)
     {
@@ -215,19 +379,33 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
             std::ranges::find_if(out->handles_, [&](const auto* handle) { return handle->GetName() == name; });
         return found == out->handles_.end() ? nullptr : *found;
     };
+    out->log_ = find("log");
+    out->keys_ = find("keys");
+    out->meta_ = find("meta");
+    view_set tables;
     for (const auto name : views)
-        out->views_.push_back(find(family_name(name)));
+    {
+        auto& table = *tables.emplace_back(std::make_shared<view_family>(
+            tables.size(), std::string(name), find(family_name(name)),
+            read_only ? view_family::broken_means::corrupt : view_family::broken_means::unavailable, out->alarm_));
+        if (std::ranges::find(unopenable, family_name(name)) != unopenable.end())
+            table.mark_broken(damage);
+    }
+    out->views_ = std::make_shared<const view_set>(std::move(tables));
     out->tree_ = find(std::string(tree_family_name));
     out->tables_made_ = views.size();
     out->tree_made_ = true;
     if (access != store_access::create)
     {
-        auto good = out->check_tables(views);
+        auto good = out->check_making();
+        if (good)
+            good = out->check_tables(views);
         if (good)
             good = out->check_tree();
         if (!good)
             return std::unexpected(good.error());
     }
+    out->guard_->watch(*out);
     return out;
 }
 
@@ -248,10 +426,28 @@ result<void> rocks_store::check_tables(std::span<const std::string_view> views)
             return fail(
                 errc::newer_version,
                 "view table '" + made[table] + "' is unknown: a newer version of this program wrote here");
-        if (views_[table] == nullptr)
-            return fail(errc::corrupt, "column family '" + family_name(made[table]) + "' is missing");
+        if (view(table) == nullptr)
+            (*views_)[table]->mark_broken(
+                {errc::corrupt, "column family '" + family_name(made[table]) + "' is missing", {}});
     }
     tables_made_ = made.size();
+    for (table_id table = made.size(); table < views.size(); ++table)
+        (*views_)[table]->mark_broken({errc::unavailable, "it is new in this version", {}});
+    return {};
+}
+
+/// What the end of the process left half made is no damage.
+result<void> rocks_store::check_making()
+{
+    rocksdb::PinnableSlice value;
+    const auto status = db_->Get({}, meta(), slice(consortium::view(making_key)), &value);
+    if (!status.ok() && !status.IsNotFound())
+        return std::unexpected(to_error(status, "cannot read which view tables are being made"));
+    std::stringstream lines(value.ToString());
+    for (std::string line; std::getline(lines, line);)
+        for (const auto& table : *views_)
+            if (table->name() == line)
+                table->mark_broken({errc::unavailable, "making it anew did not come to its end", {}});
     return {};
 }
 
@@ -275,31 +471,65 @@ result<void> rocks_store::check_tree()
     return {};
 }
 
-/// Drops what there is of it first.
-result<void> rocks_store::make_family(rocksdb::ColumnFamilyHandle*& family, const std::string& name)
+/// Drops what there is of it first. Who reads it meanwhile keeps it.
+result<rocksdb::ColumnFamilyHandle*> rocks_store::renew_family(const std::string& name)
 {
-    if (family != nullptr)
+    const std::lock_guard lock(handles_mutex_);
+    const auto before = std::ranges::find_if(handles_, [&](const auto* handle) { return handle->GetName() == name; });
+    if (before != handles_.end())
     {
-        if (const auto status = db_->DropColumnFamily(family); !status.ok())
+        if (const auto status = db_->DropColumnFamily(*before); !status.ok())
             return std::unexpected(to_error(status, "cannot make column family '" + name + "' anew"));
-        std::erase(handles_, family);
-        db_->DestroyColumnFamilyHandle(family);
-        family = nullptr;
+        dropped_.push_back(*before);
+        handles_.erase(before);
     }
-    if (const auto status = db_->CreateColumnFamily(family_options(name, cache_), name, &family); !status.ok())
+    rocksdb::ColumnFamilyHandle* made = nullptr;
+    if (const auto status = db_->CreateColumnFamily(family_options(name, cache_), name, &made); !status.ok())
         return std::unexpected(to_error(status, "cannot make column family '" + name + "'"));
-    handles_.push_back(family);
-    return {};
+    handles_.push_back(made);
+    return made;
 }
 
-result<void> rocks_store::make_view(table_id table, std::string_view name)
+std::shared_ptr<const view_set> rocks_store::views() const
 {
-    return make_family(views_.at(table), family_name(name));
+    const std::lock_guard lock(views_mutex_);
+    return views_;
+}
+
+std::vector<table_id> rocks_store::tables_to_make() const
+{
+    std::vector<table_id> out;
+    for (const auto& table : *views())
+        if (table->broken())
+            out.push_back(table->table());
+    return out;
+}
+
+result<std::shared_ptr<view_family>> rocks_store::begin_view(table_id table)
+{
+    const auto name = views()->at(table)->name();
+    const auto made = renew_family(family_name(name));
+    if (!made)
+        return std::unexpected(made.error());
+    return std::make_shared<view_family>(table, name, *made, view_family::broken_means::unavailable, alarm_);
+}
+
+void rocks_store::install_views(std::span<const std::shared_ptr<view_family>> made)
+{
+    auto all = *views();
+    for (const auto& table : made)
+        all.at(table->table()) = table;
+    const std::lock_guard lock(views_mutex_);
+    views_ = std::make_shared<const view_set>(std::move(all));
 }
 
 result<void> rocks_store::make_tree()
 {
-    return make_family(tree_, std::string(tree_family_name));
+    const auto made = renew_family(std::string(tree_family_name));
+    if (!made)
+        return std::unexpected(made.error());
+    tree_ = *made;
+    return {};
 }
 
 result<void> rocks_store::finish_tree(rocksdb::WriteBatch& last)
@@ -327,12 +557,26 @@ void rocks_store::write_tables(
     batch.Put(store.meta(), slice(consortium::view(tables_key)), lines);
 }
 
+void rocks_store::write_making(rocksdb::WriteBatch& batch, std::span<const table_id> tables) const
+{
+    std::string lines;
+    const auto all = views();
+    for (const auto table : tables)
+        lines.append(all->at(table)->name()).append("\n");
+    if (lines.empty())
+        batch.Delete(meta(), slice(consortium::view(making_key)));
+    else
+        batch.Put(meta(), slice(consortium::view(making_key)), lines);
+}
+
 rocks_store::~rocks_store()
 {
     if (!db_)
         return;
-    for (auto* handle : handles_)
-        db_->DestroyColumnFamilyHandle(handle);
+    guard_->stop();
+    for (const auto* all : {&handles_, &dropped_})
+        for (auto* handle : *all)
+            db_->DestroyColumnFamilyHandle(handle);
     db_->Close();
 }
 
@@ -346,6 +590,7 @@ void rocks_store::prepare_to_close() noexcept
     if (size < quick_wal_bytes)
         return;
     // Nothing is lost if it fails: the WALs are still there.
+    const std::lock_guard lock(handles_mutex_);
     if (const auto status = db_->Flush({}, handles_); !status.ok())
         spdlog::warn("cannot flush before closing: {}", status.ToString());
 }
@@ -353,8 +598,11 @@ void rocks_store::prepare_to_close() noexcept
 result<void> rocks_store::compact_keys(std::atomic<bool>& stop)
 {
     // A WAL goes only when nothing in it is needed by any column family.
-    if (const auto status = db_->Flush({}, handles_); !status.ok())
-        return std::unexpected(to_error(status, "cannot flush"));
+    {
+        const std::lock_guard lock(handles_mutex_);
+        if (const auto status = db_->Flush({}, handles_); !status.ok())
+            return std::unexpected(to_error(status, "cannot flush"));
+    }
     rocksdb::CompactRangeOptions options;
     // Otherwise files of the last level, where the key may lie, are left as they are.
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;

@@ -5,9 +5,11 @@
 #include "live_readers.hpp"
 #include "row_codec.hpp"
 #include "seams.hpp"
+#include "view_family.hpp"
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <rocksdb/db.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
@@ -58,11 +60,15 @@ struct wal_report
     std::uint64_t torn_bytes = 0;
 };
 
+class view_guard;
+
 class rocks_store
 {
 public:
-    /// `views`: names of the view tables. errc::corrupt (also: a column family is missing), errc::newer_version (a
-    /// table this version does not know), errc::io. A table that is new in this version is no error: see tables_made().
+    /// `views`: names of the view tables. errc::corrupt (also: a column family of the log's own is missing),
+    /// errc::newer_version (a table this version does not know), errc::io. A view table that is new in this version, is
+    /// missing or cannot be opened is no error: see tables_to_make(). One that cannot be opened is dropped if the
+    /// access is `read_write`: so look read-only first.
     static result<std::unique_ptr<rocks_store>> open(
         const std::filesystem::path& directory, store_access access, std::span<const std::string_view> views,
         rocksdb::Env* env);
@@ -73,23 +79,32 @@ public:
     void hold(unique_fd lock) noexcept { lock_ = std::move(lock); }
 
     rocksdb::DB& db() const noexcept { return *db_; }
-    rocksdb::ColumnFamilyHandle* log() const noexcept { return handles_[1]; }
-    rocksdb::ColumnFamilyHandle* keys() const noexcept { return handles_[2]; }
-    rocksdb::ColumnFamilyHandle* meta() const noexcept { return handles_[3]; }
+    rocksdb::ColumnFamilyHandle* log() const noexcept { return log_; }
+    rocksdb::ColumnFamilyHandle* keys() const noexcept { return keys_; }
+    rocksdb::ColumnFamilyHandle* meta() const noexcept { return meta_; }
     /// Tiles; nullptr in a directory of a version that had none.
     rocksdb::ColumnFamilyHandle* tree() const noexcept { return tree_; }
-    rocksdb::ColumnFamilyHandle* view(table_id table) const { return views_.at(table); }
+    /// The view tables where they lie now. Whoever reads beside the writer pins them.
+    std::shared_ptr<const view_set> views() const;
+    rocksdb::ColumnFamilyHandle* view(table_id table) const { return views()->at(table)->handle(); }
+    view_alarm& alarm() noexcept { return alarm_; }
     bool writable() const noexcept { return writable_; }
     const wal_report& wal() const noexcept { return wal_; }
 
-    /// How many of the tables are there; the others, at the end of the list, are of this version and must be made
-    /// before anything is served.
+    /// How many of the tables were ever made; the others, at the end of the list, are new in this version.
     std::size_t tables_made() const noexcept { return tables_made_; }
-    /// An empty column family for a new table, whatever an interrupted attempt left of it.
-    result<void> make_view(table_id table, std::string_view name);
+    /// Those that are new, and those that cannot be believed as they were opened.
+    std::vector<table_id> tables_to_make() const;
+    /// An empty column family for a table, which counts once it is installed. Whatever there is of it is dropped: that
+    /// it is being made must have been noted durably (write_making()), unless it is new.
+    result<std::shared_ptr<view_family>> begin_view(table_id table);
+    /// On the thread for which view() is.
+    void install_views(std::span<const std::shared_ptr<view_family>> made);
     /// Records that the tables are there.
     static void
     write_tables(rocksdb::WriteBatch& batch, const rocks_store& store, std::span<const std::string_view> views);
+    /// Records which tables are being made anew: until none is, whatever is in them counts for nothing.
+    void write_making(rocksdb::WriteBatch& batch, std::span<const table_id> tables) const;
 
     /// False in a directory of a version that had no tiles, or when making them did not come to its end.
     bool tree_made() const noexcept { return tree_made_; }
@@ -120,11 +135,20 @@ private:
     std::unique_ptr<rocksdb::WalFilter> wal_watcher_;
     std::unique_ptr<rocksdb::DB> db_;
     result<void> check_tables(std::span<const std::string_view> views);
+    result<void> check_making();
     result<void> check_tree();
-    result<void> make_family(rocksdb::ColumnFamilyHandle*& family, const std::string& name);
+    result<rocksdb::ColumnFamilyHandle*> renew_family(const std::string& name);
 
-    std::vector<rocksdb::ColumnFamilyHandle*> handles_; ///< all that are open
-    std::vector<rocksdb::ColumnFamilyHandle*> views_;   ///< by table; nullptr: new in this version
+    view_alarm alarm_;
+    std::shared_ptr<view_guard> guard_;
+    rocksdb::ColumnFamilyHandle* log_ = nullptr;
+    rocksdb::ColumnFamilyHandle* keys_ = nullptr;
+    rocksdb::ColumnFamilyHandle* meta_ = nullptr;
+    mutable std::mutex handles_mutex_;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles_; ///< all that are open and not dropped
+    std::vector<rocksdb::ColumnFamilyHandle*> dropped_; ///< which somebody may still read
+    mutable std::mutex views_mutex_;
+    std::shared_ptr<const view_set> views_;
     std::size_t tables_made_ = 0;
     rocksdb::ColumnFamilyHandle* tree_ = nullptr;
     bool tree_made_ = false;

@@ -90,7 +90,8 @@ private:
         newer_.collect(table, scan.prefix, newer);
         scan.open = [&](byte_view key, byte_view sealed) { return open(table, key, sealed); };
         const std::unique_ptr<rocksdb::Iterator> stored(store_.db().NewIterator({}, store_.view(table)));
-        scan.run(*stored, newer, visit);
+        if (const auto status = scan.run(*stored, newer, visit); !status.ok())
+            throw log_failure(to_error(status, "cannot read rebuilt views"));
     }
 
     void write(const row_overlay& rows)

@@ -123,11 +123,48 @@ void sequencer::decide_loop()
     }
     // Batches in flight may still succeed; their callers are told first.
     committer_.drain();
+    end_errands();
     if (why)
     {
         committer_.fail(*why);
         refuse_all(*why);
     }
+}
+
+bool sequencer::between_batches(const std::function<void()>& what)
+{
+    errand mine{.what = &what};
+    std::unique_lock lock(mutex_);
+    if (ended_)
+        return false;
+    errand_ = &mine;
+    work_.notify_one();
+    errand_done_.wait(lock, [&] { return mine.done; });
+    return mine.ran;
+}
+
+/// On the deciding thread, before it takes anything for a batch.
+void sequencer::run_errand(std::unique_lock<std::mutex>& lock)
+{
+    auto* const mine = std::exchange(errand_, nullptr);
+    lock.unlock();
+    committer_.drain();
+    reclaim();
+    (*mine->what)();
+    rows_.look_again();
+    committer_.publish_again();
+    lock.lock();
+    mine->done = mine->ran = true;
+    errand_done_.notify_all();
+}
+
+void sequencer::end_errands()
+{
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    if (auto* const mine = std::exchange(errand_, nullptr))
+        mine->done = true;
+    errand_done_.notify_all();
 }
 
 /// The next batch: everything that waits, and while the disk is busy with the batch before, everything that comes.
@@ -136,6 +173,10 @@ std::unique_ptr<batch> sequencer::build()
 {
     auto next = spare_ ? std::move(spare_) : std::make_unique<batch>(table_count_);
     rows_.lay(&next->rows, in_flight_ ? &in_flight_->rows : nullptr);
+    if (std::unique_lock lock(mutex_); errand_ != nullptr)
+        run_errand(lock);
+    before_.head = head_;
+    before_.tiles = tiles_;
     std::shared_ptr<command> current;
     try
     {
@@ -146,7 +187,9 @@ std::unique_ptr<batch> sequencer::build()
             current = first.wanted;
             admit(*next, std::move(first));
         }
-        while (!carried_ && next->records < batch_records_max_ && next->bytes < limits::batch_bytes_max &&
+        // While a view table is broken each batch holds one command: what cannot be folded takes nothing with it.
+        const auto records_max = [&] { return rows_.sound() ? batch_records_max_ : 1; };
+        while (!carried_ && next->records < records_max() && next->bytes < limits::batch_bytes_max &&
                next->outcomes.size() < batch_outcomes_max)
         {
             current = nullptr;
@@ -162,11 +205,31 @@ std::unique_ptr<batch> sequencer::build()
         seal_rows(*next);
         return next;
     }
+    catch (const view_failure& broken)
+    {
+        refuse_batch(*next, std::move(current), broken.reason);
+        return next;
+    }
     catch (...)
     {
         give_up(*next, std::move(current));
         throw;
     }
+}
+
+/// Some of its rows are half folded: none of it happened. Its commands can be sent again.
+void sequencer::refuse_batch(batch& next, std::shared_ptr<command> current, const error& why)
+{
+    head_ = before_.head;
+    tiles_ = before_.tiles;
+    scope_keys_ = decltype(scope_keys_)(scope_keys_max); // keys that were made in it are in there
+    destroyed_.clear();
+    next.take_back();
+    for (auto& out : next.outcomes)
+        if (out.committed)
+            out.committed = std::unexpected(why);
+    if (current)
+        next.outcomes.push_back({std::move(current), std::unexpected(why)});
 }
 
 /// The batch will not be written: its commands, and the one that was being decided, wait to be refused.
@@ -189,6 +252,8 @@ bool sequencer::refill(batch& next)
         {
             if (const auto why = committer_.failed())
                 throw log_failure(*why);
+            if (errand_ != nullptr && next.outcomes.empty())
+                run_errand(lock);
             const auto wanted = may_go(next);
             if (ripe(next, wanted))
                 return false;
@@ -277,6 +342,10 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
     {
         what = wanted->decide(rows_, now);
     }
+    catch (const view_failure& broken)
+    {
+        what = std::unexpected(broken.reason);
+    }
     catch (const log_failure&)
     {
         throw;
@@ -286,17 +355,8 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
         what = consortium::fail(errc::internal, bug.what());
     }
     if (what && !what->drafts.empty())
-    {
-        auto good = check_room(*what);
-        if (good)
-            good = rules_.admit(rows_, *what);
-        if (good)
-            good = check_drafts(*what);
-        if (good)
-            good = check_keys(*what);
-        if (!good)
+        if (const auto good = check(*what); !good)
             what = std::unexpected(good.error());
-    }
     if (!what || what->drafts.empty())
     {
         if (what)
@@ -316,6 +376,23 @@ void sequencer::take(batch& next, std::shared_ptr<command> wanted)
         carried_ = std::move(ready);
     else
         admit(next, std::move(ready));
+}
+
+result<void> sequencer::check(const decision& what)
+try
+{
+    auto good = check_room(what);
+    if (good)
+        good = rules_.admit(rows_, what);
+    if (good)
+        good = check_drafts(what);
+    if (good)
+        good = check_keys(what);
+    return good;
+}
+catch (const view_failure& broken)
+{
+    return std::unexpected(broken.reason);
 }
 
 /// The reserve below the disk's floor is for what needs no room.

@@ -44,6 +44,9 @@ public:
     result<void> submit(std::shared_ptr<command> wanted);
     /// The newest durable state.
     std::shared_ptr<const pinned_store> published() const { return committer_.published(); }
+    /// Runs `what`, which must not throw, while nothing is decided or written; view tables may lie elsewhere
+    /// afterwards. From one thread at a time. False: never, no more is decided.
+    bool between_batches(const std::function<void()>& what);
     void close();
 
 private:
@@ -60,13 +63,30 @@ private:
         sealing_key key;
     };
 
+    /// What `build()` must be able to go back to.
+    struct base
+    {
+        head_state head;
+        growing_tiles tiles;
+    };
+    struct errand
+    {
+        const std::function<void()>* what;
+        bool done = false;
+        bool ran = false;
+    };
+
     void decide_loop();
+    void run_errand(std::unique_lock<std::mutex>& lock);
+    void end_errands();
     std::unique_ptr<batch> build();
+    void refuse_batch(batch& next, std::shared_ptr<command> current, const error& why);
     bool refill(batch& next);
     command_queue::choice may_go(const batch& next);
     void take_from_queue(command_queue::choice wanted);
     void take(batch& next, std::shared_ptr<command> wanted);
     void admit(batch& next, decided ready);
+    result<void> check(const decision& what);
     result<void> check_room(const decision& what);
     result<void> check_drafts(const decision& what);
     result<void> check_keys(const decision& what);
@@ -95,6 +115,7 @@ private:
     // Of the deciding thread alone.
     head_state head_;
     growing_tiles tiles_;
+    base before_; ///< the batch that is built
     layered_rows rows_;
     body_encoder encoder_;
     bytes buffer_;
@@ -113,6 +134,9 @@ private:
 
     std::mutex mutex_;
     std::condition_variable work_; ///< for the deciding thread
+    std::condition_variable errand_done_;
+    errand* errand_ = nullptr;
+    bool ended_ = false; ///< the deciding thread
     command_queue queue_;
     bool closing_ = false;
     bool pressure_ = false;

@@ -10,6 +10,10 @@ log_reader::file_report verify_files(const rocks_store& store)
     log_reader::file_report out;
     std::vector<rocksdb::LiveFileMetaData> files;
     store.db().GetLiveFilesMetaData(&files);
+    for (const auto& table : *store.views())
+        if (table->broken())
+            out.findings.push_back(
+                {.number = {}, .what = "view table '" + table->name() + "': " + table->damage().detail});
     for (const auto& file : files)
     {
         ++out.files;

@@ -122,18 +122,19 @@ RC_GTEST_PROP(overlay, a_merged_scan_is_a_scan_of_the_merged_rows, ())
     std::vector<std::pair<bytes, bytes>> seen;
     {
         const std::unique_ptr<rocksdb::Iterator> rows(in.store->db().NewIterator({}, in.store->view(0)));
-        merged_scan{
+        const merged_scan scan{
             .prefix = prefix,
             .from = from,
             .down = down,
-            .open = [](byte_view key, byte_view sealed) { return codec.open(0, key, sealed).value(); }}
-            .run(
-                *rows, laid_over,
-                [&](byte_view key, byte_view value)
-                {
-                    seen.emplace_back(to_bytes(key), to_bytes(value));
-                    return seen.size() < stop_after;
-                });
+            .open = [](byte_view key, byte_view sealed) { return codec.open(0, key, sealed).value(); }};
+        const auto read = scan.run(
+            *rows, laid_over,
+            [&](byte_view key, byte_view value)
+            {
+                seen.emplace_back(to_bytes(key), to_bytes(value));
+                return seen.size() < stop_after;
+            });
+        RC_ASSERT(read.ok());
     }
     RC_ASSERT(seen == wanted);
 

@@ -1,0 +1,214 @@
+#include "view_healer.hpp"
+#include "view_maker.hpp"
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+namespace consortium::log
+{
+namespace
+{
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr std::size_t events_per_take = 1024;
+constexpr std::size_t bytes_per_take = 8u << 20;
+/// So few events are folded while nothing is written: it takes some milliseconds.
+constexpr std::uint64_t events_at_the_end = 512;
+constexpr auto progress_interval = 5s;
+constexpr auto retry_delay = 10s;
+
+/// The log is closing.
+struct cut_off
+{
+};
+
+std::string names_of(const rocks_store& store, const std::vector<table_id>& tables)
+{
+    std::string out;
+    const auto all = store.views();
+    for (const auto table : tables)
+        out.append(out.empty() ? "'" : ", '").append(all->at(table)->name()).append("'");
+    return out;
+}
+
+} // namespace
+
+view_healer::view_healer(parts all) : parts_(std::move(all)), failures_(parts_.names.view_failures())
+{
+    parts_.store->alarm().listen(
+        [this](table_id, const error&)
+        {
+            {
+                const std::lock_guard lock(mutex_);
+                alarmed_ = true;
+            }
+            changed_.notify_all();
+        });
+    thread_ = std::thread([this] { run(); });
+    ::pthread_setname_np(thread_.native_handle(), "log-views");
+}
+
+view_healer::~view_healer()
+{
+    stop();
+}
+
+void view_healer::stop()
+{
+    parts_.store->alarm().listen({});
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void view_healer::run()
+{
+    std::unique_lock lock(mutex_);
+    while (!stopping_)
+    {
+        if (!alarmed_)
+        {
+            changed_.wait(lock);
+            continue;
+        }
+        alarmed_ = false;
+        lock.unlock();
+        const auto tables = choose();
+        const auto healed = tables.empty() ? result<void>() : heal(tables);
+        lock.lock();
+        if (healed || stopping_)
+            continue;
+        spdlog::error(
+            "view tables {} are not made anew yet: {}", names_of(*parts_.store, tables), healed.error().detail);
+        changed_.wait_for(lock, retry_delay, [this] { return stopping_.load(); });
+        alarmed_ = true;
+    }
+}
+
+/// Those that are broken and may be made once more.
+std::vector<table_id> view_healer::choose()
+{
+    std::vector<table_id> out;
+    const auto all = parts_.store->views();
+    for (const auto table : parts_.store->tables_to_make())
+    {
+        const auto& family = (*all)[table];
+        if (given_up_[table] == family)
+            continue;
+        spdlog::error("view table '{}' is damaged: {}", family->name(), family->damage().detail);
+        const auto allowed = failures_.add(family->name(), parts_.clock.now());
+        if (!allowed)
+            spdlog::warn("that it is damaged is not noted: {}", allowed.error().detail);
+        if (allowed.value_or(true))
+        {
+            out.push_back(table);
+            continue;
+        }
+        given_up_[table] = family;
+        spdlog::critical("{}", failures_.refusal(family->name()));
+        family->give_up(
+            {errc::unavailable,
+             "what this needs is damaged, and was again and again: the relay's operator must see to it",
+             {}});
+    }
+    return out;
+}
+
+result<void> view_healer::heal(const std::vector<table_id>& tables)
+try
+{
+    // They are small beside the log, but all of them are made to have one.
+    if (parts_.disk.measure())
+        return std::unexpected(parts_.disk.refusal());
+    make(tables);
+    return {};
+}
+catch (const log_failure& failure)
+{
+    return std::unexpected(failure.reason);
+}
+catch (const cut_off&)
+{
+    return fail(errc::closed, "the log is closing");
+}
+catch (const std::exception& bug)
+{
+    return fail(errc::internal, bug.what());
+}
+
+void view_healer::make(const std::vector<table_id>& tables)
+{
+    const auto started = steady_clock::now();
+    auto said = started;
+    spdlog::info(
+        "making view tables {} anew from {} records: what needs them is refused until then",
+        names_of(*parts_.store, tables), parts_.head().value);
+    view_maker maker(
+        {.store = *parts_.store,
+         .with = *parts_.with,
+         .rules = parts_.rules,
+         .scratch = parts_.names.scratch(),
+         .tables = tables});
+    auto feed = parts_.follow();
+    if (!feed)
+        throw log_failure(feed.error());
+    const auto fold_some = [&]
+    {
+        const auto events = (*feed)->take(events_per_take, bytes_per_take, 0ms);
+        if (!events)
+            throw log_failure(events.error());
+        for (const auto& happened : *events)
+        {
+            if (stopping_)
+                throw cut_off();
+            maker.fold(*happened);
+        }
+    };
+    const auto fold_until_near = [&](std::uint64_t distance)
+    {
+        while ((*feed)->position().value + distance < parts_.head().value)
+        {
+            fold_some();
+            if (const auto now = steady_clock::now(); now - said > progress_interval)
+            {
+                said = now;
+                spdlog::info(
+                    "making view tables {} anew: {} of {} records", names_of(*parts_.store, tables),
+                    (*feed)->position().value, parts_.head().value);
+            }
+        }
+    };
+    fold_until_near(0);
+    maker.copy_rows();
+    fold_until_near(events_at_the_end);
+
+    std::exception_ptr failed;
+    const bool done = parts_.between_batches(
+        [&]
+        {
+            try
+            {
+                while ((*feed)->position() < parts_.head())
+                    fold_some();
+                maker.finish();
+            }
+            catch (...)
+            {
+                failed = std::current_exception();
+            }
+        });
+    if (failed)
+        std::rethrow_exception(failed);
+    if (!done)
+        throw cut_off();
+    spdlog::info(
+        "view tables {} were made anew in {} ms", names_of(*parts_.store, tables),
+        std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - started).count());
+}
+
+} // namespace consortium::log

@@ -1,0 +1,59 @@
+#pragma once
+#include "disk_floor.hpp"
+#include "layout.hpp"
+#include "reader.hpp"
+#include "view_failures.hpp"
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace consortium::log
+{
+
+/// Makes view tables anew that turned out to be damaged, on a thread of its own, beside whatever else is done:
+/// docs/architecture.md, "Views heal". Thread-safe.
+class view_healer
+{
+public:
+    struct parts
+    {
+        std::shared_ptr<rocks_store> store;
+        std::shared_ptr<reading> with;
+        const domain& rules;
+        const clock_source& clock;
+        disk_floor& disk;
+        layout names;
+        /// Everything that was ever committed.
+        std::function<result<std::unique_ptr<event_feed>>()> follow;
+        std::function<lsn()> head;
+        /// Runs it while nothing is decided or written; it must not throw. False: never, the log is closing.
+        std::function<bool(const std::function<void()>&)> between_batches;
+    };
+
+    explicit view_healer(parts all);
+    ~view_healer();
+
+    /// Gives up what is under way; the next start does it. Idempotent.
+    void stop();
+
+private:
+    void run();
+    std::vector<table_id> choose();
+    result<void> heal(const std::vector<table_id>& tables);
+    void make(const std::vector<table_id>& tables);
+
+    parts parts_;
+    const view_failures failures_;
+    std::map<table_id, std::shared_ptr<view_family>> given_up_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool alarmed_ = true; ///< what was found before anybody listened
+    std::atomic<bool> stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace consortium::log
