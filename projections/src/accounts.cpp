@@ -253,7 +253,7 @@ result<account_view> find_account(const log::snapshot& at, account_id account)
             return account_view{
                 .id = account,
                 .public_key = created->as<log::account_created>()->public_key,
-                .last = last_revision(at, account),
+                .last = rules().last_revision(at, account),
                 .created_at = created->header.time};
         });
 }

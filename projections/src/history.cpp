@@ -57,9 +57,9 @@ result<stream_totals> count_streams(const log::snapshot& at)
         });
 }
 
-revision last_revision(const log::snapshot& at, account_id account)
+result<revision> last_revision(const log::snapshot& at, account_id account)
 {
-    return rules().last_revision(at, account);
+    return guarded([&]() -> result<revision> { return rules().last_revision(at, account); });
 }
 
 result<std::vector<log::event>>

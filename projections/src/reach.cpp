@@ -39,6 +39,16 @@ result<void> forget_row(const result<Row>& reached)
     return {};
 }
 
+std::optional<device_id> maker_of(const log::view_reader& rows, account_id account, stream_id stream)
+{
+    // Ids of sessions, machines, devices and accounts are all different.
+    if (const auto session = get_row<session_hot_row>(rows, session_row_key(rows, account, stream.as<session_id>())))
+        return session->creator;
+    if (const auto machine = get_row<machine_row>(rows, machine_row_key(rows, account, stream.as<machine_row_id>())))
+        return machine->creator;
+    return std::nullopt;
+}
+
 struct visitor
 {
     const log::view_reader& rows;
@@ -57,7 +67,7 @@ struct visitor
     {
         if (who.kind != log::device_kind::agent)
             return {};
-        const auto maker = find_maker(rows, who.account, wanted.id);
+        const auto maker = maker_of(rows, who.account, wanted.id);
         if (!maker || !reaches_made_by(who, *maker))
             return fail(errc::not_found, "nothing with this id");
         return {};
@@ -135,14 +145,9 @@ result<void> reach(const log::view_reader& rows, const principal& who, const tar
     return guarded([&] { return std::visit(visitor{rows, who, how}, what); });
 }
 
-std::optional<device_id> find_maker(const log::view_reader& rows, account_id account, stream_id stream)
+result<std::optional<device_id>> find_maker(const log::view_reader& rows, account_id account, stream_id stream)
 {
-    // Ids of sessions, machines, devices and accounts are all different.
-    if (const auto session = get_row<session_hot_row>(rows, session_row_key(rows, account, stream.as<session_id>())))
-        return session->creator;
-    if (const auto machine = get_row<machine_row>(rows, machine_row_key(rows, account, stream.as<machine_row_id>())))
-        return machine->creator;
-    return std::nullopt;
+    return guarded([&]() -> result<std::optional<device_id>> { return maker_of(rows, account, stream); });
 }
 
 } // namespace consortium::projections

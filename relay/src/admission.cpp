@@ -99,6 +99,12 @@ request_admission::find(std::string_view method, const std::vector<std::string>&
     return nullptr;
 }
 
+net::http_response refuse_unauthenticated(const error& why)
+{
+    // A token that cannot be judged now may be good.
+    return why == errc::unavailable ? api::refuse(why) : api::refuse(401, why, why.detail);
+}
+
 result<projections::principal>
 request_admission::authenticate(const net::http_request& request, api::access needs) const
 {
@@ -118,7 +124,7 @@ request_admission::authenticate(const net::http_request& request, api::access ne
     const auto& why = holder.error();
     if (why == errc::unauthorized)
         return fail(errc::unauthorized, "Invalid token");
-    if (why == errc::revoked)
+    if (why == errc::revoked || why == errc::unavailable)
         return std::unexpected(why);
     spdlog::error("checking a token failed: {}", why.detail);
     return fail(errc::internal, "Authentication failed");
@@ -232,7 +238,7 @@ result<net::admission> request_admission::judge(const net::http_request& head, c
         return std::unexpected(own.error());
     const auto who = authenticate(head, how.needs);
     if (!who)
-        return refuse_with(api::refuse(401, who.error(), who.error().detail));
+        return refuse_with(refuse_unauthenticated(who.error()));
     if (how.needs != api::access::maybe_token || !with_token)
         if (auto allowed = take_rate(how.counted, from.remote_address); !allowed)
             return std::unexpected(allowed.error());

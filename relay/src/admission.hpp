@@ -56,4 +56,7 @@ private:
     mutable std::atomic<bool> warned_of_proxy_ = false;
 };
 
+/// The answer to a request whose authenticate() failed.
+net::http_response refuse_unauthenticated(const error& why);
+
 } // namespace consortium::relay

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <limits>
 #include <spdlog/spdlog.h>
+#include <thread>
 
 namespace consortium::relay
 {
@@ -27,6 +28,21 @@ void end_at_once(const error& why)
     spdlog::critical("the log cannot be written: {}", why.detail);
     spdlog::default_logger()->flush();
     std::_Exit(1);
+}
+
+/// A view table that was found damaged just now is made anew: the start waits for it.
+template <class Query>
+auto when_healed(const log::event_log& log, const Query& query)
+{
+    for (bool said = false;; said = true)
+    {
+        auto found = query(*log.read());
+        if (found || found.error() != errc::unavailable || !found.error().retry)
+            return found;
+        if (!said)
+            spdlog::warn("the start waits: {}", found.error().detail);
+        std::this_thread::sleep_for(*found.error().retry);
+    }
 }
 
 error wrong_secret(const config& settings, const error& why)
@@ -155,18 +171,18 @@ result<void> program::open(const std::string& secret)
         return std::unexpected(
             opened.error() == errc::wrong_secret ? wrong_secret(settings_, opened.error()) : opened.error());
     log_ = std::move(*opened);
-    const auto at = log_->read();
-    const auto streams = projections::count_streams(*at);
+    const auto streams = when_healed(*log_, projections::count_streams);
     if (!streams)
         return std::unexpected(streams.error());
     streams_ = *streams;
     const auto allowed = registration_of(settings_);
-    const auto invited = projections::has_own_invitation(*at, clock_.now());
+    const auto invited = when_healed(
+        *log_, [this](const log::snapshot& at) { return projections::has_own_invitation(at, clock_.now()); });
     if (!invited)
         return std::unexpected(invited.error());
     needs_first_invitation_ = allowed.allowed == projections::registration::by::invitation && !allowed.first_is_free &&
                               streams_.accounts == 0 && !*invited;
-    return presence_.load(*at);
+    return when_healed(*log_, [this](const log::snapshot& at) { return presence_.load(at); });
 }
 
 void program::on_committed(const log::event& happened)

@@ -1,5 +1,6 @@
 #include "server.hpp"
 #include "assets.hpp"
+#include "contain.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -31,14 +32,21 @@ asio::awaitable<net::http_response> request_router::run(net::http_request reques
     const auto& how = *found.how;
     const auto who = admission_.authenticate(request, how.needs);
     if (!who)
-        co_return api::refuse(401, who.error(), who.error().detail);
+        co_return refuse_unauthenticated(who.error());
     auto segments = std::move(found.segments);
-    co_return co_await how.run(
-        {.shared = shared_,
-         .request = std::move(request),
-         .from = std::move(from),
-         .who = *who,
-         .segments = std::move(segments)});
+    try
+    {
+        co_return co_await how.run(
+            {.shared = shared_,
+             .request = std::move(request),
+             .from = std::move(from),
+             .who = *who,
+             .segments = std::move(segments)});
+    }
+    catch (const unreadable& lost)
+    {
+        co_return api::refuse(lost.why);
+    }
 }
 
 asio::awaitable<net::http_response> request_router::answer(net::http_request request, net::connection_info from)

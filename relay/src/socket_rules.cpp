@@ -2,6 +2,7 @@
 #include "api/events.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/projections/views.hpp"
+#include "contain.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -29,8 +30,14 @@ audience audience_of(services& shared, const projections::principal& who, const 
     if (projections::reach(*shared.log.read(), who, projections::account_target::stream, intent::see))
         return audience::user();
     return audience::own_of(
-        who, [&shared, account = who.account](stream_id stream)
-        { return projections::find_maker(*shared.log.read(), account, stream); });
+        who,
+        [&shared, account = who.account](stream_id stream)
+        {
+            const auto maker = projections::find_maker(*shared.log.read(), account, stream);
+            if (!maker)
+                throw unreadable(maker.error());
+            return *maker;
+        });
 }
 
 /// Whether the client may have what it asks for. Whatever the log could not tell is passed on as it is.
@@ -126,7 +133,10 @@ void signed_in::settle_in()
         return client_.close_transport("the log could not be read");
     if (!now || now->revoked || now->sign_outs != holder_.sign_outs)
         return;
-    const auto head = projections::last_revision(at.get(), who.account);
+    const auto last = projections::last_revision(at.get(), who.account);
+    if (!last)
+        return client_.close_transport("the log could not be read");
+    const auto head = *last;
     auto start = head;
     bool behind = false;
     std::string_view resync;

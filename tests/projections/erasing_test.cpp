@@ -178,7 +178,7 @@ RC_GTEST_PROP(erasing_property, after_the_last_account_no_table_has_a_row, ())
                      {.type = log::event_type::account_deleted,
                       .account = account,
                       .stream = account.as<stream_id>(),
-                      .rev = last_revision(memory_snapshot(history.log), account).next()},
+                      .rev = last_revision(memory_snapshot(history.log), account)->next()},
                  .body = log::no_body{}},
                 history.log.views);
     for (log::table_id number = 0; number < rules().tables().size(); ++number)

@@ -105,7 +105,7 @@ RC_GTEST_PROP(history, revisions_are_contiguous_in_an_account_and_seqs_in_a_sess
     for (const auto& [account, last] : revisions)
         if (find_account(at, account))
         {
-            RC_ASSERT(last_revision(at, account).value == last);
+            RC_ASSERT(last_revision(at, account)->value == last);
             RC_ASSERT(changes(at, account, revision{}, SIZE_MAX)->size() == last);
         }
 }

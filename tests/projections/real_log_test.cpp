@@ -51,7 +51,7 @@ std::vector<std::string> everything(const log::snapshot& at, account_id account)
         out.push_back(line);
     };
     const auto number = [](auto value) { return std::to_string(value); };
-    say(number(last_revision(at, account).value), number(find_account(at, account).has_value()));
+    say(number(last_revision(at, account)->value), number(find_account(at, account).has_value()));
     for (const auto& device : list_devices(at, account).value())
         say(to_string(device.id), hex_encode(device.public_key), number(device.revoked_at.has_value()),
             number(device.stated), number(device.sign_outs));

@@ -226,7 +226,7 @@ TEST_F(sessions, deleting_a_session_says_which_revisions_it_spans)
 {
     session_of(agent_, "before");
     const auto id = session_of(agent_, "tag");
-    const auto created = last_revision(at_, agent_.account);
+    const auto created = last_revision(at_, agent_.account).value();
     session_of(browser_, "between");
     ASSERT_TRUE(submit(message_wish(agent_, id, {{"one", "l1"}, {"two", {}}})));
     auto change = about<change_session_metadata>(browser_, id);

@@ -189,7 +189,7 @@ protected:
             wanted->items.push_back({content, std::nullopt, message_id{make_uuid_v7(clock.now())}});
         return wanted;
     }
-    revision head() const { return projections::last_revision(*events->read(), who.account); }
+    revision head() const { return projections::last_revision(*events->read(), who.account).value(); }
 
     std::shared_ptr<listener> join(std::size_t thread, std::optional<std::uint64_t> since = {}, bool marks = false)
     {

@@ -296,7 +296,7 @@ protected:
     }
     std::uint64_t last_revision(const person& who) const
     {
-        return projections::last_revision(*events->read(), who.account).value;
+        return projections::last_revision(*events->read(), who.account)->value;
     }
 
     std::filesystem::path place;

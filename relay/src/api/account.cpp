@@ -56,9 +56,11 @@ net::http_response read_changes(const call& given)
         return resync("another-log");
 
     const auto head = projections::last_revision(at.get(), given.who.account);
-    if (*since > head.value)
+    if (!head)
+        return refuse(head.error());
+    if (*since > head->value)
         return resync("ahead");
-    if (head.value - *since > limits::catch_up_revisions_max)
+    if (head->value - *since > limits::catch_up_revisions_max)
         return resync("too-far-behind");
     const auto events =
         projections::changes(at.get(), given.who.account, revision{*since}, *count, shared.settings.page_bytes_max);
@@ -68,7 +70,7 @@ net::http_response read_changes(const call& given)
     std::string json;
     v1::json_writer out(json);
     out.begin_object();
-    write_stamp(out, shared, head);
+    write_stamp(out, shared, *head);
     out.key("updates").begin_array();
     for (std::size_t i = 0; i < events->size(); ++i)
     {
@@ -83,10 +85,10 @@ net::http_response read_changes(const call& given)
             shared.updates.append_json(update, (*events)[i], at);
         out.raw(update);
     }
-    const bool more = !events->empty() && events->back().header.rev < head;
+    const bool more = !events->empty() && events->back().header.rev < *head;
     out.end_array().field("hasMore", more).end_object();
     auto answer = ok(std::move(json));
-    stamp(answer, shared, head);
+    stamp(answer, shared, *head);
     return answer;
 }
 

@@ -165,15 +165,17 @@ net::http_response stamped(
     std::size_t bytes_expected)
 {
     const auto reflects = projections::last_revision(at, given.who.account);
+    if (!reflects)
+        return refuse(reflects.error());
     std::string json;
     json.reserve(bytes_expected);
     v1::json_writer out(json);
     out.begin_object();
     members(out);
-    write_stamp(out, given.shared, reflects);
+    write_stamp(out, given.shared, *reflects);
     out.end_object();
     auto answer = ok(std::move(json));
-    stamp(answer, given.shared, reflects);
+    stamp(answer, given.shared, *reflects);
     return answer;
 }
 

@@ -73,7 +73,10 @@ prove_revisions(const log::snapshot& at, const projections::principal& who, std:
 {
     std::vector<v1::record_object> out;
     std::size_t size = 0;
-    const auto last = std::min(first + count - 1, projections::last_revision(at, who.account).value);
+    const auto newest = projections::last_revision(at, who.account);
+    if (!newest)
+        return std::unexpected(newest.error());
+    const auto last = std::min(first + count - 1, newest->value);
     for (auto rev = first; rev <= last && size < limits::proof_bytes_max; ++rev)
     {
         const auto number = projections::find_revision(at, who, revision{rev});

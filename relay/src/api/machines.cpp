@@ -47,6 +47,9 @@ net::http_response read_list_machines(const call& given)
     const auto rows = projections::list_machines(*at, given.who.account);
     if (!rows)
         return refuse(rows.error());
+    const auto reflects = projections::last_revision(*at, given.who.account);
+    if (!reflects)
+        return refuse(reflects.error());
     std::string json;
     v1::json_writer out(json);
     out.begin_array();
@@ -55,7 +58,7 @@ net::http_response read_list_machines(const call& given)
             v1::write(out, object_of(row), /*with_seq=*/true);
     out.end_array();
     auto answer = ok(std::move(json));
-    stamp(answer, shared, projections::last_revision(*at, given.who.account));
+    stamp(answer, shared, *reflects);
     return answer;
 }
 
@@ -74,13 +77,16 @@ asio::awaitable<net::http_response> find_machine(call given)
     const auto row = projections::find_machine(*at, given.who.account, given.segments[0]);
     if (!row)
         co_return refuse_machine(row.error());
+    const auto reflects = projections::last_revision(*at, given.who.account);
+    if (!reflects)
+        co_return refuse(reflects.error());
     std::string json;
     v1::json_writer out(json);
     out.begin_object().key("machine");
     v1::write(out, object_of(*row), /*with_seq=*/true);
     out.end_object();
     auto answer = ok(std::move(json));
-    stamp(answer, shared, projections::last_revision(*at, given.who.account));
+    stamp(answer, shared, *reflects);
     co_return answer;
 }
 

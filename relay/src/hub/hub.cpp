@@ -282,7 +282,10 @@ void hub::read_ahead(const std::shared_ptr<member>& who, std::size_t bytes_max)
 result<stream_part> hub::read(lazy_snapshot& at, account_id account, revision sent, std::size_t bytes_max) const
 {
     stream_part part;
-    part.last = projections::last_revision(at.get(), account);
+    const auto last = projections::last_revision(at.get(), account);
+    if (!last)
+        return std::unexpected(last.error());
+    part.last = *last;
     auto events = projections::changes(at.get(), account, sent, limits::catch_up_batch, bytes_max);
     if (!events)
         return std::unexpected(events.error());

@@ -1,5 +1,6 @@
 #include "hub/updates.hpp"
 #include "consortium/projections/views.hpp"
+#include "contain.hpp"
 #include <array>
 
 namespace consortium::relay
@@ -29,7 +30,10 @@ public:
     {
         machine out;
         out.id = writer_.machine_name(account, row, at_);
-        if (const auto found = projections::find_machine(at_.get(), account, out.id))
+        const auto found = projections::find_machine(at_.get(), account, out.id);
+        if (!found && found.error() != errc::not_found)
+            throw unreadable(found.error());
+        if (found)
         {
             out.active = found->active;
             out.active_at = found->active_at;
@@ -202,7 +206,7 @@ std::string update_writer::machine_name(account_id account, machine_row_id row, 
     }
     const auto all = projections::list_machines(at.get(), account);
     if (!all)
-        return {};
+        throw unreadable(all.error());
     std::string out;
     const std::lock_guard lock(guard_);
     if (machines_.size() + all->size() > machine_names_max)

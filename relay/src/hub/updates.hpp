@@ -75,7 +75,7 @@ public:
     net::shared_frame shredded(revision from, const log::event& last);
     net::shared_frame caught_up(revision at);
 
-    /// Empty: unknown, or removed since.
+    /// Empty: unknown, or removed since. Throws unreadable, as all that makes updates does.
     std::string machine_name(account_id account, machine_row_id row, lazy_snapshot& at);
 
     const log::event_log& source() const noexcept { return source_; }

@@ -7,7 +7,8 @@
 
 /// The queries behind the /v1 API. Each takes one snapshot, so what it returns and the revision that travels with it
 /// belong together. Errors: errc::not_found for the unknown and for what belongs to another account (never told
-/// apart); errc::corrupt, errc::io from the log.
+/// apart); errc::unavailable (carries when to retry) while a view table that it reads is made anew from the log;
+/// errc::corrupt, errc::io from the log. None throws.
 namespace consortium::projections
 {
 
@@ -166,7 +167,8 @@ struct active_thing
 };
 result<std::vector<active_thing>> list_active(const log::snapshot& at);
 
-revision last_revision(const log::snapshot& at, account_id account);
+/// 0 for an account that does not exist.
+result<revision> last_revision(const log::snapshot& at, account_id account);
 
 /// The accounts there are, and the sum of the last revisions of all streams, the relay's own too. Reads a row for each.
 struct stream_totals
