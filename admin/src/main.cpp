@@ -58,8 +58,8 @@ int run(int argc, char** argv)
 
     verify_options verify_wish;
     verify_wish.threads = std::max(1u, std::thread::hardware_concurrency());
-    auto& verify_command =
-        *app.add_subcommand("verify", "Open every record; check numbers, commitments, the tree and the witness");
+    auto& verify_command = *app.add_subcommand(
+        "verify", "Check everything: records, tree, witness, files, and the views against a replay");
     add_source(verify_command, verify_wish.source).required();
     verify_command.add_option("--threads", verify_wish.threads, "How many records are opened at once")
         ->type_name("N")
@@ -70,6 +70,11 @@ int run(int argc, char** argv)
             "--checkpoint", verify_wish.checkpoint,
             "A signed checkpoint that a client saved: check that the log continues it")
         ->type_name("FILE");
+    verify_command.add_flag("--log-only", verify_wish.log_only, "The records, the tree and the witness alone");
+    verify_command
+        .add_option(
+            "--scratch", verify_wish.scratch, "Directory under which the views are rebuilt. Without it: beside DIR")
+        ->type_name("DIR");
     verify_command.add_flag("--json", verify_wish.json, "Print JSON");
     verify_command.callback([&] { chosen = [&] { return verify(verify_wish); }; });
 

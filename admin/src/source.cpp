@@ -64,6 +64,12 @@ result<found_secret> find_secret(const source_options& options)
     return from_file(usual);
 }
 
+std::filesystem::path scratch_directory(const source_options& options, const std::filesystem::path& wanted)
+{
+    const auto own = ".replay-" + std::to_string(::getpid());
+    return wanted.empty() ? beside(options.data, own) : wanted / ("consortium" + own);
+}
+
 result<void> check_directory(const std::filesystem::path& directory)
 {
     std::error_code ignored;

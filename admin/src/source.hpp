@@ -19,6 +19,9 @@ struct source_options
 /// The directory's name without a slash at its end, so that a suffix lands beside it.
 std::filesystem::path beside(const std::filesystem::path& directory, std::string_view suffix);
 
+/// Where a command makes views anew and removes them again: under `wanted`, or beside the data directory.
+std::filesystem::path scratch_directory(const source_options& options, const std::filesystem::path& wanted);
+
 /// errc::not_found unless there is such a directory.
 result<void> check_directory(const std::filesystem::path& directory);
 /// For commands that write: what another user writes there, the relay may not be able to read. errc::forbidden.

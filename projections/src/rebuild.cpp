@@ -107,8 +107,12 @@ table_comparison
 compare_table(const log::view_reader& live, const log::view_reader& rebuilt, std::string_view name, log::table_id table)
 {
     auto other = std::async(std::launch::async, [&] { return log::table_digest(rebuilt, table); });
-    const auto mine = log::table_digest(live, table);
-    return {.table = std::string(name), .live = mine, .rebuilt = other.get()};
+    const auto mine = guarded([&]() -> result<digest256> { return log::table_digest(live, table); });
+    return {
+        .table = std::string(name),
+        .live = mine.value_or(digest256{}),
+        .rebuilt = other.get(),
+        .damage = mine ? std::string() : mine.error().detail};
 }
 
 } // namespace

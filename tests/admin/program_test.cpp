@@ -1,4 +1,5 @@
 #include "admin/admin_program.hpp"
+#include <thread>
 
 using namespace consortium;
 using namespace consortium::admin::testing;
@@ -99,7 +100,57 @@ TEST_F(admin_program, finds_a_view_row_that_is_missing)
     EXPECT_EQ(text.code, 1) << text.err;
     EXPECT_NE(text.out.find("local_id"), std::string::npos);
     EXPECT_NE(text.out.find("Different: 1 table"), std::string::npos) << text.out;
-    EXPECT_EQ(verify().code, 0) << "the log itself is untouched";
+    EXPECT_EQ(verify({"--log-only"}).code, 0) << "the log itself is untouched";
+    const auto found = verify();
+    EXPECT_EQ(found.code, 1) << found.err;
+    EXPECT_NE(found.out.find("view table 'local_id' does not say what the log says"), std::string::npos) << found.out;
+}
+
+// Goal: what verify calls sound is served. A byte flipped in a file of a view table is found and named; the relay makes
+// the table anew.
+TEST_F(admin_program, finds_a_flipped_byte_in_a_file_of_a_view)
+{
+    make_log();
+    fs::path file;
+    change_database(
+        "view.session_hot",
+        [&](rocksdb::DB& database, rocksdb::ColumnFamilyHandle& family)
+        {
+            ASSERT_TRUE(database.Flush({}, &family).ok());
+            std::vector<rocksdb::LiveFileMetaData> all;
+            database.GetLiveFilesMetaData(&all);
+            for (const auto& one : all)
+                if (one.column_family_name == family.GetName())
+                    file = data_ / "db" / one.name.substr(1);
+        });
+    ASSERT_FALSE(file.empty());
+    ASSERT_EQ(verify().code, 0);
+    {
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        bytes.seekg(20);
+        const auto before = static_cast<char>(bytes.get());
+        bytes.seekp(20);
+        bytes.put(static_cast<char>(before ^ 0x10));
+    }
+    EXPECT_EQ(verify({"--log-only"}).code, 0);
+    const auto found = verify();
+    EXPECT_EQ(found.code, 1) << found.err;
+    EXPECT_NE(found.out.find(file.filename().string()), std::string::npos) << found.out;
+    EXPECT_NE(found.out.find("view table 'session_hot'"), std::string::npos) << found.out;
+    const auto json = json_of(verify({"--json"}));
+    EXPECT_FALSE(json.at("sound").as_bool());
+    EXPECT_EQ(replay().code, 1);
+    {
+        const auto relay = start();
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (!views::list_sessions(*relay->log->read(), relay->owner.account, 10))
+        {
+            ASSERT_LT(std::chrono::steady_clock::now(), end);
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        relay->log->close();
+    }
+    EXPECT_EQ(verify().code, 0);
 }
 
 TEST_F(admin_program, names_the_record_that_was_changed)

@@ -1,22 +1,16 @@
 #include "commands/replay.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/printable.hpp"
 #include "consortium/projections/rebuild.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <iomanip>
 #include <iostream>
-#include <unistd.h>
 
 namespace consortium::admin
 {
 namespace
 {
-
-std::filesystem::path scratch_directory(const replay_options& options)
-{
-    const auto own = ".replay-" + std::to_string(::getpid());
-    return options.scratch.empty() ? beside(options.source.data, own) : options.scratch / ("consortium" + own);
-}
 
 std::size_t difference_count(const projections::rebuild_report& report)
 {
@@ -53,7 +47,9 @@ void print_text(const log::log_reader& source, const projections::rebuild_report
         return;
     }
     for (const auto& table : report.tables)
-        if (!table.equal())
+        if (!table.damage.empty())
+            std::cout << "  " << table.table << ": " << printable(table.damage) << "\n";
+        else if (!table.equal())
             std::cout << "  " << std::left << std::setw(14) << table.table << "live "
                       << hex_encode(table.live).substr(0, 16) << "  rebuilt " << hex_encode(table.rebuilt).substr(0, 16)
                       << "\n";
@@ -67,8 +63,9 @@ exit_code replay_check(const replay_options& options)
 {
     const auto start = std::chrono::steady_clock::now();
     const auto source = open_source(options.source);
-    const auto report = source ? projections::compare_rebuilt_views(**source, scratch_directory(options))
-                               : std::unexpected(source.error());
+    const auto report =
+        source ? projections::compare_rebuilt_views(**source, scratch_directory(options.source, options.scratch))
+               : std::unexpected(source.error());
     if (!report)
     {
         print_error(report.error(), options.json);
