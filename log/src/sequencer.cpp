@@ -149,12 +149,18 @@ void sequencer::run_errand(std::unique_lock<std::mutex>& lock)
     auto* const mine = std::exchange(errand_, nullptr);
     lock.unlock();
     committer_.drain();
-    reclaim();
-    (*mine->what)();
-    rows_.look_again();
-    committer_.publish_again();
+    // After a failure the store may hold more than was ever published: nothing is made from what is published then.
+    const bool sound = !committer_.failed();
+    if (sound)
+    {
+        reclaim();
+        (*mine->what)();
+        rows_.look_again();
+        committer_.publish_again();
+    }
     lock.lock();
-    mine->done = mine->ran = true;
+    mine->ran = sound;
+    mine->done = true;
     errand_done_.notify_all();
 }
 

@@ -45,7 +45,7 @@ public:
     /// The newest durable state.
     std::shared_ptr<const pinned_store> published() const { return committer_.published(); }
     /// Runs `what`, which must not throw, while nothing is decided or written; view tables may lie elsewhere
-    /// afterwards. From one thread at a time. False: never, no more is decided.
+    /// afterwards. From one thread at a time. False: never, no more is decided or the log has failed.
     bool between_batches(const std::function<void()>& what);
     void close();
 

@@ -100,6 +100,13 @@ std::vector<table_id> view_healer::choose()
         const auto& family = (*all)[table];
         if (given_up_[table] == family)
             continue;
+        // One failure, however often making it anew is tried: the disk may be full for an hour.
+        if (noted_[table] == family)
+        {
+            out.push_back(table);
+            continue;
+        }
+        noted_[table] = family;
         spdlog::error("view table '{}' is damaged: {}", family->name(), family->damage().detail);
         const auto allowed = failures_.add(family->name(), parts_.clock.now());
         if (!allowed)

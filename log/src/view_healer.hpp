@@ -47,6 +47,7 @@ private:
 
     parts parts_;
     const view_failures failures_;
+    std::map<table_id, std::shared_ptr<view_family>> noted_; ///< whose failure is counted
     std::map<table_id, std::shared_ptr<view_family>> given_up_;
 
     std::mutex mutex_;
