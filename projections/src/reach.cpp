@@ -31,22 +31,17 @@ result<void> check_standing(const log::view_reader& rows, const principal& who, 
     return {};
 }
 
+std::unexpected<error> unknown_stream()
+{
+    return fail(errc::not_found, "nothing with this id");
+}
+
 template <class Row>
 result<void> forget_row(const result<Row>& reached)
 {
     if (!reached)
         return std::unexpected(reached.error());
     return {};
-}
-
-std::optional<device_id> maker_of(const log::view_reader& rows, account_id account, stream_id stream)
-{
-    // Ids of sessions, machines, devices and accounts are all different.
-    if (const auto session = get_row<session_hot_row>(rows, session_row_key(rows, account, stream.as<session_id>())))
-        return session->creator;
-    if (const auto machine = get_row<machine_row>(rows, machine_row_key(rows, account, stream.as<machine_row_id>())))
-        return machine->creator;
-    return std::nullopt;
 }
 
 struct visitor
@@ -67,9 +62,11 @@ struct visitor
     {
         if (who.kind != log::device_kind::agent)
             return {};
-        const auto maker = maker_of(rows, who.account, wanted.id);
-        if (!maker || !reaches_made_by(who, *maker))
-            return fail(errc::not_found, "nothing with this id");
+        const auto maker = find_maker(rows, who.account, wanted.id);
+        if (!maker)
+            return std::unexpected(maker.error());
+        if (!reaches_made_by(who, *maker))
+            return unknown_stream();
         return {};
     }
     result<void> operator()(const method_target& wanted) const
@@ -145,9 +142,20 @@ result<void> reach(const log::view_reader& rows, const principal& who, const tar
     return guarded([&] { return std::visit(visitor{rows, who, how}, what); });
 }
 
-result<std::optional<device_id>> find_maker(const log::view_reader& rows, account_id account, stream_id stream)
+result<device_id> find_maker(const log::view_reader& rows, account_id account, stream_id stream)
 {
-    return guarded([&]() -> result<std::optional<device_id>> { return maker_of(rows, account, stream); });
+    return guarded(
+        [&]() -> result<device_id>
+        {
+            // Ids of sessions, machines, devices and accounts are all different.
+            if (const auto session =
+                    get_row<session_hot_row>(rows, session_row_key(rows, account, stream.as<session_id>())))
+                return session->creator;
+            if (const auto machine =
+                    get_row<machine_row>(rows, machine_row_key(rows, account, stream.as<machine_row_id>())))
+                return machine->creator;
+            return unknown_stream();
+        });
 }
 
 } // namespace consortium::projections

@@ -158,17 +158,17 @@ void connection::after_earlier(std::move_only_function<void()> task)
     barriers_.push_back({submitted_, std::move(task)});
 }
 
-bool connection::reaches(session_id session)
+result<void> connection::reaches(session_id session)
 {
     if (reached_.contains(session))
-        return true;
+        return {};
     const auto at = shared_.log.read();
-    if (!projections::reach(*at, who_, projections::session_target{session}, intent::write))
-        return false;
+    if (auto reached = projections::reach(*at, who_, projections::session_target{session}, intent::write); !reached)
+        return reached;
     if (reached_.size() >= reached_max)
         reached_.clear();
     reached_.insert(session);
-    return true;
+    return {};
 }
 
 std::size_t connection::held_back_bytes() const

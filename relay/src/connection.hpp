@@ -38,8 +38,9 @@ public:
     /// Runs `task` once all that was submitted before has been committed and fanned out; at once if there is nothing.
     void after_earlier(std::move_only_function<void()> task);
 
-    /// Whether it may write to this session: the account's, and for an agent its own. Remembered.
-    bool reaches(session_id session);
+    /// That it may write to this session: the account's, and for an agent its own. Remembered. Errors: as
+    /// projections::reach().
+    result<void> reaches(session_id session);
 
     std::shared_ptr<std::atomic<std::size_t>> calls_in_flight = std::make_shared<std::atomic<std::size_t>>(0);
 

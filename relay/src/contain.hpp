@@ -1,20 +1,10 @@
 #pragma once
-#include "consortium/common/error.hpp"
 #include <exception>
 #include <string_view>
 #include <utility>
 
 namespace consortium::relay
 {
-
-/// What a client is to be told cannot be read from the log now. A request is refused for `why`; a socket ends, so that
-/// its client dials again and reads on where it was.
-struct unreadable final : std::exception
-{
-    explicit unreadable(error reason) : why(std::move(reason)) {}
-    const char* what() const noexcept override { return why.detail.c_str(); }
-    error why;
-};
 
 /// Logs the exception that is being handled: `task` failed of it.
 void log_bug(std::string_view task) noexcept;

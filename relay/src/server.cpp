@@ -1,6 +1,6 @@
 #include "server.hpp"
 #include "assets.hpp"
-#include "contain.hpp"
+#include "consortium/log/domain.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -43,9 +43,9 @@ asio::awaitable<net::http_response> request_router::run(net::http_request reques
              .who = *who,
              .segments = std::move(segments)});
     }
-    catch (const unreadable& lost)
+    catch (const log::log_failure& lost)
     {
-        co_return api::refuse(lost.why);
+        co_return api::refuse(lost.reason);
     }
 }
 

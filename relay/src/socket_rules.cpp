@@ -2,7 +2,6 @@
 #include "api/events.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/projections/views.hpp"
-#include "contain.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::relay
@@ -12,32 +11,38 @@ namespace
 
 namespace v1 = protocol::v1;
 
-audience audience_of(services& shared, const projections::principal& who, const v1::handshake_request& asked)
+session_id session_of(const v1::handshake_request& asked)
 {
-    switch (asked.type)
-    {
-    case v1::client_type::session:
-        return audience::session(parse_uuid<session_id>(asked.session_id).value_or(session_id{}));
-    case v1::client_type::machine:
-    {
-        const auto at = shared.log.read();
-        const auto found = projections::find_machine(*at, who.account, asked.machine_id);
-        return audience::machine(asked.machine_id, found ? found->row : machine_row_id{});
-    }
-    case v1::client_type::user:
-        break;
-    }
-    if (projections::reach(*shared.log.read(), who, projections::account_target::stream, intent::see))
+    return parse_uuid<session_id>(asked.session_id).value_or(session_id{});
+}
+
+/// The machine it speaks for; nil while that is not registered, which may come later.
+result<machine_row_id>
+row_of_machine(const log::snapshot& at, const projections::principal& who, const v1::handshake_request& asked)
+{
+    const auto found = projections::find_machine(at, who.account, asked.machine_id);
+    if (!found && found.error() != errc::not_found)
+        return std::unexpected(found.error());
+    return found ? found->row : machine_row_id{};
+}
+
+/// What it may see. Where the log cannot tell that is an error: the narrower view would leave events out unsaid.
+result<audience> audience_of(
+    services& shared, const log::snapshot& at, const projections::principal& who, const v1::handshake_request& asked,
+    machine_row_id row)
+{
+    if (asked.type == v1::client_type::session)
+        return audience::session(session_of(asked));
+    if (asked.type == v1::client_type::machine)
+        return audience::machine(asked.machine_id, row);
+    const auto reached = projections::reach(at, who, projections::account_target::stream, intent::see);
+    if (reached)
         return audience::user();
+    if (reached.error() != errc::forbidden)
+        return std::unexpected(reached.error());
     return audience::own_of(
-        who,
-        [&shared, account = who.account](stream_id stream)
-        {
-            const auto maker = projections::find_maker(*shared.log.read(), account, stream);
-            if (!maker)
-                throw unreadable(maker.error());
-            return *maker;
-        });
+        who, [&shared, account = who.account](stream_id stream)
+        { return projections::find_maker(*shared.log.read(), account, stream); });
 }
 
 /// Whether the client may have what it asks for. Whatever the log could not tell is passed on as it is.
@@ -47,14 +52,17 @@ check_scope(services& shared, const projections::principal& who, const v1::hands
     const auto at = shared.log.read();
     if (asked.type == v1::client_type::session)
     {
-        const projections::session_target session{parse_uuid<session_id>(asked.session_id).value_or(session_id{})};
+        const projections::session_target session{session_of(asked)};
         const auto reached = projections::reach(*at, who, session, intent::see);
         if (!reached && reached.error() != errc::not_found)
             return std::unexpected(connect_refusal{reached.error(), {}});
         if (!reached)
         {
             connect_refusal refusal{{errc::not_found, "Session not found", {}}, {}};
-            if (const auto deleted = projections::find_deletion(*at, who.account, session.id))
+            const auto deleted = projections::find_deletion(*at, who.account, session.id);
+            if (!deleted && deleted.error() != errc::not_found)
+                return std::unexpected(connect_refusal{deleted.error(), {}});
+            if (deleted)
                 refusal.also["deletion"] = boost::json::object{
                     {"device", base64_encode(deleted->device)}, {"signature", base64_encode(deleted->signature)}};
             return std::unexpected(std::move(refusal));
@@ -90,7 +98,7 @@ public:
     void hold(bool high);
 
 private:
-    /// Makes its connection and joins it; none: it has no place here any more.
+    /// Makes its connection and joins it; none: it has no place here any more, or the log could not tell which.
     void settle_in();
 
     services& shared_;
@@ -133,6 +141,14 @@ void signed_in::settle_in()
         return client_.close_transport("the log could not be read");
     if (!now || now->revoked || now->sign_outs != holder_.sign_outs)
         return;
+    const bool is_machine = asked_.type == v1::client_type::machine;
+    const auto row = is_machine ? row_of_machine(at.get(), who, asked_) : machine_row_id{};
+    auto audience = row ? audience_of(shared_, at.get(), who, asked_, *row) : std::unexpected(row.error());
+    if (!audience)
+    {
+        spdlog::error("what a client may see could not be read: {}", audience.error().detail);
+        return client_.close_transport("the log could not be read");
+    }
     const auto last = projections::last_revision(at.get(), who.account);
     if (!last)
         return client_.close_transport("the log could not be read");
@@ -157,7 +173,7 @@ void signed_in::settle_in()
     self_ = std::make_shared<connection>(
         shared_, id_, client_, who, asked_,
         follower(
-            audience_of(shared_, who, asked_), start, behind, asked_.follows,
+            std::move(*audience), start, behind, asked_.follows,
             {.queue_bytes_max = shared_.settings.socket_queue_bytes_max, .mark_every = limits::caught_up_every}));
     if (!resync.empty())
         client_.emit("resync", boost::json::object{{"reason", resync}});
@@ -165,9 +181,9 @@ void signed_in::settle_in()
         client_.emit(shared_.updates.caught_up(head));
     shared_.commits.join(self_);
 
-    if (asked_.type != v1::client_type::machine)
+    if (!is_machine)
         return;
-    const bool known = projections::find_machine(at.get(), who.account, asked_.machine_id).has_value();
+    const bool known = !row->is_nil();
     shared_.presence.perform(
         shared_.presence.with([&](presence_table& table, unix_millis now)
                               { return table.machine_connected(who.account, asked_.machine_id, known, now); }));

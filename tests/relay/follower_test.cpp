@@ -266,7 +266,7 @@ TEST(follower_test, an_agent_hears_of_what_it_created)
     int lookups = 0;
     auto own = audience::own_of(
         {.account = {}, .device = agent, .kind = log::device_kind::agent},
-        [&](stream_id stream) -> std::optional<device_id>
+        [&](stream_id stream) -> result<device_id>
         {
             ++lookups;
             return stream == first.as<stream_id>() ? agent : device_id{{8}};
@@ -287,10 +287,12 @@ TEST(follower_test, an_agent_hears_of_deletions_that_may_be_of_its_own)
     std::map<stream_id, device_id> makers{{second.as<stream_id>(), device_id{{8}}}};
     auto own = audience::own_of(
         {.account = {}, .device = agent, .kind = log::device_kind::agent},
-        [&](stream_id stream) -> std::optional<device_id>
+        [&](stream_id stream) -> result<device_id>
         {
             const auto known = makers.find(stream);
-            return known == makers.end() ? std::nullopt : std::optional(known->second);
+            if (known == makers.end())
+                return fail(errc::not_found, "nothing with this id");
+            return known->second;
         });
     const auto deletion = [](session_id of)
     {
@@ -305,6 +307,16 @@ TEST(follower_test, an_agent_hears_of_deletions_that_may_be_of_its_own)
     EXPECT_FALSE(own.hears(deletion(second)));
 }
 
+// Goal: a log that cannot be read makes nobody deaf: his connection ends of it, and he reads on from where he was.
+TEST(follower_test, what_the_log_cannot_tell_is_not_left_out_unsaid)
+{
+    auto own = audience::own_of(
+        {.account = {}, .device = device_id{{7}}, .kind = log::device_kind::agent},
+        [](stream_id) -> result<device_id> { return fail(errc::io, "the disk is gone"); });
+    EXPECT_THROW(own.hears(message(1, first)), log::log_failure);
+    EXPECT_THROW(own.hears_session(first), log::log_failure);
+}
+
 TEST(follower_test, everybody_hears_of_the_chain_of_devices)
 {
     log::event happened;
@@ -314,7 +326,8 @@ TEST(follower_test, everybody_hears_of_the_chain_of_devices)
     for (auto who :
          {audience::user(), audience::session(first), audience::machine("laptop", {}),
           audience::own_of(
-              {.account = {}, .device = agent, .kind = device_kind::agent}, [](stream_id) { return std::nullopt; })})
+              {.account = {}, .device = agent, .kind = device_kind::agent},
+              [](stream_id) -> result<device_id> { return fail(errc::not_found, "nothing with this id"); })})
         EXPECT_TRUE(who.hears(happened));
 }
 

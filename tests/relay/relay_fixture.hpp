@@ -7,6 +7,7 @@
 #include "readiness.hpp"
 #include "server.hpp"
 #include "socket_rules.hpp"
+#include "unreadable_log.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/parse.hpp>
@@ -52,6 +53,7 @@ protected:
         options.directory = place / "data";
         options.master_secret = std::string(40, 's');
         events = std::move(*log::open_log(options, projections::rules(), commits, clock));
+        reads = std::make_unique<unreadable_log>(*events);
         updates = std::make_unique<update_writer>(*events, output);
         tokens = std::make_unique<authenticator>(
             events->keys().token_seed,
@@ -61,7 +63,7 @@ protected:
         shared = std::make_unique<services>(services{
             .settings = settings,
             .clock = clock,
-            .log = *events,
+            .log = *reads,
             .commits = commits,
             .updates = *updates,
             .tokens = *tokens,
@@ -308,6 +310,7 @@ protected:
     std::unique_ptr<net::http_server> server;
     hub commits;
     std::unique_ptr<log::event_log> events;
+    std::unique_ptr<unreadable_log> reads; ///< what routes and sockets have of it
     std::unique_ptr<update_writer> updates;
     std::unique_ptr<authenticator> tokens;
     accepted_origins origins;

@@ -124,8 +124,10 @@ asio::awaitable<net::http_response> ready(call given)
 result<void> check_deletion(services& shared, account_id account, const v1::account_deletion& asked)
 {
     const auto known = projections::find_account(*shared.log.read(), account);
-    if (!known)
+    if (!known && known.error() == errc::not_found)
         return fail(errc::unauthorized, "Invalid token");
+    if (!known)
+        return std::unexpected(known.error());
     if (auto fresh = shared.challenges.check(asked.challenge, known->public_key); !fresh)
         return fresh;
     if (!ed25519_verify(known->public_key, asked.challenge, asked.signature))

@@ -109,7 +109,7 @@ net::http_response refuse_session(const call& given, session_id session, const e
     const error missing{errc::not_found, std::string(text), {}};
     const auto deleted = projections::find_deletion(*given.shared.log.read(), given.who.account, session);
     if (!deleted)
-        return refuse(missing);
+        return refuse(deleted.error() == errc::not_found ? missing : deleted.error());
     return refuse_with(missing, [&](v1::json_writer& out) { v1::write_deletion(out, *deleted); });
 }
 

@@ -118,8 +118,10 @@ void stream(connection& from, const boost::json::object* fields, ack reply)
     if (!asked)
         return reply(asked.error());
     const auto session = parse_uuid<session_id>(asked->sid).value_or(session_id{});
-    if (!from.reaches(session))
-        return reply(error{errc::not_found, "no session with this id", {}});
+    if (const auto reached = from.reaches(session); !reached)
+        return reply(
+            reached.error() == errc::forbidden ? error{errc::not_found, "no session with this id", {}}
+                                               : reached.error());
     auto frame = event_frame("ephemeral", v1::stream_ephemeral(asked->sid, asked->content));
     from.after_earlier(
         [&commits = from.shared().commits, account = from.account(), sender = from.id(), session,

@@ -14,14 +14,15 @@ void perform(connection& from, const presence_table::actions& wanted)
         { return from.submit(std::move(command), std::move(done)); });
 }
 
-/// The session, if it is there and the client may speak for it. Asked anew each time: it may have been deleted.
-std::optional<session_id> speaks_for_session(connection& from, const std::string& sid)
+/// Whether it is there and the client may speak for it. Asked anew each time: it may have been deleted. What it said
+/// was acknowledged and is not passed over because the log cannot be read: it shall dial again, and say it again.
+bool speaks_for(connection& from, const projections::target& what)
 {
-    const auto session = parse_uuid<session_id>(sid).value_or(session_id{});
     const auto at = from.shared().log.read();
-    if (!projections::reach(*at, from.who(), projections::session_target{session}, intent::write))
-        return std::nullopt;
-    return session;
+    const auto reached = projections::reach(*at, from.who(), what, intent::write);
+    if (!reached && reached.error() != errc::not_found && reached.error() != errc::forbidden)
+        from.fail("the log could not be read");
+    return reached.has_value();
 }
 
 void session_alive(connection& from, const boost::json::object* fields, ack reply)
@@ -31,11 +32,13 @@ void session_alive(connection& from, const boost::json::object* fields, ack repl
         fields ? v1::read_alive_event(*fields, "sid") : result<v1::alive_event>(fail(errc::bad_request, ""));
     if (!said)
         return;
-    if (const auto session = speaks_for_session(from, said->id))
-        perform(
-            from, from.shared().presence.with(
-                      [&](presence_table& table, unix_millis now)
-                      { return table.session_alive(from.account(), *session, said->time, said->thinking, now); }));
+    const auto session = parse_uuid<session_id>(said->id).value_or(session_id{});
+    if (!speaks_for(from, projections::session_target{session}))
+        return;
+    perform(
+        from, from.shared().presence.with(
+                  [&](presence_table& table, unix_millis now)
+                  { return table.session_alive(from.account(), session, said->time, said->thinking, now); }));
 }
 
 void session_end(connection& from, const boost::json::object* fields, ack reply)
@@ -45,11 +48,12 @@ void session_end(connection& from, const boost::json::object* fields, ack reply)
         fields ? v1::read_alive_event(*fields, "sid") : result<v1::alive_event>(fail(errc::bad_request, ""));
     if (!said)
         return;
-    if (const auto session = speaks_for_session(from, said->id))
-        perform(
-            from,
-            from.shared().presence.with([&](presence_table& table, unix_millis now)
-                                        { return table.session_end(from.account(), *session, said->time, now); }));
+    const auto session = parse_uuid<session_id>(said->id).value_or(session_id{});
+    if (!speaks_for(from, projections::session_target{session}))
+        return;
+    perform(
+        from, from.shared().presence.with([&](presence_table& table, unix_millis now)
+                                          { return table.session_end(from.account(), session, said->time, now); }));
 }
 
 void machine_alive(connection& from, const boost::json::object* fields, ack reply)
@@ -59,8 +63,7 @@ void machine_alive(connection& from, const boost::json::object* fields, ack repl
         fields ? v1::read_alive_event(*fields, "machineId") : result<v1::alive_event>(fail(errc::bad_request, ""));
     if (!said)
         return;
-    const auto at = from.shared().log.read();
-    if (!projections::reach(*at, from.who(), projections::machine_target{said->id}, intent::write))
+    if (!speaks_for(from, projections::machine_target{said->id}))
         return;
     perform(
         from, from.shared().presence.with([&](presence_table& table, unix_millis now)

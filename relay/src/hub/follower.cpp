@@ -1,4 +1,5 @@
 #include "hub/follower.hpp"
+#include "consortium/log/domain.hpp"
 #include <algorithm>
 
 namespace consortium::relay
@@ -54,6 +55,8 @@ bool audience::reaches(stream_id stream)
     if (const auto known = own_.find(stream); known != own_.end())
         return known->second;
     const auto creator = lookup_(stream);
+    if (!creator && creator.error() != errc::not_found)
+        throw log::log_failure(creator.error());
     const bool own = creator && projections::reaches_made_by(*limited_, *creator);
     // What is not there (yet) is asked for again; the rest never changes.
     if (creator)

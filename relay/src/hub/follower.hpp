@@ -46,7 +46,8 @@ struct stream_part
 class audience
 {
 public:
-    using creator_lookup = std::function<std::optional<device_id>(stream_id)>;
+    /// errc::not_found: nobody, or it is not known yet. Any other error: the log could not tell.
+    using creator_lookup = std::function<result<device_id>(stream_id)>;
 
     /// Everything of the account.
     static audience user();
@@ -56,6 +57,8 @@ public:
     /// `row`: nil until the machine is registered.
     static audience machine(std::string id, machine_row_id row);
 
+    /// This and what follows throws log::log_failure when the log could not tell: nobody is told less, or more, for
+    /// that. It ends the client's connection, and the client reads on from where it was.
     bool hears(const log::event& happened);
     /// Whether a run of shredded events is told to it.
     bool hears_everything() const noexcept { return type_ == protocol::v1::client_type::user && !limited_; }

@@ -1,6 +1,6 @@
 #include "hub/updates.hpp"
+#include "consortium/log/domain.hpp"
 #include "consortium/projections/views.hpp"
-#include "contain.hpp"
 #include <array>
 
 namespace consortium::relay
@@ -32,7 +32,7 @@ public:
         out.id = writer_.machine_name(account, row, at_);
         const auto found = projections::find_machine(at_.get(), account, out.id);
         if (!found && found.error() != errc::not_found)
-            throw unreadable(found.error());
+            throw log::log_failure(found.error());
         if (found)
         {
             out.active = found->active;
@@ -206,7 +206,7 @@ std::string update_writer::machine_name(account_id account, machine_row_id row, 
     }
     const auto all = projections::list_machines(at.get(), account);
     if (!all)
-        throw unreadable(all.error());
+        throw log::log_failure(all.error()); // an update of a machine without a name would be lost on everybody
     std::string out;
     const std::lock_guard lock(guard_);
     if (machines_.size() + all->size() > machine_names_max)

@@ -75,7 +75,8 @@ public:
     net::shared_frame shredded(revision from, const log::event& last);
     net::shared_frame caught_up(revision at);
 
-    /// Empty: unknown, or removed since. Throws unreadable, as all that makes updates does.
+    /// Empty: unknown, or removed since. Throws log::log_failure, as all that makes updates
+    /// does: an answer is refused for it, and a socket ends, so that its client dials again and reads on where it was.
     std::string machine_name(account_id account, machine_row_id row, lazy_snapshot& at);
 
     const log::event_log& source() const noexcept { return source_; }

@@ -1,6 +1,5 @@
 #pragma once
 #include "consortium/projections/commands.hpp"
-#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -60,8 +59,8 @@ constexpr bool reaches_made_by(const principal& who, device_id maker)
     return who.kind != log::device_kind::agent || who.device == maker;
 }
 
-/// The device that made the session or machine with this stream. Empty: there is none in this account. Errors of the
-/// log.
-result<std::optional<device_id>> find_maker(const log::view_reader& rows, account_id account, stream_id stream);
+/// The device that made the session or machine with this stream. errc::not_found: there is none in this account;
+/// errc::corrupt, errc::io from the log.
+result<device_id> find_maker(const log::view_reader& rows, account_id account, stream_id stream);
 
 } // namespace consortium::projections
