@@ -75,22 +75,30 @@ result<void> session_runner::take_back_unanswered()
     return {};
 }
 
+result<std::string> session_runner::put_ask(claude::question asked)
+{
+    const auto open = state_.ask(std::move(asked), clock_.now());
+    if (!open)
+        return std::unexpected(open.error());
+    auto id = (*open)->asked.id();
+    if (state_.needs_message(id))
+        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
+    state_changed();
+    return id;
+}
+
 /// Asks at the terminal and in the dashboard, and waits for whichever answers first. Without a yes the session ends.
 asio::awaitable<void> session_runner::ask_for_trust(claude::question asked)
 {
     claude_ = claude::driver::make(executor_, *this); // it says that it does not run, until it does
-    const auto open = state_.ask(asked, clock_.now());
-    if (!open)
+    const auto id = put_ask(asked);
+    if (!id)
     {
         status_ = 1;
         co_return end(
             "What the files of this folder would run is too much to be shown, so nobody can be asked whether it is "
             "trusted. Run `claude` here once, and answer there.");
     }
-    const auto id = (*open)->asked.id();
-    if (state_.needs_message(id))
-        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
-    state_changed();
     if (options_.terminal != nullptr)
         spawn(ask_for_trust_at_terminal(std::move(asked)));
     else
@@ -101,7 +109,7 @@ asio::awaitable<void> session_runner::ask_for_trust(claude::question asked)
         options_.terminal->cancel();
     if (!trusted_)
         co_return;
-    state_.close(id);
+    state_.close(*id);
     state_changed();
     if (!*trusted_)
     {
@@ -350,21 +358,17 @@ void session_runner::on_question(claude::question asked)
     const auto kind = asked.kind;
     const auto request_id = asked.request_id;
     const auto what = (asked.subagent.empty() ? "" : "a subagent: ") + tool_line(asked.tool, asked.arguments);
-    const auto open = state_.ask(std::move(asked), clock_.now());
-    if (!open)
+    const auto id = put_ask(std::move(asked));
+    if (!id)
     {
         // Nobody can be asked: Claude is told, and the person learns that there was something.
-        const auto words = open.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
+        const auto words = id.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
         out_.line("refused", words);
-        claude_->answer(request_id, claude::refusal_of(kind, open.error().detail));
+        claude_->answer(request_id, claude::refusal_of(kind, id.error().detail));
         tell({{"type", "message"}, {"message", words}});
         return;
     }
     out_.line("waiting", "(answer in the dashboard) " + what);
-    const auto id = (*open)->asked.id();
-    if (state_.needs_message(id))
-        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
-    state_changed();
 }
 
 void session_runner::on_unknown_request(const std::string& subtype)

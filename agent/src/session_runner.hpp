@@ -97,6 +97,9 @@ private:
     asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
     asio::awaitable<void> go();
+    /// Puts an ask into the state, and where it is large into a message that the state names. Its id; the error of
+    /// agent_state::ask() when nobody can be asked that.
+    result<std::string> put_ask(claude::question asked);
     asio::awaitable<void> ask_for_trust(claude::question asked);
     asio::awaitable<void> ask_for_trust_at_terminal(claude::question asked);
     bool decide_trust(bool trusted, std::string_view where);
