@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
-#include <limits>
 #include <sstream>
 #include <thread>
 #include <unistd.h>
@@ -33,12 +32,6 @@ result<json::object> read_object(const std::filesystem::path& file)
     return std::move(value.get_object());
 }
 
-/// JSON is text, and a folder may be named in any bytes.
-std::string as_text(const std::string& bytes)
-{
-    return well_formed_utf8(bytes, std::numeric_limits<std::size_t>::max());
-}
-
 json::object write_record(const session_record& record)
 {
     json::object out{
@@ -47,7 +40,7 @@ json::object write_record(const session_record& record)
         {"server", record.server_url},
         {"account", record.account_id},
         {"dataKey", base64_encode(record.data_key.view())},
-        {"directory", as_text(record.directory)},
+        {"directory", well_formed_utf8(record.directory)},
         {"claude", record.claude_id},
         {"mode", record.mode},
         {"model", record.model},
@@ -55,10 +48,11 @@ json::object write_record(const session_record& record)
         {"created", record.created},
         {"checked", record.checked},
         {"states", record.states},
-        {"refused", as_text(record.refused)},
+        {"refused", well_formed_utf8(record.refused)},
         {"ended", record.ended},
         {"endedAt", record.ended_at}};
-    if (as_text(record.directory) != record.directory)
+    // JSON is text, and a folder may be named in any bytes.
+    if (well_formed_utf8(record.directory) != record.directory)
         out["directoryBytes"] = base64_encode(view(record.directory));
     if (record.claude)
         out["claudeProcess"] = json::object{{"pid", record.claude->pid}, {"started", record.claude->started}};

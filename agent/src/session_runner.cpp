@@ -46,7 +46,7 @@ json::object command_of(const run_options& options)
         out["home"] = path_text(home);
     json::array words;
     for (const auto& word : options.given)
-        words.emplace_back(well_formed_utf8(word, std::numeric_limits<std::size_t>::max()));
+        words.emplace_back(well_formed_utf8(word));
     const bool fits = json::serialize(words).size() <= limits::command_bytes_max;
     out["arguments"] = fits ? json::value(std::move(words)) : json::value(nullptr);
     return out;

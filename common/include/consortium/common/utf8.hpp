@@ -11,6 +11,6 @@ char32_t take_utf8(std::string_view& text);
 void put_utf8(std::string& out, char32_t c);
 
 /// The text with U+FFFD in the place of what is no UTF-8, cut before the character that goes beyond `bytes_max`.
-std::string well_formed_utf8(std::string_view foreign, std::size_t bytes_max);
+std::string well_formed_utf8(std::string_view foreign, std::size_t bytes_max = std::string_view::npos);
 
 } // namespace consortium
