@@ -198,7 +198,8 @@ it('a conversation that was had with claude alone shows what was said, once, how
     await unknown.shows(/neither a session nor a conversation/, 60_000);
     assert.equal(await unknown.ended(60_000), 1);
     const listed = await machine.start(['--resume']);
-    await listed.shows(new RegExp(`consortium\\s+--resume\\s+${conversation.id}`), 60_000);
+    // A line for each, and the id alone between blanks, to be copied.
+    await listed.shows(new RegExp(`\\n  ${conversation.id}  \\S+  (not )?ended\\s*\\n`), 60_000);
     assert.equal(await listed.ended(60_000), 1);
   } finally {
     conversation.close();

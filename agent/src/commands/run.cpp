@@ -14,7 +14,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <limits>
+#include <ranges>
 #include <unistd.h>
 
 namespace consortium::agent
@@ -45,23 +45,23 @@ struct chosen_session
     std::vector<std::string> for_claude; ///< without what chose it
 };
 
-/// What a person may have meant who named no session.
-error no_session_named(const keystore& store, const identity& who, const std::string& directory)
+/// What a person may have meant who named no session: a line for each, its id first.
+void say_sessions_to_name(surroundings& with, const identity& who)
 {
     constexpr std::size_t shown_max = 10;
-    std::string text = "--resume needs the id of a session or of a conversation of Claude Code.";
-    const auto known = sessions_of(store, directory, who);
-    for (std::size_t i = 0; i < std::min(known.size(), shown_max); ++i)
-    {
-        const auto& each = known[i];
-        if (each.session_id.empty())
-            continue;
-        text += "\n  consortium --resume " + each.session_id + "   begun " + iso_time(each.created) +
-                (each.ended_at > 0 ? ", ended " + iso_time(each.ended_at) : std::string());
-    }
+    with.out.text("--resume needs the id of a session or of a conversation of Claude Code.");
+    auto known = sessions_of(with.store, std::filesystem::current_path().string(), who);
+    std::erase_if(known, [](const session_record& each) { return each.session_id.empty(); });
     if (known.empty())
-        text += "\nNo session was begun in this folder yet.";
-    return {errc::bad_request, text, {}};
+        return with.out.text("This machine has no session of this folder that the relay knows.");
+    with.out.text("Sessions of this folder, the newest first, and when they were begun:");
+    for (const auto& each : known | std::views::take(shown_max))
+        with.out.text(
+            "  " + foreign(each.session_id) + "  " + foreign(iso_time(each.created)) +
+            (each.ended ? own_text("  ended") : own_text("  not ended")));
+    if (known.size() > shown_max)
+        with.out.text("  and " + foreign(std::to_string(known.size() - shown_max)) + " older ones");
+    with.out.text("`consortium --resume ID` goes on with one.");
 }
 
 asio::awaitable<result<chosen_session>> choose_session(
@@ -71,8 +71,6 @@ asio::awaitable<result<chosen_session>> choose_session(
     using kind = claude::conversation_choice::kind;
     const auto directory = std::filesystem::current_path().string();
     auto choice = claude::read_choice(wanted.for_claude);
-    if (choice.what == kind::unnamed)
-        co_return std::unexpected(no_session_named(with.store, who, directory));
     if (choice.what == kind::newest)
     {
         const auto newest = claude::newest_conversation(environment, directory);
@@ -250,6 +248,11 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
 
     run_options options;
     options.environment = claude::child_environment(environ);
+    if (claude::read_choice(wanted.for_claude).what == claude::conversation_choice::kind::unnamed)
+    {
+        say_sessions_to_name(with, *who);
+        co_return 1;
+    }
     auto chosen = co_await choose_session(with, **relay, **book, *who, wanted, options.environment);
     if (!chosen)
     {
@@ -285,7 +288,7 @@ boost::asio::awaitable<int> run_session(surroundings& with, const command_line& 
     options.program = wanted.program;
     options.given = claude::read_choice(wanted.for_claude).arguments;
     options.arguments = std::move(*for_claude);
-    options.first_prompt = well_formed_utf8(wanted.prompt, std::numeric_limits<std::size_t>::max());
+    options.first_prompt = well_formed_utf8(wanted.prompt);
     options.resumed = chosen->resumed;
     if (::isatty(STDIN_FILENO) == 1)
         options.terminal = &input;
