@@ -287,6 +287,34 @@ TEST_F(claude_transcript, of_the_newest_conversation_of_a_folder_is_found)
     EXPECT_EQ(newest_conversation(environment, project), ids[1]);
 }
 
+// Goal: the conversations of a folder are found however long its path is. The names are those of Claude Code 2.1.330.
+TEST(claude_folder, of_a_long_path_is_named_as_claude_names_it)
+{
+    const auto times = [](std::string_view what, int count)
+    {
+        std::string out;
+        for (int i = 0; i < count; ++i)
+            out += what;
+        return out;
+    };
+    EXPECT_EQ(folder_name("/" + times("a", 199)), "-" + times("a", 199));
+    EXPECT_EQ(folder_name("/" + times("a", 200)), "-" + times("a", 199) + "-b6ymvl");
+    EXPECT_EQ(folder_name("/home/a_b/" + times("long/", 50)), "-home-a-b-" + times("long-", 38) + "-nrtr4k");
+    EXPECT_EQ(folder_name("/p/" + times("\u00fc\U0001d4b3/", 60)), "-p-" + times("-", 197) + "-10enl2");
+}
+
+TEST_F(claude_transcript, of_the_newest_conversation_of_a_folder_with_a_long_path_is_found)
+{
+    const std::vector<std::string> environment{"HOME=" + place.path().string()};
+    const auto project = place.path() / std::string(120, 'a') / std::string(120, 'b');
+    std::filesystem::create_directories(project);
+    const auto folder = place.path() / ".claude/projects" / folder_name(std::filesystem::canonical(project).string());
+    std::filesystem::create_directories(folder);
+    const std::string id = "00000000-0000-4000-8000-000000000001";
+    std::ofstream(folder / (id + ".jsonl")) << user("u");
+    EXPECT_EQ(newest_conversation(environment, project), id);
+}
+
 // Goal: what was said before comes in the form of Claude's output, bounded, in order, and nothing else of the record.
 TEST_F(claude_transcript, is_told_as_output_lines)
 {

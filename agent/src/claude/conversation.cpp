@@ -8,8 +8,11 @@
 #include "trim_line.hpp"
 #include <array>
 #include <boost/json.hpp>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 
@@ -36,18 +39,24 @@ struct option_reader
     }
 };
 
-/// How Claude Code names the folder of a project's conversations: what is no letter or digit of ASCII is a dash, each
-/// UTF-16 unit of it.
-std::string folder_name(std::string_view directory)
+/// The units of UTF-16, in which Claude Code counts.
+std::u16string utf16_of(std::string_view text)
 {
-    std::string out;
-    while (!directory.empty())
+    std::u16string out;
+    while (!text.empty())
     {
-        const auto c = take_utf8(directory);
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        out.append(c > 0xffff ? 2 : 1, plain ? static_cast<char>(c) : '-');
+        const auto c = take_utf8(text);
+        if (c > 0xffff)
+            out.push_back(static_cast<char16_t>(0xd7c0 + (c >> 10)));
+        out.push_back(static_cast<char16_t>(c > 0xffff ? 0xdc00 + (c & 0x3ff) : c));
     }
     return out;
+}
+
+std::string in_base_36(std::int64_t number)
+{
+    std::array<char, 16> out{};
+    return {out.data(), std::to_chars(out.data(), out.data() + out.size(), number, 36).ptr};
 }
 
 /// 0 for what is no such time. "2026-11-23T05:27:04.616Z"
@@ -164,14 +173,30 @@ conversation_choice read_choice(const std::vector<std::string>& arguments)
     return out;
 }
 
+std::string folder_name(std::string_view directory)
+{
+    constexpr std::size_t name_max = 200;
+    std::string out;
+    std::uint32_t hash = 0;
+    for (const auto unit : utf16_of(directory))
+    {
+        const bool plain =
+            (unit >= u'0' && unit <= u'9') || (unit >= u'A' && unit <= u'Z') || (unit >= u'a' && unit <= u'z');
+        out.push_back(plain ? static_cast<char>(unit) : '-');
+        hash = hash * 31 + unit;
+    }
+    if (out.size() <= name_max)
+        return out;
+    return out.substr(0, name_max) + "-" + in_base_36(std::abs(std::int64_t{static_cast<std::int32_t>(hash)}));
+}
+
 std::optional<std::string>
 newest_conversation(const std::vector<std::string>& environment, const std::filesystem::path& directory)
 {
-    constexpr std::size_t name_max = 200;
     std::error_code problem;
     const auto real = std::filesystem::canonical(directory, problem);
     const auto name = folder_name(real.string());
-    if (problem || name.size() > name_max)
+    if (problem)
         return std::nullopt;
     std::optional<std::string> newest;
     std::filesystem::file_time_type last;

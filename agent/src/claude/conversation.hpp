@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Which of Claude Code's conversations is meant, and what was said in it (docs/claude-code.md, "Resuming").
@@ -29,8 +30,11 @@ struct conversation_choice
 };
 conversation_choice read_choice(const std::vector<std::string>& arguments);
 
-/// The conversation that was last written to in that folder. Empty when there is none, and for a folder whose name is
-/// too long for it to be known how Claude shortens it.
+/// How Claude Code names the folder of a project's conversations: what is no letter or digit of ASCII is a dash, each
+/// UTF-16 unit of it. Above 200 the rest gives way to a hash of the whole path (docs/claude-code.md "Resuming").
+std::string folder_name(std::string_view directory);
+
+/// The conversation that was last written to in that folder. Empty when there is none.
 std::optional<std::string>
 newest_conversation(const std::vector<std::string>& environment, const std::filesystem::path& directory);
 
