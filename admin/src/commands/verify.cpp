@@ -132,12 +132,11 @@ void print_text(
     const auto count = report.findings.size() + (beside_log ? beside_log->findings.size() : 0);
     if (count == 0)
     {
-        std::cout
-            << "Sound: no record is missing, each one opens and fits its commitments, and the tree over them fits\n"
-               "the stored one and the witness.";
-        std::cout
-            << (beside_log ? " Every file has its checksums, and the views say what the log says.\n"
-                           : " Files and views were not looked at.\n");
+        std::cout << "Sound: no record is missing, each fits its commitments and opens unless its key was destroyed, "
+                     "and the\n"
+                     "tree over them fits the stored one and the witness.";
+        std::cout << (beside_log ? "\nEvery file has its checksums, and the views say what the log says.\n"
+                                 : "\nFiles and views were not looked at.\n");
         return;
     }
     for (const auto& finding : report.findings)
