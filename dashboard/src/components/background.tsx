@@ -1,9 +1,10 @@
 // What runs on without a turn: commands and subagents in the background, each with its own stop.
 import { type ReactElement, useState } from "react";
 import { plainly } from "../state/ask.ts";
+import { wordsOf } from "../state/errors.ts";
 import type { BackgroundTask, SessionSummary } from "../state/sessionfields.ts";
 import { useClient, useNow } from "./hooks.ts";
-import { waiting, wordsOf } from "./format.ts";
+import { waiting } from "./format.ts";
 import { StatusShape } from "./marks.tsx";
 
 /** Claude ends its subagents with the turn that is stopped; commands run on. */

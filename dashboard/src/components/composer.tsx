@@ -2,10 +2,10 @@
 import { ChevronDownIcon, SquareFillIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { promptWaitMs } from "../state/client.ts";
+import { wordsOf } from "../state/errors.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { modeName } from "../state/transcript.ts";
 import { Dialog } from "./basics.tsx";
-import { wordsOf } from "./format.ts";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
 import { keepBeforeLeaving } from "./parts.ts";
 import { shortModel } from "./rows.tsx";

@@ -1,8 +1,9 @@
 // Deleting for ever: what becomes unreadable, what stays, a word to type, the way back first.
 import { type ReactElement, type ReactNode, useState } from "react";
+import { wordsOf } from "../state/errors.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { Dialog } from "./basics.tsx";
-import { plural, wordsOf } from "./format.ts";
+import { plural } from "./format.ts";
 import { navigate, thisTab, useClient, useSignal } from "./hooks.ts";
 
 interface Words {

@@ -101,11 +101,6 @@ export function browserName(agent: string): string {
   return `${browser} on ${system}`;
 }
 
-/** What went wrong, as it is said to a person. */
-export function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** A name that somebody else chose: no control or direction characters, not endless. */
 export function plainName(name: string): string {
   const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").trim();

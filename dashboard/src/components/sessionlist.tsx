@@ -2,9 +2,10 @@
 import { SearchIcon } from "@primer/octicons-react";
 import { type ReactElement, memo, useMemo, useState } from "react";
 import type { Machine } from "../state/catalog.ts";
+import { wordsOf } from "../state/errors.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { Go } from "./basics.tsx";
-import { time, waiting, when, wordsOf } from "./format.ts";
+import { time, waiting, when } from "./format.ts";
 import { phone, useClient, useMedia, useNow, useSignal } from "./hooks.ts";
 import { type Shape, StatusShape } from "./marks.tsx";
 

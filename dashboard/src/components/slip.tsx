@@ -3,10 +3,11 @@
 import { type ReactElement, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
 import { NotKnown } from "../state/agentcall.ts";
 import { type Grant, type Verdict, verdictOf } from "../state/ask.ts";
+import { wordsOf } from "../state/errors.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { Elicitation, Questions } from "./askforms.tsx";
 import { HiddenLines, useReading } from "./exact.tsx";
-import { waiting, wordsOf } from "./format.ts";
+import { waiting } from "./format.ts";
 import { useClient, useNow } from "./hooks.ts";
 import { StatusShape } from "./marks.tsx";
 import { Contents, GrantWords, headline } from "./slipcontents.tsx";

@@ -2,6 +2,7 @@
 import type { WireMessage } from "../api/types.ts";
 import { type Bytes, ChainChecker, fromUtf8, type Link, openBundle } from "../crypto/index.ts";
 import type { Decoded } from "./decode.ts";
+import { wordsOf } from "./errors.ts";
 import { beyondEverything, type FetchMessages, type MessagePage, pageSize } from "./pages.ts";
 import { type Partial, Partials } from "./partials.ts";
 import type { Shown } from "./proofs.ts";
@@ -246,7 +247,7 @@ export class History {
       this.#deps.changed();
     } catch (error) {
       this.#state = "failed";
-      this.#error = error instanceof Error ? error.message : String(error);
+      this.#error = wordsOf(error);
     }
     this.publish();
   }

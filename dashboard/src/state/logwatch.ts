@@ -3,6 +3,7 @@
 import { type Api, ApiError } from "../api/http.ts";
 import type { LogKey } from "../api/types.ts";
 import { type CheckedRecord, type Checkpoint, openCheckpoint, parseVerifier, type RecordHeader, toHex, type WireRecord } from "../crypto/index.ts";
+import { wordsOf } from "./errors.ts";
 import { type Alarm, type LogChange, type Pin, LogMemory } from "./logmemory.ts";
 import { acceptCheckpoint, acceptRecord, acceptRow, checkExtends, compare, type Place, ranges, Refuted, type Shown } from "./proofs.ts";
 import { Signal } from "./signal.ts";
@@ -280,8 +281,8 @@ export class LogWatch {
       this.#set({ state: "unavailable" });
       return null;
     }
-    if (!(error instanceof ApiError)) console.error("The log could not be checked.", error instanceof Error ? error.message : "");
-    this.#set({ trouble: error instanceof Error ? error.message : String(error) });
+    if (!(error instanceof ApiError)) console.error("The log could not be checked.", wordsOf(error));
+    this.#set({ trouble: wordsOf(error) });
     if (error instanceof ApiError && (error.code === "unauthorized" || error.code === "revoked")) return null;
     return Math.max(troubleMs, error instanceof ApiError && error.retry !== false ? error.retry : 0);
   }

@@ -2,12 +2,13 @@
 import { AlertIcon, PlusIcon } from "@primer/octicons-react";
 import { type ReactElement, useCallback, useEffect, useState } from "react";
 import { Dialog, Go, Note } from "../components/basics.tsx";
-import { fullTime, plainName, plural, wordsOf } from "../components/format.ts";
+import { fullTime, plainName, plural } from "../components/format.ts";
 import { useClient, useSignal } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
 import { NewKeyHow } from "../components/newkey.tsx";
 import { Page } from "../components/page.tsx";
 import { changeInWords, type Device, type DeviceBook } from "../state/devicebook.ts";
+import { wordsOf } from "../state/errors.ts";
 import { Cover } from "./cover.tsx";
 
 /** A device with its name as it may be shown. */
