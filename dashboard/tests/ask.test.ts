@@ -121,6 +121,12 @@ describe("the words of a rule", () => {
 });
 
 describe("odd characters", () => {
+  it("are not those that make one picture of emoji, and are the same ones anywhere else", () => {
+    const shown = (text: string) => marked(text).map((piece) => piece.text).join("");
+    for (const picture of ["\u26a0\ufe0f", "1\ufe0f\u20e3", "\ud83d\udc69\u200d\ud83d\udcbb", "\ud83d\udc69\ud83c\udffd\u200d\u2764\ufe0f\u200d\ud83d\udc68"]) expect(shown(picture)).toBe(picture);
+    expect(shown("a\ufe0f 1\ufe0f \u26a0\ufe0f\ufe0f \ud83d\udc69\u200da a\u200d\ud83d\udcbb")).toBe("aU+FE0F 1U+FE0F \u26a0\ufe0fU+FE0F \ud83d\udc69U+200Da aU+200D\ud83d\udcbb");
+  });
+
   it("are shown by their numbers, all of them; plain text stays as it is", () => {
     expect(plainly("a\u0000b\u001b[31m\r\u007f\u0085\u00ad\u061c\u200e\u202e\u2066\u2028\ufeff\u3164\u{e0041}\ud800")).toBe(
       "aU+0000bU+001B[31mU+000DU+007FU+0085U+00ADU+061CU+200EU+202EU+2066U+2028U+FEFFU+3164U+E0041U+D800",

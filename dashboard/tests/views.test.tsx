@@ -819,6 +819,28 @@ describe("rows", () => {
     expect((container.querySelector(".t-text") as HTMLElement).style.getPropertyValue("--t-text")).toBe("#010203");
   });
 
+  it.each([
+    ["as it is", "", "src \u202egpj.x\u200b"],
+    ["in colours of a language", "ts", "const a = 1; // \u202egpj.x\u200b"],
+    ["in colours of a terminal", "", "\u001b[31msrc \u202egpj.x\u200b\u001b[0m"],
+  ])("mark what cannot be seen in an output, %s", async (_, type, text) => {
+    const { container } = show(fakeClient(), <ToolBody row={type === "" ? tool("Bash", { command: "x" }, text) : tool("Read", { file_path: `a.${type}` }, text)} />);
+    for (const ms of [0, 10]) {
+      await pass(ms);
+      expect([...container.querySelectorAll("pre .odd")].map((mark) => mark.textContent)).toEqual(["U+202E", "U+200B"]);
+      expect(container.querySelector("pre")?.textContent).toContain("U+202Egpj.xU+200B");
+    }
+  });
+
+  it("leave spaces and pictures of an output as they are, and mark what is hidden in a slash command's", () => {
+    const text = "\u2502\u00a0\u00a0 \u251c\u2500\u2500 a\u2800b \u26a0\ufe0f 1\ufe0f\u20e3 \ud83d\udc69\u200d\ud83d\udcbb";
+    const { container } = show(fakeClient(), <ToolBody row={tool("Bash", { command: "tree" }, text)} />);
+    expect(container.querySelector("pre")?.textContent).toBe(text);
+    cleanup();
+    show(fakeClient(), <RowView row={{ ...common, kind: "output", of: "/context", text: "## Usage\n\u202egpj.x", failed: false }} context={context} />);
+    expect(by("entry").textContent).toContain("## Usage\nU+202Egpj.x");
+  });
+
   it("mark what cannot be seen in a change, but not every end of a line", async () => {
     const shown = (before: string, after: string) => {
       const { container, unmount } = show(fakeClient(), <ToolBody row={tool("Edit", { file_path: "a.ts", old_string: before, new_string: after }, "ok")} />);

@@ -1,7 +1,9 @@
 import { type CSSProperties, memo, type ReactElement, useMemo } from "react";
+import { hasOdd } from "../state/ask.ts";
 import { colouredCharactersMax } from "../text/limits.ts";
 import type { Span } from "../text/tree.ts";
 import { CopyButton } from "./basics.tsx";
+import { Marked } from "./exact.tsx";
 import { Lines, linesOf } from "./plain.tsx";
 import { useColours } from "./reading.ts";
 
@@ -15,15 +17,20 @@ function lookOf(look: string): { className: string; style?: CSSProperties } {
   return { className: words.map(([name]) => name).join(" "), style: Object.fromEntries(own) };
 }
 
+/** What somebody else wrote: what cannot be seen in it, or moves the rest, is marked. */
+function Written({ text }: { text: string }): ReactElement {
+  return hasOdd(text, "unseen") ? <Marked text={text} kind="unseen" /> : <>{text}</>;
+}
+
 export function Spans({ spans }: { spans: readonly Span[] }): ReactElement {
   return (
     <>
       {spans.map(([look, text], i) =>
         look === null ? (
-          text
+          <Written key={i} text={text} />
         ) : (
           <span key={i} {...lookOf(look)}>
-            {text}
+            <Written text={text} />
           </span>
         ),
       )}
@@ -38,7 +45,7 @@ export function CodeLines({ lines, looks }: { lines: readonly string[]; looks: r
       <Lines
         lines={lines}
         lineHeight={codeLineHeight}
-        draw={(from, to) => (looks === null ? lines.slice(from, to).join("\n") : looks.slice(from, to).map((spans, i) => [i > 0 && "\n", <Spans key={i} spans={spans} />]))}
+        draw={(from, to) => (looks === null ? <Written text={lines.slice(from, to).join("\n")} /> : looks.slice(from, to).map((spans, i) => [i > 0 && "\n", <Spans key={i} spans={spans} />]))}
       />
     </code>
   );

@@ -1,14 +1,14 @@
 // What somebody else wrote, shown so that nothing of it stays unseen: odd characters by their numbers, all lines, none beside the edge.
 import { memo, type ReactElement, type RefObject, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { marked } from "../state/ask.ts";
+import { marked, type OddKind } from "../state/ask.ts";
 import { plural } from "./format.ts";
 import { Pieces } from "./piecewise.tsx";
 import { linesOf, pieceLines } from "./plain.tsx";
 
-export const Marked = memo(function Marked({ text }: { text: string }): ReactElement {
+export const Marked = memo(function Marked({ text, kind = "odd" }: { text: string; kind?: OddKind }): ReactElement {
   return (
     <bdi dir="ltr" translate="no">
-      {marked(text).map((piece, i) =>
+      {marked(text, kind).map((piece, i) =>
         piece.odd ? (
           <span key={i} className="odd" title="A character that cannot be seen, or that moves others">
             {piece.text}

@@ -1,7 +1,7 @@
 // The rows of a conversation. Each is memoised: a row changes only when what it shows changes.
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
-import { plainly } from "../state/ask.ts";
+import { hasOdd, plainly } from "../state/ask.ts";
 import { isMarkdown } from "../state/commandoutput.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signer } from "../state/client.ts";
@@ -315,7 +315,7 @@ function CommandOutput({ row }: { row: OutputRow }): ReactElement {
           </>
         )}
       </h3>
-      {isMarkdown(row.text) && !isForTerminal(row.text) ? (
+      {isMarkdown(row.text) && !isForTerminal(row.text) && !hasOdd(row.text, "unseen") ? (
         <div className="prose boxed">
           <Markdown text={row.text.trim()} />
         </div>

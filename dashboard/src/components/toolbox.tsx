@@ -331,7 +331,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
         <dl className="facts spaced">
           {questionsOf(input).map((q) => [
             <dt key={`q${q.question}`}>{plainly(q.question)}</dt>,
-            <dd key={`a${q.question}`}>{string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text)}</dd>,
+            <dd key={`a${q.question}`}>{plainly(string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text))}</dd>,
           ])}
         </dl>
       );

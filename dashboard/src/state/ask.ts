@@ -218,13 +218,21 @@ export function verdictOf(ask: Pick<Ask, "id" | "hash">, verdict: Verdict): Reco
   return { id: ask.id, ask: ask.hash, ...verdict };
 }
 
-/** Characters that cannot be seen, or that make others stand where they are not: they are shown by their numbers. */
-const oddCharacters = /(?![\n\t ])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]/gu;
-const anyOdd = new RegExp(oddCharacters.source, "u");
+/** What makes one picture of emoji (UTS #51): it is seen by what it does. */
+const ofPictures = "(?<=\\p{Extended_Pictographic})\\uFE0F|(?<=[0-9#*])\\uFE0F(?=\\u20E3)|(?<=[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\uFE0F])\\u200D(?=\\p{Extended_Pictographic})";
+const unseen = "\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}";
+const among = (characters: string) => ({ each: new RegExp(`(?![\\n\\t ]|${ofPictures})[${characters}]`, "gu"), any: new RegExp(`(?![\\n\\t ]|${ofPictures})[${characters}]`, "u") });
+
+/**
+ * Characters that are shown by their numbers. unseen: those that cannot be seen, or that make others stand where they are not.
+ * odd: also spaces that are not the plain one, which matters where somebody decides by the text.
+ */
+const kinds = { unseen: among(unseen), odd: among(`${unseen}\\p{Zs}\\u2800`) } as const;
+export type OddKind = keyof typeof kinds;
 
 /** Whether there is one among them that is shown by its number. */
-export function hasOdd(text: string): boolean {
-  return anyOdd.test(text);
+export function hasOdd(text: string, kind: OddKind = "odd"): boolean {
+  return kinds[kind].any.test(text);
 }
 
 /** The same as text, where there is one line for it. */
@@ -240,13 +248,13 @@ export interface Piece {
 }
 
 /** A text in pieces: plain ones, and each odd character by itself as `U+202E`. Line ends, tabs and plain spaces are plain. */
-export function marked(text: string): Piece[] {
+export function marked(text: string, kind: OddKind = "odd"): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   const plain = (to: number) => {
     if (to > from) pieces.push({ text: text.slice(from, to), odd: false });
   };
-  for (const { 0: odd, index } of text.matchAll(oddCharacters)) {
+  for (const { 0: odd, index } of text.matchAll(kinds[kind].each)) {
     plain(index);
     pieces.push({ text: `U+${(odd.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}`, odd: true });
     from = index + odd.length;
