@@ -41,6 +41,12 @@ async function question(text: string) {
   await slip.waitFor({ timeout: 60_000 });
   return slip;
 }
+/** Scrolls on until no line is hidden: what is long is laid out, and grows, as it comes near the view. */
+const readToTheEnd = () =>
+  waitFor('the end of the question to be in view', async () => {
+    await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    return (await dashboard.by('slip-hidden').count()) === 0;
+  }, { ms: 30_000, every: 50 });
 const click = (id: string) => dashboard.by(id).click({ timeout: 20_000 });
 
 describe('a question in the browser', () => {
@@ -80,6 +86,32 @@ describe('a question in the browser', () => {
     await click('slip-deny');
     await click('slip-deny-send');
     await dashboard.settled();
+  });
+});
+
+describe('a session in which much was asked', () => {
+  // Goal: what was answered takes no room from what is asked next. Method: more than the relay's bound of a state, in questions of
+  // 16 kB, each read to its end and allowed; then the next one.
+  it('asks on after 48 large questions', { timeout: 600_000 }, async () => {
+    const many = 48;
+    const path = (i: number) => join(machine.work, `part-${i}.txt`);
+    const large = 'a line of text\n'.repeat(1_050);
+    api.scene('many', [
+      ...Array.from({ length: many }, (_, i) => [use('Write', { file_path: path(i), content: large })]),
+      [use('Bash', { command: 'touch after-them-all', description: 'A small question' })],
+    ]);
+    await dashboard.prompt('please #many');
+    for (let i = 0; i < many; i += 1) {
+      await dashboard.page.locator('[data-testid=slip][data-awake=true]').filter({ hasText: `part-${i}.txt` }).waitFor({ timeout: 60_000 });
+      assert.equal(await dashboard.by('slip-allow-once').isDisabled(), true, 'its end is out of view');
+      await readToTheEnd();
+      await click('slip-allow-once');
+      await waitFor(`file ${i}`, () => existsSync(path(i)) && readFileSync(path(i), 'utf8') === large, { ms: 60_000 });
+    }
+    await question('touch after-them-all');
+    await click('slip-allow-once');
+    await dashboard.settled();
+    assert.equal(existsSync(join(machine.work, 'after-them-all')), true);
   });
 });
 
