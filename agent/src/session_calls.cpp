@@ -36,7 +36,7 @@ asio::awaitable<void> session_runner::begin(std::string params, std::function<vo
         // The state that has all that happened so far: sealed already, or about to be.
         {"v", folder_.record().states + (state_field_->unsealed() ? 1 : 0)},
         {"last", said.empty() ? json::value(nullptr) : json::value(base64_encode(said.back()))},
-        {"unsent", outbox_->waiting()}};
+        {"unsent", feed_.waiting()}};
     const auto sealed = calls_->seal(call_method::begin, call->id, answer);
     reply(sealed ? *sealed : std::string());
 }
@@ -153,7 +153,7 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
         return std::unexpected(answer.error());
     if (open->asked.kind == claude::question_kind::trust && trusted_)
         return fail(errc::not_found, "This question is not open any more.");
-    tell(
+    feed_.tell(
         {{"type", "approval"},
          {"ask", open->message.empty() ? json::value(open->ask) : json::value(nullptr)},
          {"id", base64_encode(call.id)},
@@ -196,7 +196,7 @@ result<json::value> session_runner::learn_devices(const json::value& d)
     {
         constexpr auto words = "The relay had held back which devices belong to the account; another device told us.";
         out_.line("ALARM", words);
-        tell({{"type", "message"}, {"message", words}});
+        feed_.tell_words(words);
         judge_prompts();
         prompts_changed_.notify();
     }

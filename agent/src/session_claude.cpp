@@ -82,7 +82,7 @@ result<std::string> session_runner::put_ask(claude::question asked)
         return std::unexpected(open.error());
     auto id = (*open)->asked.id();
     if (state_.needs_message(id))
-        state_.in_message(id, base64_encode(tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
+        state_.in_message(id, base64_encode(feed_.tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
     state_changed();
     return id;
 }
@@ -137,7 +137,7 @@ asio::awaitable<void> session_runner::ask_for_trust_at_terminal(claude::question
         co_return;
     }
     if (decide_trust(*said, "at the terminal"))
-        tell(
+        feed_.tell(
             {{"type", "message"},
              {"message", *said ? "This folder is trusted, said at the terminal."
                                : "This folder is not trusted, said at the terminal."}});
@@ -237,7 +237,7 @@ asio::awaitable<void> session_runner::watch_claude()
     const auto words = driver->last_words();
     const auto what = "Claude Code ended with " + exit.text() + (words.empty() ? "." : ": " + words);
     out_.line("claude", what);
-    tell({{"type", "message"}, {"message", what}});
+    feed_.tell_words(what);
     status_ = exit.good() ? 0 : 1;
     end("", ending::claude);
 }
@@ -294,14 +294,14 @@ void session_runner::on_line(json::object line, const std::string& block)
     if (!block.empty())
         meta["block"] = block;
     trim_line(line);
-    say(json::object{
+    feed_.say(json::object{
         {"role", "agent"},
         {"content", json::object{{"type", "output"}, {"data", std::move(line)}}},
         {"meta", std::move(meta)}});
     if (login_problem)
     {
         out_.line("claude", not_logged_in);
-        tell({{"type", "message"}, {"message", not_logged_in}});
+        feed_.tell_words(not_logged_in);
     }
 }
 
@@ -342,7 +342,7 @@ void session_runner::show_line(const json::object& line)
 void session_runner::on_unreadable(std::string_view line)
 {
     out_.line("unreadable", std::string(line.substr(0, limits::unreadable_bytes_max)));
-    tell(
+    feed_.tell(
         {{"type", "unreadable"},
          {"line", well_formed_utf8(line, limits::unreadable_bytes_max)},
          {"bytes", line.size()}});
@@ -365,7 +365,7 @@ void session_runner::on_question(claude::question asked)
         const auto words = id.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
         out_.line("refused", words);
         claude_->answer(request_id, claude::refusal_of(kind, id.error().detail));
-        tell({{"type", "message"}, {"message", words}});
+        feed_.tell_words(words);
         return;
     }
     out_.line("waiting", "(answer in the dashboard) " + what);
@@ -376,7 +376,7 @@ void session_runner::on_unknown_request(const std::string& subtype)
     const auto words = "Claude asked for something that Consortium does not know (" +
                        subtype.substr(0, refused_subject_max) + "). It was refused.";
     out_.line("refused", words);
-    tell({{"type", "message"}, {"message", words}});
+    feed_.tell_words(words);
 }
 
 void session_runner::on_question_void(const std::string& request_id)
@@ -407,7 +407,7 @@ void session_runner::on_mode(const std::string& mode)
         return;
     state_.set_mode(mode);
     state_changed();
-    tell({{"type", "permission-mode-changed"}, {"mode", mode}});
+    feed_.tell({{"type", "permission-mode-changed"}, {"mode", mode}});
 }
 
 void session_runner::on_model(const std::string& model)

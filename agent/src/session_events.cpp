@@ -17,52 +17,11 @@
 namespace consortium::agent
 {
 
-void session_runner::say(json::value d, const e2ee::bundle_id& id)
-{
-    if (gone_)
-        return;
-    folder_.note_said(id);
-    if (const auto kept = outbox_->push(std::move(d), clock_.now(), hex_encode(id)); !kept)
-    {
-        folder_.unsay(id);
-        ++lost_;
-        if (!std::exchange(loss_said_, true))
-            out_.line("lost", "What is said cannot be kept, and is not sent: " + kept.error().detail);
-        if (kept.error() == errc::too_large)
-            end("Too much waits for the relay. Run `consortium` again once it takes messages.");
-        return;
-    }
-    loss_said_ = false;
-    if (const auto lost = std::exchange(lost_, 0); lost > 0)
-        tell(
-            {{"type", "message"},
-             {"message", "Before this, " + std::to_string(lost) + (lost == 1 ? " message" : " messages") +
-                             " could not be written down on " + host_name() + " and are lost."}});
-}
-
-/// An event of the agent's own.
-json::object session_runner::event(json::object data)
-{
-    return {
-        {"role", "agent"},
-        {"content",
-         json::object{{"type", "event"}, {"id", to_string(message_id{make_uuid_v4()})}, {"data", std::move(data)}}},
-        {"meta", json::object{{"sentFrom", "cli"}}}};
-}
-
-/// The id of the bundle that it becomes.
-e2ee::bundle_id session_runner::tell(json::object data)
-{
-    const auto id = random_array<sizeof(e2ee::bundle_id)>();
-    say(event(std::move(data)), id);
-    return id;
-}
-
 /// Said where the person is: here and in the dashboard. The work goes on: content needs no trust in the relay.
 void session_runner::on_log_alarm(const log_alarm& alarm)
 {
     out_.line("ALARM", std::string(sentence(alarm.what)) + " See `consortium log`.");
-    tell(
+    feed_.tell(
         {{"type", "message"},
          {"message", std::string(sentence(alarm.what)) + " See `consortium log` on " + host_name() + "."},
          {"logAlarm", json::object{{"what", word(alarm.what)}, {"origin", alarm.origin}, {"detail", alarm.detail}}}});
@@ -71,7 +30,7 @@ void session_runner::on_log_alarm(const log_alarm& alarm)
 void session_runner::on_device_alarm(const device_alarm& alarm)
 {
     out_.line("ALARM", std::string(sentence(alarm.what)) + " See `consortium auth status`.");
-    tell(
+    feed_.tell(
         {{"type", "message"},
          {"message", std::string(sentence(alarm.what)) + " See `consortium auth status` on " + host_name() + "."},
          {"deviceAlarm", json::object{{"what", word(alarm.what)}, {"detail", alarm.detail}}}});
@@ -164,27 +123,6 @@ void session_runner::merge_metadata(const std::string& sealed)
         end("Ended from the dashboard.", ending::dashboard);
 }
 
-/// The relay takes all but one message: the person learns of that one at both ends.
-void session_runner::say_left_out(const relay_failure& reason, bool kept)
-{
-    const auto words =
-        "The relay does not take one message of this session: " + reason.detail + ". " +
-        (kept ? "It is kept on this machine (" + spool::file_aside(folder_.spool_file()).string() + ") and not sent."
-              : "It is lost.");
-    out_.line(kept ? "aside" : "lost", words);
-    tell({{"type", "message"}, {"message", words}});
-}
-
-void session_runner::say_stuck(const relay_failure& reason)
-{
-    out_.line(
-        "waits",
-        reason.size_refused
-            ? "One message is too large on its way and is tried again: " + reason.detail
-            : "The relay fails on one message, and what is behind it waits. It is tried again: " + reason.detail);
-    state_changed(); // does it take anything else?
-}
-
 /// What the relay will never take is not offered again until it changes. Said once, here and in the session, and kept
 /// for `consortium auth status`.
 void session_runner::say_field_refused(const std::string& what, const relay_failure& reason)
@@ -197,7 +135,7 @@ void session_runner::say_field_refused(const std::string& what, const relay_fail
                        " of this session: " + reason.detail +
                        ". What the dashboard shows of it is old until this changes.";
     out_.line("refused", words);
-    tell({{"type", "message"}, {"message", words}});
+    feed_.tell_words(words);
     folder_.record().refused = words;
     save_record();
 }
@@ -226,7 +164,7 @@ void session_runner::on_online()
     spawn(read_chain_anew());
     alive_.notify();
     log_due_.notify();
-    outbox_->nudge();
+    feed_.nudge();
     state_field_->nudge();
     metadata_field_->nudge();
 }
@@ -399,6 +337,7 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
 {
     if (std::exchange(gone_, true))
         return;
+    feed_.fall_silent();
     const auto disposed = folder_.dispose(proof, clock_.now());
     if (!disposed)
         out_.line("trouble", disposed.error().detail);
@@ -415,7 +354,7 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
     out_.line("revoked", why);
     out_.text("Claude may finish what it is doing: nothing of it leaves this machine. Ctrl-C twice ends it.");
     out_.text("The next `consortium` pairs this machine again, as a new one.");
-    outbox_->stop();
+    feed_.stop();
     asio::post(
         executor_,
         [link = link_]

@@ -21,7 +21,8 @@ void session_runner::report(const gate_news& news)
     {
         diagnostics::note("prompt held:", word(each.why));
         out_.line("held", "A prompt waits for a decision in the dashboard: " + std::string(word(each.why)));
-        tell({{"type", "prompt-held"}, {"id", each.id}, {"from", each.from}, {"n", each.n}, {"why", word(each.why)}});
+        feed_.tell(
+            {{"type", "prompt-held"}, {"id", each.id}, {"from", each.from}, {"n", each.n}, {"why", word(each.why)}});
     }
     state_changed();
     prompts_changed_.notify();
@@ -37,14 +38,14 @@ void session_runner::say_refused(const gate_news& news)
             continue;
         say_untold();
         if (const auto& broken = news.broken)
-            tell(
+            feed_.tell(
                 {{"type", "history-broken"},
                  {"from", broken->from},
                  {"expected", broken->expected},
                  {"got", broken->got}});
         diagnostics::note("prompt refused:", each.reason);
         out_.line("refused", "A prompt was not run: " + each.reason);
-        tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", each.reason}});
+        feed_.tell({{"type", "prompt-refused"}, {"id", each.id}, {"reason", each.reason}});
     }
     if (refusals_told_.untold() == 1)
         out_.line("refused", "More prompts were not run than are told one by one.");
@@ -60,7 +61,7 @@ void session_runner::say_untold()
                        " more prompts were not run: the relay brought many at once that were no "
                        "good prompts of a browser of yours.";
     out_.line("refused", words);
-    tell({{"type", "message"}, {"message", words}});
+    feed_.tell_words(words);
 }
 
 /// What came is judged as soon as it is known who belongs to the account.
@@ -122,7 +123,7 @@ void session_runner::tell_resumed(bool had_ended)
         data["forgotten"] = true;
         out_.line("forgotten", "Claude Code has no record of this conversation any more: it begins anew.");
     }
-    tell(std::move(data));
+    feed_.tell(std::move(data));
 }
 
 /// What Claude's own record has of the conversation and this session does not: what was said before the session began,
@@ -154,7 +155,7 @@ void session_runner::tell_earlier(unix_millis ended_at)
         size += bytes;
     }
     for (std::size_t i = 0; i < parts.size(); ++i)
-        tell(
+        feed_.tell(
             {{"type", "earlier"},
              {"part", i + 1},
              {"parts", parts.size()},
@@ -175,7 +176,7 @@ void session_runner::give_first_prompt()
     const auto uuid = to_string(message_id{make_uuid_v4()});
     out_.line("prompt", options_.first_prompt);
     queued_ = uuid;
-    tell({{"type", "prompt-typed"}, {"text", options_.first_prompt}});
+    feed_.tell({{"type", "prompt-typed"}, {"text", options_.first_prompt}});
     claude_->prompt(uuid, json::string(options_.first_prompt));
 }
 
@@ -211,13 +212,13 @@ asio::awaitable<void> session_runner::take_prompts()
         out_.row("prompt", next->text);
         queued_ = next->uuid;
         claude_->prompt(next->uuid, next->content);
-        tell({{"type", "prompt-taken"}, {"id", next->id}});
+        feed_.tell({{"type", "prompt-taken"}, {"id", next->id}});
         if (!next->unheeded_mode.empty() && next->unheeded_mode != state_.mode())
         {
             const auto words = "This prompt asked for permission mode " + next->unheeded_mode +
                                ". It was let run late, which changes no mode: it runs in " + state_.mode() + ".";
             out_.line("mode", words);
-            tell({{"type", "message"}, {"message", words}});
+            feed_.tell_words(words);
         }
     }
 }
@@ -256,7 +257,7 @@ void session_runner::say_not_prepared(const prompt& next, const std::string& wha
     const auto words = "A prompt waits: Claude Code does not go to " + what + " (" + why.detail +
                        "). It is tried again; to let go of the prompt, stop or take it back.";
     out_.line("waits", words);
-    tell({{"type", "message"}, {"message", words}});
+    feed_.tell_words(words);
 }
 
 /// Stop means stop: what waits behind the running turn does not run after it either. The end of the turn is on disk
@@ -288,7 +289,7 @@ asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_tur
 void session_runner::say_end()
 {
     const auto id = gate_->end_turn();
-    say(event({{"type", "ready"}}), id);
+    feed_.say(conversation_feed::event({{"type", "ready"}}), id);
     gate_->end_said();
 }
 
@@ -298,7 +299,7 @@ void session_runner::say_unsaid_end()
     const auto& end = gate_->last_end();
     if (!end || end->said)
         return;
-    if (outbox_->holds(hex_encode(end->id)))
+    if (feed_.holds(end->id))
         gate_->end_said();
     else
         say_end();
@@ -355,7 +356,7 @@ void session_runner::say_anew(std::string_view why)
     metadata_field_->start_over();
     // One that waits here still will reach whichever log is there.
     const auto& end = gate_->last_end();
-    if (end && !claude_->busy() && !outbox_->holds(hex_encode(end->id)))
+    if (end && !claude_->busy() && !feed_.holds(end->id))
         say_end();
 }
 

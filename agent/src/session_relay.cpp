@@ -128,29 +128,7 @@ asio::awaitable<void> session_runner::connect()
     const auto& record = folder_.record();
     calls_.emplace(
         record.data_key, parse_uuid<account_id>(who_.account_id).value_or(account_id()), record.session_id, spans_);
-    const auto sealed = outbox_->seal_with(
-        [this](spool_entry& entry) -> result<std::string>
-        {
-            const auto raw = hex_decode(entry.local_id);
-            if (!raw || raw->size() != 16)
-                return fail(errc::corrupt, "a spooled message without a proper id");
-            const auto id = to_array<16>(*raw);
-            const auto words = next_chain_.next(id, entry.at, entry.d);
-            const auto bundle = e2ee::bundle_seal(
-                folder_.record().data_key, {who_.account_id, folder_.record().session_id, "message"}, id,
-                view(e2ee::envelope_text(words)));
-            if (!bundle)
-                return std::unexpected(bundle.error());
-            return base64_encode(*bundle);
-        },
-        [this](bool kept)
-        {
-            // Readers must not miss what was never kept.
-            if (kept)
-                chain_ = next_chain_;
-            else
-                next_chain_ = chain_;
-        });
+    const auto sealed = feed_.begin_sealing();
     if (!sealed)
         co_return end("What is to be sent cannot be kept: " + sealed.error().detail);
 
@@ -171,7 +149,7 @@ asio::awaitable<void> session_runner::connect()
     say_unsaid_end();
     prompts_changed_.notify();
 
-    spawn(outbox::run(outbox_));
+    spawn(feed_.run());
     spawn(session_link::run(link_));
     spawn(field_publisher::run(state_field_));
     spawn(field_publisher::run(metadata_field_));
@@ -231,7 +209,7 @@ asio::awaitable<relay_answer<void>> session_runner::send_messages(std::vector<sp
     const auto& sid = folder_.record().session_id;
     const bool online = link_ && link_->online();
     // The relay proves the last message of a turn: all before it stand before it in the same tree.
-    const bool prove = online && prove_next_ && log_.ready() && batch.size() == outbox_->waiting();
+    const bool prove = online && prove_next_ && log_.ready() && batch.size() == feed_.waiting();
     // One goes over the socket, where it keeps its place among stream events; more go as one transaction.
     std::optional<spool_entry> last;
     if (online && (batch.size() == 1 || prove))
@@ -272,7 +250,7 @@ asio::awaitable<void> session_runner::close_session()
     log_due_.notify();
     if (gone_)
     {
-        outbox_->stop();
+        feed_.stop();
         if (link_)
             link_->stop();
         if (state_field_)
@@ -291,17 +269,16 @@ asio::awaitable<void> session_runner::close_session()
         }
         metadata_field_->changed();
         state_field_->changed();
-        (void)co_await outbox_->drained(goodbye_time);
+        (void)co_await feed_.drained(goodbye_time);
         (void)co_await state_field_->settled(std::chrono::seconds(2));
         (void)co_await metadata_field_->settled(std::chrono::seconds(2));
         link_->emit("session-end", {{"sid", record.session_id}, {"time", clock_.now()}});
     }
-    if (outbox_->waiting() > 0 && !record.session_id.empty())
+    if (feed_.waiting() > 0 && !record.session_id.empty())
         out_.line(
-            "kept", std::to_string(outbox_->waiting()) +
-                        (outbox_->waiting() == 1 ? " message waits" : " messages wait") +
+            "kept", std::to_string(feed_.waiting()) + (feed_.waiting() == 1 ? " message waits" : " messages wait") +
                         " here for the relay. The next start of consortium that reaches it sends them.");
-    outbox_->stop();
+    feed_.stop();
     if (state_field_)
     {
         state_field_->stop();

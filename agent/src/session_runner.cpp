@@ -84,6 +84,7 @@ session_runner::session_runner(
       clock_(clock),
       spans_(spans),
       options_(std::move(options)),
+      feed_(executor_, folder_, who_, out_, clock_, *this),
       state_(path_text(folder_.record().directory)),
       prompts_changed_(executor_),
       partial_changed_(executor_),
@@ -94,6 +95,10 @@ session_runner::session_runner(
       log_(relay_, store_, clock_),
       task_done_(executor_)
 {
+    feed_.on_full = [this] { end("Too much waits for the relay. Run `consortium` again once it takes messages."); };
+    feed_.on_stuck = [this] { state_changed(); }; // does it take anything else?
+    feed_.on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
+    feed_.takes_others = [this](std::chrono::steady_clock::time_point since) { return field_taken_ > since; };
     log_.on_alarm = [this](const log_alarm& alarm) { on_log_alarm(alarm); };
     metadata_ = {
         {"path", path_text(folder_.record().directory)},
@@ -149,10 +154,9 @@ asio::awaitable<int> session_runner::run()
         out_.text(detail_of(key.error().detail));
         co_return 1;
     }
-    auto waiting = spool::open(folder_.spool_file(), *key, folder_.record().tag);
-    if (!waiting)
+    if (const auto opened = feed_.open(*key); !opened)
     {
-        out_.text(detail_of(waiting.error().detail));
+        out_.text(detail_of(opened.error().detail));
         co_return 1;
     }
     const auto account = parse_uuid<account_id>(who_.account_id);
@@ -162,19 +166,6 @@ asio::awaitable<int> session_runner::run()
         co_return 1;
     }
     gate_.emplace(folder_, *account, devices_, clock_, spans_);
-    outbox_ = std::make_shared<outbox>(executor_, std::move(*waiting), static_cast<message_sender&>(*this));
-    outbox_->on_dropped = [this](const spool_entry&, const relay_failure& reason, bool kept)
-    { say_left_out(reason, kept); };
-    outbox_->on_stuck = [this](const spool_entry&, const relay_failure& reason) { say_stuck(reason); };
-    outbox_->takes_others = [this](std::chrono::steady_clock::time_point since) { return field_taken_ > since; };
-    outbox_->on_no_room = [this](const relay_failure& reason)
-    {
-        out_.line(
-            "waits",
-            "What is said is kept on this machine, encrypted, until the relay has room for it: " + reason.detail);
-    };
-    outbox_->on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
-
     if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))
     {
         spawn(connect()); // the dashboard is asked too
@@ -189,7 +180,7 @@ asio::awaitable<int> session_runner::run()
         out_.line("ending", why_);
     co_await stop_claude();
     if (!as_before_)
-        tell({{"type", "ended"}, {"why", word(because_)}});
+        feed_.tell({{"type", "ended"}, {"why", word(because_)}});
     co_await close_session();
     const auto deadline = std::chrono::steady_clock::now() + goodbye_time;
     while (tasks_ > 0 && std::chrono::steady_clock::now() < deadline)

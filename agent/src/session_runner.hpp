@@ -3,14 +3,13 @@
 #include "bounded_telling.hpp"
 #include "call_gate.hpp"
 #include "claude/driver.hpp"
-#include "consortium/e2ee/chain.hpp"
+#include "conversation_feed.hpp"
 #include "device_book.hpp"
 #include "device_directory.hpp"
 #include "field_publisher.hpp"
 #include "held_messages.hpp"
 #include "keystore.hpp"
 #include "log_checker.hpp"
-#include "outbox.hpp"
 #include "prompt_gate.hpp"
 #include "relay_client.hpp"
 #include "screen.hpp"
@@ -141,16 +140,11 @@ private:
 
     void look_at_message(const stored_message& message);
     void say_offline(const error& reason);
-    void say_left_out(const relay_failure& reason, bool kept);
-    void say_stuck(const relay_failure& reason);
     void say_field_refused(const std::string& what, const relay_failure& reason);
     void field_was_taken(const std::string& what);
     void save_record();
     void say_refused(const gate_news& news);
     void say_untold();
-    void say(json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
-    static json::object event(json::object data);
-    e2ee::bundle_id tell(json::object data);
     void report(const gate_news& news);
     void judge_prompts();
     void say_end();
@@ -182,15 +176,13 @@ private:
     const boot_clock& spans_;
     run_options options_;
 
+    conversation_feed feed_;
     std::shared_ptr<claude::driver> claude_;
-    std::shared_ptr<outbox> outbox_;
     std::shared_ptr<session_link> link_;
     std::shared_ptr<field_publisher> state_field_;
     std::shared_ptr<field_publisher> metadata_field_;
     std::optional<prompt_gate> gate_;
     std::optional<call_gate> calls_; ///< once the session is made
-    e2ee::chain_sender chain_;       ///< of what is kept
-    e2ee::chain_sender next_chain_;  ///< and of what is sealed, and may yet be nowhere
     agent_state state_;
     json::object metadata_;
 
@@ -200,8 +192,6 @@ private:
     std::string queued_;     ///< uuid of the prompt that Claude has, but has not begun with
     bounded_telling refusals_told_;
     std::set<std::string> fields_refused_;              ///< said
-    bool loss_said_ = false;                            ///< what is said cannot be kept
-    std::size_t lost_ = 0;                              ///< how much of it, since that was told
     std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one
     std::uint64_t connection_ = 0;                      ///< counts them
     bool chain_read_ = false;                           ///< since this connection came up
