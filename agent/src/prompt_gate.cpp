@@ -333,7 +333,7 @@ gate_news prompt_gate::judge()
     for (auto each = changed.in_hand.begin(); each != changed.in_hand.end();)
     {
         const auto opened = open(each->prompt.bundle);
-        if (each->late || handed_.contains(uuid_of(each->prompt.id)) ||
+        if (each->late || given_.has(uuid_of(each->prompt.id)) ||
             (opened && writer_of(opened->device) == prompt_writer::browser))
         {
             ++each;
@@ -394,7 +394,7 @@ std::optional<prompt> prompt_gate::first_to_run() const
 {
     for (const auto& each : folder_.prompts().in_hand)
     {
-        if (handed_.contains(uuid_of(each.prompt.id)))
+        if (given_.has(uuid_of(each.prompt.id)))
             continue;
         auto out = read(each.prompt);
         if (out.id.empty())
@@ -413,13 +413,13 @@ bool prompt_gate::hand_over(const std::string& uuid)
 {
     if (!uuids_in_hand(folder_).contains(uuid))
         return false;
-    handed_.insert(uuid);
+    given_.give(uuid);
     return true;
 }
 
 void prompt_gate::done(const std::string& uuid)
 {
-    handed_.erase(uuid);
+    given_.heard(uuid, prompt_step::done);
     auto changed = folder_.prompts();
     const auto count =
         std::erase_if(changed.in_hand, [&](const accepted_prompt& each) { return uuid_of(each.prompt.id) == uuid; });
@@ -465,8 +465,8 @@ result<void> prompt_gate::take_back(const std::string& id, const std::string& fr
     }
     found |= std::erase_if(changed.come, [&](const kept_prompt& each) { return each.id == id; }) > 0;
     found |= std::erase_if(
-                 changed.in_hand, [&](const accepted_prompt& each)
-                 { return each.prompt.id == id && !handed_.contains(uuid_of(id)); }) > 0;
+                 changed.in_hand,
+                 [&](const accepted_prompt& each) { return each.prompt.id == id && !given_.has(uuid_of(id)); }) > 0;
     std::erase_if(changed.early, [&](const kept_prompt& each) { return each.id == id; }); // its number is to come yet
     if (!found && n <= changed.senders.position(from).n)
         return fail(errc::conflict, "Too late: Claude has it.");
@@ -486,13 +486,13 @@ result<void> prompt_gate::take_back(const std::string& id, const std::string& fr
     return {};
 }
 
-result<prompt_gate::stopped> prompt_gate::stop(bool running, const std::set<std::string>& begun)
+result<prompt_gate::stopped> prompt_gate::stop(bool running)
 {
     auto changed = folder_.prompts();
     stopped out;
     for (auto& each : std::exchange(changed.in_hand, {}))
     {
-        if (begun.contains(uuid_of(each.prompt.id)))
+        if (given_.has_begun(uuid_of(each.prompt.id)))
             continue;
         if (changed.held.size() >= limits::prompts_held_max)
         {
@@ -508,7 +508,7 @@ result<prompt_gate::stopped> prompt_gate::stop(bool running, const std::set<std:
         out.end = changed.end->id;
     if (!save(std::move(changed)))
         return fail(errc::io, "That the turn is stopped could not be written down.");
-    handed_.clear();
+    given_.let_go();
     return out;
 }
 

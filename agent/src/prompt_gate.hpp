@@ -3,6 +3,7 @@
 #include "consortium/e2ee/bundle.hpp"
 #include "consortium/e2ee/envelope.hpp"
 #include "device_directory.hpp"
+#include "given_prompts.hpp"
 #include "session_folder.hpp"
 #include <boost/json/array.hpp>
 #include <optional>
@@ -77,10 +78,10 @@ public:
 
     /// Accepted, and Claude does not have it.
     std::optional<prompt> first_to_run() const;
+    /// Which ones Claude has. What is typed at the machine goes there past the gate.
+    given_prompts& given() noexcept { return given_; }
     /// Claude gets it now. False: it was stopped or taken back meanwhile.
     bool hand_over(const std::string& uuid);
-    /// Whether Claude has something that it is not known to be done with.
-    bool claude_has_some() const noexcept { return !handed_.empty(); }
     /// Claude is done with it: it need not be handed over again after a crash.
     void done(const std::string& uuid);
 
@@ -96,7 +97,7 @@ public:
     };
     /// Stop: what Claude has not begun is held, and what it has begun is not given to it again; with a turn running
     /// its end is known from now on, whatever happens. Errors: errc::io.
-    result<stopped> stop(bool running, const std::set<std::string>& begun);
+    result<stopped> stop(bool running);
     /// Claude had begun it after all: it is not held.
     void was_begun(const std::string& uuid);
 
@@ -142,7 +143,7 @@ private:
     const device_directory& devices_;
     const clock_source& clock_;
     const boot_clock& spans_;
-    std::set<std::string> handed_; ///< uuids that Claude has
+    given_prompts given_;
 };
 
 /// `d` of a prompt: `{role:"user", content:{type:"text", text}, meta?}`. Empty when it is something else.

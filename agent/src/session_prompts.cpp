@@ -175,12 +175,11 @@ void session_runner::give_first_prompt()
         return;
     const auto uuid = to_string(message_id{make_uuid_v4()});
     out_.line("prompt", options_.first_prompt);
-    queued_ = uuid;
+    gate_->given().give(uuid);
     feed_.tell({{"type", "prompt-typed"}, {"text", options_.first_prompt}});
     claude_->prompt(uuid, json::string(options_.first_prompt));
 }
 
-/// One at a time is queued in Claude: it makes one of several, and then knows only one of their uuids after a crash.
 /// Mode and model of a prompt take effect before it.
 asio::awaitable<void> session_runner::take_prompts()
 {
@@ -193,7 +192,7 @@ asio::awaitable<void> session_runner::take_prompts()
             continue;
         }
         judge_prompts(); // a device may have been revoked since a prompt of it was accepted
-        const auto next = chain_read_ && queued_.empty() ? gate_->first_to_run() : std::nullopt;
+        const auto next = chain_read_ && gate_->given().takes_another() ? gate_->first_to_run() : std::nullopt;
         if (!next)
         {
             co_await prompts_changed_.wait();
@@ -210,7 +209,6 @@ asio::awaitable<void> session_runner::take_prompts()
         if (!gate_->hand_over(next->uuid))
             continue;
         out_.row("prompt", next->text);
-        queued_ = next->uuid;
         claude_->prompt(next->uuid, next->content);
         feed_.tell({{"type", "prompt-taken"}, {"id", next->id}});
         if (!next->unheeded_mode.empty() && next->unheeded_mode != state_.mode())
@@ -264,21 +262,22 @@ void session_runner::say_not_prepared(const prompt& next, const std::string& wha
 /// before Claude hears of it. The bundle that says so, or the last that did.
 asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_turn()
 {
-    const bool running = claude_->busy() || gate_->claude_has_some();
-    auto stopped = gate_->stop(running, claude_->begun());
+    const bool running = claude_->busy() || gate_->given().has_some();
+    const auto waiting = gate_->given().waiting();
+    auto stopped = gate_->stop(running);
     if (!stopped)
         co_return std::unexpected(stopped.error());
     report(stopped->news);
     if (!running)
         co_return stopped->end;
-    const auto too_late = co_await claude_->interrupt();
+    const auto too_late = co_await claude_->interrupt(waiting);
     if (too_late)
     {
         for (const auto& uuid : *too_late)
             gate_->was_begun(uuid);
         state_changed();
     }
-    queued_.clear();
+    gate_->given().turn_ended();
     if (!claude_->busy())
         say_unsaid_end(); // it had not begun, or has ended already
     if (!too_late)
@@ -312,21 +311,18 @@ void session_runner::on_busy(bool busy)
         return;
     prove_next_ = true;
     say_end();
-    queued_.clear(); // a Claude that does not say what becomes of a prompt has at least come to its end
+    gate_->given().turn_ended();
     prompts_changed_.notify();
 }
 
-void session_runner::on_prompt_state(const std::string& uuid, const std::string& state)
+void session_runner::on_prompt(const std::string& uuid, prompt_step step)
 {
-    diagnostics::note("prompt " + uuid, state);
-    if (state != "queued" && uuid == queued_)
-    {
-        queued_.clear();
-        prompts_changed_.notify();
-    }
+    diagnostics::note("prompt " + uuid, word(step));
+    gate_->given().heard(uuid, step);
+    prompts_changed_.notify();
     // Not when it is started or answered: Claude writes a prompt down later. What it has written down it does not run
     // again.
-    if (state == "completed" || state == "cancelled")
+    if (step == prompt_step::done || step == prompt_step::dropped)
         gate_->done(uuid);
 }
 

@@ -79,7 +79,7 @@ private:
     void on_unknown_request(const std::string& subtype) override;
     void on_question_void(const std::string& request_id) override;
     void on_busy(bool busy) override;
-    void on_prompt_state(const std::string& uuid, const std::string& state) override;
+    void on_prompt(const std::string& uuid, prompt_step step) override;
     void on_session_id(const std::string& id) override;
     void on_mode(const std::string& mode) override;
     void on_model(const std::string& model) override;
@@ -189,7 +189,6 @@ private:
     std::string mode_to_restore_; ///< what a resumed session was in, and Claude is not yet
     std::string model_to_restore_;
     std::string unprepared_; ///< id of the prompt that waits for its mode: said
-    std::string queued_;     ///< uuid of the prompt that Claude has, but has not begun with
     bounded_telling refusals_told_;
     std::set<std::string> fields_refused_;              ///< said
     std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one

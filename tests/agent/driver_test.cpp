@@ -26,7 +26,7 @@ struct heard : driver_events
     std::vector<std::string> unknown;
     std::vector<std::string> voided;
     std::vector<bool> busy;
-    std::vector<std::pair<std::string, std::string>> prompts;
+    std::vector<std::pair<std::string, prompt_step>> prompts;
     std::string session_id;
     std::string mode;
     std::string model;
@@ -42,10 +42,7 @@ struct heard : driver_events
     void on_unknown_request(const std::string& subtype) override { unknown.push_back(subtype); }
     void on_question_void(const std::string& id) override { voided.push_back(id); }
     void on_busy(bool value) override { busy.push_back(value); }
-    void on_prompt_state(const std::string& uuid, const std::string& state) override
-    {
-        prompts.emplace_back(uuid, state);
-    }
+    void on_prompt(const std::string& uuid, prompt_step step) override { prompts.emplace_back(uuid, step); }
     void on_session_id(const std::string& id) override { session_id = id; }
     void on_mode(const std::string& value) override { mode = value; }
     void on_model(const std::string& value) override { model = value; }
@@ -183,7 +180,8 @@ TEST_F(claude_driver, hands_on_a_whole_turn)
     EXPECT_EQ(events.model, "opus");
     EXPECT_EQ(events.mode, "plan");
     EXPECT_EQ(
-        events.prompts, (std::vector<std::pair<std::string, std::string>>{{"u1", "started"}, {"u1", "completed"}}));
+        events.prompts,
+        (std::vector<std::pair<std::string, prompt_step>>{{"u1", prompt_step::begun}, {"u1", prompt_step::done}}));
     EXPECT_TRUE(finish().good());
 }
 
@@ -313,7 +311,8 @@ TEST_F(claude_driver, stop_cancels_what_is_queued_first)
     claude->prompt("u1", "first");
     claude->prompt("u2", "second");
     ASSERT_TRUE(run_until(io, [&] { return events.prompts.size() == 2; }));
-    EXPECT_TRUE(run(io, claude->interrupt()));
+    EXPECT_EQ(run(io, claude->interrupt({"u2"})), std::vector<std::string>());
+    EXPECT_EQ(events.prompts.back(), std::pair(std::string("u2"), prompt_step::dropped));
     EXPECT_EQ(finish().code, 1);
 }
 

@@ -488,7 +488,7 @@ TEST_F(gate, after_a_stop_only_who_saw_it_is_heard)
 {
     dashboard.seen = agent_says();
     const auto older = dashboard.prompt("older");
-    const auto stopped = door->stop(/*running=*/true, {}).value();
+    const auto stopped = door->stop(/*running=*/true).value();
     ASSERT_TRUE(stopped.end);
     spans.advance(2s);
     EXPECT_EQ(held(older), "stopped");
@@ -514,7 +514,7 @@ TEST_F(gate, the_reasons_have_an_order)
 {
     auto phone = another_page();
     phone.until = start_time - 1;
-    (void)door->stop(true, {});
+    (void)door->stop(true);
     spans.advance(2h);
     EXPECT_EQ(held(phone.prompt("x")), "device");
     devices.add(phone.device.public_key());
@@ -600,7 +600,9 @@ TEST_F(gate, stop_holds_what_claude_has_not_begun)
     ASSERT_TRUE(door->hand_over(second.uuid));
     const auto third = door->first_to_run().value();
 
-    const auto stopped = door->stop(true, {first.uuid}).value();
+    door->given().heard(first.uuid, prompt_step::begun);
+    const auto stopped = door->stop(true).value();
+    EXPECT_FALSE(door->given().has_some());
     ASSERT_EQ(stopped.news.held.size(), 2u);
     EXPECT_EQ(stopped.news.held[0].why, hold_reason::stopped);
     EXPECT_FALSE(door->hand_over(third.uuid)) << "it was about to be handed over";
@@ -618,9 +620,9 @@ TEST_F(gate, stop_holds_what_claude_has_not_begun)
 
 TEST_F(gate, stop_with_no_turn_running_names_the_last_end)
 {
-    EXPECT_EQ(door->stop(false, {})->end, std::nullopt);
+    EXPECT_EQ(door->stop(false)->end, std::nullopt);
     const auto end = turn_ends();
-    EXPECT_EQ(door->stop(false, {})->end, end);
+    EXPECT_EQ(door->stop(false)->end, end);
     EXPECT_FALSE(door->last_end()->stopped);
 }
 

@@ -50,6 +50,15 @@ std::vector<background_task> tasks_of(const json::object& line)
     return out;
 }
 
+prompt_step step_of(std::string_view state)
+{
+    if (state == "queued")
+        return prompt_step::queued;
+    if (state == "completed")
+        return prompt_step::done;
+    return state == "cancelled" ? prompt_step::dropped : prompt_step::begun;
+}
+
 /// What stands behind `words`, up to the next quote. Empty when they are not there.
 std::string word_behind(std::string_view text, std::string_view words)
 {
@@ -262,7 +271,6 @@ std::string driver::last_words() const
 
 void driver::prompt(const std::string& uuid, const json::value& content)
 {
-    note_prompt(uuid, "sent");
     write({{"type", "user"}, {"uuid", uuid}, {"message", json::object{{"role", "user"}, {"content", content}}}});
 }
 
@@ -295,35 +303,18 @@ asio::awaitable<result<json::object>> driver::control(std::string subtype, json:
     co_return std::move(*mine->outcome);
 }
 
-std::set<std::string> driver::begun() const
-{
-    std::set<std::string> out;
-    for (const auto& [uuid, state] : prompts_)
-    {
-        if (state != "sent" && state != "queued")
-            out.insert(uuid);
-    }
-    return out;
-}
-
-asio::awaitable<result<std::vector<std::string>>> driver::interrupt()
+asio::awaitable<result<std::vector<std::string>>> driver::interrupt(std::vector<std::string> waiting)
 {
     const auto self = shared_from_this();
-    std::vector<std::string> queued;
-    for (const auto& [uuid, state] : prompts_)
-    {
-        if (state == "sent" || state == "queued")
-            queued.push_back(uuid);
-    }
     std::vector<std::string> too_late;
-    for (const auto& uuid : queued)
+    for (const auto& uuid : waiting)
     {
         // Older versions do not know this request and say so; the interrupt itself is what counts.
         const auto cancelled = co_await control("cancel_async_message", {{"message_uuid", uuid}});
         if (!cancelled || !flag_at(*cancelled, "cancelled"))
             too_late.push_back(uuid);
-        else
-            note_prompt(uuid, "cancelled");
+        else if (events_ != nullptr)
+            events_->on_prompt(uuid, prompt_step::dropped);
     }
     const auto done = co_await control("interrupt");
     if (!done)
@@ -348,19 +339,6 @@ void driver::set_busy(bool busy)
     busy_ = busy;
     if (events_ != nullptr)
         events_->on_busy(busy);
-}
-
-void driver::note_prompt(const std::string& uuid, const std::string& state)
-{
-    constexpr std::size_t prompts_max = 1024;
-    if (state == "completed" || state == "cancelled")
-        prompts_.erase(uuid);
-    else
-    {
-        prompts_[uuid] = state;
-        if (prompts_.size() > prompts_max)
-            prompts_.erase(prompts_.begin());
-    }
 }
 
 void driver::on_line(std::string_view text)
@@ -413,10 +391,7 @@ void driver::on_line(std::string_view text)
         events_->on_question_void(text_at(*line, "request_id"));
     else if (type == "command_lifecycle")
     {
-        const auto uuid = text_at(*line, "command_uuid");
-        const auto state = text_at(*line, "state");
-        note_prompt(uuid, state);
-        events_->on_prompt_state(uuid, state);
+        events_->on_prompt(text_at(*line, "command_uuid"), step_of(text_at(*line, "state")));
     }
     else if (type != "keep_alive" && is_due(*line))
         events_->on_line(std::move(*line), {});

@@ -3,11 +3,11 @@
 #include "claude/line_buffer.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/permission.hpp"
+#include "given_prompts.hpp"
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/value.hpp>
 #include <deque>
 #include <map>
-#include <set>
 
 /// Claude Code in remote mode: one long-lived child that speaks stream-json (docs/claude-code.md).
 namespace consortium::agent::claude
@@ -53,8 +53,8 @@ public:
     /// A question is void: nobody must answer it any more.
     virtual void on_question_void(const std::string& request_id) = 0;
     virtual void on_busy(bool busy) = 0;
-    /// queued, started, completed, cancelled
-    virtual void on_prompt_state(const std::string& uuid, const std::string& state) = 0;
+    /// What became of a prompt; it may be one that Claude made itself.
+    virtual void on_prompt(const std::string& uuid, prompt_step step) = 0;
     virtual void on_session_id(const std::string& id) = 0;
     virtual void on_mode(const std::string& mode) = 0;
     virtual void on_model(const std::string& model) = 0;
@@ -79,11 +79,9 @@ public:
     void answer(const std::string& request_id, json::object response);
     /// Errors: errc::bad_request (Claude refused, in its words), errc::closed, errc::timeout.
     asio::awaitable<result<json::object>> control(std::string subtype, json::object fields = {});
-    /// Stops the running turn; what was queued is cancelled first, so that stop means stop. The uuids of those that
-    /// could not be cancelled: Claude had begun with them.
-    asio::awaitable<result<std::vector<std::string>>> interrupt();
-    /// What Claude says that it has begun with, or is done with.
-    std::set<std::string> begun() const;
+    /// Stops the running turn. The prompts that wait behind it (their uuids) are cancelled first, so that stop means
+    /// stop. Those of them that could not be cancelled: Claude had begun with them.
+    asio::awaitable<result<std::vector<std::string>>> interrupt(std::vector<std::string> waiting);
 
     /// Completes when the child has ended and all it said was handed on.
     asio::awaitable<child_exit> ended();
@@ -120,7 +118,6 @@ private:
     void refuse_request(const std::string& id, const char* why);
     void on_control_response(const json::object& line);
     void set_busy(bool busy);
-    void note_prompt(const std::string& uuid, const std::string& state);
     void fail_waiting();
 
     asio::any_io_executor executor_;
@@ -135,7 +132,6 @@ private:
     int readers_ = 0;
     bool input_closing_ = false;
     std::map<std::string, std::shared_ptr<waiting>> waiting_;
-    std::map<std::string, std::string> prompts_;                            ///< uuid to state, of those not finished
     std::map<std::string, std::chrono::steady_clock::time_point> progress_; ///< when it was last passed on
     std::string errors_;
     std::string failure_; ///< of a `result` line before the end, e.g. an unknown conversation
