@@ -2,6 +2,7 @@
 #include "claude/line_buffer.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/permission.hpp"
+#include "claude/sayings.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/printable.hpp"
 #include "consortium/protocol/foreign_json.hpp"
@@ -31,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         auto value = protocol::read_foreign_json(*line);
         if (!value)
             continue;
-        (void)claude::parse_verdict(*value);
+        (void)parse_verdict(*value);
         (void)read_prompt(*value, e2ee::bundle_id{});
         auto* object = value->if_object();
         if (object == nullptr)
@@ -39,18 +40,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (const auto asked = claude::parse_question("r", *object))
         {
             // What runs is what stands in the ask, whatever Claude asked.
-            const auto ask = claude::make_ask(*asked, "nonce", "/");
-            claude::verdict yes;
-            yes.made = claude::decision::approved;
+            const auto ask = make_ask(*asked, "nonce", "/");
+            verdict yes;
+            yes.made = decision::approved;
             const auto answer = claude::answer_to(asked->kind, ask, yes);
             CONSORTIUM_ASSERT(answer);
-            if (asked->kind == claude::question_kind::permission)
+            if (asked->kind == question_kind::permission)
                 CONSORTIUM_ASSERT(
                     answer->at("updatedInput") ==
                     protocol::read_foreign_object(ask, protocol::stored_depth_max)->at("arguments"));
-            yes.grants = {claude::grants_of(*asked).size()};
+            yes.grants = {asked->grants.size()};
             CONSORTIUM_ASSERT(!claude::answer_to(asked->kind, ask, yes));
         }
+        (void)claude::sayings_of(*object);
         partial.on_event(*object);
         (void)partial.finish_block("m");
         (void)partial.take();

@@ -20,7 +20,7 @@ constexpr std::size_t written_bytes_max = limits::message_bytes_max / 4 * 3 - (4
 
 } // namespace
 
-result<const agent_state::open_question*> agent_state::ask(claude::question asked, unix_millis now)
+result<const agent_state::open_question*> agent_state::ask(question asked, unix_millis now)
 {
     const auto id = asked.id();
     if (id.size() > limits::ask_id_bytes_max)
@@ -28,7 +28,7 @@ result<const agent_state::open_question*> agent_state::ask(claude::question aske
     if (open_.size() == limits::asks_open_max && !open_.contains(id))
         return fail(errc::overloaded, "Too many questions are open.");
     open_question made;
-    made.ask = claude::make_ask(asked, e2ee::make_random_name(), directory_);
+    made.ask = make_ask(asked, e2ee::make_random_name(), directory_);
     if (made.ask.size() > limits::ask_bytes_max || json::serialize(json::value(made.ask)).size() > written_bytes_max)
         return fail(errc::too_large, "The question is too large to be shown to a person.");
     made.asked = std::move(asked);
@@ -76,7 +76,7 @@ void agent_state::set_model(const std::string& model)
     model_ = well_formed_utf8(model, limits::field_text_bytes_max);
 }
 
-void agent_state::set_background(const std::vector<claude::background_task>& tasks, unix_millis now)
+void agent_state::set_background(const std::vector<background_task>& tasks, unix_millis now)
 {
     const auto before = std::exchange(background_, {});
     const auto shown = std::min(tasks.size(), limits::background_tasks_max);

@@ -1,6 +1,6 @@
 #pragma once
-#include "claude/driver.hpp"
 #include "consortium/common/clock.hpp"
+#include "drivers/driver.hpp"
 #include <boost/json/object.hpp>
 #include <map>
 #include <optional>
@@ -19,14 +19,14 @@ public:
 
     struct open_question
     {
-        claude::question asked;
+        question asked;
         std::string ask;  ///< the text that is shown, signed and carried out
         std::string hash; ///< of it
         unix_millis since = 0;
         std::string message; ///< base64 id of the message that carries the ask; empty: the state does
     };
     /// Makes the ask and opens it. Errors: errc::too_large, errc::overloaded; nobody can be asked then.
-    result<const open_question*> ask(claude::question asked, unix_millis now);
+    result<const open_question*> ask(question asked, unix_millis now);
     /// Whether the ask of that id must travel as a message, told by in_message().
     bool needs_message(const std::string& id) const;
     void in_message(const std::string& id, std::string message);
@@ -40,7 +40,7 @@ public:
     void set_mode(const std::string& mode);
     void set_model(const std::string& model);
     /// What runs on without a turn; each counts from when it was first seen.
-    void set_background(const std::vector<claude::background_task>& tasks, unix_millis now);
+    void set_background(const std::vector<background_task>& tasks, unix_millis now);
     const std::string& mode() const noexcept { return mode_; }
     const std::string& model() const noexcept { return model_; }
 

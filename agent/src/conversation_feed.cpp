@@ -2,6 +2,7 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "first_run.hpp"
+#include "trim_line.hpp"
 #include <boost/json.hpp>
 #include <utility>
 
@@ -61,6 +62,18 @@ void conversation_feed::say(json::value d, const e2ee::bundle_id& id)
         tell_words(
             "Before this, " + std::to_string(lost) + (lost == 1 ? " message" : " messages") +
             " could not be written down on " + host_name() + " and are lost.");
+}
+
+void conversation_feed::relay(json::object line, const std::string& block)
+{
+    json::object meta{{"sentFrom", "cli"}};
+    if (!block.empty())
+        meta["block"] = block;
+    trim_line(line);
+    say(json::object{
+        {"role", "agent"},
+        {"content", json::object{{"type", "output"}, {"data", std::move(line)}}},
+        {"meta", std::move(meta)}});
 }
 
 json::object conversation_feed::event(json::object data)

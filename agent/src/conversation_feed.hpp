@@ -24,6 +24,9 @@ public:
     /// Says `d` as the bundle of that id. Where it cannot be kept it is lost; that is said here at once, and in the
     /// session with the next that can be.
     void say(boost::json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
+    /// Says a line of the agent program to the letter, with its longest texts cut where it would not fit into a
+    /// message. `block`: the partial text that it completes.
+    void relay(boost::json::object line, const std::string& block);
     /// Says an event of the agent's own (docs/protocol.md 5.1). The id of the bundle that it becomes.
     e2ee::bundle_id tell(boost::json::object data);
     /// A `message`: the agent's own words.

@@ -16,24 +16,6 @@ bool waits(prompt_step step) noexcept
 
 } // namespace
 
-std::string_view word(prompt_step step) noexcept
-{
-    switch (step)
-    {
-    case prompt_step::given:
-        return "given";
-    case prompt_step::queued:
-        return "queued";
-    case prompt_step::begun:
-        return "begun";
-    case prompt_step::done:
-        return "done";
-    case prompt_step::dropped:
-        break;
-    }
-    return "dropped";
-}
-
 void given_prompts::give(const std::string& uuid)
 {
     prompts_[uuid] = {prompt_step::given, /*ours=*/true};

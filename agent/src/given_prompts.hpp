@@ -1,23 +1,12 @@
 #pragma once
+#include "drivers/driver.hpp"
 #include <cstddef>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace consortium::agent
 {
-
-/// How far the agent program is with a prompt.
-enum class prompt_step
-{
-    given,   ///< it was handed over, and nothing was heard of it
-    queued,  ///< the program has it
-    begun,   ///< too late to take it back
-    done,    ///< written down by the program, which does not run it again
-    dropped, ///< it will not run
-};
-std::string_view word(prompt_step step) noexcept;
 
 /// Which prompts the agent program has at this moment. This is the only place that counts them; what of it must outlive
 /// the process is the gate's (prompt_progress). Not thread-safe.

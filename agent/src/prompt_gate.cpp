@@ -80,7 +80,6 @@ std::optional<prompt> read_prompt(const json::value& d, const e2ee::bundle_id& i
     out.text = text_at(*content, "text");
     if (out.text.empty())
         return std::nullopt;
-    out.content = json::string(out.text);
     if (const auto* meta = object_at(*object, "meta"))
     {
         out.mode = text_at(*meta, "permissionMode");

@@ -20,8 +20,7 @@ struct prompt
     std::string id;   ///< base64 of the bundle's id: what the dashboard knows it by
     std::string uuid; ///< what Claude knows it by; follows from the id, so a repetition is recognised there too
     std::string text;
-    boost::json::value content; ///< for Claude
-    std::string mode;           ///< empty: as it is
+    std::string mode; ///< empty: as it is
     std::string model;
     std::string unheeded_mode; ///< what it asked for, where a person let it run late
 };

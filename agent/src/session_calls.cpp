@@ -99,7 +99,7 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
     }
     case call_method::stop_task:
     {
-        const auto stopped = co_await claude_->control("stop_task", {{"task_id", text_at(*object, "id")}});
+        const auto stopped = co_await driver_->stop_task(text_at(*object, "id"));
         if (!stopped)
             co_return std::unexpected(stopped.error());
         co_return json::object();
@@ -142,16 +142,16 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
 /// The two texts decide: what is asked, and what was signed.
 result<json::value> session_runner::take_verdict(const accepted_call& call)
 {
-    const auto verdict = claude::parse_verdict(call.d);
+    const auto verdict = parse_verdict(call.d);
     if (!verdict)
         return std::unexpected(verdict.error());
     const auto* open = state_.find(verdict->id);
     if (open == nullptr || open->hash != verdict->ask)
         return fail(errc::not_found, "This question is not open any more.");
-    auto answer = claude::answer_to(open->asked.kind, open->ask, *verdict);
+    auto answer = driver_->prepare_answer(open->asked.kind, open->ask, *verdict);
     if (!answer)
         return std::unexpected(answer.error());
-    if (open->asked.kind == claude::question_kind::trust && trusted_)
+    if (open->asked.kind == question_kind::trust && trusted_)
         return fail(errc::not_found, "This question is not open any more.");
     feed_.tell(
         {{"type", "approval"},
@@ -160,14 +160,13 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
          {"text", call.act->text},
          {"device", base64_encode(call.act->device)},
          {"signature", base64_encode(call.act->signature)}});
-    if (open->asked.kind == claude::question_kind::trust)
+    if (open->asked.kind == question_kind::trust)
     {
-        (void)decide_trust(verdict->made == claude::decision::approved, "in the dashboard");
+        (void)decide_trust(verdict->made == decision::approved, "in the dashboard");
         return json::object();
     }
-    claude_->answer(open->asked.request_id, std::move(*answer));
-    out_.line(
-        verdict->made == claude::decision::approved ? "allowed" : "denied", open->asked.tool + "  " + verdict->reason);
+    driver_->answer(open->asked.request_id, std::move(*answer));
+    out_.line(verdict->made == decision::approved ? "allowed" : "denied", open->asked.tool + "  " + verdict->reason);
     state_.close(verdict->id);
     state_changed();
     return json::object();
@@ -209,11 +208,10 @@ result<json::value> session_runner::learn_devices(const json::value& d)
 /// What is not done is said, and changes nothing that is remembered.
 asio::awaitable<result<json::value>> session_runner::set_mode(std::string mode)
 {
-    auto done = co_await claude_->control("set_permission_mode", {{"mode", mode}});
+    auto done = co_await driver_->set_mode(mode);
     if (done)
     {
-        const auto now = text_at(*done, "mode");
-        on_mode(now.empty() ? mode : now);
+        on_mode(*done);
         if (state_.mode() != mode)
             done = fail(errc::conflict, "Claude Code went to " + state_.mode() + " instead.");
     }
@@ -230,7 +228,7 @@ asio::awaitable<result<json::value>> session_runner::set_mode(std::string mode)
 
 asio::awaitable<result<json::value>> session_runner::set_model(std::string model)
 {
-    const auto done = co_await claude_->control("set_model", {{"model", model}});
+    const auto done = co_await driver_->set_model(model);
     if (!done)
     {
         out_.line("refused", "model " + model + ": " + done.error().detail);

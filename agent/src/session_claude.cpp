@@ -5,12 +5,12 @@
 #include "consortium/common/ids.hpp"
 #include "consortium/common/utf8.hpp"
 #include "diagnostics.hpp"
+#include "drivers/claude_pipe.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
 #include "slow_notice.hpp"
-#include "trim_line.hpp"
+#include <algorithm>
 #include <boost/json.hpp>
-#include <csignal>
 
 namespace consortium::agent
 {
@@ -21,15 +21,9 @@ constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 p
 constexpr auto claude_exit_time = std::chrono::seconds(5);
 constexpr std::size_t refused_subject_max = 1000; // of what was refused, for people
 
-/// How Claude Code says that it has no valid credentials: in the answer that it wrote itself.
-bool is_login_problem(const json::object& line)
-{
-    return text_at(line, "type") == "assistant" && text_at(line, "error") == "authentication_failed";
-}
-
 constexpr auto answer_trust_in_dashboard = "(answer in the dashboard) Is this folder trusted?";
 
-constexpr auto not_logged_in =
+constexpr auto login_words =
     "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
 
 /// A tool call in one line: how many arguments it has besides, and the one that says most about it. The count stands
@@ -75,7 +69,7 @@ result<void> session_runner::take_back_unanswered()
     return {};
 }
 
-result<std::string> session_runner::put_ask(claude::question asked)
+result<std::string> session_runner::put_ask(question asked)
 {
     const auto open = state_.ask(std::move(asked), clock_.now());
     if (!open)
@@ -88,9 +82,9 @@ result<std::string> session_runner::put_ask(claude::question asked)
 }
 
 /// Asks at the terminal and in the dashboard, and waits for whichever answers first. Without a yes the session ends.
-asio::awaitable<void> session_runner::ask_for_trust(claude::question asked)
+asio::awaitable<void> session_runner::ask_for_trust(question asked)
 {
-    claude_ = claude::driver::make(executor_, *this); // it says that it does not run, until it does
+    driver_ = claude::pipe_driver::make(executor_, *this); // it says that it does not run, until it does
     const auto id = put_ask(asked);
     if (!id)
     {
@@ -120,7 +114,7 @@ asio::awaitable<void> session_runner::ask_for_trust(claude::question asked)
         out_.line("trouble", "It will be asked again next time: " + kept.error().detail);
 }
 
-asio::awaitable<void> session_runner::ask_for_trust_at_terminal(claude::question asked)
+asio::awaitable<void> session_runner::ask_for_trust_at_terminal(question asked)
 {
     if (ended_)
         co_return;
@@ -175,7 +169,8 @@ asio::awaitable<result<void>> session_runner::start_claude()
     }
     for (;;)
     {
-        claude_ = claude::driver::make(executor_, *this);
+        const auto made = claude::pipe_driver::make(executor_, *this);
+        driver_ = made;
         claude::driver_options wanted;
         wanted.child = {
             .program = options_.claude,
@@ -195,7 +190,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
                     "waiting", "Claude Code has not answered yet. It may be running a hook of this folder, or starting "
                                "an MCP server. Ctrl-C gives up.");
             });
-        const auto ready = co_await claude_->start(std::move(wanted));
+        const auto ready = co_await made->start(std::move(wanted));
         if (ready)
             break;
         // A conversation in which no prompt was written down cannot be resumed; nor, if its transcript was begun, can
@@ -222,14 +217,16 @@ asio::awaitable<result<void>> session_runner::start_claude()
         (void)co_await set_model(model_to_restore_);
     }
     started_ = true;
-    diagnostics::note(resume ? "claude resumed, process" : "claude started, process", std::to_string(claude_->pid()));
+    diagnostics::note(
+        resume ? "claude resumed, process" : "claude started, process",
+        std::to_string(record.claude ? record.claude->pid : 0));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();
 }
 
 asio::awaitable<void> session_runner::watch_claude()
 {
-    const auto driver = claude_;
+    const auto driver = driver_;
     const auto exit = co_await driver->ended();
     if (ended_)
         co_return;
@@ -246,18 +243,16 @@ asio::awaitable<void> session_runner::stop_claude()
 {
     state_.close_all();
     state_.set_background({}, clock_.now());
-    if (!claude_ || claude_->pid() == 0)
+    if (!driver_ || !driver_->started())
         co_return;
-    const auto driver = claude_;
-    driver->close_input();
-    if (driver->busy())
-        driver->signal(SIGTERM);
+    const auto driver = driver_;
+    driver->close();
     const auto killer = std::make_shared<asio::steady_timer>(executor_, claude_exit_time);
     killer->async_wait(
         [driver, killer](const boost::system::error_code& problem)
         {
             if (!problem)
-                driver->signal(SIGKILL);
+                driver->kill();
         });
     (void)co_await driver->ended();
     killer->cancel();
@@ -269,7 +264,7 @@ asio::awaitable<void> session_runner::stream_partial()
     while (!ended_)
     {
         co_await partial_changed_.wait();
-        for (const auto& piece : claude_->take_partial())
+        for (const auto& piece : driver_->take_partial())
         {
             if (!link_ || !link_->online())
                 continue; // the finished block will have it
@@ -286,56 +281,39 @@ asio::awaitable<void> session_runner::stream_partial()
     }
 }
 
-void session_runner::on_line(json::object line, const std::string& block)
+void session_runner::on_said(said what)
 {
-    show_line(line);
-    const bool login_problem = is_login_problem(line);
-    json::object meta{{"sentFrom", "cli"}};
-    if (!block.empty())
-        meta["block"] = block;
-    trim_line(line);
-    feed_.say(json::object{
-        {"role", "agent"},
-        {"content", json::object{{"type", "output"}, {"data", std::move(line)}}},
-        {"meta", std::move(meta)}});
+    show(what);
+    feed_.relay(std::move(what.line), what.block);
+    const bool login_problem =
+        std::ranges::any_of(what.parts, [](const saying& each) { return std::holds_alternative<not_logged_in>(each); });
     if (login_problem)
     {
-        out_.line("claude", not_logged_in);
-        feed_.tell_words(not_logged_in);
+        out_.line("claude", login_words);
+        feed_.tell_words(login_words);
     }
 }
 
-void session_runner::show_line(const json::object& line)
+void session_runner::show(const said& what)
 {
-    const auto type = text_at(line, "type");
-    if (type == "conversation_reset")
-        out_.line("cleared", "Claude has forgotten what was said before this.");
-    else if (text_at(line, "subtype") == "compact_boundary")
-        out_.line("compacted", "Claude goes on with a summary of what was said before this.");
-    if (type == "result")
+    for (const auto& each : what.parts)
     {
-        const bool stopped = text_at(line, "terminal_reason").starts_with("aborted");
-        if (stopped)
-            out_.line("stopped", "");
-        else if (flag_at(line, "is_error"))
-            out_.row("failed", text_at(line, "result"));
-        else
-            out_.row("done", text_at(line, "result"));
-        return;
-    }
-    if (type != "assistant" || !text_at(line, "parent_tool_use_id").empty())
-        return;
-    const auto* message = object_at(line, "message");
-    const auto* content = message != nullptr ? array_at(*message, "content") : nullptr;
-    if (content == nullptr)
-        return;
-    for (const auto& each : *content)
-    {
-        const auto* part = each.if_object();
-        if (part == nullptr || text_at(*part, "type") != "tool_use")
-            continue;
-        const auto* input = object_at(*part, "input");
-        out_.row("tool", tool_line(text_at(*part, "name"), input != nullptr ? *input : json::object()));
+        if (const auto* lost = std::get_if<memory_loss>(&each))
+        {
+            if (*lost == memory_loss::cleared)
+                out_.line("cleared", "Claude has forgotten what was said before this.");
+            else
+                out_.line("compacted", "Claude goes on with a summary of what was said before this.");
+        }
+        else if (const auto* call = std::get_if<tool_call>(&each); call != nullptr && what.within.empty())
+            out_.row("tool", tool_line(call->tool, call->arguments));
+        else if (const auto* end = std::get_if<turn_result>(&each))
+        {
+            if (end->how == turn_result::outcome::stopped)
+                out_.line("stopped", "");
+            else
+                out_.row(end->how == turn_result::outcome::failed ? "failed" : "done", end->words);
+        }
     }
 }
 
@@ -353,33 +331,31 @@ void session_runner::on_partial()
     partial_changed_.notify();
 }
 
-void session_runner::on_question(claude::question asked)
+void session_runner::on_question(question asked)
 {
-    const auto kind = asked.kind;
-    const auto request_id = asked.request_id;
     const auto what = (asked.subagent.empty() ? "" : "a subagent: ") + tool_line(asked.tool, asked.arguments);
-    const auto id = put_ask(std::move(asked));
+    const auto id = put_ask(asked);
     if (!id)
     {
         // Nobody can be asked: Claude is told, and the person learns that there was something.
         const auto words = id.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
         out_.line("refused", words);
-        claude_->answer(request_id, claude::refusal_of(kind, id.error().detail));
+        driver_->refuse(asked, id.error().detail);
         feed_.tell_words(words);
         return;
     }
     out_.line("waiting", "(answer in the dashboard) " + what);
 }
 
-void session_runner::on_unknown_request(const std::string& subtype)
+void session_runner::on_unknown_request(const std::string& what)
 {
     const auto words = "Claude asked for something that Consortium does not know (" +
-                       subtype.substr(0, refused_subject_max) + "). It was refused.";
+                       what.substr(0, refused_subject_max) + "). It was refused.";
     out_.line("refused", words);
     feed_.tell_words(words);
 }
 
-void session_runner::on_question_void(const std::string& request_id)
+void session_runner::on_question_end(const std::string& request_id)
 {
     const auto id = state_.id_of_request(request_id);
     if (!id)
@@ -388,7 +364,7 @@ void session_runner::on_question_void(const std::string& request_id)
     state_changed();
 }
 
-void session_runner::on_session_id(const std::string& id)
+void session_runner::on_conversation(const std::string& id)
 {
     auto& record = folder_.record();
     if (record.claude_id == id || id.size() > limits::field_text_bytes_max)
@@ -426,7 +402,7 @@ void session_runner::on_title(const std::string& title)
         metadata_field_->changed();
 }
 
-void session_runner::on_background(std::vector<claude::background_task> tasks)
+void session_runner::on_background(std::vector<background_task> tasks)
 {
     state_.set_background(tasks, clock_.now());
     state_changed();

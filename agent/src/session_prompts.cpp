@@ -177,7 +177,7 @@ void session_runner::give_first_prompt()
     out_.line("prompt", options_.first_prompt);
     gate_->given().give(uuid);
     feed_.tell({{"type", "prompt-typed"}, {"text", options_.first_prompt}});
-    claude_->prompt(uuid, json::string(options_.first_prompt));
+    driver_->prompt(uuid, options_.first_prompt);
 }
 
 /// Mode and model of a prompt take effect before it.
@@ -209,7 +209,7 @@ asio::awaitable<void> session_runner::take_prompts()
         if (!gate_->hand_over(next->uuid))
             continue;
         out_.row("prompt", next->text);
-        claude_->prompt(next->uuid, next->content);
+        driver_->prompt(next->uuid, next->text);
         feed_.tell({{"type", "prompt-taken"}, {"id", next->id}});
         if (!next->unheeded_mode.empty() && next->unheeded_mode != state_.mode())
         {
@@ -262,7 +262,7 @@ void session_runner::say_not_prepared(const prompt& next, const std::string& wha
 /// before Claude hears of it. The bundle that says so, or the last that did.
 asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_turn()
 {
-    const bool running = claude_->busy() || gate_->given().has_some();
+    const bool running = driver_->busy() || gate_->given().has_some();
     const auto waiting = gate_->given().waiting();
     auto stopped = gate_->stop(running);
     if (!stopped)
@@ -270,7 +270,7 @@ asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_tur
     report(stopped->news);
     if (!running)
         co_return stopped->end;
-    const auto too_late = co_await claude_->interrupt(waiting);
+    const auto too_late = co_await driver_->stop_turn(waiting);
     if (too_late)
     {
         for (const auto& uuid : *too_late)
@@ -278,7 +278,7 @@ asio::awaitable<result<std::optional<e2ee::bundle_id>>> session_runner::stop_tur
         state_changed();
     }
     gate_->given().turn_ended();
-    if (!claude_->busy())
+    if (!driver_->busy())
         say_unsaid_end(); // it had not begun, or has ended already
     if (!too_late)
         co_return std::unexpected(too_late.error());
@@ -352,7 +352,7 @@ void session_runner::say_anew(std::string_view why)
     metadata_field_->start_over();
     // One that waits here still will reach whichever log is there.
     const auto& end = gate_->last_end();
-    if (end && !claude_->busy() && !feed_.holds(end->id))
+    if (end && !driver_->busy() && !feed_.holds(end->id))
         say_end();
 }
 

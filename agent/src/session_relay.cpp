@@ -200,7 +200,7 @@ void session_runner::send_alive()
         link_->emit(
             "session-alive", {{"sid", folder_.record().session_id},
                               {"time", clock_.now()},
-                              {"thinking", claude_ && claude_->busy()},
+                              {"thinking", driver_ && driver_->busy()},
                               {"mode", "remote"}});
 }
 

@@ -117,8 +117,8 @@ session_runner::session_runner(
 
 session_runner::~session_runner()
 {
-    if (claude_)
-        claude_->detach();
+    if (driver_)
+        driver_->detach();
 }
 
 asio::awaitable<void> session_runner::pause_for(std::chrono::milliseconds time)
@@ -248,8 +248,8 @@ void session_runner::interrupt()
     if (!started_)
     {
         end("", ending::terminal);
-        if (claude_)
-            claude_->signal(SIGKILL);
+        if (driver_)
+            driver_->kill();
         return;
     }
     const auto now = std::chrono::steady_clock::now();
@@ -258,7 +258,7 @@ void session_runner::interrupt()
     last_interrupt_ = now;
     if (again || ended_)
         return end("Ctrl-C twice", ending::terminal);
-    if (claude_ && claude_->busy())
+    if (driver_ && driver_->busy())
     {
         out_.line("stop", "Stopping this turn. Ctrl-C again ends the session.");
         spawn(

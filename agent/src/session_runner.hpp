@@ -2,10 +2,10 @@
 #include "agent_state.hpp"
 #include "bounded_telling.hpp"
 #include "call_gate.hpp"
-#include "claude/driver.hpp"
 #include "conversation_feed.hpp"
 #include "device_book.hpp"
 #include "device_directory.hpp"
+#include "drivers/driver.hpp"
 #include "field_publisher.hpp"
 #include "held_messages.hpp"
 #include "keystore.hpp"
@@ -49,7 +49,7 @@ struct run_options
 
 /// One session in remote mode, from its start to its end: Claude on one side, the relay on the other.
 /// Everything on one executor.
-class session_runner final : claude::driver_events, link_events, message_sender
+class session_runner final : driver_events, link_events, message_sender
 {
 public:
     session_runner(
@@ -72,19 +72,19 @@ public:
 
 private:
     // What Claude says.
-    void on_line(json::object line, const std::string& block) override;
+    void on_said(said what) override;
     void on_unreadable(std::string_view line) override;
     void on_partial() override;
-    void on_question(claude::question asked) override;
-    void on_unknown_request(const std::string& subtype) override;
-    void on_question_void(const std::string& request_id) override;
+    void on_question(question asked) override;
+    void on_unknown_request(const std::string& what) override;
+    void on_question_end(const std::string& request_id) override;
     void on_busy(bool busy) override;
     void on_prompt(const std::string& uuid, prompt_step step) override;
-    void on_session_id(const std::string& id) override;
+    void on_conversation(const std::string& id) override;
     void on_mode(const std::string& mode) override;
     void on_model(const std::string& model) override;
     void on_title(const std::string& title) override;
-    void on_background(std::vector<claude::background_task> tasks) override;
+    void on_background(std::vector<background_task> tasks) override;
 
     // What the relay says.
     void on_caught_up(bool from_known_place) override;
@@ -98,9 +98,9 @@ private:
     asio::awaitable<void> go();
     /// Puts an ask into the state, and where it is large into a message that the state names. Its id; the error of
     /// agent_state::ask() when nobody can be asked that.
-    result<std::string> put_ask(claude::question asked);
-    asio::awaitable<void> ask_for_trust(claude::question asked);
-    asio::awaitable<void> ask_for_trust_at_terminal(claude::question asked);
+    result<std::string> put_ask(question asked);
+    asio::awaitable<void> ask_for_trust(question asked);
+    asio::awaitable<void> ask_for_trust_at_terminal(question asked);
     bool decide_trust(bool trusted, std::string_view where);
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
@@ -162,7 +162,7 @@ private:
     result<bytes> open_metadata(const std::string& sealed) const;
     bool is_ours(const unchecked& session, const std::string& boxed) const;
     void merge_metadata(const std::string& sealed);
-    void show_line(const json::object& line);
+    void show(const said& what);
     void send_alive();
 
     asio::any_io_executor executor_;
@@ -177,7 +177,7 @@ private:
     run_options options_;
 
     conversation_feed feed_;
-    std::shared_ptr<claude::driver> claude_;
+    std::shared_ptr<driver> driver_;
     std::shared_ptr<session_link> link_;
     std::shared_ptr<field_publisher> state_field_;
     std::shared_ptr<field_publisher> metadata_field_;

@@ -1,11 +1,11 @@
 #include "agent/fresh_directory.hpp"
 #include "agent_limits.hpp"
 #include "claude/conversation.hpp"
-#include "claude/driver.hpp"
 #include "claude/line_buffer.hpp"
 #include "claude/locate.hpp"
 #include "claude/partial_text.hpp"
 #include "claude/transcript.hpp"
+#include "drivers/claude_pipe.hpp"
 #include "json_access.hpp"
 #include <array>
 #include <boost/json.hpp>

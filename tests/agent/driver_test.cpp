@@ -1,6 +1,6 @@
 #include "agent/run.hpp"
-#include "claude/driver.hpp"
 #include "claude/locate.hpp"
+#include "drivers/claude_pipe.hpp"
 #include <array>
 #include <boost/json.hpp>
 #include <csignal>
@@ -21,7 +21,7 @@ namespace
 
 struct heard : driver_events
 {
-    std::vector<std::pair<json::object, std::string>> lines;
+    std::vector<said> lines;
     std::vector<question> questions;
     std::vector<std::string> unknown;
     std::vector<std::string> voided;
@@ -34,16 +34,16 @@ struct heard : driver_events
     std::vector<std::string> unreadable;
     std::vector<std::vector<background_task>> background;
 
-    void on_line(json::object line, const std::string& block) override { lines.emplace_back(std::move(line), block); }
+    void on_said(said what) override { lines.push_back(std::move(what)); }
     void on_unreadable(std::string_view line) override { unreadable.emplace_back(line); }
     void on_partial() override { ++partials; }
     void on_background(std::vector<background_task> tasks) override { background.push_back(std::move(tasks)); }
     void on_question(question asked) override { questions.push_back(std::move(asked)); }
     void on_unknown_request(const std::string& subtype) override { unknown.push_back(subtype); }
-    void on_question_void(const std::string& id) override { voided.push_back(id); }
+    void on_question_end(const std::string& id) override { voided.push_back(id); }
     void on_busy(bool value) override { busy.push_back(value); }
     void on_prompt(const std::string& uuid, prompt_step step) override { prompts.emplace_back(uuid, step); }
-    void on_session_id(const std::string& id) override { session_id = id; }
+    void on_conversation(const std::string& id) override { session_id = id; }
     void on_mode(const std::string& value) override { mode = value; }
     void on_model(const std::string& value) override { model = value; }
     void on_title(const std::string&) override {}
@@ -70,7 +70,7 @@ protected:
     }
     void TearDown() override { std::filesystem::remove_all(directory); }
 
-    result<json::object> start(const std::string& script)
+    result<void> start(const std::string& script)
     {
         std::ofstream(directory / "script") << script;
         driver_options options;
@@ -79,14 +79,14 @@ protected:
     }
     child_exit finish()
     {
-        claude->close_input();
+        claude->close();
         return run(io, claude->ended());
     }
 
     std::filesystem::path directory;
     boost::asio::io_context io;
     heard events;
-    std::shared_ptr<driver> claude = driver::make(io.get_executor(), events);
+    std::shared_ptr<pipe_driver> claude = pipe_driver::make(io.get_executor(), events);
 };
 
 } // namespace
@@ -170,11 +170,11 @@ TEST_F(claude_driver, hands_on_a_whole_turn)
     ASSERT_TRUE(run_until(io, [&] { return events.busy.size() == 2; }));
     EXPECT_EQ(events.busy, (std::vector<bool>{true, false}));
     ASSERT_EQ(events.lines.size(), 5u);
-    EXPECT_EQ(events.lines[0].first.at("subtype"), "init");
-    EXPECT_EQ(events.lines[1].first.at("subtype"), "thinking_tokens");
-    EXPECT_EQ(events.lines[2].second, "m1:0");
-    EXPECT_EQ(events.lines[3].first.at("type"), "something_new");
-    EXPECT_EQ(events.lines[4].first.at("type"), "result");
+    EXPECT_EQ(events.lines[0].line.at("subtype"), "init");
+    EXPECT_EQ(events.lines[1].line.at("subtype"), "thinking_tokens");
+    EXPECT_EQ(events.lines[2].block, "m1:0");
+    EXPECT_EQ(events.lines[3].line.at("type"), "something_new");
+    EXPECT_EQ(events.lines[4].line.at("type"), "result");
     EXPECT_EQ(events.unreadable, std::vector<std::string>{"not json at all"});
     EXPECT_EQ(events.session_id, "s1");
     EXPECT_EQ(events.model, "opus");
@@ -227,7 +227,7 @@ TEST_F(claude_driver, lines_that_are_not_strictly_json_are_read)
         "end\nexit 0\n"));
     ASSERT_TRUE(run_until(io, [&] { return !events.questions.empty(); }));
     ASSERT_EQ(events.lines.size(), 1u);
-    EXPECT_EQ(events.lines[0].first.at("message").at("content").at(0).at("text"), "half: \ufffd, 1: \ufffd\x01");
+    EXPECT_EQ(events.lines[0].line.at("message").at("content").at(0).at("text"), "half: \ufffd, 1: \ufffd\x01");
     EXPECT_EQ(events.questions[0].arguments.at("command"), "touch \ufffd");
     EXPECT_TRUE(events.unreadable.empty());
     EXPECT_TRUE(finish().good());
@@ -257,8 +257,8 @@ TEST_F(claude_driver, hands_on_every_kind_of_line)
     ASSERT_TRUE(start(script + "end\nexit 0\n"));
     ASSERT_TRUE(run_until(io, [&] { return !events.background.empty(); }));
     std::vector<std::string> kinds;
-    for (const auto& [line, block] : events.lines)
-        kinds.emplace_back(line.at(line.at("type") == "system" ? "subtype" : "type").as_string());
+    for (const auto& each : events.lines)
+        kinds.emplace_back(each.line.at(each.line.at("type") == "system" ? "subtype" : "type").as_string());
     EXPECT_EQ(
         kinds, (std::vector<std::string>{
                    "conversation_reset", "rate_limit_event", "status", "status", "hook_response", "of_tomorrow",
@@ -311,7 +311,7 @@ TEST_F(claude_driver, stop_cancels_what_is_queued_first)
     claude->prompt("u1", "first");
     claude->prompt("u2", "second");
     ASSERT_TRUE(run_until(io, [&] { return events.prompts.size() == 2; }));
-    EXPECT_EQ(run(io, claude->interrupt({"u2"})), std::vector<std::string>());
+    EXPECT_EQ(run(io, claude->stop_turn({"u2"})), std::vector<std::string>());
     EXPECT_EQ(events.prompts.back(), std::pair(std::string("u2"), prompt_step::dropped));
     EXPECT_EQ(finish().code, 1);
 }
@@ -332,7 +332,7 @@ TEST_F(claude_driver, lines_may_be_long)
 {
     ASSERT_TRUE(start(std::string(initialized) + "large 3000000\nend\nexit 0\n"));
     ASSERT_TRUE(run_until(io, [&] { return !events.lines.empty(); }));
-    EXPECT_EQ(events.lines[0].first.at("message").at("content").at(0).at("text").as_string().size(), 3'000'000u);
+    EXPECT_EQ(events.lines[0].line.at("message").at("content").at(0).at("text").as_string().size(), 3'000'000u);
     EXPECT_TRUE(finish().good());
 }
 
@@ -380,7 +380,7 @@ TEST_F(claude_driver, a_killed_child_is_reported_as_such)
     const auto known = identify_process(claude->pid());
     ASSERT_TRUE(known);
     EXPECT_TRUE(is_running(*known));
-    claude->signal(SIGKILL);
+    claude->kill();
     const auto exit = run(io, claude->ended());
     EXPECT_EQ(exit.signal, SIGKILL);
     EXPECT_FALSE(is_running(*known));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 using namespace consortium;
+using namespace consortium::agent;
 using namespace consortium::agent::claude;
 namespace json = boost::json;
 
@@ -48,7 +49,7 @@ TEST(claude_question, is_read_whole)
     EXPECT_EQ(asked.id(), "toolu_1");
     EXPECT_EQ(asked.tool, "Bash");
     EXPECT_EQ(asked.blocked_path, "/p/a.txt");
-    EXPECT_EQ(asked.suggestions.size(), 3u);
+    EXPECT_EQ(asked.grants.size(), 4u);
     EXPECT_FALSE(parse_question("r1", json::object{{"tool_name", "Bash"}}));
     EXPECT_FALSE(parse_question("r1", json::object{{"subtype", "can_use_tool"}, {"tool_name", "Bash"}}));
     EXPECT_FALSE(parse_question("r1", json::object{{"subtype", "something_new"}}));
@@ -81,25 +82,25 @@ TEST(claude_ask, says_all_that_can_be_given)
 TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_command)
 {
     auto asked = bash_question();
-    asked.suggestions.clear();
-    EXPECT_EQ(grants_of(asked), json::parse(R"([
+    EXPECT_EQ(grants_of(asked, {}), json::parse(R"([
         {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"session"},
         {"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a.txt"}],"behavior":"allow","destination":"localSettings"}])"));
     // In a rule a star is any text.
     asked.arguments["command"] = "rm *.o";
-    EXPECT_TRUE(grants_of(asked).empty());
+    EXPECT_TRUE(grants_of(asked, {}).empty());
 }
 
 TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_file)
 {
     auto asked = bash_question();
-    asked.suggestions = json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])").as_array();
+    const auto suggestions =
+        json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])").as_array();
     for (const auto& [tool, name] :
          {std::pair("Write", "file_path"), std::pair("Edit", "file_path"), std::pair("NotebookEdit", "notebook_path")})
     {
         asked.tool = tool;
         asked.arguments = {{name, "/p/a [1]*.txt"}};
-        EXPECT_EQ(grants_of(asked), json::parse(R"([
+        EXPECT_EQ(grants_of(asked, suggestions), json::parse(R"([
             {"type":"setMode","mode":"acceptEdits","destination":"session"},
             {"type":"addRules","rules":[{"toolName":"Edit","ruleContent":"//p/a \\[1\\]\\*.txt"}],"behavior":"allow","destination":"session"},
             {"type":"addRules","rules":[{"toolName":"Edit","ruleContent":"//p/a \\[1\\]\\*.txt"}],"behavior":"allow","destination":"localSettings"}])"));
@@ -110,21 +111,20 @@ TEST(claude_ask, without_suggestions_the_rule_is_for_the_same_file)
 TEST(claude_ask, without_suggestions_nothing_is_offered_that_is_wider_than_what_is_asked)
 {
     auto asked = bash_question();
-    asked.suggestions.clear();
     for (const auto* tool : {"Read", "WebFetch", "Agent", "mcp__desk__book", "SomethingNew"})
     {
         asked.tool = tool;
         asked.arguments = {{"file_path", "/p/a.txt"}, {"url", "https://example.org"}};
-        EXPECT_TRUE(grants_of(asked).empty()) << tool;
+        EXPECT_TRUE(grants_of(asked, {}).empty()) << tool;
     }
     asked.tool = "Write";
     for (const auto* path : {"", "a.txt", "/", "/p/", "/p/../etc/passwd", "/p//a", "/p/a\nb", "/p/a "})
     {
         asked.arguments = {{"file_path", path}};
-        EXPECT_TRUE(grants_of(asked).empty()) << path;
+        EXPECT_TRUE(grants_of(asked, {}).empty()) << path;
     }
     asked.arguments = {{"file_path", 1}};
-    EXPECT_TRUE(grants_of(asked).empty());
+    EXPECT_TRUE(grants_of(asked, {}).empty());
 }
 
 TEST(claude_ask, of_a_subagent_says_so_and_why_it_is_asked)
@@ -159,7 +159,7 @@ TEST(claude_answer, allow_runs_what_was_shown_and_keeps_no_rule)
 
 TEST(claude_answer, only_the_grants_that_were_named_reach_claude)
 {
-    const auto grants = grants_of(bash_question());
+    const auto grants = bash_question().grants;
     EXPECT_EQ(yes(bash_question(), R"("grants":[0])").at("updatedPermissions"), json::array{grants[0]});
     EXPECT_EQ(yes(bash_question(), R"("grants":[3,1])").at("updatedPermissions"), (json::array{grants[3], grants[1]}));
     EXPECT_EQ(
@@ -176,13 +176,13 @@ TEST(claude_answer, a_mode_is_given_where_the_ask_offers_it)
                       .as_object())
             .value();
     const auto offered = json::parse(R"([{"type":"setMode","mode":"acceptEdits","destination":"session"}])");
-    EXPECT_EQ(json::value(grants_of(plan)), offered);
+    EXPECT_EQ(json::value(plan.grants), offered);
     EXPECT_EQ(yes(plan, R"("grants":[0])").at("updatedPermissions"), offered);
     EXPECT_EQ(yes(plan, R"("grants":[],"mode":"acceptEdits")").at("updatedPermissions"), offered);
     EXPECT_EQ(yes(plan, R"("grants":[0],"mode":"acceptEdits")").at("updatedPermissions"), offered) << "once";
     EXPECT_EQ(answer(plan, R"("decision":"approved","grants":[],"mode":"auto")").error(), errc::bad_request);
     auto asked = bash_question();
-    asked.suggestions.clear();
+    asked.grants = grants_of(asked, {});
     EXPECT_EQ(answer(asked, R"("decision":"approved","grants":[],"mode":"acceptEdits")").error(), errc::bad_request);
 }
 
@@ -204,7 +204,7 @@ TEST(claude_answer, answers_to_questions_travel_in_the_input)
                       .as_object())
             .value();
     EXPECT_EQ(asked.tool, "question");
-    EXPECT_TRUE(grants_of(asked).empty());
+    EXPECT_TRUE(asked.grants.empty());
     EXPECT_EQ(
         yes(asked, R"("grants":[],"answers":{"Which?":"The first"})").at("updatedInput"),
         json::parse(R"({"questions":[],"answers":{"Which?":"The first"}})"));

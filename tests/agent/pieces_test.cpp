@@ -24,9 +24,9 @@ namespace
 
 using words = std::vector<std::string>;
 
-claude::question question(const std::string& id, const std::string& command = "make")
+question asking(const std::string& id, const std::string& command = "make")
 {
-    claude::question out;
+    question out;
     out.request_id = "r-" + id;
     out.tool = "Bash";
     out.tool_use_id = id;
@@ -151,9 +151,9 @@ TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
 TEST(agent_state, shows_open_questions_as_one_text_each)
 {
     agent_state state("/project");
-    const auto* first = state.ask(question("t1"), 10).value();
+    const auto* first = state.ask(asking("t1"), 10).value();
     EXPECT_FALSE(state.needs_message("t1"));
-    ASSERT_TRUE(state.ask(question("t2"), 11));
+    ASSERT_TRUE(state.ask(asking("t2"), 11));
     EXPECT_EQ(state.id_of_request("r-t2"), "t2");
     EXPECT_EQ(state.find("t3"), nullptr);
     EXPECT_EQ(first->hash, e2ee::ask_hash(first->ask));
@@ -170,14 +170,14 @@ TEST(agent_state, shows_open_questions_as_one_text_each)
 TEST(agent_state, the_same_question_asked_again_is_another_text)
 {
     agent_state state("/project");
-    const auto before = state.ask(question("t1"), 10).value()->hash;
-    EXPECT_NE(state.ask(question("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
+    const auto before = state.ask(asking("t1"), 10).value()->hash;
+    EXPECT_NE(state.ask(asking("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
 }
 
 TEST(agent_state, a_large_question_travels_as_a_message)
 {
     agent_state state("/project");
-    const auto hash = state.ask(question("t1", std::string(limits::ask_in_state_bytes_max, 'x')), 10).value()->hash;
+    const auto hash = state.ask(asking("t1", std::string(limits::ask_in_state_bytes_max, 'x')), 10).value()->hash;
     ASSERT_TRUE(state.needs_message("t1"));
     state.in_message("t1", "an id");
     EXPECT_FALSE(state.needs_message("t1"));
@@ -194,7 +194,7 @@ TEST(agent_state, stays_small_by_construction)
     for (int i = 0; i < 400; ++i)
     {
         const auto id = "t" + std::to_string(i);
-        if (!state.ask(question(id, std::string(2'400, '"')), i))
+        if (!state.ask(asking(id, std::string(2'400, '"')), i))
             ++refused;
         if (state.needs_message(id))
             state.in_message(id, "an id of some length");
@@ -206,13 +206,12 @@ TEST(agent_state, stays_small_by_construction)
 TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
 {
     agent_state state("/project");
-    EXPECT_TRUE(state.ask(question("t1", std::string(limits::ask_bytes_max - 1000, 'x')), 10));
-    EXPECT_EQ(state.ask(question("t2", std::string(limits::ask_bytes_max, 'x')), 10).error(), errc::too_large);
+    EXPECT_TRUE(state.ask(asking("t1", std::string(limits::ask_bytes_max - 1000, 'x')), 10));
+    EXPECT_EQ(state.ask(asking("t2", std::string(limits::ask_bytes_max, 'x')), 10).error(), errc::too_large);
     // One of quotes alone grows with each time that it is written into another text.
-    EXPECT_EQ(
-        state.ask(question("t3", std::string(limits::ask_bytes_max / 2 - 1000, '"')), 10).error(), errc::too_large);
+    EXPECT_EQ(state.ask(asking("t3", std::string(limits::ask_bytes_max / 2 - 1000, '"')), 10).error(), errc::too_large);
     EXPECT_EQ(state.find("t2"), nullptr);
-    EXPECT_EQ(state.ask(question(std::string(limits::ask_id_bytes_max + 1, 'i')), 10).error(), errc::too_large);
+    EXPECT_EQ(state.ask(asking(std::string(limits::ask_id_bytes_max + 1, 'i')), 10).error(), errc::too_large);
 }
 
 // Goal: no text of Claude's makes the state too large for a relay. Method: everything at once, as large as it comes.
@@ -224,12 +223,12 @@ TEST(agent_state, stays_below_what_a_relay_takes_whatever_things_are_called)
     {
         auto id = control('t', static_cast<int>(i));
         id.resize(limits::ask_id_bytes_max, '\x1f'); // six bytes each once it is written
-        if (state.ask(question(id, std::string(2'400, '"')), 1) && state.needs_message(id))
+        if (state.ask(asking(id, std::string(2'400, '"')), 1) && state.needs_message(id))
             state.in_message(id, base64_encode(bytes(16)));
     }
     state.set_mode(std::string(2u << 20, '\x1f'));
     state.set_model(std::string(2u << 20, '\xff'));
-    std::vector<claude::background_task> tasks;
+    std::vector<background_task> tasks;
     for (int i = 0; i < 1000; ++i)
         tasks.push_back({control('b', i), "local_bash", std::string(100'000, '\x1f')});
     state.set_background(tasks, 5);

@@ -61,7 +61,7 @@ TEST_F(claude_trust, is_asked_where_a_folder_would_run_something_and_shows_what)
                               {(folder / ".claude" / "settings.json").string(), "{\"hooks\":{}}"},
                               {(repository / ".mcp.json").string(), R"({"mcpServers":{"a":{"command":"evil"}}})"},
                               {"others", json::array{(folder / ".claude" / "skills" / "x.md").c_str()}}}));
-    EXPECT_TRUE(grants_of(*found).empty());
+    EXPECT_TRUE(found->grants.empty());
 }
 
 TEST_F(claude_trust, is_remembered_where_claude_code_does_and_all_else_there_stays)

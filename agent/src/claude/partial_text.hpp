@@ -1,4 +1,5 @@
 #pragma once
+#include "drivers/driver.hpp"
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
@@ -8,15 +9,6 @@
 namespace consortium::agent::claude
 {
 namespace json = boost::json;
-
-/// A piece of a block that is still being written.
-struct partial_text
-{
-    std::string block;        ///< "<message id>:<index of the block>"
-    std::uint64_t offset = 0; ///< in UTF-16 code units, of what came before in this block
-    std::string text;
-    std::string_view kind; ///< "text" or "thinking"
-};
 
 /// Follows the stream events of the main thread: which block is open, what was written in it. Pieces are gathered until
 /// take(), so that the caller decides how often they travel.

@@ -1,4 +1,5 @@
-#include "claude/driver.hpp"
+#include "drivers/claude_pipe.hpp"
+#include "claude/sayings.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
@@ -106,7 +107,7 @@ std::vector<std::string> remote_arguments(
     return out;
 }
 
-driver::driver(asio::any_io_executor executor, driver_events& events)
+pipe_driver::pipe_driver(asio::any_io_executor executor, driver_events& events)
     : executor_(std::move(executor)),
       events_(&events),
       outgoing_changed_(executor_, asio::steady_timer::time_point::max()),
@@ -114,12 +115,12 @@ driver::driver(asio::any_io_executor executor, driver_events& events)
 {
 }
 
-std::shared_ptr<driver> driver::make(asio::any_io_executor executor, driver_events& events)
+std::shared_ptr<pipe_driver> pipe_driver::make(asio::any_io_executor executor, driver_events& events)
 {
-    return std::shared_ptr<driver>(new driver(std::move(executor), events));
+    return std::shared_ptr<pipe_driver>(new pipe_driver(std::move(executor), events));
 }
 
-asio::awaitable<result<json::object>> driver::start(driver_options options)
+asio::awaitable<result<void>> pipe_driver::start(driver_options options)
 {
     options_ = std::move(options);
     auto child = child_process::spawn(executor_, options_.child);
@@ -138,7 +139,7 @@ asio::awaitable<result<json::object>> driver::start(driver_options options)
     {
         if (const auto mode = text_at(*ready, "current_permission_mode"); !mode.empty() && events_ != nullptr)
             events_->on_mode(mode);
-        co_return ready;
+        co_return result<void>();
     }
     if (ready.error() == errc::closed)
     {
@@ -151,10 +152,10 @@ asio::awaitable<result<json::object>> driver::start(driver_options options)
             errc::timeout,
             "Claude Code was started but has not answered in ten minutes. What holds it up is perhaps a hook of this "
             "folder or an MCP server: run `claude` here to see it.");
-    co_return ready;
+    co_return std::unexpected(ready.error());
 }
 
-void driver::write(const json::object& line)
+void pipe_driver::write(const json::object& line)
 {
     if (input_closing_)
         return;
@@ -163,7 +164,7 @@ void driver::write(const json::object& line)
     outgoing_changed_.cancel();
 }
 
-asio::awaitable<void> driver::write_input(std::shared_ptr<driver> self)
+asio::awaitable<void> pipe_driver::write_input(std::shared_ptr<pipe_driver> self)
 {
     boost::system::error_code problem;
     for (;;)
@@ -183,19 +184,27 @@ asio::awaitable<void> driver::write_input(std::shared_ptr<driver> self)
     self->child_->input().close(problem);
 }
 
-void driver::close_input()
+void pipe_driver::close_input()
 {
     input_closing_ = true;
     outgoing_changed_.cancel();
 }
 
-void driver::signal(int number) noexcept
+/// In the middle of a turn the end of its input would only be heard when that is over.
+void pipe_driver::close()
 {
-    if (child_)
-        child_->signal(number);
+    close_input();
+    if (busy_ && child_)
+        child_->signal(SIGTERM);
 }
 
-asio::awaitable<void> driver::read_output(std::shared_ptr<driver> self)
+void pipe_driver::kill() noexcept
+{
+    if (child_)
+        child_->signal(SIGKILL);
+}
+
+asio::awaitable<void> pipe_driver::read_output(std::shared_ptr<pipe_driver> self)
 {
     for (;;)
     {
@@ -212,7 +221,7 @@ asio::awaitable<void> driver::read_output(std::shared_ptr<driver> self)
             self->events_->on_partial();
         if (self->lines_.held() > line_bytes_max)
         {
-            self->signal(SIGKILL);
+            self->kill();
             break;
         }
     }
@@ -222,7 +231,7 @@ asio::awaitable<void> driver::read_output(std::shared_ptr<driver> self)
     self->fail_waiting();
 }
 
-asio::awaitable<void> driver::read_errors(std::shared_ptr<driver> self)
+asio::awaitable<void> pipe_driver::read_errors(std::shared_ptr<pipe_driver> self)
 {
     std::array<char, 4096> room{};
     for (;;)
@@ -240,7 +249,7 @@ asio::awaitable<void> driver::read_errors(std::shared_ptr<driver> self)
     self->readers_done_.cancel();
 }
 
-asio::awaitable<child_exit> driver::ended()
+asio::awaitable<child_exit> pipe_driver::ended()
 {
     const auto self = shared_from_this();
     const auto exit = co_await child_->wait();
@@ -261,7 +270,7 @@ asio::awaitable<child_exit> driver::ended()
     co_return exit;
 }
 
-std::string driver::last_words() const
+std::string pipe_driver::last_words() const
 {
     auto words = trimmed(errors_);
     if (words.empty())
@@ -269,20 +278,51 @@ std::string driver::last_words() const
     return words;
 }
 
-void driver::prompt(const std::string& uuid, const json::value& content)
+void pipe_driver::prompt(const std::string& uuid, const std::string& text)
 {
-    write({{"type", "user"}, {"uuid", uuid}, {"message", json::object{{"role", "user"}, {"content", content}}}});
+    write({{"type", "user"}, {"uuid", uuid}, {"message", json::object{{"role", "user"}, {"content", text}}}});
 }
 
-void driver::answer(const std::string& request_id, json::object response)
+result<json::object> pipe_driver::prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const
+{
+    return answer_to(kind, ask, said);
+}
+
+void pipe_driver::refuse(const question& asked, const std::string& why)
+{
+    answer(asked.request_id, refusal_of(asked.kind, why));
+}
+
+asio::awaitable<result<std::string>> pipe_driver::set_mode(std::string mode)
+{
+    const auto done = co_await control("set_permission_mode", {{"mode", mode}});
+    if (!done)
+        co_return std::unexpected(done.error());
+    auto now = text_at(*done, "mode");
+    co_return now.empty() ? mode : std::move(now);
+}
+
+asio::awaitable<result<void>> pipe_driver::set_model(std::string model)
+{
+    const auto done = co_await control("set_model", {{"model", model}});
+    co_return done ? result<void>() : std::unexpected(done.error());
+}
+
+asio::awaitable<result<void>> pipe_driver::stop_task(std::string id)
+{
+    const auto done = co_await control("stop_task", {{"task_id", id}});
+    co_return done ? result<void>() : std::unexpected(done.error());
+}
+
+void pipe_driver::answer(const std::string& request_id, json::object prepared)
 {
     write(
         {{"type", "control_response"},
          {"response",
-          json::object{{"subtype", "success"}, {"request_id", request_id}, {"response", std::move(response)}}}});
+          json::object{{"subtype", "success"}, {"request_id", request_id}, {"response", std::move(prepared)}}}});
 }
 
-asio::awaitable<result<json::object>> driver::control(std::string subtype, json::object fields)
+asio::awaitable<result<json::object>> pipe_driver::control(std::string subtype, json::object fields)
 {
     const auto self = shared_from_this();
     if (!child_ || input_closing_)
@@ -303,7 +343,7 @@ asio::awaitable<result<json::object>> driver::control(std::string subtype, json:
     co_return std::move(*mine->outcome);
 }
 
-asio::awaitable<result<std::vector<std::string>>> driver::interrupt(std::vector<std::string> waiting)
+asio::awaitable<result<std::vector<std::string>>> pipe_driver::stop_turn(std::vector<std::string> waiting)
 {
     const auto self = shared_from_this();
     std::vector<std::string> too_late;
@@ -322,7 +362,7 @@ asio::awaitable<result<std::vector<std::string>>> driver::interrupt(std::vector<
     co_return too_late;
 }
 
-void driver::fail_waiting()
+void pipe_driver::fail_waiting()
 {
     for (auto& [id, each] : waiting_)
     {
@@ -332,7 +372,7 @@ void driver::fail_waiting()
     }
 }
 
-void driver::set_busy(bool busy)
+void pipe_driver::set_busy(bool busy)
 {
     if (busy_ == busy)
         return;
@@ -341,7 +381,7 @@ void driver::set_busy(bool busy)
         events_->on_busy(busy);
 }
 
-void driver::on_line(std::string_view text)
+void pipe_driver::on_line(std::string_view text)
 {
     if (events_ == nullptr || trimmed(text).empty())
         return;
@@ -362,12 +402,12 @@ void driver::on_line(std::string_view text)
         std::string block;
         if (const auto* message = object_at(*line, "message"); message != nullptr && main_thread)
             block = partial_.finish_block(text_at(*message, "id"));
-        events_->on_line(std::move(*line), block);
+        pass_on(std::move(*line), std::move(block));
     }
     else if (type == "user")
     {
         if (!flag_at(*line, "isReplay") || is_command_output(*line))
-            events_->on_line(std::move(*line), {});
+            pass_on(std::move(*line));
     }
     else if (type == "result")
     {
@@ -377,7 +417,7 @@ void driver::on_line(std::string_view text)
                 failure_ = std::string(errors->front().get_string());
         }
         partial_.reset();
-        events_->on_line(std::move(*line), {});
+        pass_on(std::move(*line));
         if (!has_state_events_)
             set_busy(false);
     }
@@ -388,17 +428,24 @@ void driver::on_line(std::string_view text)
     else if (type == "control_response")
         on_control_response(*line);
     else if (type == "control_cancel_request")
-        events_->on_question_void(text_at(*line, "request_id"));
+        events_->on_question_end(text_at(*line, "request_id"));
     else if (type == "command_lifecycle")
     {
         events_->on_prompt(text_at(*line, "command_uuid"), step_of(text_at(*line, "state")));
     }
     else if (type != "keep_alive" && is_due(*line))
-        events_->on_line(std::move(*line), {});
+        pass_on(std::move(*line));
+}
+
+void pipe_driver::pass_on(json::object line, std::string block)
+{
+    said out{{}, text_at(line, "uuid"), std::move(block), text_at(line, "parent_tool_use_id"), sayings_of(line)};
+    out.line = std::move(line);
+    events_->on_said(std::move(out));
 }
 
 /// Lines that only say how far something has come are passed on now and then; all others always.
-bool driver::is_due(const json::object& line)
+bool pipe_driver::is_due(const json::object& line)
 {
     constexpr std::array progress{"tool_progress", "thinking_tokens", "task_progress", "hook_progress"};
     const auto type = text_at(line, "type");
@@ -413,7 +460,7 @@ bool driver::is_due(const json::object& line)
     return progress_.size() < progress_max && progress_.emplace(key, now).second;
 }
 
-void driver::on_system(json::object& line)
+void pipe_driver::on_system(json::object& line)
 {
     const auto subtype = text_at(line, "subtype");
     if (subtype == "session_state_changed")
@@ -449,7 +496,7 @@ void driver::on_system(json::object& line)
         if (const auto id = text_at(line, "session_id"); !id.empty() && id != session_id_)
         {
             session_id_ = id;
-            events_->on_session_id(id);
+            events_->on_conversation(id);
         }
         if (const auto model = text_at(line, "model"); !model.empty())
             events_->on_model(model);
@@ -457,10 +504,10 @@ void driver::on_system(json::object& line)
             events_->on_mode(mode);
     }
     if (is_due(line))
-        events_->on_line(std::move(line), {});
+        pass_on(std::move(line));
 }
 
-void driver::on_control_request(const json::object& line)
+void pipe_driver::on_control_request(const json::object& line)
 {
     const auto id = text_at(line, "request_id");
     const auto* request = object_at(line, "request");
@@ -474,7 +521,7 @@ void driver::on_control_request(const json::object& line)
 }
 
 /// An unanswered request would hold the turn up for ever.
-void driver::refuse_request(const std::string& id, const char* why)
+void pipe_driver::refuse_request(const std::string& id, const char* why)
 {
     write(
         {{"type", "control_response"},
@@ -483,7 +530,7 @@ void driver::refuse_request(const std::string& id, const char* why)
 
 /// No JSON at all: a warning of a tool, or a line that something tore. What it was to be is guessed from its words,
 /// so that nothing waits for it.
-void driver::on_unreadable(std::string_view text)
+void pipe_driver::on_unreadable(std::string_view text)
 {
     const auto speaks_of = [&](std::string_view words) { return text.find(words) != std::string_view::npos; };
     if (text.starts_with('{'))
@@ -507,7 +554,7 @@ void driver::on_unreadable(std::string_view text)
     events_->on_unreadable(text);
 }
 
-void driver::on_control_response(const json::object& line)
+void pipe_driver::on_control_response(const json::object& line)
 {
     const auto* response = object_at(line, "response");
     if (response == nullptr)
