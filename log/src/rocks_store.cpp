@@ -414,6 +414,8 @@ result<void> rocks_store::check_tables(std::span<const std::string_view> views)
 {
     rocksdb::PinnableSlice value;
     const auto status = db_->Get({}, meta(), slice(consortium::view(tables_key)), &value);
+    if (status.IsNotFound())
+        return fail(errc::corrupt, "the list of view tables is missing");
     if (!status.ok())
         return std::unexpected(to_error(status, "cannot read the list of view tables"));
     std::vector<std::string> made;

@@ -123,6 +123,8 @@ result<found_slot> find_slot(const std::filesystem::path& path, std::string_view
             why = root.error();
     }
     why->detail = path.string() + ": " + why->detail;
+    if (why->code == errc::corrupt)
+        why->detail += "; restore it from a backup";
     return std::unexpected(*why);
 }
 

