@@ -42,11 +42,11 @@ protected:
         for (int i = 0; i < 60; ++i)
             ASSERT_TRUE(run(say(ann, session_of(static_cast<std::uint8_t>(1 + i % 5)), {std::string(300, 'A'), "b"})));
         ASSERT_TRUE(run(delete_session(ann, session_of(3))));
-        fs::copy(options.directory, place.path() / "killed", fs::copy_options::recursive);
+        copy_live(options.directory, place.path() / "killed");
         for (auto* family : families())
             ASSERT_TRUE(store->db().Flush({}, family).ok());
         ASSERT_TRUE(run(say(ann, talk, {"after the flush"})));
-        fs::copy(options.directory, place.path() / "flushed", fs::copy_options::recursive);
+        copy_live(options.directory, place.path() / "flushed");
         for (auto* family : families())
         {
             ASSERT_TRUE(store->db().Flush({}, family).ok());

@@ -43,7 +43,7 @@ struct others
 };
 
 /// Of damage that it meets.
-constexpr std::string_view heals = " The relay makes it anew when it needs it.";
+constexpr std::string_view heals = ". The relay makes it anew when it needs it.";
 
 result<others> check_others(const log::log_reader& source, const std::filesystem::path& scratch)
 {
