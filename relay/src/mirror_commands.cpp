@@ -24,12 +24,12 @@ std::string_view word_of(postgres::mirror_status::phase phase)
 result<boost::json::object> say_status(postgres::mirror& mirror)
 {
     const auto is = mirror.status();
-    boost::json::object out{
-        {"phase", word_of(is.doing)},
-        {"position", is.position.value},
-        {"head", is.head.value},
-        {"failures", is.failures},
-        {"error", nullptr}};
+    boost::json::object out{{"phase", word_of(is.doing)}, {"position", nullptr},     {"head", is.head.value},
+                            {"lagMs", nullptr},           {"failures", is.failures}, {"error", nullptr}};
+    if (is.position)
+        out["position"] = is.position->value;
+    if (is.lag)
+        out["lagMs"] = is.lag->count();
     if (!is.last_error.empty())
         out["error"] = boost::json::object{{"text", is.last_error}, {"at", is.last_error_at}};
     return out;

@@ -6,7 +6,6 @@ namespace consortium::relay
 {
 
 /// How far the mirror is behind the log, in records and in time.
-mirror_gauges
-read_mirror_gauges(const postgres::mirror& mirror, const log::event_log& source, const clock_source& clock);
+mirror_gauges read_mirror_gauges(const postgres::mirror& mirror);
 
 } // namespace consortium::relay

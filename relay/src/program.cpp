@@ -297,7 +297,7 @@ std::string program::metrics_text() const
 {
     auto now = read_gauges(*shared_, *server_);
     if (mirror_)
-        now.mirror = read_mirror_gauges(*mirror_, *log_, clock_);
+        now.mirror = read_mirror_gauges(*mirror_);
     return counts_.text(now);
 }
 

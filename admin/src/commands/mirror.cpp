@@ -44,6 +44,23 @@ std::string text_of(const boost::json::object& from, std::string_view name)
     return found != nullptr && found->is_string() ? printable(std::string_view(found->get_string())) : std::string();
 }
 
+/// What it has and lacks, as far as anybody could ask it.
+std::string holding_text(const boost::json::object& status)
+{
+    if (!status.contains("position") || status.at("position").is_null())
+        return "nobody knows what: Postgres could not be asked yet";
+    const auto position = number_of(status, "position");
+    const auto head = number_of(status, "head");
+    auto out = "the log up to record " + number_text(position) + " of " + number_text(head) + ", ";
+    if (position >= head)
+        return out + "which is all";
+    out += count_text(head - position, "record") + " behind";
+    const auto* lag = status.if_contains("lagMs");
+    if (lag == nullptr || !lag->is_number())
+        return out;
+    return out + ", the first of them " + time_text(std::chrono::milliseconds(number_of(status, "lagMs"))) + " old";
+}
+
 /// As SQL writes a name of anybody's choosing.
 std::string quoted(const std::string& name)
 {
@@ -67,15 +84,12 @@ exit_code mirror_status(const mirror_options& options)
         std::cout << boost::json::serialize(*is) << "\n";
         return follows ? exit_code::sound : exit_code::findings;
     }
-    const auto position = number_of(*is, "position");
-    const auto head = number_of(*is, "head");
     std::cout << "mirror   "
               << (phase == "verifying" ? "is being verified"
                   : follows            ? "follows the log"
                                        : "does not follow: Postgres is tried again and again")
               << "\n"
-              << "holds    the log up to record " << number_text(position) << " of " << number_text(head) << ", "
-              << (position >= head ? "which is all" : count_text(head - position, "record") + " behind") << "\n";
+              << "holds    " << holding_text(*is) << "\n";
     if (const auto* error = is->at("error").if_object())
         std::cout << "error    " << text_of(*error, "text") << "\n"
                   << "at       " << utc_text(static_cast<std::int64_t>(number_of(*error, "at"))) << "\n";

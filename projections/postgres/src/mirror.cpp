@@ -66,10 +66,19 @@ public:
 
     mirror_status status() const override
     {
-        const auto head = source_.read()->head();
-        const std::lock_guard lock(guard_);
-        auto out = status_;
-        out.head = head;
+        auto out = [this]
+        {
+            const std::lock_guard lock(guard_);
+            return status_;
+        }();
+        // After the mirror was asked: it cannot be ahead.
+        const auto at = source_.read();
+        out.head = at->head();
+        if (out.position == out.head)
+            out.lag = milliseconds(0);
+        else if (out.position)
+            if (const auto first = at->read(out.position->next()))
+                out.lag = milliseconds(std::max<unix_millis>(time_.now() - first->header.time, 0));
         return out;
     }
 

@@ -32,9 +32,11 @@ struct mirror_status
         verifying,
     };
     phase doing = phase::connecting;
-    /// The last event that the mirror is known to hold; 0: none, or nobody could ask it yet.
-    lsn position;
+    /// The last event that the mirror is known to hold. Empty: nobody could ask it yet.
+    std::optional<lsn> position;
     lsn head; ///< of the log
+    /// How old the first event is that the mirror lacks; 0: it lacks none. Empty: nobody can tell.
+    std::optional<std::chrono::milliseconds> lag;
     /// Why it did not follow, at last; empty: it always did.
     std::string last_error;
     unix_millis last_error_at = 0;
