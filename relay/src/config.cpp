@@ -83,8 +83,10 @@ parsed_config parse_config(int argc, const char* const* argv)
         "what it cannot read. Every flag can also be set by the environment variable named behind it.",
         "consortium-relay");
     app.set_version_flag("--version", CONSORTIUM_VERSION);
-    app.footer("CONSORTIUM_MASTER_SECRET protects the keys of the log (at least 32 characters). Without it the relay\n"
-               "makes one for a new log and keeps it in DIR.secret.");
+    app.footer(
+        "CONSORTIUM_MASTER_SECRET protects the keys of the log (at least 32 characters). Without it the relay\n"
+        "makes one for a new log and keeps it in DIR.secret.\n"
+        "DATABASE_URL (postgresql://USER:PASSWORD@HOST/DATABASE) has the log mirrored into a PostgreSQL database.");
     const auto milliseconds =
         [&](const char* flag, const char* variable, std::chrono::milliseconds& to, const char* what)
     {
@@ -359,6 +361,15 @@ parsed_config parse_config(int argc, const char* const* argv)
                 return read ? std::string() : read.error().detail;
             })
         ->type_name("ADDR:PORT");
+    milliseconds(
+        "--mirror-connect-timeout-ms", "CONSORTIUM_MIRROR_CONNECT_TIMEOUT_MS", settings.mirror_connect_timeout,
+        "The Postgres of DATABASE_URL must take a connection within this time");
+    milliseconds(
+        "--mirror-timeout-ms", "CONSORTIUM_MIRROR_TIMEOUT_MS", settings.mirror_timeout,
+        "It must complete a transaction within this time");
+    milliseconds(
+        "--mirror-retry-ms", "CONSORTIUM_MIRROR_RETRY_MS", settings.mirror_retry,
+        "Longest pause between two attempts to follow the log there");
     app.add_option("--log-level", settings.log_level, "trace, debug, info, warn, error or off")
         ->envname("CONSORTIUM_LOG_LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
@@ -389,8 +400,13 @@ parsed_config parse_config(int argc, const char* const* argv)
         out.message = "--tls-cert and --tls-key belong together\n";
         return out;
     }
-    if (const char* given = std::getenv("CONSORTIUM_MASTER_SECRET"); given && *given)
-        settings.master_secret = given;
+    const auto secret_variable = [](const char* name, std::optional<std::string>& to)
+    {
+        if (const char* given = std::getenv(name); given != nullptr && *given != '\0')
+            to = given;
+    };
+    secret_variable("CONSORTIUM_MASTER_SECRET", settings.master_secret);
+    secret_variable("DATABASE_URL", settings.database_url);
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "consortium/common/error.hpp"
 #include "consortium/common/limits.hpp"
+#include "consortium/postgres/limits.hpp"
 #include "consortium/projections/views.hpp"
 #include "consortium/protocol/json_text.hpp"
 #include "limits.hpp"
@@ -77,9 +78,13 @@ struct config
     projections::quotas quotas;
     /// Where the metrics are read; empty: nowhere.
     std::optional<listen_address> metrics_listen;
+    std::chrono::milliseconds mirror_connect_timeout = limits::mirror_connect_timeout;
+    std::chrono::milliseconds mirror_timeout = limits::mirror_timeout;
+    std::chrono::milliseconds mirror_retry = limits::mirror_retry;
     std::string log_level = "info";
-    /// CONSORTIUM_MASTER_SECRET; never an argument, which everybody on the machine could read.
+    /// CONSORTIUM_MASTER_SECRET and DATABASE_URL: never arguments, which everybody on the machine could read.
     std::optional<std::string> master_secret;
+    std::optional<std::string> database_url;
 
     bool tls() const { return !tls_certificate.empty(); }
 };

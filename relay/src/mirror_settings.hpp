@@ -1,13 +1,13 @@
 #pragma once
+#include "config.hpp"
 #include "consortium/postgres/mirror.hpp"
 #include <optional>
 
 namespace consortium::relay
 {
 
-/// DATABASE_URL and what goes with it, docs/mirror.md. Of the environment alone: a password may stand in the URL, and
-/// an argument can be read by everybody on the machine. Empty: there is no mirror. errc::bad_request: malformed, and
+/// The mirror that was asked for, docs/mirror.md. Empty: there is none. errc::bad_request: its URL is malformed, and
 /// nothing of it is repeated.
-result<std::optional<postgres::mirror_options>> mirror_from_environment();
+result<std::optional<postgres::mirror_options>> mirror_of(const config& settings);
 
 } // namespace consortium::relay

@@ -100,7 +100,7 @@ program::~program()
 result<std::unique_ptr<program>> program::make(const config& settings)
 {
     protocol::bound_json(settings.json);
-    auto mirrored = mirror_from_environment();
+    auto mirrored = mirror_of(settings);
     if (!mirrored)
         return std::unexpected(mirrored.error());
     const auto connections = connections_that_fit(

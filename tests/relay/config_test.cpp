@@ -28,13 +28,15 @@ protected:
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
         place = ::mkdtemp(pattern.data());
-        for (const auto* name : {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL"})
+        for (const auto* name :
+             {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL", "DATABASE_URL"})
             ::unsetenv(name);
     }
     void TearDown() override
     {
         std::filesystem::remove_all(place);
-        for (const auto* name : {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL"})
+        for (const auto* name :
+             {"PORT", "CONSORTIUM_DATA_DIR", "CONSORTIUM_MASTER_SECRET", "CONSORTIUM_PUBLIC_URL", "DATABASE_URL"})
             ::unsetenv(name);
     }
 
@@ -174,6 +176,32 @@ TEST_F(config_test, what_a_request_may_hold_can_be_set)
     EXPECT_TRUE(parse({"--page-kib", "9000"}).exit_code) << "with a message no client takes it";
 }
 
+TEST_F(config_test, how_long_the_mirror_waits_can_be_set)
+{
+    const auto usual = parse({}).settings;
+    EXPECT_EQ(usual.mirror_connect_timeout, limits::mirror_connect_timeout);
+    EXPECT_EQ(usual.mirror_timeout, limits::mirror_timeout);
+    EXPECT_EQ(usual.mirror_retry, limits::mirror_retry);
+    ::setenv("CONSORTIUM_MIRROR_RETRY_MS", "4", 1);
+    const auto given = parse({"--mirror-connect-timeout-ms", "2", "--mirror-timeout-ms", "3"}).settings;
+    ::unsetenv("CONSORTIUM_MIRROR_RETRY_MS");
+    EXPECT_EQ(given.mirror_connect_timeout, 2ms);
+    EXPECT_EQ(given.mirror_timeout, 3ms);
+    EXPECT_EQ(given.mirror_retry, 4ms);
+    EXPECT_TRUE(parse({"--mirror-retry-ms", "0"}).exit_code);
+}
+
+// Goal: the password in it is no argument's, and an empty variable is none.
+TEST_F(config_test, the_database_is_named_by_the_environment_alone)
+{
+    EXPECT_FALSE(parse({}).settings.database_url);
+    ::setenv("DATABASE_URL", "", 1);
+    EXPECT_FALSE(parse({}).settings.database_url);
+    ::setenv("DATABASE_URL", "postgresql://u:p@h/d", 1);
+    EXPECT_EQ(parse({}).settings.database_url, "postgresql://u:p@h/d");
+    EXPECT_TRUE(parse({"--database-url", "postgresql://u:p@h/d"}).exit_code);
+}
+
 TEST_F(config_test, what_makes_no_sense_is_refused)
 {
     for (const auto& bad : std::vector<std::vector<const char*>>{
@@ -242,7 +270,11 @@ TEST_F(config_test, help_names_every_variable)
           "CONSORTIUM_PAGE_KIB",
           "CONSORTIUM_SOCKET_OUTPUT_KIB",
           "CONSORTIUM_GUEST_OUTPUT_MIB",
-          "CONSORTIUM_POLLING_STRANGERS_PER_ADDRESS"})
+          "CONSORTIUM_POLLING_STRANGERS_PER_ADDRESS",
+          "CONSORTIUM_MIRROR_CONNECT_TIMEOUT_MS",
+          "CONSORTIUM_MIRROR_TIMEOUT_MS",
+          "CONSORTIUM_MIRROR_RETRY_MS",
+          "DATABASE_URL"})
         EXPECT_NE(out.message.find(word), std::string::npos) << word;
 }
 
