@@ -1,11 +1,11 @@
 #include "mirror_writer.hpp"
 #include "changes.hpp"
 #include "consortium/postgres/limits.hpp"
+#include "copy.hpp"
 #include "schema.hpp"
 #include "tables.hpp"
 #include <pqxx/nontransaction>
 #include <pqxx/result>
-#include <pqxx/stream_to>
 #include <pqxx/transaction>
 #include <vector>
 
@@ -85,18 +85,18 @@ void be_the_only_one(pqxx::transaction_base& in)
 }
 
 template <class Table>
-void copy_rows(pqxx::transaction_base& in, std::span<const log::event* const> happened)
+void copy_rows(server_connection& connection, pqxx::transaction_base& in, std::span<const log::event* const> happened)
 {
-    std::optional<pqxx::stream_to> stream;
+    std::optional<copy> rows;
     for (const auto* one : happened)
         if (const auto row = Table::row(*one))
         {
-            if (!stream)
-                stream.emplace(in, std::string(Table::name), Table::columns);
-            *stream << *row;
+            if (!rows)
+                rows.emplace(connection, in, Table::name, Table::columns);
+            *rows << *row;
         }
-    if (stream)
-        stream->complete();
+    if (rows)
+        rows->complete();
 }
 
 } // namespace
@@ -204,7 +204,7 @@ void mirror_writer::write(const reached& after, std::span<const std::shared_ptr<
         [&]<class Table>()
         {
             if constexpr (requires { typename Table::row_type; })
-                copy_rows<Table>(in, kept);
+                copy_rows<Table>(*connection_, in, kept);
         });
     changed.apply(in);
     in.commit();

@@ -51,7 +51,7 @@ public:
     /// is not.
     void write(const reached& after, std::span<const std::shared_ptr<const log::event>> happened);
 
-    pqxx::connection_base& connection() { return *connection_; }
+    server_connection& connection() { return *connection_; }
     [[nodiscard]] watchdog::watch watched() { return {by_, connection_->sock(), patience_.working + grace}; }
 
 private:

@@ -52,7 +52,8 @@ pqxx::connectionpolicy::handle server_connection::policy::do_startconnect(handle
             throw pqxx::broken_connection(PQerrorMessage(made.get()));
         wait_for(*made, next == PGRES_POLLING_READING, deadline, by_);
     }
-    return made.release();
+    made_ = made.release();
+    return made_;
 }
 
 server_connection::server_connection(const std::string& url, std::chrono::milliseconds limit, watchdog& by)

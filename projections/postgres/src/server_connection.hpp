@@ -18,6 +18,9 @@ public:
     server_connection& operator=(const server_connection&) = delete;
     ~server_connection();
 
+    /// libpq's, for what libpqxx has not. Good as long as nothing failed.
+    pg_conn* handle() const noexcept { return policy_.made(); }
+
 private:
     class policy final : public pqxx::connectionpolicy
     {
@@ -27,11 +30,13 @@ private:
         {
         }
         handle do_startconnect(handle current) override;
+        pg_conn* made() const noexcept { return made_; }
 
     private:
         const std::chrono::milliseconds limit_;
         watchdog& by_;
         bool tried_ = false;
+        pg_conn* made_ = nullptr; ///< libpqxx closes it
     };
 
     policy policy_;

@@ -1,4 +1,5 @@
 #pragma once
+#include "consortium/common/clock.hpp"
 #include "consortium/log/event.hpp"
 #include <array>
 #include <optional>
@@ -10,20 +11,39 @@
 namespace consortium::postgres
 {
 
-/// What the client's base64 stands for, or the text itself where it is none, in Postgres' text form of a bytea.
+/// What the client's base64 stands for, or the text itself where it is none: a bytea.
 struct content
 {
-    explicit content(const std::string& text);
-    std::string hex;
-    std::size_t size = 0;
+    explicit content(std::string_view text);
+    bytes raw;
+};
+/// A timestamptz.
+struct timestamp
+{
+    unix_millis value = 0;
 };
 /// A client's text as Postgres can hold it: there is no NUL in it.
 std::string storable(std::string text);
 
-using maybe_text = std::optional<std::string>;
+/// Fields as Postgres writes them out: bytea, timestamptz in the form of iso_time(), boolean, bigint, int, text.
+std::string text_of(const content& field);
+std::string text_of(timestamp field);
+std::string text_of(bool field);
+std::string text_of(std::uint64_t field);
+std::string text_of(std::int32_t field);
+std::string text_of(std::string field);
+template <class Tag>
+std::string text_of(const uuid<Tag>& field)
+{
+    return to_string(field);
+}
+template <class Field>
+std::optional<std::string> text_of(const std::optional<Field>& field)
+{
+    return field.transform([](const Field& held) { return text_of(held); });
+}
 
-/// A row in the order of its table's columns. Large fields first: libpqxx copies what stands behind a field once more
-/// for each field before it.
+/// A row in the order of its table's columns.
 template <class... Field>
 using maybe_row = std::optional<std::tuple<Field...>>;
 
@@ -37,7 +57,7 @@ struct accounts_table
     static constexpr std::array columns{"account_id", "lsn", "created_at"};
     static constexpr auto about = log::event_subject::account;
     static constexpr std::string_view subject = "account_id";
-    using row_type = maybe_row<std::string, std::uint64_t, std::string>;
+    using row_type = maybe_row<account_id, std::uint64_t, timestamp>;
     static row_type row(const log::event& happened);
 };
 
@@ -50,47 +70,41 @@ struct sessions_table
     static constexpr auto about = log::event_subject::session;
     static constexpr std::string_view subject = "session_id";
     using row_type = maybe_row<
-        std::string, std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::string, bool,
-        std::string, std::uint64_t, std::uint64_t>;
+        account_id, stream_id, device_id, std::uint64_t, std::uint64_t, timestamp, timestamp, bool, timestamp,
+        std::uint64_t, std::uint64_t>;
     static row_type row(const log::event& happened);
 };
 
 struct messages_table
 {
     static constexpr std::string_view name = "consortium.messages";
-    static constexpr std::array columns{"content", "lsn",      "account_id", "session_id", "seq",
-                                        "id",      "local_id", "created_at", "revision",   "size"};
+    static constexpr std::array columns{"lsn",      "account_id", "session_id", "seq",      "id",
+                                        "local_id", "content",    "created_at", "revision", "size"};
     static constexpr auto about = log::event_subject::session;
     static constexpr std::string_view subject = "session_id";
     using row_type = maybe_row<
-        std::string, std::uint64_t, std::string, std::string, std::uint64_t, std::string, maybe_text, std::string,
-        std::uint64_t, std::size_t>;
+        std::uint64_t, account_id, stream_id, std::uint64_t, message_id, std::optional<std::string>, content, timestamp,
+        std::uint64_t, std::int32_t>;
     static row_type row(const log::event& happened);
 };
 
-/// A value of a field of a session, as metadata_versions and agent_state_versions hold it.
-using version_row =
-    maybe_row<maybe_text, std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::size_t>;
-inline constexpr std::array version_columns{"content", "account_id", "session_id", "version",
-                                            "lsn",     "created_at", "size"};
-
-struct metadata_versions_table
+/// Every value that a field of a session had.
+struct field_versions
+{
+    static constexpr std::array columns{"account_id", "session_id", "version", "lsn", "content", "created_at", "size"};
+    static constexpr auto about = log::event_subject::session;
+    static constexpr std::string_view subject = "session_id";
+    using row_type =
+        maybe_row<account_id, stream_id, std::uint64_t, std::uint64_t, std::optional<content>, timestamp, std::int32_t>;
+};
+struct metadata_versions_table : field_versions
 {
     static constexpr std::string_view name = "consortium.metadata_versions";
-    static constexpr auto columns = version_columns;
-    static constexpr auto about = log::event_subject::session;
-    static constexpr std::string_view subject = "session_id";
-    using row_type = version_row;
     static row_type row(const log::event& happened);
 };
-
-struct agent_state_versions_table
+struct agent_state_versions_table : field_versions
 {
     static constexpr std::string_view name = "consortium.agent_state_versions";
-    static constexpr auto columns = version_columns;
-    static constexpr auto about = log::event_subject::session;
-    static constexpr std::string_view subject = "session_id";
-    using row_type = version_row;
     static row_type row(const log::event& happened);
 };
 
@@ -103,7 +117,7 @@ struct machines_table
     static constexpr auto about = log::event_subject::machine;
     static constexpr std::string_view subject = "machine";
     using row_type = maybe_row<
-        std::string, std::string, std::string, std::string, std::uint64_t, std::string, std::string, bool, std::string,
+        account_id, stream_id, std::string, device_id, std::uint64_t, timestamp, timestamp, bool, timestamp,
         std::uint64_t, std::uint64_t>;
     static row_type row(const log::event& happened);
 };
@@ -111,13 +125,13 @@ struct machines_table
 struct machine_events_table
 {
     static constexpr std::string_view name = "consortium.machine_events";
-    static constexpr std::array columns{"metadata", "daemon_state", "account_id", "machine", "revision",
-                                        "lsn",      "event",        "created_at", "size"};
+    static constexpr std::array columns{"account_id", "machine",      "revision",   "lsn", "event",
+                                        "metadata",   "daemon_state", "created_at", "size"};
     static constexpr auto about = log::event_subject::machine;
     static constexpr std::string_view subject = "machine";
     using row_type = maybe_row<
-        maybe_text, maybe_text, std::string, std::string, std::uint64_t, std::uint64_t, std::string, std::string,
-        std::size_t>;
+        account_id, stream_id, std::uint64_t, std::uint64_t, std::string, std::optional<content>,
+        std::optional<content>, timestamp, std::int32_t>;
     static row_type row(const log::event& happened);
 };
 

@@ -14,6 +14,7 @@ namespace
 {
 
 using columns = std::vector<std::string_view>;
+using maybe_text = std::optional<std::string>;
 using row_text = std::vector<maybe_text>;
 /// The row that there should be with the lsn of this event; the error of whoever was asked.
 using expectation = std::function<result<std::optional<row_text>>(const log::event& happened)>;
@@ -124,16 +125,9 @@ private:
 };
 
 template <class... Field>
-row_text text_of(const Field&... field)
+row_text row_of(const Field&... field)
 {
-    const auto one = []<class One>(const One& value) -> maybe_text
-    {
-        if constexpr (std::is_same_v<One, maybe_text>)
-            return value;
-        else
-            return pqxx::to_string(value);
-    };
-    return {one(field)...};
+    return {maybe_text(text_of(field))...};
 }
 
 /// The rows of tables to which nothing but deletions happens: what the event itself says.
@@ -147,8 +141,7 @@ table_check by_the_log(pqxx::transaction_base& in)
         [](const log::event& happened) -> result<std::optional<row_text>>
         {
             return Table::row(happened).transform(
-                [](const auto& row)
-                { return std::apply([](const auto&... field) { return text_of(field...); }, row); });
+                [](const auto& row) { return std::apply([](const auto&... field) { return row_of(field...); }, row); });
         }};
 }
 
@@ -180,7 +173,7 @@ table_check check_accounts(pqxx::transaction_base& in, const log::snapshot& at)
         {"account_id", "created_at"},
         by_the_views<accounts_table::about>(
             [&at](const log::event& happened) { return projections::find_account(at, happened.header.account); },
-            [](const projections::account_view& is) { return text_of(to_string(is.id), iso_time(is.created_at)); })};
+            [](const projections::account_view& is) { return row_of(is.id, timestamp{is.created_at}); })};
 }
 
 table_check check_devices(pqxx::transaction_base& in, const log::snapshot& at)
@@ -194,8 +187,8 @@ table_check check_devices(pqxx::transaction_base& in, const log::snapshot& at)
             { return projections::find_device(at, happened.header.account, happened.header.stream.as<device_id>()); },
             [](const projections::device_view& is)
             {
-                return text_of(
-                    to_string(is.account), to_string(is.id), std::string(name_of(is.kind)), iso_time(is.created_at),
+                return row_of(
+                    is.account, is.id, std::string(name_of(is.kind)), timestamp{is.created_at},
                     is.revoked_at.transform(iso_time));
             })};
 }
@@ -212,9 +205,9 @@ table_check check_sessions(pqxx::transaction_base& in, const log::snapshot& at)
             { return projections::find_session(at, happened.header.account, happened.header.stream.as<session_id>()); },
             [](const projections::session_view& is)
             {
-                return text_of(
-                    to_string(is.id), to_string(is.creator), is.seq, iso_time(is.created_at), iso_time(is.updated_at),
-                    is.active, iso_time(is.active_at), is.metadata_version.value, is.agent_state_version.value);
+                return row_of(
+                    is.id, is.creator, is.seq, timestamp{is.created_at}, timestamp{is.updated_at}, is.active,
+                    timestamp{is.active_at}, is.metadata_version.value, is.agent_state_version.value);
             })};
 }
 
@@ -233,10 +226,9 @@ table_check check_machines(pqxx::transaction_base& in, const log::snapshot& at)
             },
             [](const projections::machine_view& is)
             {
-                return text_of(
-                    to_string(is.row), storable(is.id), to_string(is.creator), iso_time(is.created_at),
-                    iso_time(is.updated_at), is.active, iso_time(is.active_at), is.metadata_version.value,
-                    is.daemon_state_version.value);
+                return row_of(
+                    is.row, storable(is.id), is.creator, timestamp{is.created_at}, timestamp{is.updated_at}, is.active,
+                    timestamp{is.active_at}, is.metadata_version.value, is.daemon_state_version.value);
             })};
 }
 
