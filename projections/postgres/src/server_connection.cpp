@@ -1,9 +1,10 @@
 #include "server_connection.hpp"
+#include "host_lookup.hpp"
+#include "wait_for_socket.hpp"
 #include <array>
 #include <libpq-fe.h>
 #include <memory>
 #include <new>
-#include <poll.h>
 #include <pqxx/except>
 #include <utility>
 
@@ -15,22 +16,6 @@ namespace
 using clock = std::chrono::steady_clock;
 using unique_connection = std::unique_ptr<PGconn, decltype([](PGconn* of) { PQfinish(of); })>;
 
-/// Waits until the socket is ready for what the connecting needs next.
-void wait_for(PGconn& connection, bool reading, clock::time_point deadline, const watchdog& by)
-{
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
-    std::array<pollfd, 2> wanted{
-        pollfd{PQsocket(&connection), static_cast<short>(reading ? POLLIN : POLLOUT), 0},
-        pollfd{by.stop_descriptor(), POLLIN, 0}};
-    const int ready = left <= 0 ? 0 : ::poll(wanted.data(), wanted.size(), static_cast<int>(left));
-    if (ready < 0 && errno != EINTR)
-        throw pqxx::broken_connection("cannot wait for the server");
-    if (wanted[1].revents != 0)
-        throw pqxx::broken_connection("stopped while connecting");
-    if (ready == 0)
-        throw pqxx::broken_connection("the server did not complete the connection in time");
-}
-
 } // namespace
 
 pqxx::connectionpolicy::handle server_connection::policy::do_startconnect(handle current)
@@ -41,7 +26,13 @@ pqxx::connectionpolicy::handle server_connection::policy::do_startconnect(handle
     if (std::exchange(tried_, true))
         throw pqxx::broken_connection("the connection was lost");
     const auto deadline = clock::now() + limit_;
-    unique_connection made(PQconnectStart(options().c_str()));
+    const auto wanted = look_up_hosts(options(), deadline, by_, ask_system);
+    // What is empty counts as not given.
+    const std::array keywords{"dbname", "host", "hostaddr", "port", static_cast<const char*>(nullptr)};
+    const std::array values{
+        wanted.url.c_str(), wanted.host.c_str(), wanted.hostaddr.c_str(), wanted.port.c_str(),
+        static_cast<const char*>(nullptr)};
+    unique_connection made(PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1));
     if (!made)
         throw std::bad_alloc();
     // By default libpq prints them.
@@ -50,7 +41,9 @@ pqxx::connectionpolicy::handle server_connection::policy::do_startconnect(handle
     {
         if (next == PGRES_POLLING_FAILED || PQstatus(made.get()) == CONNECTION_BAD)
             throw pqxx::broken_connection(PQerrorMessage(made.get()));
-        wait_for(*made, next == PGRES_POLLING_READING, deadline, by_);
+        wait_for_socket(
+            PQsocket(made.get()), next == PGRES_POLLING_READING, deadline, by_,
+            "the server did not complete the connection in time");
     }
     made_ = made.release();
     return made_;
