@@ -1,4 +1,5 @@
 #include "consortium/postgres/mirror.hpp"
+#include "mirror_writer.hpp"
 #include "postgres/postgres_server.hpp"
 #include "projections/memory_log.hpp"
 #include <condition_variable>
@@ -186,6 +187,51 @@ TEST_F(mirroring, notices_a_log_that_was_set_back)
         start();
         expect_equal();
     }
+}
+
+// Goal: a Postgres that lies about where it is gets no row twice: that is said, with what helps, and helps.
+TEST_F(mirroring, says_what_helps_where_the_position_lies)
+{
+    say(5);
+    start();
+    wait_until_caught_up();
+    const auto earlier = *mirror_->status().position;
+    say(5);
+    wait_until_caught_up();
+    const auto lie = "lsn = " + std::to_string(earlier.value) + ", last_event = '" +
+                     fingerprint(log_->read()->read(earlier).value()) + "'";
+    for (const auto& [set, said] :
+         {std::pair{lie, "mirror rebuild"}, std::pair{std::string("lsn = -1"), "consortium.position"}})
+    {
+        mirror_.reset();
+        server_.sql("UPDATE consortium.position SET " + set);
+        start();
+        wait_until("it was believed", [&] { return mirror_->status().last_error.contains(said); });
+        EXPECT_EQ(mirror_->status().doing, mirror_status::phase::connecting);
+        mirror_->rebuild();
+        expect_equal();
+    }
+}
+
+// Goal: how much is lacking is said in time too, and nothing that nobody knows.
+TEST_F(mirroring, says_how_old_is_what_it_lacks)
+{
+    say(1);
+    server_.signal(SIGSTOP);
+    start();
+    EXPECT_FALSE(mirror_->status().position);
+    EXPECT_FALSE(mirror_->status().lag);
+    server_.signal(SIGCONT);
+    wait_until_caught_up();
+    EXPECT_EQ(mirror_->status().lag, 0ms);
+    server_.stop();
+    say(1);
+    wait_until("the first event that is lacking grew no older", [&] { return mirror_->status().lag > 50ms; });
+    say(1);
+    EXPECT_GT(mirror_->status().lag, 50ms) << "of the first, not of the last";
+    server_.start();
+    wait_until_caught_up();
+    EXPECT_EQ(mirror_->status().lag, 0ms);
 }
 
 TEST_F(mirroring, says_what_is_wrong_and_ends_at_once)

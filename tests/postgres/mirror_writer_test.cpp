@@ -273,11 +273,10 @@ TEST_F(mirror_writing, notices_that_somebody_else_wrote)
 
 TEST_F(mirror_writing, is_done_by_one_alone)
 {
-    EXPECT_EQ(
-        failure_of(
-            [&]
-            { mirror_writer(database_url::parse(mirror_.server.url()).value(), mirrored_log::limits, mirror_.dog); }),
-        "another relay writes to this database: each needs one of its own");
+    const auto said = failure_of(
+        [&] { mirror_writer(database_url::parse(mirror_.server.url()).value(), mirrored_log::limits, mirror_.dog); });
+    EXPECT_TRUE(said.starts_with("another relay writes to this database")) << said;
+    EXPECT_NE(said.find("the role postgres, process "), std::string::npos) << said;
     mirror_.connect();
 }
 
@@ -392,6 +391,16 @@ TEST_F(mirror_writing, a_stalled_postgres_is_given_up)
     mirror_.connect();
     mirror_.follow(history_.log);
     mirror_.expect_equal(history_.log);
+}
+
+// Goal: a host may have several addresses, of which some are of no use: localhost is ::1 too, where nobody listens.
+TEST_F(mirror_writing, a_host_is_reached_by_its_name)
+{
+    mirror_.writer.reset();
+    const auto where =
+        database_url::parse("postgresql://postgres@localhost:" + std::to_string(mirror_.server.port()) + "/mirror");
+    mirror_writer to(where.value(), mirrored_log::limits, mirror_.dog);
+    EXPECT_TRUE(to.position());
 }
 
 TEST(mirror_connection, a_silent_server_is_given_up)

@@ -139,12 +139,46 @@ export class Postgres {
   }
 }
 
-/** Passes bytes to Postgres until it is told to stop, and then holds every connection without a word. */
+/** A place for Postgres' files that is soon full: a file system of its own. */
+export class SmallDisk {
+  readonly #place = freshDirectory('consortium-small-disk');
+  readonly #forget = endLater(() => this.close());
+  #mounted = false;
+
+  /** Nothing where the tests may not mount one. */
+  static async mount(mebibytes: number): Promise<SmallDisk | undefined> {
+    const user = otherUser();
+    if (!user) return undefined;
+    const disk = new SmallDisk();
+    disk.#mounted = (await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,uid=${user.uid},gid=${user.gid},mode=700`, 'tmpfs', disk.path])).code === 0;
+    if (disk.#mounted) return disk;
+    await disk.close();
+    return undefined;
+  }
+
+  get path(): string {
+    return this.#place.path;
+  }
+
+  async grow(mebibytes: number): Promise<void> {
+    const { code, stderr } = await run('mount', ['-o', `remount,size=${mebibytes}m`, this.path]);
+    if (code !== 0) throw new Error(`mount: ${stderr}`);
+  }
+
+  async close(): Promise<void> {
+    this.#forget();
+    if (this.#mounted) await run('umount', ['--lazy', this.path]);
+    this.#place.remove();
+  }
+}
+
+/** Passes bytes to Postgres until it is told to stop, or a client has sent so many, and then holds every connection without a word. */
 export class StallingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #forget = endLater(() => this.close());
   #stalled = false;
+  #bytesLeft = Infinity;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -160,6 +194,10 @@ export class StallingProxy {
         one.pipe(other);
         if (this.#stalled) one.pause();
       }
+      client.on('data', (chunk: Buffer) => {
+        this.#bytesLeft -= chunk.length;
+        if (this.#bytesLeft <= 0) this.stall();
+      });
     });
   }
 
@@ -173,9 +211,19 @@ export class StallingProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Stalls when clients have sent so much more, in the middle of whatever that is. */
+  stallAfter(bytes: number): void {
+    this.#bytesLeft = bytes;
+  }
+
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
   /** Nothing passes any more, in connections that there are and will be. */
   stall(): void {
     this.#stalled = true;
+    this.#bytesLeft = Infinity;
     for (const socket of this.#sockets) socket.pause();
   }
 

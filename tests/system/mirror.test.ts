@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { endLater } from '../support/cleanup.ts';
 import { Login, randomText } from '../support/client.ts';
 import { program, repository } from '../support/places.ts';
-import { Postgres, StallingProxy } from '../support/postgres.ts';
+import { Postgres, SmallDisk, StallingProxy } from '../support/postgres.ts';
 import { Random } from '../support/random.ts';
 import { Relay, run } from '../support/relay.ts';
 import { waitFor } from '../support/wait.ts';
@@ -112,7 +112,7 @@ describe('the Postgres mirror', () => {
     const login = await Login.in(relay.url);
     await say(login, (await login.newSession()).id, 5);
     await expectEqual(relay);
-    assert.match(relay.output, /mirror is emptied and filled anew: it holds (nothing yet|another log, [0-9a-f-]{36})/);
+    assert.match(relay.output, /mirror was emptied and is filled anew: it holds (nothing yet|another log, [0-9a-f-]{36})/);
     assert.equal(await postgres.sql('SELECT count(*) FROM consortium.messages'), '5');
   });
 
@@ -163,8 +163,28 @@ describe('the Postgres mirror', () => {
       assert.equal((await run(program('consortium-admin'), ['mirror', 'grant', role])).code, 2, JSON.stringify(role));
     }
     assert.equal(await postgres.sql('SELECT count(*) FROM consortium.messages', 'mirror', 'reader'), '2');
-    for (const attempt of ['DELETE FROM consortium.messages', 'UPDATE consortium.position SET lsn = 0', 'DROP TABLE consortium.messages', 'CREATE TABLE consortium.mine (n int)', 'TRUNCATE consortium.accounts']) {
-      assert.match(await postgres.refusal(attempt, 'reader'), /permission denied|must be owner/, attempt);
+    for (const attempt of [
+      'DELETE FROM consortium.messages',
+      'INSERT INTO consortium.messages SELECT * FROM consortium.messages',
+      'UPDATE consortium.position SET lsn = 0',
+      'SELECT * FROM consortium.position FOR UPDATE',
+      'DROP TABLE consortium.messages',
+      'DROP SCHEMA consortium CASCADE',
+      'CREATE TABLE consortium.mine (n int)',
+      'CREATE FUNCTION consortium.mine() RETURNS int LANGUAGE sql RETURN 1',
+      'CREATE INDEX ON consortium.messages (size)',
+      'CREATE TRIGGER mine BEFORE INSERT ON consortium.messages EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+      'ALTER TABLE consortium.messages DISABLE TRIGGER ALL',
+      'BEGIN; LOCK TABLE consortium.messages IN SHARE MODE',
+      'TRUNCATE consortium.accounts',
+      'GRANT SELECT ON consortium.messages TO PUBLIC; DELETE FROM consortium.messages',
+      'SET ROLE postgres',
+      'ALTER ROLE reader SUPERUSER',
+      `SELECT pg_read_file('/etc/passwd')`,
+      `COPY consortium.messages TO PROGRAM 'true'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'consortium mirror'`,
+    ]) {
+      assert.match(await postgres.refusal(attempt, 'reader'), /permission denied|must be|must have/i, attempt);
     }
     // There is no key to read: neither in a column of that name nor as a value in any row.
     const text = await postgres.sql('SELECT t.* FROM consortium.devices t; SELECT t.* FROM consortium.accounts t; SELECT t.* FROM consortium.sessions t', 'mirror', 'reader');
@@ -172,6 +192,18 @@ describe('the Postgres mirror', () => {
       for (const form of ['hex', 'base64'] as const) assert.ok(!text.includes(Buffer.from(key).toString(form)));
     }
     assert.equal(await postgres.sql(`SELECT count(*) FROM information_schema.columns WHERE table_schema = 'consortium' AND column_name LIKE '%key%'`), '0');
+    await expectEqual(relay);
+    // What anybody may do who may connect: take the lock that tells two relays from each other. It is said who does, and hurts the mirror alone.
+    assert.equal((await relay.stop()).code, 0);
+    const holding = postgres.sql('SELECT pg_advisory_lock(7165066974239814657), pg_sleep(600)', 'mirror', 'reader').catch(() => {});
+    await waitFor('the reader to have the lock', async () => (await postgres.sql(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted AND usename = 'reader'`)) === '1');
+    await relay.start();
+    const again = await Login.in(relay.url, login.account, login.device);
+    await say(again, (await again.newSession()).id, 2);
+    await waitFor('it to be said who has the lock', async () => /held by the role reader, process \d+/.test((await status(relay)).error?.text ?? ''), { ms: 100_000, last: () => relay.output.slice(-2000) });
+    await say(again, (await again.newSession()).id, 2);
+    await postgres.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'`);
+    await holding;
     await expectEqual(relay);
     await postgres.sql(`DROP OWNED BY reader, "${odd.replaceAll('"', '""')}"; DROP ROLE reader, "${odd.replaceAll('"', '""')}"`);
   });
@@ -190,30 +222,131 @@ describe('the Postgres mirror', () => {
     assert.equal(await postgres.sql('SELECT count(*) FROM consortium.machines'), String(texts.length));
   });
 
-  it('holds nobody up where Postgres stalls, and catches up afterwards', async () => {
+  /** Something that happens to Postgres while it is followed: what the mirror says of it, and how it ends. */
+  interface Trouble {
+    begin(relay: Relay, login: Login, sid: string): Promise<unknown>;
+    says: RegExp;
+    end(): Promise<unknown>;
+  }
+
+  /** Makes the mirror's tables in a place that is soon full. Without the right to mount one, Postgres says the same without being full. */
+  async function fullDisk(): Promise<Trouble & AsyncDisposable> {
+    const disk = await SmallDisk.mount(24);
+    const setting = (change: string) => postgres.sql(`ALTER DATABASE mirror ${change}`, 'postgres');
+    await postgres.sql('DROP SCHEMA IF EXISTS consortium CASCADE');
+    if (disk) {
+      await postgres.sql(`CREATE TABLESPACE small LOCATION '${disk.path}'`);
+      await setting('SET default_tablespace = small');
+    }
+    return {
+      async begin(relay, login, sid) {
+        if (!disk) {
+          await postgres.sql(`CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+            CREATE TRIGGER full_disk BEFORE INSERT ON consortium.messages EXECUTE FUNCTION public.full_disk()`);
+        }
+        const messages = Array.from({ length: 4 }, () => ({ content: randomText(1 << 20), localId: crypto.randomUUID() }));
+        for (let i = 0; i < 10; ++i) {
+          for (const message of messages) message.localId = crypto.randomUUID();
+          await login.must('POST', `/v3/sessions/${sid}/messages`, { messages });
+        }
+      },
+      says: /No space left on device/,
+      end: async () => (disk ? disk.grow(1024) : postgres.sql('DROP TRIGGER full_disk ON consortium.messages; DROP FUNCTION public.full_disk')),
+      async [Symbol.asyncDispose]() {
+        await postgres.sql('DROP SCHEMA consortium CASCADE');
+        if (!disk) return;
+        await setting('RESET default_tablespace');
+        await postgres.sql('DROP TABLESPACE small');
+        await disk.close();
+      },
+    };
+  }
+
+  const configured = (change: string) => postgres.sql(`ALTER SYSTEM ${change}`).then(() => postgres.sql('SELECT pg_reload_conf()'));
+  const troubles: [string, () => Promise<Trouble & Partial<AsyncDisposable>>][] = [
+    ['is stopped', async () => ({ begin: () => postgres.stop(), says: /refused|lost|terminat|not connected/, end: () => postgres.start() })],
+    ['is killed', async () => ({ begin: () => postgres.kill(), says: /refused|lost|terminat|not connected/, end: () => postgres.start() })],
+    ['says nothing any more', async () => ({ begin: async () => postgres.signal('SIGSTOP'), says: /in time/, end: async () => postgres.signal('SIGCONT') })],
+    ['becomes read-only', async () => ({
+      begin: () => configured('SET default_transaction_read_only = on'),
+      says: /read-only transaction/,
+      end: () => configured('RESET default_transaction_read_only'),
+    })],
+    ['has a full disk', fullDisk],
+  ];
+
+  // Goal: an acknowledgement waits for nothing that Postgres does: here it does nothing before they are all there.
+  for (const [what, make] of troubles) {
+    it(`says what is wrong where Postgres ${what}, holds nobody up, and catches up alone`, async () => {
+      await using trouble = { async [Symbol.asyncDispose]() {}, ...(await make()) };
+      let ended = true;
+      await using _ = { [Symbol.asyncDispose]: async () => void (ended || (await trouble.end())) };
+      await using relay = await mirrored(postgres.url(), impatient);
+      const login = await Login.in(relay.url);
+      const { id } = await login.newSession();
+      await say(login, id, 5);
+      await caughtUp(relay);
+      ended = false;
+      await trouble.begin(relay, login, id);
+      const client = await login.connected();
+      const askAll = async () => {
+        for (let i = 0; i < 100; ++i) assert.equal((await client.ask('message', { sid: id, message: randomText(), localId: crypto.randomUUID() })).result, 'success');
+      };
+      await askAll();
+      let last: any;
+      await waitFor('the mirror to say what is wrong', async () => {
+        last = await status(relay);
+        return last.phase === 'connecting' && trouble.says.test(last.error?.text ?? '');
+      }, { ms: 100_000, every: 100, last: () => [last, relay.output.slice(-2000)] });
+      assert.ok(last.head > last.position && last.lagMs > 0, JSON.stringify(last));
+      const shown = await run(program('consortium-admin'), ['mirror', 'status', '--data', relay.data]);
+      assert.equal(shown.code, 1);
+      assert.match(shown.stdout, /\d records? behind, the first of them .* old\n/);
+      assert.match(shown.stdout, trouble.says);
+      await askAll();
+      client.close();
+      await trouble.end();
+      ended = true;
+      await expectEqual(relay);
+      assert.equal((await status(relay)).lagMs, 0);
+    });
+  }
+
+  it('ends in order, and soon, where Postgres stalls, and goes on from there', async () => {
     await using proxy = await StallingProxy.start(postgres.port);
     await using relay = await mirrored(postgres.url({ port: proxy.port }), impatient);
     const login = await Login.in(relay.url);
     const { id } = await login.newSession();
-    await say(login, id, 5);
     await caughtUp(relay);
     proxy.stall();
-    const client = await login.connected();
-    for (let i = 0; i < 200; ++i) assert.equal((await client.ask('message', { sid: id, message: randomText(), localId: crypto.randomUUID() })).result, 'success');
-    client.close();
-    const failed = await waitFor('the mirror to give up', async () => {
-      const is = await status(relay);
-      return is.phase === 'connecting' && is.error !== null && is;
-    });
-    assert.ok(failed.head > failed.position);
-    // It ends in order, and soon, while nothing answers.
+    await say(login, id, 5);
     const asked = Date.now();
     assert.equal((await relay.stop()).code, 0);
     assert.ok(Date.now() - asked < 10_000);
+    proxy.resume();
     await relay.start();
     await say(await Login.in(relay.url, login.account, login.device), id, 5);
-    proxy.resume();
     await expectEqual(relay);
+  });
+
+  // Goal: rows that Postgres has half of are written whole, and once.
+  it('writes anew what stalls in the middle of a COPY', async () => {
+    await using proxy = await StallingProxy.start(postgres.port);
+    await using relay = await mirrored(postgres.url({ port: proxy.port }), impatient);
+    const login = await Login.in(relay.url);
+    const { id } = await login.newSession();
+    await caughtUp(relay);
+    const { failures } = await status(relay);
+    for (const [round, bytes] of [200, 3_000, 300_000].entries()) {
+      proxy.stallAfter(bytes);
+      await login.must('POST', `/v3/sessions/${id}/messages`, { messages: Array.from({ length: 20 }, () => ({ content: randomText(50_000), localId: crypto.randomUUID() })) });
+      await waitFor('the proxy to hold it', () => proxy.stalled);
+      await say(login, id, 1);
+      await waitFor('the mirror to give up', async () => (await status(relay)).failures > failures + round, { ms: 100_000 });
+      proxy.resume();
+      await expectEqual(relay);
+    }
+    assert.equal(await postgres.sql(`SELECT count(*), count(DISTINCT seq) FROM consortium.messages WHERE session_id = '${id}'`), '63|63');
   });
 
   it('waits for a Postgres that is not there, and never says the password', async () => {
@@ -237,16 +370,6 @@ describe('the Postgres mirror', () => {
     assert.ok(said.every((line, at) => line !== said[at - 1]), 'said once, not for each attempt');
   });
 
-  it('is read-only for a while, and catches up', async () => {
-    await postgres.sql('ALTER DATABASE mirror SET default_transaction_read_only = on', 'postgres');
-    await using relay = await mirrored(postgres.url());
-    const login = await Login.in(relay.url);
-    await say(login, (await login.newSession()).id, 5);
-    await waitFor('the warning', () => /read-only transaction/.test(relay.output), { last: () => relay.output });
-    await postgres.sql('ALTER DATABASE mirror RESET default_transaction_read_only', 'postgres');
-    await expectEqual(relay);
-  });
-
   it('survives what speaks half of the protocol', async () => {
     const startup = Buffer.from('R\0\0\0\x08\0\0\0\0'); // signed in
     const ready = Buffer.from('Z\0\0\0\x05I');
@@ -260,6 +383,12 @@ describe('the Postgres mirror', () => {
       ['ready, and garbage for every question', (socket) => {
         socket.write(Buffer.concat([startup, ready]));
         socket.on('data', () => socket.write(Buffer.concat([Buffer.from('T\0\0\0\x06\0\x05D\0\0\0\x04'), ready])));
+      }],
+      ['an error without an end', (socket) => {
+        socket.write(Buffer.concat([startup, ready]));
+        const head = Buffer.from('E\0\0\0\0SERROR\0CXX000\0M', 'latin1');
+        head.writeUInt32BE(head.length - 1 + (16 << 20) + 2, 1);
+        socket.once('data', () => socket.write(Buffer.concat([head, Buffer.alloc(16 << 20, 'e'), Buffer.from('\0\0'), ready])));
       }],
       ['a control sequence for an error', (socket) => socket.end(Buffer.concat([Buffer.from('E\0\0\0\x23SFATAL\0C28000\0M\x1b[2Jspoof\nline\0\0', 'latin1')]))],
     ];
@@ -291,6 +420,8 @@ describe('the Postgres mirror', () => {
       const failures = (await status(relay)).failures;
       await waitFor(`two more failures with ${name}`, async () => (await status(relay)).failures >= failures + 2, { last: () => relay.output.slice(-2000) });
       await say(login, id, 2);
+      const said = (await status(relay)).error.text;
+      assert.ok(said !== '' && said.length <= 500, said);
     }
     assert.equal(seen.size, answers.length);
     assert.equal((await relay.stop()).code, 0);

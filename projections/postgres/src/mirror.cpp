@@ -25,6 +25,9 @@ using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using event_list = std::vector<std::shared_ptr<const log::event>>;
 
+/// The class of these SQLSTATEs.
+constexpr std::string_view integrity_violation = "23";
+
 template <class T>
 T value_or_throw(result<T> from)
 {
@@ -171,9 +174,13 @@ private:
     /// Where to go on is Postgres' word, for a transaction whose end nobody heard may have been written or not.
     void begin(mirror_writer& to)
     {
-        const auto known = to.position();
+        // Whatever else it holds, which might not even be readable.
+        const bool anew = wants_rebuild();
+        const auto known = anew ? std::nullopt : to.position();
         const auto id = source_.id();
-        if (!known)
+        if (anew)
+            start_over(to, "it was asked for");
+        else if (!known)
             start_over(to, "it holds nothing yet");
         else if (known->log != id)
             start_over(to, "it holds another log, " + to_string(known->log));
@@ -181,9 +188,14 @@ private:
             start_over(to, "the log was set back since");
         else
             go_on_from(*known);
-        set_phase(mirror_status::phase::following);
         if (!said_.empty())
-            return; // whether it does follow again is still to be seen
+        {
+            // While there is something to write it is still to be seen whether it follows again.
+            if (reached_.at == source_.read()->head())
+                note_progress();
+            return;
+        }
+        set_phase(mirror_status::phase::following);
         spdlog::info(
             "the Postgres mirror ({}) follows the log from record {} on", options_.where.description(),
             reached_.at.next().value);
@@ -201,8 +213,8 @@ private:
 
     void start_over(mirror_writer& to, const std::string& why)
     {
-        spdlog::warn("the Postgres mirror is emptied and filled anew: {}", why);
         to.start_over(source_.id());
+        spdlog::warn("the Postgres mirror was emptied and is filled anew: {}", why);
         go_on_from({source_.id(), {}, {}});
         const std::lock_guard lock(guard_);
         rebuild_wanted_ = false;
@@ -223,9 +235,14 @@ private:
         {
             to.write(reached_, batch);
         }
-        catch (const pqxx::sql_error&)
+        catch (const pqxx::sql_error& refused)
         {
-            throw;
+            if (!refused.sqlstate().starts_with(integrity_violation))
+                throw;
+            throw std::runtime_error(
+                "it holds rows that it should not hold yet at its position: consortium-admin mirror rebuild makes it "
+                "anew (" +
+                std::string(refused.what()) + ")");
         }
         catch (const pqxx::failure& lost)
         {
@@ -320,6 +337,7 @@ private:
     void note_progress()
     {
         retries_.reset();
+        set_phase(mirror_status::phase::following);
         if (std::exchange(said_, {}).empty())
             return;
         spdlog::info("the Postgres mirror follows the log again, up to record {}", reached_.at.value);

@@ -67,6 +67,20 @@ void erase_rows(pqxx::transaction_base& in, const erasure& what)
     run(in, "DELETE FROM " + std::string(Table::name) + condition(Table::subject, what.about), what);
 }
 
+/// Who has the lock; anybody may take it who may connect.
+std::string holder(pqxx::transaction_base& in)
+{
+    const auto found = in.exec(
+        "SELECT usename, pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
+        "AND ((classid::bigint << 32) | objid::bigint) = " +
+        std::to_string(writer_lock) +
+        " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = "
+        "current_database())");
+    if (found.empty())
+        return "nobody any more";
+    return "the role " + found[0][0].as<std::string>("") + ", process " + found[0][1].as<std::string>("");
+}
+
 /// Of the connection before this one, if it was lost a moment ago, Postgres may not have heard yet.
 void be_the_only_one(pqxx::transaction_base& in)
 {
@@ -79,7 +93,9 @@ void be_the_only_one(pqxx::transaction_base& in)
     {
         if (failed.sqlstate() != lock_not_available)
             throw;
-        throw std::runtime_error("another relay writes to this database: each needs one of its own");
+        throw std::runtime_error(
+            "another relay writes to this database, where each needs one of its own: its lock is held by " +
+            holder(in));
     }
     in.exec("SET lock_timeout TO 0");
 }
