@@ -1,8 +1,10 @@
 // What one relay does on this machine, from outside: start, memory, latency, durable messages a second.
-// Run by hand: build/release/bin/bench_relay build/release/bin/consortium-relay [seconds per row]
+// Run by hand: build/release/bin/bench_relay build/release/bin/consortium-relay [seconds per row [mirror]]
+// `mirror`: only what a Postgres mirror that catches up costs others, with a PostgreSQL of its own.
 #include "consortium/common/base64.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/net/http_client.hpp"
+#include "postgres/postgres_server.hpp"
 #include "socket_client.hpp"
 #include <algorithm>
 #include <array>
@@ -185,10 +187,11 @@ struct row
     percentiles delivered{{}};
 };
 
-/// One sender with `window` unacknowledged messages, one reader on another socket.
+/// One sender with at most `window` unacknowledged messages, one reader on another socket. `rate`: so many a second,
+/// each measured from when it was due; 0: as many as the window lets through.
 asio::awaitable<row> measure(
     relay_process& relay, const std::string& token, const std::string& session, std::size_t window,
-    steady::duration time)
+    steady::duration time, double rate = 0)
 {
     const auto executor = co_await asio::this_coro::executor;
     std::unordered_map<std::string, steady::time_point> sent;
@@ -229,7 +232,14 @@ asio::awaitable<row> measure(
             co_await room.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
         }
         const auto local_id = run + std::to_string(n);
-        const auto at = steady::now();
+        auto at = steady::now();
+        if (rate > 0)
+        {
+            at = begun + std::chrono::duration_cast<steady::duration>(
+                             std::chrono::duration<double>(static_cast<double>(n) / rate));
+            asio::steady_timer due(executor, at);
+            co_await due.async_wait(asio::use_awaitable);
+        }
         sent.emplace(local_id, at);
         ++outstanding;
         sender->emit_with_ack(
@@ -398,13 +408,81 @@ asio::awaitable<void> measure_all(relay_process& relay, steady::duration time)
     std::printf("\nResident memory afterwards: %.1f MiB\n", relay.resident());
 }
 
+/// At a rate that the relay keeps with ease: alone, and beside a mirror that has a whole log to catch up with. By
+/// turns, in one run.
+asio::awaitable<void> measure_beside_mirror(relay_process& relay, const std::string& program, steady::duration time)
+{
+    constexpr double rate = 5'000;
+    constexpr std::size_t in_flight_max = 4'000;
+    const postgres::testing::postgres_server server;
+    const auto http = need(net::http_client::make(co_await asio::this_coro::executor), "http client");
+    const auto token = co_await login(*http, relay.url());
+    const auto session = co_await open_session(*http, relay.url(), token);
+    co_await measure(relay, token, session, 256, 20s);
+
+    const auto position = [&]
+    { return server.sql("SELECT coalesce(max(lsn), 0) FROM consortium.position")[0][0].as<double>(); };
+    std::printf(
+        "\nAt %.0f messages a second, alone and beside a mirror that catches up (milliseconds)\n"
+        "%8s %12s %10s %10s %12s %14s %14s\n",
+        rate, "mirror", "messages/s", "ack p50", "ack p99", "p99 / alone", "mirrored/s", "still behind");
+    for (int round = 0; round < 5; ++round)
+    {
+        double alone = 0;
+        for (const bool mirrored : {false, true})
+        {
+            relay.stop(SIGTERM);
+            server.sql("DROP SCHEMA IF EXISTS consortium CASCADE");
+            ::unsetenv("DATABASE_URL");
+            if (mirrored)
+                ::setenv("DATABASE_URL", server.url().c_str(), /*overwrite=*/1);
+            relay.start(program);
+            if (mirrored)
+                while (server.sql("SELECT to_regclass('consortium.position') IS NULL")[0][0].as<bool>() ||
+                       position() == 0)
+                    std::this_thread::sleep_for(5ms);
+            const auto before = mirrored ? position() : 0;
+            const auto got = co_await measure(relay, token, session, in_flight_max, time, rate);
+            const auto after = mirrored ? position() : 0;
+            const auto p99 = got.acknowledged.at(0.99);
+            if (!mirrored)
+                alone = p99;
+            const auto behind =
+                mirrored ? server
+                               .sql("SELECT extract(epoch FROM clock_timestamp() - max(created_at)) > 1 FROM "
+                                    "consortium.messages WHERE lsn = (SELECT max(lsn) FROM consortium.messages)")[0][0]
+                               .as<bool>()
+                         : false;
+            std::printf(
+                "%8s %12.0f %10.2f %10.2f %12.2f %14.0f %14s\n", mirrored ? "yes" : "no", got.rate,
+                got.acknowledged.at(0.5), p99, p99 / alone,
+                (after - before) / std::chrono::duration<double>(time).count(),
+                !mirrored ? ""
+                : behind  ? "yes"
+                          : "no");
+            std::fflush(stdout);
+        }
+    }
+    ::unsetenv("DATABASE_URL");
+}
+
+void run(asio::awaitable<void> task)
+{
+    asio::io_context context(1);
+    std::exception_ptr failed;
+    asio::co_spawn(context, std::move(task), [&](std::exception_ptr why) { failed = why; });
+    context.run();
+    if (failed)
+        std::rethrow_exception(failed);
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 try
 {
     if (argc < 2)
-        throw std::runtime_error("usage: bench_relay PATH-OF-CONSORTIUM-RELAY [seconds per row]");
+        throw std::runtime_error("usage: bench_relay PATH-OF-CONSORTIUM-RELAY [seconds per row [mirror]]");
     const std::string program = argv[1];
     const auto time = std::chrono::seconds(argc > 2 ? std::atoi(argv[2]) : 3);
     init_crypto();
@@ -413,6 +491,11 @@ try
     ::setenv("CONSORTIUM_RATE_LIMITS", "off", /*overwrite=*/1);
 
     relay_process relay(program);
+    if (argc > 3 && std::string_view(argv[3]) == "mirror")
+    {
+        run(measure_beside_mirror(relay, program, time));
+        return 0;
+    }
     std::vector<double> starts;
     for (int i = 0; i < 10; ++i)
     {
@@ -424,12 +507,7 @@ try
         "Start to listening, milliseconds, 10 starts: p50 %.0f, slowest %.0f\nResident memory idle: %.1f MiB\n",
         start.at(0.5), start.at(1), relay.resident());
 
-    asio::io_context context(1);
-    std::exception_ptr failed;
-    asio::co_spawn(context, measure_all(relay, time), [&](std::exception_ptr why) { failed = why; });
-    context.run();
-    if (failed)
-        std::rethrow_exception(failed);
+    run(measure_all(relay, time));
     measure_fairness(program, time);
     return 0;
 }
