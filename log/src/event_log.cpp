@@ -103,7 +103,7 @@ result<std::unique_ptr<event_log>> open_log_over(
     const log_options& options, const domain& rules, commit_sink& sink, const clock_source& clock, const seams& below)
 {
     const auto begun = std::chrono::steady_clock::now();
-    auto opened = open_directory(options, rules, clock, below, store_access::read_write);
+    auto opened = open_directory(options, rules, below, store_access::read_write);
     if (!opened)
         return std::unexpected(opened.error());
     auto witness = witness_file::open(opened->witness_path, opened->witness, below);

@@ -27,7 +27,7 @@ result<log_reader::file_report> rocks_log_reader::verify_files() const
 
 result<std::unique_ptr<log_reader>> open_log_reader(const log_options& options, const domain& rules)
 {
-    auto opened = open_directory(options, rules, system_clock_source(), {}, store_access::read_only);
+    auto opened = open_directory(options, rules, {}, store_access::read_only);
     if (!opened)
         return std::unexpected(opened.error());
     return std::make_unique<rocks_log_reader>(std::move(*opened));

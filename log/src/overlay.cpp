@@ -135,8 +135,11 @@ void row_overlay::write(rocksdb::WriteBatch& batch, const rocks_store& store, co
 void row_overlay::write(
     rocksdb::WriteBatch& batch, table_id table, const rocks_store& store, const row_codec& codec) const
 {
-    write_erased(batch, table, store);
     auto* family = store.view(table);
+    // It is made from the log, these rows as well.
+    if (family == nullptr)
+        return;
+    write_erased(batch, table, store);
     bytes sealed;
     for (const auto& [key, value] : tables_[table].rows)
         if (!value)

@@ -1,10 +1,7 @@
 #include "recovery.hpp"
 #include "checkpoints.hpp"
 #include "layout.hpp"
-#include "limits.hpp"
 #include "root_key.hpp"
-#include "view_failures.hpp"
-#include "view_maker.hpp"
 #include <spdlog/spdlog.h>
 
 namespace consortium::log
@@ -15,8 +12,6 @@ namespace
 namespace fs = std::filesystem;
 
 constexpr std::string_view newer_step = ". Nothing was changed. Start the version that wrote it, or a newer one.";
-
-constexpr auto progress_interval = std::chrono::seconds(5);
 
 /// Empty but for what file systems put there.
 bool holds_nothing(const fs::path& directory)
@@ -241,56 +236,6 @@ result<looked_at> look(
     return out;
 }
 
-/// Makes the tables that are new in this version, and those that are damaged, from the log.
-result<void> make_tables(
-    const opened_directory& opened, const layout& names, const domain& rules, const clock_source& clock,
-    const std::vector<table_id>& tables)
-try
-{
-    auto& store = *opened.store;
-    const view_failures failures(names.view_failures());
-    for (const auto table : tables)
-    {
-        const auto& family = *store.views()->at(table);
-        const auto why = family.damage();
-        spdlog::warn("making view table '{}' from {} records: {}", family.name(), opened.head.tree.size(), why.detail);
-        if (why == errc::unavailable)
-            continue; // nothing failed
-        const auto allowed = failures.add(family.name(), clock.now());
-        if (!allowed)
-            spdlog::warn("that it is damaged is not noted: {}", allowed.error().detail);
-        if (!allowed.value_or(true))
-            return fail(errc::corrupt, failures.refusal(family.name()));
-    }
-    view_maker maker(
-        {.store = store, .with = *opened.with, .rules = rules, .scratch = names.scratch(), .tables = tables});
-    const auto at = make_snapshot(
-        std::make_shared<pinned_store>(opened.store, opened.edge(), opened.with->keys->generation()), opened.with);
-    auto said = std::chrono::steady_clock::now();
-    for (lsn next{1}; next <= at->head();)
-    {
-        constexpr std::size_t step = 1000;
-        const auto events = at->read(next, step, limits::batch_bytes_max);
-        if (!events)
-            return std::unexpected(events.error());
-        for (const auto& happened : *events)
-            maker.fold(happened);
-        next.value += events->size();
-        if (const auto now = std::chrono::steady_clock::now(); now - said > progress_interval)
-        {
-            said = now;
-            spdlog::info("making view tables: {} of {} records", next.value - 1, at->head().value);
-        }
-    }
-    maker.copy_rows();
-    maker.finish();
-    return {};
-}
-catch (const log_failure& failure)
-{
-    return std::unexpected(failure.reason);
-}
-
 /// What an older version wrote to tables that this one does not use.
 result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
 {
@@ -298,24 +243,27 @@ result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
     const std::string above_all_keys(64, '\xff');
     for (const auto table : rules.retired())
     {
-        const std::unique_ptr<rocksdb::Iterator> rows(store.db().NewIterator({}, store.view(table)));
+        // One that is broken is made anew, and has no rows then.
+        const auto family = store.views()->at(table);
+        if (family->broken())
+            continue;
+        const std::unique_ptr<rocksdb::Iterator> rows(store.db().NewIterator({}, family->handle()));
         rows->SeekToFirst();
         if (rows->status().ok() && !rows->Valid())
             continue;
         rocksdb::WriteOptions durable;
         durable.sync = true;
-        if (const auto status = store.db().DeleteRange(durable, store.view(table), first_key, above_all_keys);
+        if (const auto status = store.db().DeleteRange(durable, family->handle(), first_key, above_all_keys);
             !status.ok())
             return std::unexpected(to_error(status, "cannot erase a retired view table"));
-        if (const auto status = store.db().CompactRange({}, store.view(table), nullptr, nullptr); !status.ok())
+        if (const auto status = store.db().CompactRange({}, family->handle(), nullptr, nullptr); !status.ok())
             spdlog::warn("the space of view table {} is not freed: {}", rules.tables()[table], status.ToString());
     }
     return {};
 }
 
 result<opened_directory> open_existing(
-    const log_options& options, const domain& rules, const clock_source& clock, const seams& below, store_access access,
-    unique_fd lock)
+    const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
 {
     const layout names{options.directory};
     if (fs::exists(names.adoption()))
@@ -393,10 +341,6 @@ result<opened_directory> open_existing(
         return fail(
             errc::unavailable, "the views are of an older version: start the relay once to bring them up to date");
     if (access == store_access::read_write)
-        if (const auto tables = out.store->tables_to_make(); !tables.empty())
-            if (auto made = make_tables(out, names, rules, clock, tables); !made)
-                return std::unexpected(made.error());
-    if (access == store_access::read_write)
         if (auto erased = erase_retired_tables(*out.store, rules); !erased)
             return std::unexpected(erased.error());
     out.store->hold(std::move(lock));
@@ -406,7 +350,7 @@ result<opened_directory> open_existing(
 } // namespace
 
 result<opened_directory> open_directory(
-    const log_options& options, const domain& rules, const clock_source& clock, const seams& below, store_access access)
+    const log_options& options, const domain& rules, const seams& below, store_access access)
 try
 {
     init_crypto();
@@ -444,7 +388,7 @@ try
         if (auto made = create_log(options, rules, below); !made)
             return std::unexpected(made.error());
     }
-    auto opened = open_existing(options, rules, clock, below, access, std::move(*lock));
+    auto opened = open_existing(options, rules, below, access, std::move(*lock));
     if (!opened && opened.error() == errc::newer_version)
         opened.error().detail += newer_step;
     return opened;

@@ -405,6 +405,16 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
         if (!good)
             return std::unexpected(good.error());
     }
+    // What was dropped is gone at the next start too: it must not be taken for another failure then.
+    if (!unopenable.empty() && !read_only)
+    {
+        rocksdb::WriteBatch batch;
+        out->write_making(batch, out->tables_to_make());
+        rocksdb::WriteOptions durable;
+        durable.sync = true;
+        if (const auto noted = out->db_->Write(durable, &batch); !noted.ok())
+            return std::unexpected(to_error(noted, "cannot note which view tables are made anew"));
+    }
     out->guard_->watch(*out);
     return out;
 }

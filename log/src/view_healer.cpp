@@ -107,7 +107,14 @@ std::vector<table_id> view_healer::choose()
             continue;
         }
         noted_[table] = family;
-        spdlog::error("view table '{}' is damaged: {}", family->name(), family->damage().detail);
+        const auto why = family->damage();
+        if (why == errc::unavailable) // nothing failed: it is new, or the end of a process cut its making off
+        {
+            spdlog::warn("view table '{}' must be made: {}", family->name(), why.detail);
+            out.push_back(table);
+            continue;
+        }
+        spdlog::error("view table '{}' is damaged: {}", family->name(), why.detail);
         const auto allowed = failures_.add(family->name(), parts_.clock.now());
         if (!allowed)
             spdlog::warn("that it is damaged is not noted: {}", allowed.error().detail);

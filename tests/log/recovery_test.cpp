@@ -142,6 +142,7 @@ TEST_F(recovery_test, a_missing_view_table_is_made_from_the_log)
     test_sink sink;
     const auto log = open_log(options_for(image), rules_, sink, clock_);
     ASSERT_TRUE(log) << log.error().detail;
+    await_views(**log, rules_);
     const auto at = (*log)->read();
     const auto cell = at->get(table_cells, small_domain::cell_key(*at, ann_, talk_.as<stream_id>()));
     ASSERT_TRUE(cell);
@@ -489,6 +490,7 @@ TEST_F(recovery_test, new_view_tables_are_made_from_the_log)
         test_sink sink;
         const auto log = open_log(options_for(image), grown, sink, clock_);
         ASSERT_TRUE(log) << log.error().detail;
+        await_views(**log, grown);
         const auto total = [&]
         {
             const auto at = (*log)->read();
@@ -508,6 +510,7 @@ TEST_F(recovery_test, new_view_tables_are_made_from_the_log)
         };
         EXPECT_EQ(rows(3), 1u);
         EXPECT_EQ(rows(table_messages), 0u);
+        (*log)->close();
         EXPECT_FALSE(fs::exists(image / "views.new"));
     }
     expect_refused(image, errc::newer_version, "view.totals");

@@ -5,6 +5,7 @@
 #include "control_client.hpp"
 #include <future>
 #include <iostream>
+#include <thread>
 #include <unistd.h>
 
 namespace consortium::admin
@@ -23,6 +24,8 @@ public:
     }
     void on_pressure(bool) override {}
     void on_failure(const error& why) override { print_error(why, /*json=*/false); }
+    /// Before each command.
+    void expect() { done_ = {}; }
     result<void> wait() { return done_.get_future().get(); }
 
 private:
@@ -40,12 +43,22 @@ result<boost::json::object> invite_closed_log(const invite_options& options)
     if (!opened)
         return std::unexpected(opened.error());
     const auto made = make_invitation();
-    const auto wanted = std::make_shared<projections::invite>();
-    wanted->invitation = made.id;
-    wanted->lifetime = options.lifetime;
-    auto done = (*opened)->submit(wanted);
-    if (done)
-        done = sink.wait();
+    std::shared_ptr<projections::invite> wanted;
+    result<void> done;
+    for (;;)
+    {
+        wanted = std::make_shared<projections::invite>();
+        wanted->invitation = made.id;
+        wanted->lifetime = options.lifetime;
+        sink.expect();
+        done = (*opened)->submit(wanted);
+        if (done)
+            done = sink.wait();
+        // What it needs is made anew, or is new in this version.
+        if (done || done.error() != errc::unavailable || !done.error().retry)
+            break;
+        std::this_thread::sleep_for(*done.error().retry);
+    }
     (*opened)->close();
     if (!done)
         return std::unexpected(done.error());
