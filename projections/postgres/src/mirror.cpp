@@ -160,6 +160,8 @@ private:
                 start_over(to, "it was asked for");
             if (wants_verification())
                 end_verification(verify_now(to));
+            const auto begun = clock::now();
+            const auto head = source_.read()->head();
             if (const auto batch = gather(limits::mirror_batch_events_max); !batch.empty())
                 write(to, batch);
             else if (clock::now() - heard < limits::mirror_heartbeat)
@@ -168,7 +170,19 @@ private:
                 throw position_moved();
             note_progress();
             heard = clock::now();
+            if (reached_.at < head)
+                yield(heard - begun, head);
         }
+    }
+
+    /// While others write, catching up takes half of the time at most, for Postgres may be on the same machine: they go
+    /// first. `took`: the last batch, at whose beginning the log ended with `head`.
+    void yield(clock::duration took, lsn head)
+    {
+        if (source_.read()->head() == head)
+            return;
+        std::unique_lock lock(guard_);
+        changed_.wait_for(lock, took, [this] { return stopping_; });
     }
 
     /// Where to go on is Postgres' word, for a transaction whose end nobody heard may have been written or not.
