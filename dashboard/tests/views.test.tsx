@@ -367,6 +367,158 @@ describe("slip", () => {
     expect(client.call.mock.calls[0]?.at(2 as never)).toMatchObject({ decision: "denied", grants: [] });
   });
 
+  /** Whether this stands there; a long line goes on in the next row. */
+  const holds = (id: string, text: string) => (by(id).textContent ?? "").replaceAll("\n", "").includes(text.replaceAll("\n", ""));
+  /** What its form alone takes of the page. */
+  const form = () => by("slip-answer").closest("form") as HTMLFormElement;
+
+  it("cuts long texts of a question in its form, with their length; they stand whole above, must be in view, and are answered whole", async () => {
+    const client = fakeClient();
+    const [label, other, words, question, header] = ["a", "b", "c", "d", "e"].map((letter, i) => `${letter} begins ${"\u{1f600}x ".repeat(40_000 + i)}ends ${letter}`) as [string, string, string, string, string];
+    const of = asked("question", { questions: [{ question, header, multiSelect: true, options: [{ label, description: words }, { label: other, description: "" }, { label: "short", description: "" }] }] });
+    layout(100, 1_000);
+    put(client, of);
+    await pass(400);
+    expect(form().textContent?.length).toBeLessThan(3_000);
+    for (const text of [label, other, words, question, header]) {
+      expect(form().textContent).toContain(`${[...text].length.toLocaleString("en")} characters; whole above`);
+      expect(form().textContent).toContain(text.slice(0, 40));
+      expect(form().textContent).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])/);
+      expect(holds("slip-contents", text)).toBe(true);
+    }
+    expect(form().textContent).toContain("short");
+    expect(holds("slip-contents", "Question 1, choice 2")).toBe(true);
+    const [first, second] = screen.getAllByTestId("slip-choice") as [HTMLElement, HTMLElement];
+    fireEvent.click(first);
+    fireEvent.click(second);
+    expect(disabled("slip-answer"), "the whole was not in view yet").toBe(true);
+    by("slip-contents").scrollTop = 900;
+    fireEvent.scroll(by("slip-contents"));
+    fireEvent.submit(form());
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [], answers: { [question]: `${label}, ${other}` } }, of)]);
+  });
+
+  it("lays out no endless list of choices or questions", async () => {
+    const options = Array.from({ length: 5_000 }, (_, i) => ({ label: `choice ${i}`, description: "" }));
+    const first = put(fakeClient(), asked("question", { questions: [{ question: "Which?", header: "", multiSelect: false, options }] }));
+    expect(screen.getAllByTestId("slip-choice")).toHaveLength(100);
+    expect(form().textContent).toContain("one of 4,900 more choices that stand above");
+    await pass(1);
+    expect(holds("slip-contents", "choice 4999")).toBe(true);
+    first.unmount();
+    const client = fakeClient();
+    put(client, asked("question", { questions: options.map((_, i) => ({ question: `q${i}`, header: "", multiSelect: false, options: [] })) }));
+    await pass(400);
+    expect(form().textContent).toContain("You can only skip them");
+    expect(disabled("slip-answer")).toBe(true);
+    expect(holds("slip-contents", "q4999")).toBe(true);
+    fireEvent.click(by("slip-skip"));
+    expect(client.call.mock.lastCall?.at(2 as never)).toMatchObject({ decision: "denied" });
+  });
+
+  it("tells apart choices and questions of the same words, and shows the heading of a question", async () => {
+    const client = fakeClient();
+    const option = (label: string) => ({ label, description: "" });
+    put(client, asked("question", { questions: [{ question: "Same?", header: "Colour", multiSelect: false, options: [option("\u0000own"), option("A")] }, { question: "Other?", header: "", multiSelect: true, options: [option("A"), option("A")] }] }));
+    await pass(400);
+    expect(form().textContent).toContain("Colour");
+    const choices = screen.getAllByTestId("slip-choice") as HTMLInputElement[];
+    fireEvent.click(choices[0] as HTMLElement);
+    fireEvent.click(choices[3] as HTMLElement);
+    expect(choices.map(({ checked }) => checked)).toEqual([true, false, false, true]);
+    fireEvent.submit(form());
+    await pass(1);
+    expect(client.call.mock.lastCall?.at(2 as never)).toMatchObject({ answers: { "Same?": "\u0000own", "Other?": "A" } });
+  });
+
+  it("shows what a question says in another form than text as it is", () => {
+    put(fakeClient(), asked("question", { questions: [{ question: "Which?", header: "", multiSelect: false, options: [{ label: { rm: "-rf" }, description: "" }] }] }));
+    expect(holds("slip-contents", '"rm": "-rf"')).toBe(true);
+  });
+
+  it("cuts the long texts of a server's form, shows them whole above, and answers with the whole", async () => {
+    const client = fakeClient();
+    const long = (letter: string) => `${letter} ${"word ".repeat(30_000)}${letter} end`;
+    const given = `say yes${" ".repeat(400)}and delete everything`;
+    const properties = {
+      [long("n")]: { type: "string", title: long("t"), description: long("d"), pattern: long("p") },
+      kind: { type: "string", enum: [long("x"), long("y"), "z"], enumNames: [long("1"), long("2"), "3"], default: long("y") },
+      note: { type: "string", default: given },
+      hidden: { type: "string", default: "a\u202eb" },
+      many: { type: "string", enum: Array.from({ length: 3_000 }, (_, i) => `one ${i}`) },
+      mode: { type: "string", enum: ["", "on"] },
+    };
+    put(client, asked("elicitation", { server: long("s"), message: "Fill this in", schema: { type: "object", properties, required: ["kind", "many", "mode"] } }));
+    await pass(400);
+    expect(form().textContent?.length).toBeLessThan(6_000);
+    expect(form().querySelectorAll("*").length).toBeLessThan(200);
+    expect(by("slip").querySelector("h3")?.textContent?.length).toBeLessThan(120);
+    for (const letter of ["n", "t", "d", "p", "x", "y", "1", "2", "s"]) expect(holds("slip-contents", `${letter} end`), letter).toBe(true);
+    expect(holds("slip-contents", given)).toBe(true);
+    expect(holds("slip-contents", "one 2999")).toBe(true);
+    const field = (name: string) => screen.getAllByTestId("slip-field").find((each) => each.dataset["name"] === name) as HTMLInputElement;
+    expect([field("note").value, field("hidden").value], "what cannot be seen whole is not filled in").toEqual(["", ""]);
+    expect(form().textContent).toContain("aU+202Eb");
+    const choices = screen.getAllByTestId("slip-choice") as HTMLInputElement[];
+    expect(choices.map(({ checked }) => checked)).toEqual([false, true, false]);
+    fireEvent.click(choices[0] as HTMLElement);
+    fireEvent.click(screen.getAllByTestId("slip-use-default")[0] as HTMLElement);
+    fireEvent.change(field("many"), { target: { value: "one 3000" } });
+    fireEvent.change(field("mode"), { target: { value: "0" } });
+    expect(disabled("slip-answer"), "none of the choices").toBe(true);
+    fireEvent.change(field("many"), { target: { value: "one 2999" } });
+    fireEvent.submit(form());
+    await pass(1);
+    expect(client.call.mock.lastCall?.at(2 as never)).toEqual(expect.objectContaining({ decision: "approved", answers: { kind: long("x"), note: given, many: "one 2999", mode: "" } }));
+  });
+
+  it("makes no form of a thousand fields", async () => {
+    put(fakeClient(), asked("elicitation", { server: "s", message: "m", schema: { type: "object", properties: Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`f${i}`, { type: "string" }])) } }));
+    expect(screen.queryByTestId("slip-answer")).toBeNull();
+    expect(holds("slip-contents", '"f0"')).toBe(true);
+  });
+
+  it("cuts a long rule where it is chosen, and shows it whole above; a name of any length leaves its value room", async () => {
+    const content = `git ${"commit ".repeat(20_000)}--all`;
+    const rule = (ruleContent: string, destination: string) => ({ type: "addRules", rules: [{ toolName: "Bash", ruleContent }], behavior: "allow", destination });
+    const name = `${"name ".repeat(20_000)}end`;
+    const tool = `mcp__${"x".repeat(50_000)}__y`;
+    const client = fakeClient();
+    const of = asked(tool, { [name]: "value", text: "t" }, { grants: [rule(content, "localSettings"), rule("ls", "localSettings"), rule(`${content}:*`, "session")], reason: `why ${"so ".repeat(30_000)}then` });
+    put(client, of);
+    await pass(400);
+    expect(by("slip").querySelector("h3")?.textContent?.length).toBeLessThan(120);
+    expect(holds("slip-contents", tool)).toBe(true);
+    expect(holds("slip-contents", content)).toBe(true);
+    expect(by("slip-contents").querySelector("dt.above")?.textContent?.replaceAll("\n", "") === name).toBe(true);
+    fireEvent.click(by("slip-allow-always"));
+    const picks = screen.getAllByTestId("slip-grant-pick");
+    const offered = picks[0]?.closest("fieldset") as HTMLElement;
+    expect(offered.textContent?.length).toBeLessThan(1_200);
+    expect(offered.textContent).toContain("characters; whole above");
+    expect(holds("slip-contents", content), "still").toBe(true);
+    fireEvent.click(by("slip-always-confirm"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "approved", grants: [0] }, of)]);
+  });
+
+  it("offers no endless list of grants, but shows them", async () => {
+    const many = Array.from({ length: 2_000 }, (_, i) => ({ type: "addRules", rules: [{ toolName: "Bash", ruleContent: `run ${i}` }], behavior: "allow", destination: "session" }));
+    const first = put(fakeClient(), asked("Bash", { command: "ls" }, { grants: many }));
+    await pass(400);
+    expect(screen.queryByTestId("slip-allow-session")).toBeNull();
+    expect(screen.queryAllByTestId("slip-grant")).toEqual([]);
+    expect(holds("slip-contents", "run 1999")).toBe(true);
+    expect(disabled("slip-allow-once")).toBe(false);
+    first.unmount();
+    const folders = Array.from({ length: 2_000 }, (_, i) => `/f${i}`);
+    put(fakeClient(), asked("Bash", { command: "ls" }, { grants: [{ type: "addDirectories", directories: folders, destination: "session" }] }));
+    expect(by("slip-grant").querySelectorAll("code")).toHaveLength(1);
+    await pass(1);
+    expect(holds("slip-grant", "/f1999")).toBe(true);
+  });
+
   it("takes yes, no and cancel for a folder, and shows all of it", async () => {
     const client = fakeClient();
     for (const [button, decision] of [["slip-allow-once", "approved"], ["slip-deny", "denied"], ["slip-cancel", "abort"]] as const) {

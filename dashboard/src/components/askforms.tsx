@@ -1,91 +1,100 @@
-// Questions that are answered by more than yes or no: Claude's own, with choices, and what a server asks for, as a form.
-import { type ReactElement, useId, useState } from "react";
-import { type Ask, plainly, type Verdict } from "../state/ask.ts";
-import { type Question, questionsOf } from "../state/tools.ts";
-import { record, string } from "../state/transcript.ts";
-import { Marked, Value } from "./exact.tsx";
+// Questions that are answered by more than yes or no: Claude's own, with choices, and what a server asks for, as a form. What a form has
+// no room for is cut there and stands whole in the question above it (state/askform.ts); the answer is the whole in any case.
+import { type ReactElement, type ReactNode, useId, useState } from "react";
+import { type Ask, hasOdd, type Verdict } from "../state/ask.ts";
+import { choicesMax, type Field, fieldsMax, fieldsOf, nameOf } from "../state/askform.ts";
+import { briefly } from "../state/brief.ts";
+import { questionsOf } from "../state/tools.ts";
+import { Brief } from "./exact.tsx";
+import { plural } from "./format.ts";
 
-const own = "\u0000own";
+/** In place of one of the choices. */
+const own = -1;
 
-/** Whether the choices below show all that the questions say. */
-export function isPlainQuestion(value: unknown): boolean {
-  const only = (of: Record<string, unknown>, names: readonly string[]) => Object.keys(of).every((name) => names.includes(name));
+/** One of several choices. */
+function Pick({ kind, name, checked, testId, onChange, children }: { kind: "radio" | "checkbox"; name: string; checked: boolean; testId?: string; onChange(): void; children: ReactNode }): ReactElement {
   return (
-    Array.isArray(value) &&
-    value.map(record).every((q) => only(q, ["question", "header", "multiSelect", "options"]) && (!Array.isArray(q["options"]) || q["options"].map(record).every((o) => only(o, ["label", "description"]))))
+    <label>
+      <input type={kind} name={name} data-testid={testId} checked={checked} onChange={onChange} />
+      {children}
+    </label>
   );
 }
 
 export function Questions({ ask, may, onAnswer, onSkip }: { ask: Ask; may: boolean; onAnswer(answers: Record<string, string>): void; onSkip(): void }): ReactElement {
   const questions = questionsOf(ask.arguments);
-  const [picked, setPicked] = useState<Record<string, string[]>>({});
-  const [words, setWords] = useState<Record<string, string>>({});
+  /** Of each question, which choices. */
+  const [picked, setPicked] = useState<Record<number, readonly number[]>>({});
+  const [words, setWords] = useState<Record<number, string>>({});
   const base = useId();
+  const fits = questions.length <= fieldsMax;
 
-  const toggle = (q: Question, label: string) =>
+  const toggle = (q: number, choice: number) =>
     setPicked((before) => {
-      const now = before[q.question] ?? [];
-      const next = q.multiSelect ? (now.includes(label) ? now.filter((l) => l !== label) : [...now, label]) : [label];
-      return { ...before, [q.question]: next };
+      const now = before[q] ?? [];
+      const next = questions[q]?.multiSelect !== true ? [choice] : now.includes(choice) ? now.filter((each) => each !== choice) : [...now, choice];
+      return { ...before, [q]: next };
     });
-  const answerOf = (q: Question): string =>
-    (picked[q.question] ?? [])
-      .map((label) => (label === own ? (words[q.question] ?? "").trim() : label))
+  const answerOf = (q: number): string =>
+    (picked[q] ?? [])
+      .map((choice) => (choice === own ? (words[q] ?? "").trim() : (questions[q]?.options[choice]?.label ?? "")))
       .filter((label) => label !== "")
       .join(", ");
-  const complete = questions.every((q) => answerOf(q) !== "");
+  const complete = fits && questions.every((_, q) => answerOf(q) !== "");
 
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (complete && may) onAnswer(Object.fromEntries(questions.map((q) => [q.question, answerOf(q)])));
+        if (complete && may) onAnswer(Object.fromEntries(questions.map(({ question }, q) => [question, answerOf(q)])));
       }}
     >
       <div className="slip-part questions">
-        {questions.map((q, i) => (
-          <fieldset key={i} className="question">
-            <legend>
-              <Marked text={q.question} />
-            </legend>
-            <div className="pick">
-              {q.options.map((option) => (
-                <label key={option.label}>
-                  <input
-                    type={q.multiSelect ? "checkbox" : "radio"}
-                    name={`${base}.${i}`}
-                    data-testid="slip-choice"
-                    checked={(picked[q.question] ?? []).includes(option.label)}
-                    onChange={() => toggle(q, option.label)}
-                  />
-                  <Marked text={option.label} />
-                  {option.description !== "" && (
-                    <small>
-                      <Marked text={option.description} />
-                    </small>
-                  )}
-                </label>
-              ))}
-              <label>
-                <input type={q.multiSelect ? "checkbox" : "radio"} name={`${base}.${i}`} checked={(picked[q.question] ?? []).includes(own)} onChange={() => toggle(q, own)} />
-                <span>
-                  Something else
-                  <input
-                    className="field"
-                    aria-label={`Your own answer to: ${q.question}`}
-                    data-testid="slip-own-answer"
-                    placeholder="In your own words"
-                    value={words[q.question] ?? ""}
-                    onChange={(event) => {
-                      setWords({ ...words, [q.question]: event.target.value });
-                      if (!(picked[q.question] ?? []).includes(own)) toggle(q, own);
-                    }}
-                  />
-                </span>
-              </label>
-            </div>
-          </fieldset>
-        ))}
+        {!fits && <p className="mid small">These are more questions than this page makes a form of. You can only skip them.</p>}
+        {questions.slice(0, fits ? fieldsMax : 0).map(({ question, header, multiSelect, options }, q) => {
+          const kind = multiSelect ? "checkbox" : "radio";
+          const is = (choice: number) => (picked[q] ?? []).includes(choice);
+          return (
+            <fieldset key={q} className="question">
+              <legend>
+                {header !== "" && (
+                  <small className="dim">
+                    <Brief text={header} as={nameOf.header(q)} />
+                  </small>
+                )}
+                <Brief text={question} as={nameOf.question(q)} />
+              </legend>
+              <div className="pick">
+                {options.slice(0, choicesMax).map(({ label, description }, o) => (
+                  <Pick key={o} kind={kind} name={`${base}.${q}`} testId="slip-choice" checked={is(o)} onChange={() => toggle(q, o)}>
+                    <Brief text={label} as={nameOf.option(q, o)} />
+                    {description !== "" && (
+                      <small>
+                        <Brief text={description} as={nameOf.description(q, o)} />
+                      </small>
+                    )}
+                  </Pick>
+                ))}
+                <Pick kind={kind} name={`${base}.${q}`} checked={is(own)} onChange={() => toggle(q, own)}>
+                  <span>
+                    {options.length > choicesMax ? `Something else, or one of ${plural(options.length - choicesMax, "more choice")} that stand above` : "Something else"}
+                    <input
+                      className="field"
+                      aria-label={`Your own answer to: ${briefly(question)}`}
+                      data-testid="slip-own-answer"
+                      placeholder="In your own words"
+                      value={words[q] ?? ""}
+                      onChange={(event) => {
+                        setWords({ ...words, [q]: event.target.value });
+                        if (!is(own)) toggle(q, own);
+                      }}
+                    />
+                  </span>
+                </Pick>
+              </div>
+            </fieldset>
+          );
+        })}
       </div>
       <div className="acts">
         <button type="submit" className="b main" disabled={!complete || !may} data-testid="slip-answer">
@@ -99,61 +108,27 @@ export function Questions({ ask, may, onAnswer, onSkip }: { ask: Ask; may: boole
   );
 }
 
-interface Field {
-  readonly name: string;
-  readonly title: string;
-  readonly description: string;
-  readonly kind: "text" | "number" | "integer" | "boolean";
-  readonly choices: readonly string[] | null;
-  readonly required: boolean;
-  /** What the answer should be like, as the server says it: it judges that itself. */
-  readonly hints: Readonly<Record<string, unknown>>;
-  readonly initial: string;
+/** What stands in a field, as the answer has it; undefined: nothing. */
+function valueOf({ kind, choices }: Field, text: string): unknown {
+  if (kind === "boolean") return text === "yes";
+  if (text === "") return undefined;
+  if (choices !== null && choices.length <= choicesMax) return choices[Number(text)];
+  return kind === "text" ? text : Number(text);
 }
 
-const hintNames = ["format", "pattern", "minLength", "maxLength", "minimum", "maximum", "enumNames"];
-
-/** The fields of a form as MCP knows them: flat, of simple values. Null for a schema that says more than that: it is shown as it is. */
-export function fieldsOf(schema: unknown): Field[] | null {
-  if (schema === undefined) return [];
-  const { properties, required, type } = record(schema);
-  if (type !== "object" || typeof properties !== "object" || properties === null) return null;
-  const needed = new Set(Array.isArray(required) ? required : []);
-  const fields = Object.entries(properties).map(([name, value]): Field | null => {
-    const of = record(value);
-    const known = Object.keys(of).every((key) => ["type", "title", "description", "enum", "default", ...hintNames].includes(key));
-    const kinds: Record<string, Field["kind"]> = { string: "text", number: "number", integer: "integer", boolean: "boolean" };
-    const kind = kinds[string(of["type"]) ?? ""];
-    const choices = of["enum"] === undefined ? null : Array.isArray(of["enum"]) && of["enum"].every((choice) => typeof choice === "string") ? (of["enum"] as string[]) : undefined;
-    if (!known || kind === undefined || choices === undefined || (choices !== null && kind !== "text")) return null;
-    return { name, title: string(of["title"]) ?? name, description: string(of["description"]) ?? "", kind, choices, required: needed.has(name), hints: Object.fromEntries(hintNames.flatMap((hint) => (of[hint] === undefined ? [] : [[hint, of[hint]]]))), initial: initialOf(of["default"], choices) };
-  });
-  return fields.includes(null) ? null : (fields as Field[]);
-}
-
-function initialOf(value: unknown, choices: readonly string[] | null): string {
-  if (value === true) return "yes";
-  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
-  return choices === null || choices.includes(text) ? text : "";
+function isSound(field: Field, value: unknown): boolean {
+  if (value === undefined) return !field.required;
+  if (field.choices !== null) return field.choices.includes(String(value));
+  return field.kind === "integer" ? Number.isSafeInteger(value) : field.kind === "number" ? Number.isFinite(value) : true;
 }
 
 /** A form of an MCP server. What it asks for leaves the page only as the answer to this question. */
 export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: boolean; mayDeny: boolean; onVerdict(verdict: Omit<Verdict, "grants">): void }): ReactElement {
   const fields = fieldsOf(ask.arguments["schema"]);
-  const [values, setValues] = useState<Record<string, string>>(() => Object.fromEntries((fields ?? []).map((field) => [field.name, field.initial])));
-  const valueOf = ({ name, kind }: Field): unknown => {
-    const text = values[name] ?? "";
-    if (kind === "boolean") return text === "yes";
-    if (text === "") return undefined;
-    return kind === "text" ? text : Number(text);
-  };
-  const sound = (field: Field): boolean => {
-    const value = valueOf(field);
-    if (value === undefined) return !field.required;
-    return field.kind === "integer" ? Number.isSafeInteger(value) : field.kind === "number" ? Number.isFinite(value) : true;
-  };
-  const complete = fields !== null && fields.every(sound);
-  const content = (): Record<string, unknown> => Object.fromEntries((fields ?? []).flatMap((field) => (valueOf(field) === undefined ? [] : [[field.name, valueOf(field)]])));
+  const [texts, setTexts] = useState<Record<number, string>>({});
+  const filled = (fields ?? []).map((field, f) => ({ field, text: texts[f] ?? field.initial, value: valueOf(field, texts[f] ?? field.initial) }));
+  const complete = fields !== null && filled.every(({ field, value }) => isSound(field, value));
+  const content = (): Record<string, unknown> => Object.fromEntries(filled.flatMap(({ field, value }) => (value === undefined ? [] : [[field.name, value]])));
   return (
     <form
       onSubmit={(event) => {
@@ -163,38 +138,8 @@ export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: b
     >
       <div className="slip-part questions">
         {fields === null && <p className="mid small">This page cannot show a form for what is asked here. You can only decline it.</p>}
-        {fields?.map((field) => (
-          <label key={field.name} className="mid small">
-            <Marked text={field.title} />
-            {field.title !== field.name && (
-              <>
-                {" "}
-                (<span className="mono">{field.name}</span>)
-              </>
-            )}
-            {field.description !== "" && (
-              <small>
-                <Marked text={field.description} />
-              </small>
-            )}
-            {Object.entries(field.hints).map(([hint, value]) => (
-              <small key={hint}>
-                {hint}: <Value value={value} />
-              </small>
-            ))}
-            {field.kind === "boolean" || field.choices !== null ? (
-              <select className="field" data-testid="slip-field" data-name={field.name} value={values[field.name] ?? ""} onChange={(event) => setValues({ ...values, [field.name]: event.target.value })}>
-                <option value="">{field.kind === "boolean" ? "No" : "Choose"}</option>
-                {(field.choices ?? ["yes"]).map((choice) => (
-                  <option key={choice} value={choice}>
-                    {field.kind === "boolean" ? "Yes" : plainly(choice)}
-                  </option>
-                ))}
-              </select>
-            ) : (
-              <input className="field" data-testid="slip-field" data-name={field.name} inputMode={field.kind === "text" ? "text" : "decimal"} value={values[field.name] ?? ""} onChange={(event) => setValues({ ...values, [field.name]: event.target.value })} />
-            )}
-          </label>
+        {filled.map(({ field, text }, f) => (
+          <FormField key={f} field={field} at={f} text={text} onChange={(next) => setTexts({ ...texts, [f]: next })} />
         ))}
       </div>
       <div className="acts">
@@ -211,5 +156,86 @@ export function Elicitation({ ask, may, mayDeny, onVerdict }: { ask: Ask; may: b
         </button>
       </div>
     </form>
+  );
+}
+
+/** What a menu or a single line shows whole on a phone. */
+const inlineMax = 32;
+const isInline = (text: string) => text.length <= inlineMax && !text.includes("\n") && !hasOdd(text);
+const rowsMax = 6;
+const rowsOf = (text: string) => Math.min(rowsMax, text.split("\n", rowsMax).reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / inlineMax)), 0));
+
+/** `at`: its place in the form. */
+function FormField({ field, at, text, onChange }: { field: Field; at: number; text: string; onChange(text: string): void }): ReactElement {
+  const { name, title, description, kind, choices, hints } = field;
+  const base = useId();
+  const own = { className: "field", id: base, "data-testid": "slip-field", "data-name": name } as const;
+  const written = (event: { target: { value: string } }) => onChange(event.target.value);
+  const offered = choices !== null && choices.length <= choicesMax ? choices : null;
+  const given = hints["default"];
+  let control: ReactNode;
+  if (offered !== null && !offered.every(isInline)) {
+    control = (
+      <div className="pick" role="radiogroup" aria-labelledby={`${base}.title`} data-testid="slip-field" data-name={name}>
+        {!field.required && (
+          <Pick kind="radio" name={base} checked={text === ""} onChange={() => onChange("")}>
+            <span className="dim">None of them</span>
+          </Pick>
+        )}
+        {offered.map((choice, c) => (
+          <Pick key={c} kind="radio" name={base} testId="slip-choice" checked={text === String(c)} onChange={() => onChange(String(c))}>
+            <Brief text={choice} as={nameOf.choice(at, c)} />
+          </Pick>
+        ))}
+      </div>
+    );
+  } else if (kind === "boolean" || offered !== null) {
+    control = (
+      <select {...own} value={text} onChange={written}>
+        <option value="">{kind === "boolean" ? "No" : "Choose"}</option>
+        {kind === "boolean" && <option value="yes">Yes</option>}
+        {offered?.map((choice, c) => (
+          <option key={c} value={String(c)}>
+            {choice}
+          </option>
+        ))}
+      </select>
+    );
+  } else if (kind === "text" && choices === null && (given !== undefined || !isInline(field.initial))) control = <textarea {...own} rows={rowsOf(text)} value={text} onChange={written} />;
+  else control = <input {...own} inputMode={kind === "text" ? "text" : "decimal"} value={text} onChange={written} />;
+
+  return (
+    <div className="mid small">
+      <label htmlFor={base} id={`${base}.title`}>
+        <Brief text={title} as={nameOf.title(at)} />
+        {title !== name && (
+          <>
+            {" "}
+            (
+            <span className="mono">
+              <Brief text={name} as={nameOf.name(at)} />
+            </span>
+            )
+          </>
+        )}
+      </label>
+      {description !== "" && (
+        <small>
+          <Brief text={description} as={nameOf.words(at)} />
+        </small>
+      )}
+      {choices !== null && offered === null && <small>One of {plural(choices.length, "choice")}, which stand above, to the letter.</small>}
+      {Object.entries(hints).map(([hint, value]) => (
+        <small key={hint}>
+          {hint}: <Brief text={value} as={nameOf.hint(at, hint)} />
+        </small>
+      ))}
+      {kind === "text" && choices === null && given !== undefined && (
+        <button type="button" className="b bare small" data-testid="slip-use-default" onClick={() => onChange(given)}>
+          Fill in the default
+        </button>
+      )}
+      {control}
+    </div>
   );
 }

@@ -1,7 +1,8 @@
 // What somebody else wrote, shown so that nothing of it stays unseen: odd characters by their numbers, all lines, none beside the edge.
 import { memo, type ReactElement, type RefObject, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { marked, type OddKind } from "../state/ask.ts";
-import { plural } from "./format.ts";
+import { beginningOf, isBrief, lengthOf } from "../state/brief.ts";
+import { number, plural } from "./format.ts";
 import { Pieces } from "./piecewise.tsx";
 import { linesOf, pieceLines } from "./plain.tsx";
 
@@ -68,6 +69,19 @@ export const MarkedLong = memo(function MarkedLong({ text }: { text: string }): 
   );
 });
 
+/** As Marked, where there is room for a line or some. Of more than that its beginning and how long it is: it stands whole above, `as` this. */
+export const Brief = memo(function Brief({ text, as }: { text: string; as?: string }): ReactElement {
+  if (isBrief(text)) return <Marked text={text} />;
+  return (
+    <span>
+      <Marked text={beginningOf(text)} />{" "}
+      <span className="dim">
+        … {number(lengthOf(text))} characters; whole above{as !== undefined && `, as “${as}”`}
+      </span>
+    </span>
+  );
+});
+
 /** A value to the letter: texts as they are, all else as JSON. */
 export function Value({ value }: { value: unknown }): ReactElement {
   return <MarkedLong text={typeof value === "string" ? value : JSON.stringify(value, null, 2)} />;
@@ -75,6 +89,8 @@ export function Value({ value }: { value: unknown }): ReactElement {
 
 /** More names than these stand as the JSON that they came in. */
 const namesMax = 300;
+/** A longer name stands above its value: beside it, it would leave it no room. */
+const besideMax = 28;
 
 /** Names and values, all of them. */
 export function Values({ of }: { of: Readonly<Record<string, unknown>> }): ReactElement | null {
@@ -90,10 +106,10 @@ export function Values({ of }: { of: Readonly<Record<string, unknown>> }): React
   return (
     <dl className="facts values">
       {entries.map(([name, value]) => [
-        <dt key={`n${name}`}>
-          <Marked text={name} />
+        <dt key={`n${name}`} className={name.length > besideMax ? "above" : ""}>
+          <MarkedLong text={name} />
         </dt>,
-        <dd key={`v${name}`} className="mono">
+        <dd key={`v${name}`} className={name.length > besideMax ? "above mono" : "mono"}>
           <Value value={value} />
         </dd>,
       ])}

@@ -1,15 +1,11 @@
 // Text as it is, line by line: only what is near the view is made.
 import { type ReactElement, type ReactNode, useMemo } from "react";
+import { cutAt } from "../state/brief.ts";
 import { Pieces } from "./piecewise.tsx";
 
 export const pieceLines = 100;
 /** A longer line goes on in the next row: laying it out in one would hold up the page. */
 export const lineCharactersMax = 4_000;
-
-/** No character is cut in two. */
-function cutAt(line: string, end: number): number {
-  return end < line.length && /[\ud800-\udbff]/.test(line[end - 1] as string) ? end - 1 : end;
-}
 
 export function linesOf(text: string): string[] {
   const lines: string[] = [];

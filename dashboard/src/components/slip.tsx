@@ -10,7 +10,7 @@ import { HiddenLines, useReading } from "./exact.tsx";
 import { waiting } from "./format.ts";
 import { useClient, useNow } from "./hooks.ts";
 import { StatusShape } from "./marks.tsx";
-import { Contents, GrantWords, headline } from "./slipcontents.tsx";
+import { Contents, grantsMax, GrantWords, headline } from "./slipcontents.tsx";
 
 const deafMs = 400;
 
@@ -83,7 +83,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
   };
   const isForm = ask !== null && ask.exact && (ask.tool === "question" || ask.tool === "elicitation");
   const isPlan = ask?.tool === "ExitPlanMode";
-  const grants = ask !== null && ask.exact ? ask.grants : [];
+  const grants = ask !== null && ask.exact && ask.grants.length <= grantsMax ? ask.grants : [];
   const group = (until: Grant["until"]) => grants.filter((grant) => grant.until === until);
   const once = when(mayAllow, () => void answer({ decision: "approved", grants: [] }));
   /** A plan can be begun in a mode that the ask offers. */

@@ -1,13 +1,17 @@
 // What the agent asks, to the letter: everything of the question, and nothing that it does not say.
 import { memo, type ReactElement, type ReactNode, useMemo } from "react";
 import { type Ask, type Grant, plainly } from "../state/ask.ts";
+import { fieldsOf, isPlainQuestion, longTextsOfFields, longTextsOfQuestions } from "../state/askform.ts";
+import { briefly, isBrief } from "../state/brief.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
-import { baseName, countChanges, describeTool, diffOfInput } from "../state/tools.ts";
+import { baseName, countChanges, describeTool, diffOfInput, questionsOf } from "../state/tools.ts";
 import { string } from "../state/transcript.ts";
-import { fieldsOf, isPlainQuestion } from "./askforms.tsx";
-import { Marked, MarkedLong, Values } from "./exact.tsx";
-import { homePath } from "./format.ts";
+import { Brief, MarkedLong, Value, Values } from "./exact.tsx";
+import { homePath, number } from "./format.ts";
 import { DiffBox } from "./toolbox.tsx";
+
+/** More than these are not offered: nobody chooses among so many. */
+export const grantsMax = 100;
 
 export function headline(request: PermissionRequest): string {
   const by = (request.ask?.subagent ?? null) === null ? "" : "A subagent asks: ";
@@ -22,15 +26,15 @@ function headlineOf({ ask }: PermissionRequest): string {
     case "Edit":
     case "MultiEdit":
     case "NotebookEdit":
-      return `Change ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
+      return `Change ${briefly(baseName(describeTool(ask.tool, ask.arguments, null).object))}?`;
     case "Write":
-      return `Write ${baseName(describeTool(ask.tool, ask.arguments, null).object)}?`;
+      return `Write ${briefly(baseName(describeTool(ask.tool, ask.arguments, null).object))}?`;
     case "WebFetch":
       return "Fetch this page?";
     case "question":
       return "A question for you";
     case "elicitation":
-      return `${string(ask.arguments["server"]) ?? "A server"} asks you`;
+      return `${briefly(string(ask.arguments["server"]) ?? "A server")} asks you`;
     case "dialog":
       return "Claude asks you to decide";
     case "trust":
@@ -38,7 +42,7 @@ function headlineOf({ ask }: PermissionRequest): string {
     case "ExitPlanMode":
       return "Start with this plan?";
     default:
-      return `Use ${ask.tool}?`;
+      return `Use ${briefly(ask.tool)}?`;
   }
 }
 
@@ -65,7 +69,8 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
       return { shown: <Changes ask={ask} />, names: ["file_path", "content"] };
     case "question":
       // The choices themselves stand below; what they do not show of it is shown here.
-      return { shown: null, names: isPlainQuestion(input["questions"]) ? ["questions"] : [] };
+      if (!isPlainQuestion(input["questions"])) break;
+      return { shown: <Values of={longTextsOfQuestions(questionsOf(input))} />, names: ["questions"] };
     case "trust":
       if (!texts("folder")) break;
       return {
@@ -79,9 +84,19 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
         ),
         names: ["folder"],
       };
-    case "elicitation":
+    case "elicitation": {
       if (!texts("message")) break;
-      return { shown: <Exact text={text("message")} className="plan" />, names: ["message", ...(fieldsOf(input["schema"]) === null ? [] : ["schema"])] };
+      const fields = fieldsOf(input["schema"]);
+      return {
+        shown: (
+          <>
+            <Exact text={text("message")} className="plan" />
+            {fields !== null && <Values of={longTextsOfFields(fields)} />}
+          </>
+        ),
+        names: ["message", ...(fields === null ? [] : ["schema"])],
+      };
+    }
   }
   return { shown: null, names: [] };
 }
@@ -103,9 +118,9 @@ function Changes({ ask }: { ask: Ask }): ReactElement {
   const { added, removed } = countChanges(hunks);
   return (
     <div className="exact-diff" data-testid="slip-exact">
-      <p className="mono small">
-        <Marked text={string(ask.arguments["file_path"]) ?? ""} /> <span className="plus">+{added}</span> {removed > 0 && <span className="minus">−{removed}</span>}
-      </p>
+      <div className="mono small">
+        <MarkedLong text={string(ask.arguments["file_path"]) ?? ""} /> <span className="plus">+{added}</span> {removed > 0 && <span className="minus">−{removed}</span>}
+      </div>
       <DiffBox hunks={hunks} path="" whole />
     </div>
   );
@@ -124,21 +139,34 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
   const { shown, names } = mainOf(ask);
   const rest = Object.fromEntries(Object.entries(ask.arguments).filter(([name]) => !names.includes(name)));
   const cwd = ask.cwd ?? session.path;
+  const isTooMany = ask.grants.length > grantsMax;
+  // Those that are offered below are cut there.
+  const grants = choosing ? ask.grants.filter((grant) => !grant.exact.every(isBrief)) : ask.grants;
   return (
     <>
       {shown}
       <Values of={rest} />
       <dl className="facts">
+        {briefly(ask.tool) !== ask.tool && (
+          <>
+            <dt>Tool</dt>
+            <dd className="mono">
+              <Value value={ask.tool} />
+            </dd>
+          </>
+        )}
         {(session.host !== "" || cwd !== null) && (
           <>
             <dt>On</dt>
             <dd>
-              <span className="mono">{session.host}</span>
+              <span className="mono">
+                <Brief text={session.host} />
+              </span>
               {cwd !== null && (
                 <>
                   , in{" "}
                   <span className="mono">
-                    <Marked text={homePath(cwd, session.homeDir)} />
+                    <MarkedLong text={homePath(cwd, session.homeDir)} />
                   </span>
                 </>
               )}
@@ -151,7 +179,7 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
             <dd data-testid="slip-subagent">
               a subagent,{" "}
               <span className="mono">
-                <Marked text={ask.subagent} />
+                <MarkedLong text={ask.subagent} />
               </span>
             </dd>
           </>
@@ -160,7 +188,7 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
           <>
             <dt>Asked because</dt>
             <dd>
-              <Marked text={ask.reason} />
+              <MarkedLong text={ask.reason} />
             </dd>
           </>
         )}
@@ -168,7 +196,7 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
           <>
             <dt>It says</dt>
             <dd>
-              <Marked text={ask.description} />
+              <MarkedLong text={ask.description} />
             </dd>
           </>
         )}
@@ -176,19 +204,25 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
           <>
             <dt>Touches</dt>
             <dd className="mono">
-              <Marked text={homePath(ask.blockedPath, session.homeDir)} />
+              <MarkedLong text={homePath(ask.blockedPath, session.homeDir)} />
             </dd>
           </>
         )}
       </dl>
       <Values of={ask.others} />
-      {ask.grants.length > 0 && !choosing && (
+      {isTooMany && (
+        <>
+          <p className="slip-part mid small">{number(ask.grants.length)} ways to let more pass from now on come with it: more than this page can offer. Allowing it lets this one call pass.</p>
+          <Exact text={ask.grants.map((grant) => [grant.words, ...grant.exact].join(" ")).join("\n")} />
+        </>
+      )}
+      {!isTooMany && grants.length > 0 && (
         <div className="slip-part grants" data-testid="slip-grants">
-          <p className="dim small">Allowing it once lets this one call pass. You could also let pass from now on:</p>
+          <p className="dim small">{choosing ? "What you can choose of below, whole:" : "Allowing it once lets this one call pass. You could also let pass from now on:"}</p>
           <ol>
-            {ask.grants.map((grant) => (
+            {grants.map((grant) => (
               <li key={grant.index} data-testid="slip-grant" data-index={grant.index}>
-                <GrantWords grant={grant} host={session.host} />
+                <GrantWords grant={grant} host={session.host} whole />
               </li>
             ))}
           </ol>
@@ -198,7 +232,8 @@ export const Contents = memo(function Contents({ ask, session, choosing }: { ask
   );
 });
 
-export function GrantWords({ grant, host }: { grant: Grant; host: string }): ReactElement {
+/** `whole`: where there is room for all of it. */
+export function GrantWords({ grant, host, whole = false }: { grant: Grant; host: string; whole?: boolean }): ReactElement {
   return (
     <span className="grantwords">
       <b>{grant.until === "session" ? "Until the session ends" : "Always"}</b>
@@ -208,16 +243,17 @@ export function GrantWords({ grant, host }: { grant: Grant; host: string }): Rea
           {host !== "" && (
             <>
               {" "}
-              on <span className="mono">{host}</span>
+              on{" "}
+              <span className="mono">
+                <Brief text={host} />
+              </span>
             </>
           )}
         </>
       )}
       : {grant.words}{" "}
       {grant.exact.map((text, i) => (
-        <code key={i}>
-          <Marked text={text} />
-        </code>
+        <code key={i}>{whole ? <MarkedLong text={text} /> : <Brief text={text} />}</code>
       ))}
     </span>
   );

@@ -1,6 +1,7 @@
 // A question of the agent, read out of the very text that a verdict names by its hash (docs/protocol.md 5.3). What is handed to
 // Claude is parsed from that text too: nothing else of it may be shown as the question.
 import { askHash } from "../crypto/index.ts";
+import { briefly } from "./brief.ts";
 import { record, string } from "./transcript.ts";
 
 export interface Ask {
@@ -87,6 +88,9 @@ const files: Readonly<Record<string, string>> = {
   localSettings: ".claude/settings.local.json",
 };
 
+/** An update of more rules or folders than these is not put into words: nobody would read them. */
+const wordedMax = 20;
+
 /** What one permission update of Claude Code lets pass. One of a form that is not known here says so, and stands there as it is. */
 export function readGrant(value: unknown, index: number): Grant {
   const update = record(value);
@@ -101,7 +105,7 @@ export function readGrant(value: unknown, index: number): Grant {
   const allowed = (names: readonly string[]) => Object.keys(update).every((name) => name === "type" || name === "destination" || names.includes(name));
   const list = (name: string): string[] | null => {
     const found = update[name];
-    return Array.isArray(found) && found.length > 0 && found.every((entry) => typeof entry === "string") ? found : null;
+    return Array.isArray(found) && found.length > 0 && found.length <= wordedMax && found.every((entry) => typeof entry === "string") ? found : null;
   };
   switch (update["type"]) {
     case "addRules":
@@ -110,7 +114,7 @@ export function readGrant(value: unknown, index: number): Grant {
       const rules = Array.isArray(update["rules"]) ? update["rules"].map(readRule) : [];
       const known = rules.filter((rule) => rule !== null);
       const words = ruleWords(String(update["type"]), String(update["behavior"]), known);
-      if (known.length === 0 || known.length < rules.length || words === null || !allowed(["rules", "behavior"])) return unknown;
+      if (known.length === 0 || known.length < rules.length || rules.length > wordedMax || words === null || !allowed(["rules", "behavior"])) return unknown;
       return { ...whole, words, exact: known.map(({ tool, content }) => (content === null ? tool : `${tool}(${content})`)) };
     }
     case "setMode": {
@@ -158,18 +162,21 @@ function ruleWords(change: string, behavior: string, rules: readonly Rule[]): st
 
 const changesFiles = new Set(["Edit", "MultiEdit", "NotebookEdit", "Write"]);
 
+/** The whole stands beside the words. */
+const named = (text: string): string => plainly(briefly(text));
+
 /** The calls that a rule of Claude Code is about. */
 function callsOf({ tool, content }: Rule): string {
   const mcp = /^mcp__(.+?)(?:__(.+))?$/.exec(tool);
   if (mcp !== null && content === null) {
-    const server = plainly(mcp[1] as string);
-    return mcp[2] === undefined || mcp[2] === "*" ? `every call of every tool of ${server}, whatever its arguments` : `every call of ${plainly(mcp[2])} on ${server}, whatever its arguments`;
+    const server = named(mcp[1] as string);
+    return mcp[2] === undefined || mcp[2] === "*" ? `every call of every tool of ${server}, whatever its arguments` : `every call of ${named(mcp[2])} on ${server}, whatever its arguments`;
   }
   if (tool === "Bash") {
     if (content === null || /^:?\*?$/.test(content.trim())) return "every command, whatever it does";
     if (!/(^|[^\\])\*/.test(content)) return "this very command";
     const start = /^([^*]*?)(?::\*| \*)$/.exec(content)?.[1];
-    return start === undefined ? "every command of this form, each star standing for any text" : `every command that begins with “${plainly(start)}”`;
+    return start === undefined ? "every command of this form, each star standing for any text" : `every command that begins with “${named(start)}”`;
   }
   if (changesFiles.has(tool) || tool === "Read") {
     const verb = tool === "Read" ? "reading" : "changing";
@@ -181,9 +188,9 @@ function callsOf({ tool, content }: Rule): string {
   if (tool === "WebFetch") {
     if (content === null) return "fetching any page of any site";
     const site = /^domain:([^*]+)$/.exec(content)?.[1];
-    if (site !== undefined) return `fetching any page of ${plainly(site)}`;
+    if (site !== undefined) return `fetching any page of ${named(site)}`;
   }
-  return content === null ? `every call of ${plainly(tool)}, whatever its arguments` : "every call that this rule fits";
+  return content === null ? `every call of ${named(tool)}, whatever its arguments` : "every call that this rule fits";
 }
 
 export function modeWords(mode: string): string {
