@@ -12,6 +12,11 @@ export const definitionsMax = 100;
 export const colouredCharactersMax = 60_000;
 /** Of what a program wrote for a terminal. */
 export const terminalCharactersMax = 2_000_000;
+/** Lines that a program can go back to, and columns that it can go to without writing. */
+export const screenLines = 50;
+export const columnsMax = 300;
+/** Spaces set for columns that were passed over without writing, in all lines: beyond them what follows closes up. */
+export const gapsMax = 2_000_000;
 /** Pieces of different looks, of all its lines and of one: what is beyond has none. */
 export const spansMax = 100_000;
 export const lineSpansMax = 300;

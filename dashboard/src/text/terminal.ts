@@ -1,15 +1,16 @@
-// What a program wrote for a terminal, as lines: colours and marks of its text, lines that were written over, characters that were taken
-// back. All other control sequences are left out: nothing of the page moves, is named or is linked by them.
-import { lineSpansMax, spansMax, terminalCharactersMax } from "./limits.ts";
+// What a program wrote for a terminal, as the lines that one shows at the end: colours and marks of the text, what was written over, erased
+// or taken back, also some lines further up. All other control sequences are left out: nothing of the page moves, is named or is linked by them.
+import { columnsMax, gapsMax, lineSpansMax, screenLines, spansMax, terminalCharactersMax } from "./limits.ts";
 import type { Span } from "./tree.ts";
 
 const escape = "\\u001b";
 /**
- * ECMA-48: control sequences (`ESC [` … final byte), strings (`ESC ]` and the like, up to BEL or `ESC \`), other escapes, single controls.
- * Each alternative ends at the next escape, so that the whole takes linear time.
+ * ECMA-48: control sequences (`ESC [`, parameters, what stands between, final byte), strings (`ESC ]` and the like, up to BEL or `ESC \`),
+ * DECSC and DECRC (`ESC 7`, `ESC 8`), other escapes, single controls. Each alternative ends at the next escape, so that the whole takes
+ * linear time.
  */
 const sequences = new RegExp(
-  `${escape}\\[([0-9;:]*)m|${escape}\\[([0-2]?)K|${escape}\\[[0-?]*[ -/]*[@-~]|${escape}[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|${escape}\\\\)|${escape}[ -/]*[0-Z\\\\^-~]|([\\r\\b])|[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]`,
+  `${escape}\\[([0-?]*)([ -/]*)([@-~])|${escape}[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|${escape}\\\\)|${escape}([78])|${escape}[ -/]*[0-Z\\\\^-~]|([\\r\\b])|[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]`,
   "g",
 );
 const anyControl = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
@@ -31,27 +32,32 @@ export function readTerminal(text: string): Span[][] | null {
   // The same controls as single characters.
   const said = text.replace(/\r\n/g, "\n").replace(/\u009b/g, "\u001b[").replace(/\u009d/g, "\u001b]");
   let at = 0;
-  for (const match of said.matchAll(sequences)) {
-    screen.write(said.slice(at, match.index));
-    at = match.index + match[0].length;
-    if (match[1] !== undefined) screen.mark(match[1]);
-    else if (match[2] !== undefined) screen.erase(match[2]);
-    else if (match[3] === "\r") screen.toStart();
-    else if (match[3] === "\b") screen.back();
+  for (const { 0: found, 1: parameters, 2: between, 3: final, 4: single, 5: control, index } of said.matchAll(sequences)) {
+    screen.write(said.slice(at, index));
+    at = index + found.length;
+    if (final !== undefined && between === "") screen.control(final, parameters as string);
+    else if (single === "7") screen.save();
+    else if (single === "8") screen.restore();
+    else if (control === "\r") screen.toColumn(0);
+    else if (control === "\b") screen.right(-1);
   }
   screen.write(said.slice(at));
   return screen.end();
 }
 
+/** A terminal of so many lines that are never wrapped. What leaves it above stays as it is. */
 class Screen {
-  #lines: Span[][] = [];
+  /** What left it. */
+  #above: Span[][] = [];
   #spans = 0;
+  /** Spaces that may still be set where a program wrote nothing. */
+  #gaps = gapsMax;
+  #lines: Line[] = [new Line()];
   #pen = new Pen();
-  /** The line that is written. */
-  #line: Span[] = [];
-  /** The same as characters and the marks of each, once something of it is written over; and where the next one goes. */
-  #cells: { readonly text: string[]; readonly marks: (string | null)[] } | null = null;
-  #column = 0;
+  #row = 0;
+  /** Null: behind the end of its line. */
+  #column: number | null = null;
+  #saved: { readonly row: number; readonly column: number } = { row: 0, column: 0 };
 
   write(text: string): void {
     text.split("\n").forEach((part, i) => {
@@ -62,78 +68,196 @@ class Screen {
 
   #put(text: string): void {
     const mark = this.#spans < spansMax ? this.#pen.mark : null;
-    if (this.#cells === null) {
-      append(this.#line, mark, text);
+    const line = this.#line();
+    if (this.#column !== null && this.#column > line.length) {
+      const gap = Math.min(this.#gaps, this.#column - line.length);
+      this.#gaps -= gap;
+      line.append(null, " ".repeat(gap));
+      this.#column = line.length;
+    }
+    if (this.#column === null || this.#column === line.length) {
+      line.append(mark, text);
+      this.#column = null;
       return;
     }
-    for (const character of text) this.#set(this.#column++, character, mark);
+    for (const character of text) line.set(this.#column++, character, mark);
   }
 
-  #set(column: number, character: string, mark: string | null): void {
+  #next(): void {
+    this.#column = 0;
+    if (this.#row + 1 < screenLines) this.#row += 1;
+    else this.#leave(this.#lines.shift() ?? new Line());
+  }
+
+  #leave(line: Line): void {
+    const spans = line.read();
+    this.#above.push(spans.length > lineSpansMax ? plainFrom(spans, lineSpansMax) : spans);
+    this.#spans += spans.length;
+  }
+
+  #line(): Line {
+    while (this.#lines.length <= this.#row) this.#lines.push(new Line());
+    return this.#lines[this.#row] as Line;
+  }
+
+  /** A control sequence by its final byte (ECMA-48 8.3). */
+  control(final: string, parameters: string): void {
+    if (final === "m" && /^[0-9;:]*$/.test(parameters)) return this.#pen.change(parameters);
+    if (!/^[0-9;]*$/.test(parameters)) return;
+    const [first, second] = parameters.split(";", 2).map(Number) as [number, number?];
+    // Nothing and 0 stand for 1.
+    const count = first || 1;
+    if (final === "A") this.down(-count);
+    else if (final === "B") this.down(count);
+    else if (final === "C") this.right(count);
+    else if (final === "D") this.right(-count);
+    else if (final === "E" || final === "F") {
+      this.down(final === "E" ? count : -count);
+      this.toColumn(0);
+    } else if (final === "G") this.toColumn(count - 1);
+    else if (final === "d") this.toRow(count - 1);
+    else if (final === "H" || final === "f") {
+      this.toRow(count - 1);
+      this.toColumn((second || 1) - 1);
+    } else if (final === "J") this.erase(first);
+    else if (final === "K") this.eraseLine(first);
+    else if (final === "s") this.save();
+    else if (final === "u") this.restore();
+  }
+
+  #at(): number {
+    return (this.#column ??= this.#line().length);
+  }
+
+  /** Only who writes comes further than so many columns. */
+  toColumn(column: number): void {
+    this.#column = Math.max(0, Math.min(column, columnsMax - 1));
+  }
+
+  right(count: number): void {
+    const at = this.#at();
+    this.#column = Math.max(0, count < 0 ? at + count : Math.max(at, Math.min(at + count, columnsMax - 1)));
+  }
+
+  toRow(row: number): void {
+    this.toColumn(this.#at());
+    this.#row = Math.max(0, Math.min(row, screenLines - 1));
+  }
+
+  down(count: number): void {
+    this.toRow(this.#row + count);
+  }
+
+  save(): void {
+    this.#saved = { row: this.#row, column: this.#at() };
+  }
+
+  restore(): void {
+    this.toRow(this.#saved.row);
+    this.toColumn(this.#saved.column);
+  }
+
+  /** 0: from here to the end of the line, 1: up to here, 2: all of it. */
+  eraseLine(which: number): void {
+    const at = this.#at();
+    if (which === 0) this.#line().cut(at);
+    else if (which === 1) this.#line().clear(at);
+    else if (which === 2) this.#line().cut(0);
+  }
+
+  /** The same with the lines below, those above, or all. */
+  erase(which: number): void {
+    this.eraseLine(which);
+    if (which === 0) this.#lines.length = this.#row + 1;
+    else if (which === 1 || which === 2) this.#lines.forEach((line, row) => (which === 2 || row < this.#row) && line.cut(0));
+  }
+
+  end(): Span[][] {
+    this.#line();
+    // Lines below that nothing stands in any more are not there.
+    while (this.#lines.length > this.#row + 1 && this.#lines.at(-1)?.isBlank === true) this.#lines.pop();
+    this.#lines.forEach((line) => this.#leave(line));
+    return this.#above;
+  }
+}
+
+/** A line of the screen: in pieces of one look, and by characters once somebody goes back in it. */
+class Line {
+  #pieces: Span[] = [];
+  /** Of the pieces, in characters. */
+  #length = 0;
+  #cells: { readonly text: string[]; readonly marks: (string | null)[] } | null = null;
+  /** Before this column all is blank. */
+  #blank = 0;
+
+  get length(): number {
+    return this.#cells === null ? this.#length : this.#cells.text.length;
+  }
+
+  get isBlank(): boolean {
+    return this.read().every(([mark, text]) => mark === null && text.trim() === "");
+  }
+
+  append(mark: string | null, text: string): void {
+    if (text === "") return;
+    if (this.#cells === null) {
+      append(this.#pieces, mark, text);
+      for (const _ of text) this.#length += 1;
+    } else for (const character of text) this.set(this.#cells.text.length, character, mark);
+  }
+
+  /** `column`: no further than its end. */
+  set(column: number, character: string, mark: string | null): void {
     const { text, marks } = this.#byCharacter();
-    while (text.length < column) {
-      text.push(" ");
-      marks.push(null);
-    }
     text[column] = character;
     marks[column] = mark;
+    this.#blank = Math.min(this.#blank, column);
+  }
+
+  cut(column: number): void {
+    if (column >= this.length) return;
+    this.#blank = Math.min(this.#blank, column);
+    if (column === 0) {
+      this.#pieces = [];
+      this.#length = 0;
+      this.#cells = null;
+      return;
+    }
+    const { text, marks } = this.#byCharacter();
+    text.length = marks.length = column;
+  }
+
+  /** Up to this column and with it. */
+  clear(column: number): void {
+    if (column + 1 >= this.length) return this.cut(0);
+    const { text, marks } = this.#byCharacter();
+    // What is blank already is not made blank again: this may be asked for without end.
+    for (let i = this.#blank; i <= column; i += 1) {
+      text[i] = " ";
+      marks[i] = null;
+    }
+    this.#blank = Math.max(this.#blank, column + 1);
   }
 
   #byCharacter(): { readonly text: string[]; readonly marks: (string | null)[] } {
     if (this.#cells === null) {
       this.#cells = { text: [], marks: [] };
-      for (const [mark, text] of this.#line) {
+      for (const [mark, text] of this.#pieces) {
         for (const character of text) {
           this.#cells.text.push(character);
           this.#cells.marks.push(mark);
         }
       }
-      this.#column = this.#cells.text.length;
+      this.#pieces = [];
     }
     return this.#cells;
   }
 
-  mark(parameters: string): void {
-    this.#pen.change(parameters);
-  }
-
-  toStart(): void {
-    this.#byCharacter();
-    this.#column = 0;
-  }
-
-  back(): void {
-    this.#byCharacter();
-    this.#column = Math.max(0, this.#column - 1);
-  }
-
-  /** `which`: from here on, up to here, or the whole line. */
-  erase(which: string): void {
-    const { text, marks } = this.#byCharacter();
-    if (which === "1") {
-      for (let i = 0; i <= this.#column && i < text.length; i += 1) this.#set(i, " ", null);
-      return;
-    }
-    text.length = marks.length = which === "2" ? 0 : Math.min(text.length, this.#column);
-  }
-
-  #next(): void {
-    let line = this.#line;
-    if (this.#cells !== null) {
-      const { text, marks } = this.#cells;
-      line = [];
-      text.forEach((character, i) => append(line, marks[i] as string | null, character));
-    }
-    this.#lines.push(line.length > lineSpansMax ? plainFrom(line, lineSpansMax) : line);
-    this.#spans += line.length;
-    this.#line = [];
-    this.#cells = null;
-    this.#column = 0;
-  }
-
-  end(): Span[][] {
-    this.#next();
-    return this.#lines;
+  read(): Span[] {
+    if (this.#cells === null) return this.#pieces;
+    const spans: Span[] = [];
+    this.#cells.text.forEach((character, i) => append(spans, this.#cells?.marks[i] ?? null, character));
+    return spans;
   }
 }
 
