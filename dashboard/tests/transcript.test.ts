@@ -1,5 +1,6 @@
 // From messages to rows, and tool calls to lines.
 import { describe, expect, it } from "vitest";
+import { outcome } from "../src/components/toolbox.tsx";
 import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
 import { commandPieces, isMarkdown } from "../src/state/commandoutput.ts";
@@ -191,6 +192,36 @@ describe("transcript", () => {
       event("resumed", { after: "crash" }),
     );
     expect(rows.find((row) => row.kind === "tool")).toMatchObject({ background: { task: "b", status: "lost" } });
+  });
+
+  it("knows what was stopped with its subagent, and what goes on for one after the turn", () => {
+    const below = (id: string, parent: string) => line({ ...assistant([{ type: "tool_use", id, name: "Bash", input: {} }], null), parent_tool_use_id: parent });
+    const failed = (id: string, parent: string, more: object = {}) =>
+      line({ type: "user", parent_tool_use_id: parent, message: { content: [{ type: "tool_result", tool_use_id: id, is_error: true, content: "The tool use was rejected" }] }, tool_use_result: "User rejected tool use", ...more });
+    const began = (id: string, more: object) => line({ type: "system", subtype: "task_started", task_id: `task-${id}`, tool_use_id: id, is_backgrounded: true, task_type: "local_agent", ...more });
+    const ended = (id: string, status: string) => line({ type: "system", subtype: "task_notification", task_id: `task-${id}`, tool_use_id: id, status, summary: "Long work" });
+    const turnEnd = line({ type: "result", is_error: true, terminal_reason: "aborted_streaming" });
+    const begun = [toolUse("a", "Agent", {}), began("a", { description: "Long work" }), toolResult("a", "launched"), below("i1", "a"), below("i2", "a"), below("agent2", "i2"), below("i3", "agent2")];
+    const inner = (...contents: Content[]) => {
+      const words: Record<string, string> = {};
+      const walk = (rows: readonly Row[]): void => rows.forEach((row) => {
+        if (row.kind !== "tool") return;
+        words[row.toolUseId] = outcome(row, { agent: "there", background: null }).text?.toString().replace(/^\d+ steps?, |, [\d.]+ s$/g, "") ?? "";
+        walk(row.children);
+      });
+      walk(rowsOf(...contents));
+      return words;
+    };
+    expect(inner(...begun, line({ type: "result", is_error: false, terminal_reason: "completed" })), "the turn that began it is over").toMatchObject({ i1: "running", i3: "running" });
+    // As Claude Code 2.1.330 says it: the end of the subagent, of the turn, and then an error for what it ran, without a mark.
+    expect(inner(...begun, failed("i1", "a"), ended("a", "stopped"), turnEnd, failed("i3", "agent2"))).toMatchObject({ i1: "failed", i2: "stopped", i3: "stopped" });
+    expect(inner(...begun, ended("a", "killed"), failed("i1", "a", { tool_result_meta: [{ id: "i1", permission_decision: { decision: "reject" } }] }))).toMatchObject({ i1: "denied", i2: "stopped" });
+    expect(inner(...begun, ended("a", "completed"))).toMatchObject({ i1: "no result", i3: "no result" });
+    expect(inner(toolUse("b", "Agent", {}), began("b", { is_backgrounded: false }), below("i", "b"), ended("b", "stopped"), failed("i", "b"))).toMatchObject({ i: "stopped" });
+    expect(inner(...begun, { type: "event", data: { type: "resumed", after: "crash" } })).toMatchObject({ i1: "no result: the agent ended before" });
+    const told = (...contents: Content[]) =>
+      rowsOf(...begun, ...contents, line({ type: "user", parent_tool_use_id: "a", message: { content: [{ type: "text", text: "[Request interrupted by user for tool use]" }] } })).flatMap((row) => (row.kind === "tool" ? row.children.flatMap((child) => (child.kind === "event" ? [child.text] : [])) : []));
+    expect([told(), told(ended("a", "stopped")), told(ended("a", "stopped"), began("a", {}))]).toEqual([["Asked"], ["Stopped"], ["Asked"]]);
   });
 
   it("says that a session ended and how, that it goes on, and where Claude knows nothing any more", () => {

@@ -110,3 +110,27 @@ describe('a command in the background', () => {
     await dashboard.entry('event', /In the background: “Serve” was stopped/).waitFor();
   });
 });
+
+describe('a subagent in the background', () => {
+  it('works on after its turn, and what it ran is stopped with it', { timeout: 240_000 }, async () => {
+    api.scene('helper', [[use('Agent', { description: 'Look around', prompt: 'please #inner', subagent_type: 'general-purpose', run_in_background: true })]]);
+    api.scene('inner', [[use('Bash', { command: 'tail -f /dev/null', description: 'Wait' })]]);
+    await conversation.prompt('please #helper');
+    const row = dashboard.page.locator('[data-testid=tool]').filter({ hasText: 'Look around' }).first();
+    await row.locator('summary').first().click({ timeout: 60_000 });
+    const inner = row.getByTestId('subentry').filter({ hasText: 'tail -f /dev/null' });
+    await inner.filter({ hasText: /waiting for you/ }).waitFor({ timeout: 60_000 });
+    await dashboard.page.locator('[data-testid=slip][data-armed=true]').getByTestId('slip-allow-once').click({ timeout: 60_000 });
+    await dashboard.entry('text', /Async agent launched/).waitFor({ timeout: 60_000 });
+    const lastKind = () => dashboard.page.locator('[data-testid=entry]').last().getAttribute('data-kind');
+    await waitFor('the end of the turn', async () => (await lastKind()) === 'result', { ms: 60_000 });
+    await inner.filter({ hasText: /running/ }).waitFor({ timeout: 60_000 });
+    const [task] = await backgroundOf();
+    assert.equal(task!.type, 'local_agent');
+    await dashboard.page.locator(`[data-testid=background-task][data-task="${task!.id}"]`).getByTestId('background-stop').click();
+    await row.filter({ hasText: 'in the background: was stopped' }).waitFor({ timeout: 60_000 });
+    await inner.filter({ hasText: /stopped/ }).waitFor({ timeout: 60_000 });
+    await is('idle');
+    assert.doesNotMatch(await inner.first().innerText(), /failed/);
+  });
+});

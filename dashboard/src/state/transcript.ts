@@ -157,6 +157,11 @@ interface ToolNode {
   readonly index: number;
 }
 
+/** Whether a call was made by what `which` names, or by what that began. */
+function isBelow({ parent }: ToolNode, which: (node: ToolNode) => boolean): boolean {
+  return parent !== null && (which(parent) || isBelow(parent, which));
+}
+
 /** system subtypes and line types whose news stand elsewhere: in the state, in a title, in the row that they are about or in the line that ends what they begin. */
 const silentSystem = new Set([
   "status", "thinking_tokens", "task_updated", "task_progress", "background_tasks_changed", "session_title_changed", "session_state_changed", "hook_started", "hook_progress", "files_persisted",
@@ -183,6 +188,8 @@ export class Transcript {
   #background = new Map<string, { readonly what: string; readonly hidden: boolean }>();
   /** What still runs in the background, as far as the entries say. */
   #running = new Set<ToolNode>();
+  /** Subagents that were stopped. */
+  #stopped = new Set<ToolNode>();
   /** Lines of Claude's own record that are shown, by their ids. */
   #earlierLines = new Set<string>();
   /** Entries that could not be opened: their senders' numbers are known to be missing. */
@@ -497,7 +504,9 @@ export class Transcript {
       if (line["isSynthetic"] === true) {
         this.#place({ ...common, kind: "event", tone: "plain", text: "Summary of the conversation so far", raw: text }, parentId);
       } else if (parentId !== null) {
-        this.#place({ ...common, kind: "event", tone: "plain", text: "Asked", raw: text }, parentId);
+        // A stopped subagent is told so; it reads nothing any more.
+        const parent = this.#tools.get(parentId);
+        this.#place({ ...common, kind: "event", tone: "plain", text: parent !== undefined && this.#stopped.has(parent) ? "Stopped" : "Asked", raw: text }, parentId);
       }
       // Otherwise it is the agent's echo of a prompt that is in the log as such.
     });
@@ -540,7 +549,9 @@ export class Transcript {
     const node = this.#tools.get(id);
     if (node !== undefined) {
       this.#open.delete(node);
-      return this.#change(node, { ...node.row, result });
+      // What was stopped together with its subagent gets an error that says nothing else of why.
+      const stopped = result.stopped || (result.isError && decision === null && node.row.cut === "stopped");
+      return this.#change(node, { ...node.row, result: { ...result, stopped } });
     }
     // The call lies before what is loaded; once it is, everything is joined anew.
     this.#place({ ...this.#common(item), kind: "tool", toolUseId: id, name: "", input: {}, result, children: [], cut: null }, null);
@@ -552,8 +563,8 @@ export class Transcript {
     const failed = !stopped && line["is_error"] === true;
     const errors = Array.isArray(line["errors"]) ? line["errors"].filter((e) => typeof e === "string").join("\n") : "";
     const duration = line["duration_ms"];
-    // A tool that got no result by now will get none.
-    this.#cut(stopped ? "stopped" : "turn");
+    // A tool that got no result by now will get none, unless it is at work for a subagent that goes on without the turn.
+    this.#cut(stopped ? "stopped" : "turn", (node) => !isBelow(node, (above) => this.#running.has(above)));
     this.#denied(line["permission_denials"]);
     for (const node of this.#running) if (node.row.background?.settled === false) this.#change(node, { ...node.row, background: { ...node.row.background, settled: true } });
     this.#push({
@@ -567,9 +578,12 @@ export class Transcript {
     this.#heading = false;
   }
 
-  #cut(why: Cut): void {
-    for (const node of this.#open) this.#change(node, { ...node.row, cut: why });
-    this.#open.clear();
+  #cut(why: Cut, which: (node: ToolNode) => boolean = () => true): void {
+    for (const node of this.#open) {
+      if (!which(node)) continue;
+      this.#open.delete(node);
+      this.#change(node, { ...node.row, cut: why });
+    }
   }
 
   /** Calls that were not allowed, as the end of their turn lists them. */
@@ -584,6 +598,12 @@ export class Transcript {
   /** A command or a subagent that ran on without a turn is over. */
   #taskEnded(item: Item, line: ClaudeLine): void {
     const task = this.#background.get(string(line["task_id"]) ?? "");
+    const node = this.#tools.get(string(line["tool_use_id"]) ?? "");
+    if (node !== undefined) {
+      const stopped = isStopped(string(line["status"]) ?? "");
+      if (stopped) this.#stopped.add(node);
+      this.#cut(stopped ? "stopped" : "turn", (open) => isBelow(open, (above) => above === node));
+    }
     if (task?.hidden === true) return; // it was part of a turn: its result says so
     const what = task?.what || string(line["summary"]) || "A task";
     const status = string(line["status"]) ?? "";
@@ -614,6 +634,8 @@ export class Transcript {
     if (subtype === "task_started") {
       // Its own row shows what it is and when it began.
       const hidden = line["is_backgrounded"] === false;
+      const node = this.#tools.get(string(line["tool_use_id"]) ?? "");
+      if (node !== undefined) this.#stopped.delete(node);
       this.#background.set(string(line["task_id"]) ?? "", { what: string(line["description"]) ?? "", hidden });
       if (!hidden) this.#inBackground(line, "begun");
       return;
@@ -718,6 +740,10 @@ function problemText(problem: NonNullable<Item["problem"]>): string {
     case "out-of-order":
       return `This entry could not be verified: it is out of order. Its sender numbered it ${problem.got}, and ${problem.expected} was expected.`;
   }
+}
+
+function isStopped(status: string): boolean {
+  return status === "stopped" || status === "killed";
 }
 
 /** How something in the background ended. */
