@@ -92,6 +92,43 @@ describe('what is more than text', () => {
     await waitFor('the answer', () => owner.calls.some(({ name }) => name === 'permission'), { ms: 60_000 });
     await close();
   });
+
+  it('long choices are cut where they are chosen, stand whole above, and leave the answer in view, on a phone as well', { timeout: 300_000 }, async () => {
+    const { owner, dashboard, close } = await open();
+    owner.alive();
+    const label = (letter: string) => `${letter} ${'goes on and on '.repeat(4_000)}and ends`;
+    for (const [width, height] of [[1280, 720], [390, 720]] as const) {
+      await dashboard.page.setViewportSize({ width, height });
+      const options = ['a', 'b', 'c', 'd'].map((letter) => ({ label: label(letter), description: label(`why ${letter}`) }));
+      const asking = owner.ask({ tool: 'question', arguments: { questions: [{ question: 'Which?', header: 'Way', multiSelect: false, options }] }, grants: [] });
+      await owner.setState({ requests: asking.requests });
+      if (width < 768) await dashboard.by('ask-bar').click();
+      const slip = dashboard.by('slip');
+      await slip.waitFor();
+      await dashboard.page.locator('[data-testid=slip][data-awake=true]').waitFor();
+      const button = (await dashboard.by('slip-answer').boundingBox())!;
+      assert.ok(button.y > 0 && button.y + button.height <= height, `the answer is at ${button.y} of ${height}`);
+      assert.ok((await slip.locator('form').innerText()).length < 5_000);
+      await dashboard.by('slip-choice').nth(1).click();
+      assert.ok(await dashboard.by('slip-answer').isDisabled(), 'not before its end was in view');
+      const before = owner.calls.length;
+      // What comes into view turns out higher than it was taken for: the end moves on a few times.
+      const answered = async () => {
+        // On a phone the sheet closes with the answer.
+        await dashboard.page.evaluate(() => {
+          document.querySelector('[data-testid=slip-contents]')?.scrollTo(0, 1e9);
+          document.querySelector<HTMLElement>('[data-testid=slip-answer]')?.click();
+        });
+        return owner.calls.length > before;
+      };
+      await waitFor('the end of the question', answered, { ms: 60_000, every: 100 });
+      const call = await waitFor('the answer', () => owner.calls.slice(before).find(({ name }) => name === 'permission'), { ms: 60_000 });
+      assert.deepEqual((call.d as { answers: unknown }).answers, { 'Which?': label('b') });
+      await owner.setState({ requests: {} });
+      await slip.waitFor({ state: 'detached' });
+    }
+    await close();
+  });
 });
 
 describe('a page that others change', () => {
@@ -191,6 +228,8 @@ describe('texts that cost much', () => {
     ['one line', 'word '.repeat(20_000)],
     ['a program', `\`\`\`js\n${'"\\'.repeat(30_000)}\n\`\`\``],
     ['stars in the first line', '*_'.repeat(45_000)],
+    ['short paragraphs', 'a\n\n'.repeat(30_000)],
+    ['short programs', '```\na\n```\n'.repeat(9_000)],
   ];
 
   it('are shown, and the page goes on, before and after a reload', { timeout: 600_000 }, async () => {

@@ -1,12 +1,12 @@
 // Markdown as React elements, block by block: no raw HTML, no foreign images, links open elsewhere. A block that is not read yet, or
 // cannot be, stands as it was written.
 import { Fragment, memo, type ReactElement, type ReactNode, useMemo } from "react";
-import { blocksOf } from "../text/blocks.ts";
+import { type Block, blocksOf } from "../text/blocks.ts";
 import { blockCharactersMax } from "../text/limits.ts";
 import type { Element, Tree } from "../text/tree.ts";
 import { CodeBlock } from "./code.tsx";
 import { Guard } from "./guard.tsx";
-import { useNear } from "./piecewise.tsx";
+import { Pieces, useNear } from "./piecewise.tsx";
 import { PlainText } from "./plain.tsx";
 import { useMarkdown } from "./reading.ts";
 
@@ -76,11 +76,27 @@ const MarkdownBlock = memo(function MarkdownBlock({ text, own }: { text: string;
   );
 });
 
-export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
-  const blocks = useMemo(() => blocksOf(text), [text]);
+/** Blocks that are made, and unmade far from the view, together. */
+const pieceBlocks = 40;
+const lineHeight = 24;
+const linesOfBlock = (block: Block) => block.text.split("\n").length + 1;
+
+/** Blocks from here on, as many as are made together. */
+function Blocks({ blocks, from }: { blocks: readonly Block[]; from: number }): ReactElement {
   return (
     <>
-      {blocks.map((block, i) => (block.kind === "code" ? <CodeBlock key={i} text={block.text} language={block.language} /> : <MarkdownBlock key={i} text={block.text} own={block.own} />))}
+      {blocks.slice(from, from + pieceBlocks).map((block, i) => (block.kind === "code" ? <CodeBlock key={i} text={block.text} language={block.language} /> : <MarkdownBlock key={i} text={block.text} own={block.own} />))}
     </>
+  );
+}
+
+export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
+  const blocks = useMemo(() => blocksOf(text), [text]);
+  if (blocks.length <= pieceBlocks) return <Blocks blocks={blocks} from={0} />;
+  const height = (piece: number) => blocks.slice(piece * pieceBlocks, (piece + 1) * pieceBlocks).reduce((sum, block) => sum + linesOfBlock(block) * lineHeight, 0);
+  return (
+    <Pieces count={Math.ceil(blocks.length / pieceBlocks)} height={height}>
+      {(piece) => <Blocks blocks={blocks} from={piece * pieceBlocks} />}
+    </Pieces>
   );
 });

@@ -4,7 +4,7 @@ import { type ReactElement, useMemo, useState } from "react";
 import { drawable, type Picture } from "../state/pictures.ts";
 import { Dialog } from "./basics.tsx";
 import { number } from "./format.ts";
-import { useNear } from "./piecewise.tsx";
+import { Pieces, useNear } from "./piecewise.tsx";
 
 /** Of the small one, in CSS pixels. */
 const heightMax = 420;
@@ -53,12 +53,15 @@ function One({ picture }: { picture: Picture }): ReactElement {
   );
 }
 
+/** Pictures that are made, and unmade far from the view, together. */
+const piecePictures = 8;
+
 export function Pictures({ of }: { of: readonly Picture[] }): ReactElement {
+  const some = (from: number) => of.slice(from, from + piecePictures).map((picture, i) => <One key={i} picture={picture} />);
+  if (of.length <= piecePictures) return <>{some(0)}</>;
   return (
-    <>
-      {of.map((picture, i) => (
-        <One key={i} picture={picture} />
-      ))}
-    </>
+    <Pieces count={Math.ceil(of.length / piecePictures)} height={() => piecePictures * heightMax}>
+      {(piece) => some(piece * piecePictures)}
+    </Pieces>
   );
 }

@@ -248,6 +248,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
       data-armed={mayAllow}
       data-awake={awake}
       data-phase={phase}
+      data-chooses={isForm || step === "session" || step === "always"}
       ref={box}
       tabIndex={-1}
       onKeyDown={onKeyDown}
