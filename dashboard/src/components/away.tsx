@@ -5,9 +5,15 @@ import { CloseLine, Command, Dialog } from "./basics.tsx";
 import { fullTime, when } from "./format.ts";
 import { StatusShape } from "./marks.tsx";
 
-/** For a POSIX shell: what could mean something to it is quoted. */
+/**
+ * For a POSIX shell: what could mean something to it is quoted. What could mean something to a terminal into which it is pasted, or is not
+ * seen, is written by its bytes (`$'…'`, POSIX.1-2024).
+ */
 export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_/:=.,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  if (/^[A-Za-z0-9_/:.,@%+-][A-Za-z0-9_/:=.,@%+-]*$/.test(word)) return word;
+  if (!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(word)) return `'${word.replaceAll("'", "'\\''")}'`;
+  const bytes = (text: string) => Array.from(new TextEncoder().encode(text), (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+  return `$'${word.replace(/[\\']/g, "\\$&").replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, bytes)}'`;
 }
 
 /** What has to be typed at the machine to take the session up again: its folder, the program as it was called there, its id and its options. */

@@ -49,7 +49,7 @@ export function CopyButton({ text, label = "Copy", bare = true }: { text: string
 export function Command({ text }: { text: string }): ReactElement {
   return (
     <div className="cmd">
-      <code>{text}</code>
+      <code translate="no">{text}</code>
       <CopyButton text={text} label="Copy the command" />
     </div>
   );

@@ -25,12 +25,12 @@ export function dayKey(at: number): string {
 
 /** Sunday 29 November 2026, as the reader writes it. */
 export function longDay(at: number): string {
-  return wholeDay.format(at);
+  return isTime(at) ? wholeDay.format(at) : "no time";
 }
 
 /** 3 Sep */
 export function day(at: number): string {
-  return dayOf.format(at);
+  return isTime(at) ? dayOf.format(at) : "no time";
 }
 
 /** How long ago, in words: just now, 4 min ago, 2 days ago. */
@@ -44,6 +44,7 @@ export function since(at: number, now: number): string {
 
 /** For a list: 14:02 today, Fri this week, 3 Nov before. */
 export function when(at: number, now: number): string {
+  if (!isTime(at)) return "no time";
   const date = new Date(at);
   const today = new Date(now);
   if (date.toDateString() === today.toDateString()) return clock.format(at);

@@ -243,8 +243,8 @@ export function hasOdd(text: string, kind: OddKind = "odd"): boolean {
 }
 
 /** The same as text, where there is one line for it. */
-export function plainly(text: string): string {
-  return marked(text)
+export function plainly(text: string, kind: OddKind = "odd"): string {
+  return marked(text, kind)
     .map((piece) => piece.text)
     .join("");
 }

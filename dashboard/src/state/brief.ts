@@ -27,6 +27,12 @@ export function briefly(text: string, most = 80): string {
   return line === text ? text : `${line}…`;
 }
 
+/** For a line that folds its line ends: its beginning, or its end. */
+export function clipped(text: string, most: number, keep: "beginning" | "end" = "beginning"): string {
+  if (text.length <= most) return text;
+  return keep === "beginning" ? `${text.slice(0, cutAt(text, most))}…` : `…${text.slice(cutAt(text, text.length - most))}`;
+}
+
 /** Where to cut, so that no character is cut in two. */
 export function cutAt(text: string, end: number): number {
   return end < text.length && /[\ud800-\udbff]/.test(text[end - 1] as string) ? end - 1 : end;

@@ -10,6 +10,8 @@ export interface Partial {
 }
 
 const finishedMax = 100;
+/** Blocks that are said at the same time: Claude says one, and each of its subagents one. */
+const partsMax = 20;
 
 export class Partials {
   #parts = new Map<string, Partial>();
@@ -27,6 +29,8 @@ export class Partials {
     const have = known?.text.length ?? 0;
     const shape = kind === "thinking" ? "thinking" : "text";
     if (known?.torn === true) return false;
+    const [oldest] = this.#parts.keys();
+    if (known === undefined && this.#parts.size >= partsMax && oldest !== undefined) this.#parts.delete(oldest);
     if (offset > have) this.#parts.set(block, { block, kind: shape, text: known?.text ?? "", torn: true });
     else if (offset === have) this.#parts.set(block, { block, kind: shape, text: (known?.text ?? "") + text, torn: false });
     return true;

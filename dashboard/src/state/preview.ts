@@ -1,5 +1,6 @@
 // What a session's entries come to in the list: its first prompt, its latest words, how its last turn ended.
 import type { Decoded } from "./decode.ts";
+import { plainly } from "./ask.ts";
 import { describeTool, firstLine } from "./tools.ts";
 import { record, string } from "./transcript.ts";
 
@@ -10,11 +11,11 @@ export class Preview {
   #endedAt: number | null = null;
 
   get firstPrompt(): string | null {
-    return this.#firstPrompt;
+    return this.#firstPrompt === null ? null : plainly(this.#firstPrompt, "unseen");
   }
 
   get lastLine(): string | null {
-    return this.#lastLine;
+    return this.#lastLine === null ? null : plainly(this.#lastLine, "unseen");
   }
 
   /** "open" while a turn runs; null before the first. */
@@ -61,14 +62,16 @@ export class Preview {
   #ended(line: Record<string, unknown>): void {
     const stopped = (string(line["terminal_reason"]) ?? "").startsWith("aborted");
     this.#lastOutcome = stopped ? "stopped" : line["is_error"] === true ? "failed" : "done";
-    if (this.#lastOutcome === "failed") this.#lastLine = `Failed: ${firstLine(string(line["result"]) ?? "the turn ended with an error")}`;
+    const said = firstLine(string(line["result"]) ?? "");
+    if (this.#lastOutcome === "failed") this.#lastLine = `Failed: ${said || "the turn ended with an error"}`;
     else if (stopped) this.#lastLine = "Stopped";
-    else this.#lastLine = `Done: ${firstLine(string(line["result"]) ?? "")}`;
+    else this.#lastLine = said === "" ? "Done" : `Done: ${said}`;
   }
 
   #said(line: Record<string, unknown>, cwd: string | null): void {
     this.#lastOutcome = "open";
-    for (const value of (record(line["message"])["content"] as unknown[] | undefined) ?? []) {
+    const { content } = record(line["message"]);
+    for (const value of Array.isArray(content) ? content : []) {
       const block = record(value);
       if (block["type"] === "text") this.#lastLine = firstLine(string(block["text"]) ?? "");
       else if (block["type"] === "tool_use") this.#lastLine = describeTool(string(block["name"]) ?? "", record(block["input"]), cwd).doing;

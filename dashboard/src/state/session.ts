@@ -3,7 +3,9 @@ import type { WireMessage, WireSession } from "../api/types.ts";
 import { type Bytes, equalBytes, fromBase64, machineId } from "../crypto/index.ts";
 import type { Begun } from "./agentcall.ts";
 import { AgentWords } from "./agentwords.ts";
+import { plainly } from "./ask.ts";
 import { AskTexts } from "./asktexts.ts";
+import { briefly } from "./brief.ts";
 import { findKey, type HeldKey, type KeyDeps } from "./datakeys.ts";
 import { type Decoded, decodeMessage } from "./decode.ts";
 import { type Conversation, History } from "./history.ts";
@@ -41,6 +43,8 @@ export interface Remembered {
 }
 
 const publishMs = 16;
+/** Of titles and names that an agent gives. */
+const nameCharactersMax = 200;
 
 export class SessionModel {
   readonly id: string;
@@ -358,7 +362,8 @@ export class SessionModel {
   #summarise(): SessionSummary {
     const { metadata } = this.#fields;
     const { firstPrompt, lastLine, lastOutcome, endedAt } = this.#preview;
-    const project = metadata.path === null ? "" : baseName(metadata.path);
+    const named = (text: string) => plainly(briefly(text, nameCharactersMax), "unseen");
+    const project = metadata.path === null ? "" : named(baseName(metadata.path));
     const readOnly = this.#readOnly();
     // What nobody can answer does not wait for anybody.
     const requests = readOnly === null ? this.agent.requests : [];
@@ -379,7 +384,7 @@ export class SessionModel {
     else if (line === "") line = ended ? "Ended" : active ? "Waits for a prompt" : "";
     return {
       id: this.id,
-      title: metadata.summary ?? metadata.name ?? firstPrompt ?? (project === "" ? (this.key === null ? "Sealed session" : "New session") : project),
+      title: named(metadata.summary ?? metadata.name ?? "") || firstPrompt || (project === "" ? (this.key === null ? "Sealed session" : "New session") : project),
       project: project === "" ? "Unknown project" : project,
       host: (this.device === null ? null : this.#deps.nameOf(this.device)) ?? "",
       machine: this.device === null ? null : machineId(this.#deps.accountId, this.device),

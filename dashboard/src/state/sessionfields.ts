@@ -1,5 +1,6 @@
 // What a session says of itself, sealed: its description, and what its agent does and asks. And what the list shows of it.
 import { type Ask, parseAsk, plainly } from "./ask.ts";
+import { briefly } from "./brief.ts";
 import { describeTool, questionsOf } from "./tools.ts";
 import { record, string } from "./transcript.ts";
 
@@ -118,7 +119,7 @@ export const emptyAgent: AgentState = { mode: null, model: null, requests: [], h
 export const emptyMetadata: SessionMetadata = { path: null, host: null, name: null, summary: null, homeDir: null, lifecycleState: null, lifecycleStateSince: null, command: null };
 
 export function askLine(request: PermissionRequest, cwd: string | null): string {
-  return plainly(lineOf(request, cwd));
+  return plainly(briefly(lineOf(request, cwd), 200));
 }
 
 function lineOf({ ask }: PermissionRequest, cwd: string | null): string {

@@ -1,4 +1,5 @@
 // A tool call in one line: verb, object, outcome.
+import { clipped } from "./brief.ts";
 import { record, string, type ToolRow } from "./transcript.ts";
 
 export type ToolIcon = "terminal" | "edit" | "file" | "search" | "list" | "branch" | "link" | "ask" | "more";
@@ -19,7 +20,16 @@ export function relativePath(path: string, cwd: string | null): string {
   return cwd !== null && path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path;
 }
 
+const lineCharactersMax = 400;
+
 export function describeTool(name: string, input: Readonly<Record<string, unknown>>, cwd: string | null): ToolLine {
+  const line = lineOf(name, input, cwd);
+  const short = (text: string) => clipped(text, lineCharactersMax);
+  // Of a path its name stands at the end.
+  return { ...line, verb: short(line.verb), object: line.isPath === true ? clipped(line.object, lineCharactersMax, "end") : short(line.object), doing: short(line.doing) };
+}
+
+function lineOf(name: string, input: Readonly<Record<string, unknown>>, cwd: string | null): ToolLine {
   const text = (field: string) => string(input[field]) ?? "";
   const file = () => relativePath(text("file_path") || text("notebook_path") || text("path"), cwd);
   switch (name) {

@@ -155,7 +155,11 @@ interface ToolNode {
   row: ToolRow;
   readonly parent: ToolNode | null;
   readonly index: number;
+  readonly depth: number;
 }
+
+/** What is nested deeper stands at this depth. */
+const depthMax = 16;
 
 /** Whether a call was made by what `which` names, or by what that began. */
 function isBelow({ parent }: ToolNode, which: (node: ToolNode) => boolean): boolean {
@@ -167,6 +171,9 @@ const silentSystem = new Set([
   "status", "thinking_tokens", "task_updated", "task_progress", "background_tasks_changed", "session_title_changed", "session_state_changed", "hook_started", "hook_progress", "files_persisted",
 ]);
 const silentTypes = new Set(["stream_event", "command_lifecycle", "control_cancel_request", "keep_alive", "summary"]);
+
+/** No date is further from 1970 (ECMA-262, 21.4.1.1). */
+const secondsMax = 8.64e12;
 
 export class Transcript {
   rows: Row[] = [];
@@ -317,7 +324,7 @@ export class Transcript {
       case "switch":
         return say(data["mode"] === "local" ? "Taken over at the terminal" : "Steered from here");
       case "unreadable":
-        return say(`Claude wrote a line that the agent could not read (${String(data["bytes"])} bytes)`, "fail", data["line"]);
+        return say(`Claude wrote a line that the agent could not read${typeof data["bytes"] === "number" ? ` (${data["bytes"]} bytes)` : ""}`, "fail", data["line"]);
       case "limit-reached":
         return say("The usage limit is reached", "fail", data);
       case "ended":
@@ -390,9 +397,10 @@ export class Transcript {
 
   /** Puts a row where it belongs: under its subagent, if it has one that is loaded. */
   #place(row: Row, parentId: string | null): void {
-    const parent = parentId === null ? undefined : this.#tools.get(parentId);
+    const caller = parentId === null ? undefined : this.#tools.get(parentId);
+    const parent = caller !== undefined && caller.depth >= depthMax ? (caller.parent ?? caller) : caller;
     if (row.kind === "tool") {
-      const node = { row, parent: parent ?? null, index: parent === undefined ? this.rows.length : parent.row.children.length };
+      const node = { row, parent: parent ?? null, index: parent === undefined ? this.rows.length : parent.row.children.length, depth: parent === undefined ? 0 : parent.depth + 1 };
       this.#tools.set(row.toolUseId, node);
       if (row.result === null) this.#open.add(node);
     }
@@ -429,7 +437,7 @@ export class Transcript {
       case "rate_limit_event": {
         const info = record(line["rate_limit_info"]);
         const refused = info["status"] === "rejected";
-        const resets = typeof info["resetsAt"] === "number" ? `; it begins anew at ${new Date(info["resetsAt"] * 1000).toLocaleString()}` : "";
+        const resets = typeof info["resetsAt"] === "number" && Math.abs(info["resetsAt"]) < secondsMax ? `; it begins anew at ${new Date(info["resetsAt"] * 1000).toLocaleString()}` : "";
         const words = refused ? "The usage limit is reached" : info["status"] === "allowed_warning" ? "The usage limit is near" : "Claude says where its usage limit stands";
         return this.#push({ ...this.#common(item), kind: "event", tone: refused ? "fail" : "plain", text: `${words}${resets}`, raw: line });
       }
@@ -643,7 +651,8 @@ export class Transcript {
     if (subtype === "task_notification") return this.#taskEnded(item, line);
     if (subtype === "hook_response") {
       const failed = line["outcome"] === "error" || (typeof line["exit_code"] === "number" && line["exit_code"] !== 0);
-      return say(`Hook ${string(line["hook_name"]) ?? string(line["hook_event"]) ?? ""} ${failed ? "failed" : "ran"}`, failed ? "fail" : "plain", line);
+      const ended = failed ? "failed" : line["outcome"] === "cancelled" ? "was cancelled" : "ran";
+      return say(`Hook ${string(line["hook_name"]) ?? string(line["hook_event"]) ?? ""} ${ended}`, failed ? "fail" : "plain", line);
     }
     if (subtype === "init") {
       this.model = string(line["model"]) ?? this.model;
@@ -652,8 +661,9 @@ export class Transcript {
     if (silentSystem.has(subtype)) return;
     if (subtype === "compact_boundary") return say("Claude goes on with a summary of what is above", "boundary");
     if (subtype === "api_retry") {
-      const status = line["error_status"];
-      return say(`${typeof status === "number" ? `The model's API answered ${status}` : "The model's API was not reached"}; attempt ${String(line["attempt"])} of ${String(line["max_retries"])}`, "plain");
+      const { error_status: status, attempt: n, max_retries: of } = line;
+      const attempt = typeof n === "number" && typeof of === "number" ? `; attempt ${n} of ${of}` : "";
+      return say(`${typeof status === "number" ? `The model's API answered ${status}` : "The model's API was not reached"}${attempt}`, "plain");
     }
     if (subtype === "informational") return say(string(line["content"]) ?? string(line["message"]) ?? "Note", "plain", line);
     say(`Unknown entry: system/${subtype}`, "plain", line);
