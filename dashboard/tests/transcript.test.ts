@@ -1,13 +1,15 @@
 // From messages to rows, and tool calls to lines.
 import { describe, expect, it } from "vitest";
 import { outcome } from "../src/components/toolbox.tsx";
-import { browserName, duration, homePath, waiting } from "../src/components/format.ts";
+import { browserName, day, duration, homePath, longDay, time, waiting, when } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
 import { commandPieces, isMarkdown } from "../src/state/commandoutput.ts";
 import { digest } from "../src/state/digest.ts";
 import { drawable, pictureBytesMax } from "../src/state/pictures.ts";
 import { countChanges, describeTool, diffOf, lineDiff } from "../src/state/tools.ts";
-import { type Item, type Row, Transcript } from "../src/state/transcript.ts";
+import { Partials } from "../src/state/partials.ts";
+import { Preview } from "../src/state/preview.ts";
+import { type Item, record, type Row, Transcript } from "../src/state/transcript.ts";
 import { assistant } from "./fake-agent.ts";
 
 let seq = 0;
@@ -325,6 +327,57 @@ describe("transcript", () => {
     expect(agent).toMatchObject({ toolUseId: "a", result: { text: "outer" }, children: [{ toolUseId: "b", result: { text: "inner" }, children: [{ toolUseId: "c", result: { text: "text" } }] }] });
   });
 
+  it("takes lines of any shape, and so does the list: nothing in them throws", () => {
+    const names = ["message", "content", "type", "text", "id", "name", "input", "tool_use_result", "tool_result_meta", "subtype", "status", "permission_denials", "rate_limit_info", "resetsAt", "edits", "structuredPatch", "lines", "file", "file_path", "old_string", "todos", "questions", "options", "local_command_source", "parent_tool_use_id", "usage", "source", "permission_decision", "outcome", "model", "part", "parts", "left", "task", "answers", "result", "error"];
+    const words = ["assistant", "user", "result", "system", "rate_limit_event", "tool_progress", "text", "tool_use", "tool_result", "thinking", "image", "t1", "t2", "Bash", "Edit", "Write", "MultiEdit", "Read", "Grep", "TodoWrite", "AskUserQuestion", "Agent", "TaskCreate", "TaskUpdate", "task_started", "task_notification", "hook_response", "status", "stopped", "<synthetic>", "<local-command-stdout>x</local-command-stdout>", ""];
+    for (let seed = 1; seed <= 1_200; seed += 1) {
+      let state = seed;
+      const next = () => (state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296) / 4_294_967_296;
+      const of = (list: readonly string[], from = 0, count = list.length) => list[from + Math.floor(next() * count)] as string;
+      const anything = (depth = 0): unknown => {
+        const kind = Math.floor(next() * (depth > 4 ? 5 : 9));
+        if (kind < 3) return [null, next() < 0.5 ? 1e300 : -1, next() < 0.5][kind];
+        if (kind < 5) return of(words);
+        if (kind < 6) return Array.from({ length: Math.floor(next() * 4) }, () => anything(depth + 1));
+        return Object.fromEntries(Array.from({ length: Math.floor(next() * 7) }, () => [of(names), anything(depth + 1)]));
+      };
+      const block = () => ({ type: of(words, 6, 5), id: of(words, 11, 2), tool_use_id: of(words, 11, 2), name: of(words, 13, 11), input: anything(), content: anything(), text: anything(), is_error: next() < 0.5 });
+      const any = () => ({ subtype: of(words, 24, 4), tool_use_id: "t1", task_id: anything(), message: next() < 0.8 ? { model: anything(), content: next() < 0.6 ? [block(), block()] : anything() } : anything(), ...record(anything()), type: of(words, 0, 6) });
+      const transcript = new Transcript();
+      const preview = new Preview();
+      const walk = (rows: readonly Row[]): void =>
+        rows.forEach((row) => {
+          if (row.kind !== "tool") return;
+          describeTool(row.name, row.input, "/a");
+          outcome(row, { agent: "there", background: null });
+          walk(row.children);
+        });
+      for (let i = 0; i < 6; i += 1) {
+        const kind = ["earlier", "message", "limit-reached", "ended", "resumed", "prompt-refused", "log-alarm", "unreadable"][Math.floor(next() * 8)] as string;
+        const made = item(next() < 0.75 ? line(any()) : { type: "event", data: { ...record(anything()), lines: next() < 0.5 ? [any()] : anything(), part: 1, parts: 1, type: kind } });
+        expect(() => {
+          transcript.add(made);
+          preview.add(made.decoded, () => true, null);
+          digest(transcript.rows, null);
+          walk(transcript.rows);
+        }, `seed ${seed}`).not.toThrow();
+      }
+    }
+  });
+
+  it("nests no deeper than can be drawn", () => {
+    const rows = rowsOf(...Array.from({ length: 20_000 }, (_, i) => toolUse(`n${i}`, "Agent", {}, i === 0 ? null : `n${i - 1}`)), toolResult("n19999", "found"));
+    const depthOf = (all: readonly Row[]): number => Math.max(0, ...all.map((row) => (row.kind === "tool" ? 1 + depthOf(row.children) : 0)));
+    expect(depthOf(rows)).toBeLessThan(20);
+  });
+
+  it("says of hooks, attempts and limits what is known of them", () => {
+    const said = (fields: Record<string, unknown>) => rowsOf(line(fields as { type: string })).map((row) => row.kind === "event" && row.text);
+    expect(said({ type: "system", subtype: "hook_response", hook_name: "Stop", outcome: "cancelled" })).toEqual(["Hook Stop was cancelled"]);
+    expect(said({ type: "system", subtype: "api_retry" })).toEqual(["The model's API was not reached"]);
+    expect(said({ type: "rate_limit_event", rate_limit_info: { status: "rejected", resetsAt: 1e300 } })).toEqual(["The usage limit is reached"]);
+  });
+
   it("leaves rows that did not change as they are", () => {
     const transcript = new Transcript();
     transcript.add(item(toolUse("a", "Bash", { command: "x" })));
@@ -410,7 +463,39 @@ describe("digest", () => {
   });
 });
 
+describe("what is being said", () => {
+  it("is at most a few blocks at a time, the newest", () => {
+    const partials = new Partials();
+    for (let i = 0; i < 10_000; i += 1) partials.take({ block: `b${i}`, offset: 0, text: "x", kind: "text" });
+    expect(partials.list.length).toBeLessThanOrEqual(20);
+    expect(partials.list.at(-1)).toEqual({ block: "b9999", kind: "text", text: "x", torn: false });
+  });
+});
+
+describe("the line of a session in the list", () => {
+  const lastOf = (...contents: Content[]) => {
+    const preview = new Preview();
+    for (const content of contents) preview.add(item(content).decoded, () => true, null);
+    return preview.lastLine;
+  };
+  it("is one line of any text, with what cannot be seen marked", () => {
+    expect(lastOf(toolUse("a", "Bash", { command: `echo ${"x".repeat(1_000_000)}` }))?.length).toBeLessThan(500);
+    expect(lastOf(line(assistant([{ type: "text", text: "done \u202eetad" }], null)))).toBe("done U+202Eetad");
+    expect(lastOf(line(assistant("no list" as unknown as unknown[], null)), line(assistant({} as unknown as unknown[], null)))).toBeNull();
+  });
+  it("says how a turn ended, also without words", () => {
+    const ended = (more: object) => lastOf(line({ type: "result", ...more }));
+    expect([ended({ is_error: false, result: "" }), ended({ is_error: true, result: "" }), ended({ is_error: false, result: "All good" }), ended({ is_error: true, terminal_reason: "aborted_tools" })]).toEqual(["Done", "Failed: the turn ended with an error", "Done: All good", "Stopped"]);
+  });
+  it("keeps the name of a file whose path is long", () => {
+    expect(describeTool("Read", { file_path: `/${"folder/".repeat(1_000)}name.ts` }, null).object).toMatch(/^….*\/name\.ts$/);
+  });
+});
+
 describe("words for times, paths and browsers", () => {
+  it("are there for what is no time", () => {
+    for (const at of [1e300, -1e300, Number.NaN]) expect([when(at, 0), day(at), longDay(at), time(at)]).toEqual(["no time", "no time", "no time", "no time"]);
+  });
   it("are short and true", () => {
     expect([waiting(42_000), waiting(8 * 60_000), waiting(3 * 3_600_000)]).toEqual(["0:42", "8 min", "3 h"]);
     expect([duration(420), duration(12_300), duration(185_000)]).toEqual(["0.4 s", "12 s", "3 min 5 s"]);

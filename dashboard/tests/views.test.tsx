@@ -1,11 +1,13 @@
 // @vitest-environment happy-dom
 // What a person sees and presses: slip, composer, rows, welcome.
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api/http.ts";
-import { Away, awayWords, resumeCommand } from "../src/components/away.tsx";
+import { Away, awayWords, resumeCommand, shellWord } from "../src/components/away.tsx";
 import { Background } from "../src/components/background.tsx";
 import { Composer } from "../src/components/composer.tsx";
+import { ContextPane } from "../src/components/context.tsx";
 import { ClientContext } from "../src/components/hooks.ts";
 import { heldWords, HeldPrompts } from "../src/components/held.tsx";
 import { InviteDialog } from "../src/components/invitedialog.tsx";
@@ -31,6 +33,8 @@ import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/logmemory.ts";
 import { revisionsOf, type Row, type ToolRow, Transcript } from "../src/state/transcript.ts";
+import type { SessionModel } from "../src/state/session.ts";
+import { ConversationView } from "../src/views/conversation.tsx";
 import { KeyView } from "../src/views/key.tsx";
 import { LogView } from "../src/views/log.tsx";
 import { Signal } from "../src/state/signal.ts";
@@ -824,6 +828,18 @@ describe("a session whose agent is away", () => {
   });
 });
 
+describe("the command that takes a session up", () => {
+  it("is for a shell what it was, also where words are made to be misread, and shows nothing that a terminal would obey", () => {
+    const parts = ["a", "'", "\\", '"', "$(id)", "`", "\n", "\t", "\u001b[201~", "\u0003", "\u202e", "\u200b", "!", "~", "=", "é", "\u{1f600}", " ", "#", "*", "x41"];
+    let state = 5;
+    const next = (below: number) => (state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296) % below;
+    const words = ["", "=ls", "~", "-n", ...Array.from({ length: 200 }, () => Array.from({ length: 1 + next(8) }, () => parts[next(parts.length)]).join(""))];
+    const said = execFileSync("/bin/bash", ["-c", `printf '%s\\0' ${words.map(shellWord).join(" ")}`]).toString();
+    expect(said.split("\0").slice(0, -1)).toEqual(words);
+    for (const word of words) expect(shellWord(word)).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+});
+
 describe("what a call came to", () => {
   const of = (more: Partial<ToolRow>, going: Partial<Going> = {}, name = "Bash") =>
     outcome({ kind: "tool", key: "k", seq: 1, revision: 1, at: 0, toolUseId: "t", name, input: {}, result: null, children: [], cut: null, ...more }, { agent: "there", background: new Set(), ...going });
@@ -867,6 +883,108 @@ describe("what a call came to", () => {
     expect(of(begun(true), { agent: "away" }).text).toBe("was in the background");
     expect(of(begun(true), { agent: "ended" }).text).toBe("in the background: its end is not known");
     expect(of(begun(true, "failed"))).toEqual({ text: "in the background: failed", bad: true });
+  });
+});
+
+describe("what one line has no room for", () => {
+  const common = { key: "k", seq: 1, revision: 8412, at: 0 };
+  const row = (name: string, input: Record<string, unknown>, more: Partial<ToolRow> = {}): ToolRow => ({ ...common, kind: "tool", toolUseId: "t", name, input, children: [], cut: null, result: null, ...more });
+  const long = `begins ${"and goes on ".repeat(100_000)}and ends`;
+  const draw = (what: Row) => show(fakeClient(), <RowView row={what} context={context} />).container;
+
+  it("is cut in the line of a call, of an event and of how a turn ended; all of it is there when it is opened", async () => {
+    for (const what of [row("Bash", { command: long }), row("mcp__a__b", { text: long }), row("AskUserQuestion", { questions: [{ question: long, options: [] }] })]) {
+      const container = draw(what);
+      expect(container.textContent?.length).toBeLessThan(1_000);
+      expect(container.querySelector("[title]:not(.no)")?.getAttribute("title")?.length ?? 0).toBeLessThan(1_000);
+      cleanup();
+    }
+    const event = draw({ ...common, kind: "event", tone: "fail", text: `a\u202eb ${long}` });
+    expect(event.textContent?.length).toBeLessThan(1_000);
+    expect(event.textContent).toContain("aU+202Eb");
+    const fold = event.querySelector("details") as HTMLDetailsElement;
+    fold.open = true;
+    fireEvent(fold, new Event("toggle"));
+    await pass(1);
+    expect(event.textContent?.includes("and ends")).toBe(true);
+    cleanup();
+    EverythingInView.blind = true;
+    expect(draw({ ...common, kind: "result", outcome: "failed", durationMs: 1, reason: "x\n".repeat(100_000), usage: null }).textContent?.length).toBeLessThan(1_000);
+    cleanup();
+    const denied = { id: "t", hash: "h", ask: null, decision: "denied", grants: [], mode: null, reason: long, device: "phone", tool: "Bash", at: 1 };
+    expect(decisionWord(denied, context.signer).length).toBeLessThan(200);
+  });
+
+  it("is no endless list: a plan, the steps of a subagent", () => {
+    const todos = Array.from({ length: 5_000 }, (_, i) => ({ content: `${i} ${"step ".repeat(2_000)}`, status: "pending" }));
+    const plan = render(<ToolBody row={row("TodoWrite", { todos })} />).container;
+    expect(plan.querySelectorAll("li")).toHaveLength(101);
+    expect(plan.textContent).toContain("and 4,900 more");
+    expect(plan.textContent?.length).toBeLessThan(50_000);
+    cleanup();
+    EverythingInView.blind = true;
+    const children = Array.from({ length: 2_000 }, (_, i) => row("Bash", { command: `echo ${i}` }, { key: `c${i}`, toolUseId: `c${i}` }));
+    const subagent = draw(row("Agent", { description: "d" }, { children }));
+    const fold = subagent.querySelector("details") as HTMLDetailsElement;
+    fold.open = true;
+    fireEvent(fold, new Event("toggle"));
+    expect(screen.getAllByTestId("subentry").length).toBeLessThan(100);
+  });
+
+  it("is made near the view only: blocks of an answer, pictures of a result", async () => {
+    EverythingInView.blind = true;
+    const text = Array.from({ length: 600 }, (_, i) => `paragraph ${i}\n\n\`\`\`\ncode ${i}\n\`\`\``).join("\n\n");
+    expect(render(<Markdown text={text} />).container.querySelectorAll("*").length).toBeLessThan(800);
+    cleanup();
+    const pictures = Array.from({ length: 3_000 }, () => ({ type: "image/png", bytes: 3, data: "AAAA" }));
+    const many = row("Read", {}, { result: { text: "", pictures, isError: false, structured: null, decision: null, stopped: false, at: 0, revision: 1 } });
+    expect(render(<ToolBody row={many} />).container.querySelectorAll("*").length).toBeLessThan(1_000);
+    cleanup();
+    EverythingInView.blind = false;
+    const all = render(<Markdown text={text} />).container;
+    await pass(1);
+    for (const i of [0, 41, 599]) expect(all.textContent?.includes(`paragraph ${i}`)).toBe(true);
+  });
+
+  it("promises nothing of a subagent in the background, and counts what it did, not what was said", () => {
+    const children: Row[] = [{ ...common, key: "e", kind: "event", tone: "plain", text: "Stopped" }, row("Bash", { command: "ls" }, { key: "c" })];
+    const stopped = row("Agent", { description: "d" }, { children, background: { task: "b", status: "stopped", settled: true }, result: { text: "launched", pictures: [], isError: false, structured: { isAsync: true }, decision: null, stopped: false, at: 0, revision: 1 } });
+    expect(outcome(stopped, { agent: "there", background: null }).text).toBe("1 step, in the background: was stopped");
+    expect(render(<ToolBody row={stopped} />).container.textContent).not.toContain("further down");
+  });
+});
+
+describe("beside the conversation", () => {
+  const conversation = (rows: readonly Row[], more: object = {}) => new Signal({ state: "ready", error: null, rows, pending: [], partials: [], hasOlder: false, loadingOlder: false, model: null, answered: new Map(), ...more });
+  it("stands what Claude's own tools changed, within bounds, and no word of what commands did", () => {
+    const model = (rows: readonly Row[]) => ({ conversation: conversation(rows) }) as unknown as SessionModel;
+    const pane = (rows: readonly Row[], of: Partial<SessionSummary> = {}) => show(fakeClient(), <ContextPane model={model(rows)} session={{ ...session, ...of }} onClose={() => undefined} />).container;
+    expect(pane([]).textContent).toContain("What commands changed is not known here");
+    cleanup();
+    const files = Array.from({ length: 1_000 }, (_, i): ToolRow => ({ key: `k${i}`, seq: i, revision: i, at: 0, kind: "tool", toolUseId: `t${i}`, name: "Write", input: { file_path: `/f\u202e${i}`, content: "x" }, children: [], cut: null, result: { text: "ok", pictures: [], isError: false, structured: null, decision: null, stopped: false, at: 0, revision: i } }));
+    const many = pane(files, { says: `host\u202e${"x".repeat(100_000)}` });
+    expect(many.querySelectorAll(".files li")).toHaveLength(201);
+    expect(many.textContent).toContain("and 800 more");
+    expect(many.textContent).toContain("fU+202E0");
+    expect(many.textContent).toContain("hostU+202E");
+    expect(many.textContent?.length).toBeLessThan(20_000);
+  });
+});
+
+describe("a conversation without entries", () => {
+  const view = (more: object, of: Partial<SessionSummary> = {}) => {
+    const base = { state: "ready", error: null, rows: [], pending: [], partials: [], hasOlder: false, loadingOlder: false, model: null, answered: new Map(), ...more };
+    const model = { id: "s1", summary: new Signal({ ...session, status: "idle", ...of }), conversation: new Signal(base), open: vi.fn(async () => undefined), loadOlder: vi.fn(async () => undefined), markRead: vi.fn(), prompt: () => null };
+    return show(fakeClient(), <ConversationView model={model as unknown as SessionModel} onContext={() => undefined} say={() => undefined} />).container.textContent ?? "";
+  };
+  it("says that nothing was said only where that is known, and that the agent waits only where it does", async () => {
+    expect(view({})).toMatch(/Nothing has been said here yet.*waits in/);
+    cleanup();
+    expect(view({ hasOlder: true }), "nothing of what is loaded is shown").not.toContain("Nothing has been said");
+    cleanup();
+    expect(view({}, { status: "working" })).not.toContain("waits in");
+    cleanup();
+    expect(view({ state: "loading" })).not.toContain("Nothing has been said");
   });
 });
 

@@ -1,6 +1,7 @@
 // What runs on without a turn: commands and subagents in the background, each with its own stop.
 import { type ReactElement, useState } from "react";
 import { plainly } from "../state/ask.ts";
+import { briefly } from "../state/brief.ts";
 import { wordsOf } from "../state/errors.ts";
 import type { BackgroundTask, SessionSummary } from "../state/sessionfields.ts";
 import { useClient, useNow } from "./hooks.ts";
@@ -41,7 +42,7 @@ function Task({ task, sid, since, turn, now, say }: { task: BackgroundTask; sid:
     <li data-testid="background-task" data-task={task.id}>
       <StatusShape shape="working" word="in the background" />
       <span className="grow">
-        <b className="trunc">{plainly(task.what) || "Something without a name"}</b>
+        <b className="trunc">{plainly(briefly(task.what, 200)) || "Something without a name"}</b>
         <small className="dim">
           In the background for {waiting(now - since)}.{turn && endsWithTurn(task) && " Stop ends it too."}
         </small>

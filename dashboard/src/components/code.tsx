@@ -18,7 +18,7 @@ function lookOf(look: string): { className: string; style?: CSSProperties } {
 }
 
 /** What somebody else wrote: what cannot be seen in it, or moves the rest, is marked. */
-function Written({ text }: { text: string }): ReactElement {
+export function Written({ text }: { text: string }): ReactElement {
   return hasOdd(text, "unseen") ? <Marked text={text} kind="unseen" /> : <>{text}</>;
 }
 

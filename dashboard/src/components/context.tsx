@@ -1,13 +1,18 @@
 // Beside the conversation: plan, changed files, and what is on record.
 import { FileIcon, XIcon } from "@primer/octicons-react";
 import { type ReactElement, useMemo } from "react";
+import { plainly } from "../state/ask.ts";
+import { clipped } from "../state/brief.ts";
 import { digest } from "../state/digest.ts";
 import type { SessionModel } from "../state/session.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
+import { Brief, MarkedLong } from "./exact.tsx";
 import { homePath, number, plural } from "./format.ts";
 import { useClient, useEntryProof, useSignal } from "./hooks.ts";
 import { LogNumber } from "./marks.tsx";
-import { Path, TodoMark } from "./toolbox.tsx";
+import { Path, Todos } from "./toolbox.tsx";
+
+const filesMax = 200;
 
 export function ContextPane({ model, session, onClose }: { model: SessionModel; session: SessionSummary; onClose(): void }): ReactElement {
   const client = useClient();
@@ -35,14 +40,7 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
                 {done} of {plan.length}
               </span>
             </h3>
-            <ul className="todo">
-              {plan.map((todo, i) => (
-                <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
-                  <TodoMark status={todo.status} />
-                  {todo.text}
-                </li>
-              ))}
-            </ul>
+            <Todos of={plan} />
           </section>
         )}
         <section className="sec">
@@ -55,17 +53,18 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
             )}
           </h3>
           {files.length === 0 ? (
-            <p className="dim small">No file changed{conversation.hasOlder ? " in the entries loaded here" : ""}.</p>
+            <p className="dim small">Claude's tools for files changed none{conversation.hasOlder ? " in the entries loaded here" : ""}. What commands changed is not known here.</p>
           ) : (
             <ul className="files">
-              {files.map((file) => (
+              {files.slice(0, filesMax).map((file) => (
                 <li key={file.path}>
                   <FileIcon className="i" />
-                  <Path path={file.path} />
+                  <Path path={plainly(clipped(file.path, 400, "end"))} />
                   <span className="m plus">+{number(file.added)}</span>
                   <span className="m minus">{file.removed > 0 && `−${number(file.removed)}`}</span>
                 </li>
               ))}
+              {files.length > filesMax && <li className="dim">and {number(files.length - filesMax)} more</li>}
             </ul>
           )}
         </section>
@@ -91,7 +90,10 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
               </span>
               {session.says !== null && session.says !== session.host && (
                 <>
-                  , which says it is <span className="mono">{session.says}</span>
+                  , which says it is{" "}
+                  <span className="mono">
+                    <Brief text={session.says} />
+                  </span>
                 </>
               )}
             </dd>
@@ -99,7 +101,9 @@ export function ContextPane({ model, session, onClose }: { model: SessionModel; 
               <>
                 <dt>Folder</dt>
                 <dd>
-                  <span className="mono">{homePath(session.path, session.homeDir)}</span>
+                  <span className="mono">
+                    <MarkedLong text={homePath(session.path, session.homeDir)} />
+                  </span>
                 </dd>
               </>
             )}

@@ -69,14 +69,14 @@ export const MarkedLong = memo(function MarkedLong({ text }: { text: string }): 
   );
 });
 
-/** As Marked, where there is room for a line or some. Of more than that its beginning and how long it is: it stands whole above, `as` this. */
-export const Brief = memo(function Brief({ text, as }: { text: string; as?: string }): ReactElement {
+/** As Marked, where there is room for a line or some. Of more than that its beginning and how long it is: it stands whole above, `as` this; null: elsewhere. */
+export const Brief = memo(function Brief({ text, as = null }: { text: string; as?: string | null }): ReactElement {
   if (isBrief(text)) return <Marked text={text} />;
   return (
     <span>
       <Marked text={beginningOf(text)} />{" "}
       <span className="dim">
-        … {number(lengthOf(text))} characters; whole above{as !== undefined && `, as “${as}”`}
+        … {number(lengthOf(text))} characters{as !== null && `; whole above${as === "" ? "" : `, as “${as}”`}`}
       </span>
     </span>
   );

@@ -2,6 +2,7 @@
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import { hasOdd, plainly } from "../state/ask.ts";
+import { briefly, clipped, isBrief } from "../state/brief.ts";
 import { isMarkdown } from "../state/commandoutput.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signer } from "../state/client.ts";
@@ -11,12 +12,14 @@ import { describeTool, firstLine } from "../state/tools.ts";
 import { type AnsweredAsk, type EventRow, type OutputRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
 import { isForTerminal } from "../text/terminal.ts";
 import { Note } from "./basics.tsx";
+import { Written } from "./code.tsx";
 import { duration, fullTime, time } from "./format.ts";
 import { heldWords } from "./held.tsx";
 import { useEntryProof } from "./hooks.ts";
 import { LogNumber, Tally } from "./marks.tsx";
 import { Guard } from "./guard.tsx";
 import { Markdown } from "./markdown.tsx";
+import { Pieces } from "./piecewise.tsx";
 import { PlainText } from "./plain.tsx";
 import { Pictures } from "./picture.tsx";
 import { type Going, outcome, Output, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
@@ -189,7 +192,7 @@ export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]):
   const by = answer.device === null ? null : signer(answer.device);
   const name = by === null || by.standing === "unknown" || by.kind !== "browser" ? null : (by.name ?? "a device of yours");
   const who = name === null ? ", says the agent" : ` by ${name}${by?.standing === "revoked" ? " (revoked)" : ""}`;
-  const reason = answer.reason === null || answer.reason === "" ? "" : `: ${answer.reason}`;
+  const reason = answer.reason === null || answer.reason === "" ? "" : `: ${plainly(briefly(answer.reason), "unseen")}`;
   if (answer.tool === "trust") return `${answer.decision === "approved" ? "trusted" : "not trusted"}${who}`;
   const isForm = answer.tool === "elicitation" || answer.tool === "dialog";
   if (answer.decision !== "approved") return `${answer.decision === "abort" ? "cancelled" : isForm ? "declined" : "denied"}${who}${reason}`;
@@ -200,6 +203,10 @@ export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]):
 
 /** What was asked, where it was not about a call. */
 const questionsWithoutCall: Readonly<Record<string, string>> = { trust: "The folder", elicitation: "A server’s question", dialog: "A question of Claude Code" };
+
+/** Steps of a subagent that are made, and unmade far from the view, together. */
+const nestedRows = 50;
+const nestedRowHeight = 28;
 
 const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: ToolRow; cwd: string | null; waiting: boolean; answer: AnsweredAsk | undefined; context: RowContext }): ReactElement {
   const line = describeTool(row.name, row.input, cwd);
@@ -243,11 +250,15 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
         <>
           {row.children.length > 0 && (
             <div className="nest">
-              {row.children.map((child) => (
-                <div key={child.key} data-testid="subentry" data-kind={child.kind}>
-                  <Inner row={child} context={context} />
-                </div>
-              ))}
+              <Pieces count={Math.ceil(row.children.length / nestedRows)} height={(i) => Math.min(nestedRows, row.children.length - i * nestedRows) * nestedRowHeight}>
+                {(i) =>
+                  row.children.slice(i * nestedRows, (i + 1) * nestedRows).map((child) => (
+                    <div key={child.key} data-testid="subentry" data-kind={child.kind}>
+                      <Inner row={child} context={context} />
+                    </div>
+                  ))
+                }
+              </Pieces>
             </div>
           )}
           <div className="toolbody">
@@ -257,6 +268,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
                 {decisionWord(answer, context.signer)}, {time(answer.at)}
               </p>
             )}
+            {answer !== undefined && answer.reason !== null && briefly(answer.reason) !== answer.reason && <Output text={answer.reason} />}
             <ToolBody row={row} />
           </div>
         </>
@@ -269,7 +281,7 @@ function Event({ row }: { row: EventRow }): ReactElement {
   if (row.tone === "alarm") {
     return (
       <Note tone="bad" icon={<AlertIcon className="i" />} title="The agent's own check of the log failed" testId="log-alarm">
-        <p>{row.text}</p>
+        <PlainText text={plainly(row.text, "unseen")} />
       </Note>
     );
   }
@@ -281,24 +293,32 @@ function Event({ row }: { row: EventRow }): ReactElement {
     );
   }
   const Icon = row.tone === "fail" ? AlertIcon : InfoIcon;
+  const whole = isBrief(row.text);
   const line = (
     <>
       <Icon className={row.tone === "fail" ? "i bad" : "i"} />
-      <span className={`o say ${row.tone === "fail" ? "bad" : ""}`}>{row.text}</span>
+      <span className={`o say ${row.tone === "fail" ? "bad" : ""}`}>
+        <Written text={whole ? row.text : clipped(row.text, 200)} />
+      </span>
     </>
   );
-  if (row.raw === undefined) return <div className="line still">{line}</div>;
+  if (row.raw === undefined && whole) return <div className="line still">{line}</div>;
   return (
     <Fold
       className="tool"
       line={
         <>
           {line}
-          <span className="m">show raw</span>
+          <span className="m">{row.raw === undefined ? "show all" : "show raw"}</span>
         </>
       }
     >
-      {() => <Raw value={row.raw} />}
+      {() => (
+        <>
+          {!whole && <PlainText text={plainly(row.text, "unseen")} className="body" />}
+          {row.raw !== undefined && <Raw value={row.raw} />}
+        </>
+      )}
     </Fold>
   );
 }
@@ -311,7 +331,7 @@ function CommandOutput({ row }: { row: OutputRow }): ReactElement {
         {row.of !== null && (
           <>
             {" "}
-            of <span className="mono">{plainly(row.of)}</span>
+            of <span className="mono">{plainly(briefly(row.of))}</span>
           </>
         )}
       </h3>
@@ -332,10 +352,10 @@ function Result({ row }: { row: ResultRow }): ReactElement {
     return (
       <div className="turnend bad" role="note">
         <AlertIcon className="i" />
-        <span>
+        <div>
           Failed{took}
-          {row.reason !== null && row.reason !== "" && `: ${row.reason}`}
-        </span>
+          {row.reason !== null && row.reason !== "" && (isBrief(row.reason) ? `: ${plainly(row.reason, "unseen")}` : <PlainText text={plainly(row.reason, "unseen")} />)}
+        </div>
       </div>
     );
   }

@@ -253,7 +253,7 @@ export function GrantWords({ grant, host, whole = false }: { grant: Grant; host:
       )}
       : {grant.words}{" "}
       {grant.exact.map((text, i) => (
-        <code key={i}>{whole ? <MarkedLong text={text} /> : <Brief text={text} />}</code>
+        <code key={i}>{whole ? <MarkedLong text={text} /> : <Brief text={text} as="" />}</code>
       ))}
     </span>
   );

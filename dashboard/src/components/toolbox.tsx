@@ -13,7 +13,8 @@ import {
 } from "@primer/octicons-react";
 import { type ReactElement, type ReactNode, useMemo, useState } from "react";
 import { hasOdd, plainly } from "../state/ask.ts";
-import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type ToolIcon } from "../state/tools.ts";
+import { clipped } from "../state/brief.ts";
+import { baseName, countChanges, type DiffLine, diffOf, planOf, questionsOf, type Todo, type ToolIcon } from "../state/tools.ts";
 import { type BackgroundOf, backgroundWord, type Cut, record, string, type ToolRow } from "../state/transcript.ts";
 import { languageOf } from "../text/languages.ts";
 import { terminalCharactersMax } from "../text/limits.ts";
@@ -238,7 +239,7 @@ export function outcome(row: ToolRow, going: Going, answeredAt = 0): { text: Rea
     }
     case "Agent":
     case "Task":
-      return { text: `${plural(row.children.length, "step")}${took > 0 ? `, ${duration(took)}` : ""}`, bad: false };
+      return { text: `${steps(row)}${took > 0 ? `, ${duration(took)}` : ""}`, bad: false };
     case "AskUserQuestion":
     case "ExitPlanMode":
       return { text: "", bad: false };
@@ -251,8 +252,12 @@ function isSubagent({ name }: ToolRow): boolean {
   return name === "Agent" || name === "Task";
 }
 
+/** What a subagent did: what it said and was told is no step. */
+const stepsOf = (row: ToolRow) => row.children.filter((child) => child.kind === "tool").length;
+const steps = (row: ToolRow) => plural(stepsOf(row), "step");
+
 function stepsBefore(row: ToolRow): string {
-  return row.children.length > 0 ? `${plural(row.children.length, "step")}, ` : "";
+  return stepsOf(row) > 0 ? `${steps(row)}, ` : "";
 }
 
 function inBackground({ task, status, settled }: BackgroundOf, { agent, background }: Going): string {
@@ -268,7 +273,7 @@ function withoutResult(row: ToolRow, { agent }: Going): string {
   if (row.cut !== null) return stepsBefore(row) + cutWords[row.cut];
   if (agent === "ended") return stepsBefore(row) + cutWords.agent;
   if (agent === "away") return `${stepsBefore(row)}no result known`;
-  if (isSubagent(row)) return plural(row.children.length, "step");
+  if (isSubagent(row)) return steps(row);
   return row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`;
 }
 
@@ -313,28 +318,12 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
     }
     case "TodoWrite":
       shows = ["todos"];
-      body = (
-        <ul className="todo">
-          {planOf(input).map((todo, i) => (
-            <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
-              <TodoMark status={todo.status} />
-              {plainly(todo.text)}
-            </li>
-          ))}
-        </ul>
-      );
+      body = <Todos of={planOf(input)} />;
       break;
     case "AskUserQuestion": {
       shows = ["questions"];
       const answers = record(record(result?.structured)["answers"]);
-      body = (
-        <dl className="facts spaced">
-          {questionsOf(input).map((q) => [
-            <dt key={`q${q.question}`}>{plainly(q.question)}</dt>,
-            <dd key={`a${q.question}`}>{plainly(string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text))}</dd>,
-          ])}
-        </dl>
-      );
+      body = <Values of={Object.fromEntries(questionsOf(input).map((q) => [q.question, string(answers[q.question]) ?? (result === null ? "no answer is here" : result.text)]))} />;
       break;
     }
     case "ExitPlanMode":
@@ -359,7 +348,7 @@ export function ToolBody({ row }: { row: ToolRow }): ReactElement {
           )}
           {result !== null && !result.isError && result.text !== "" && (
             isBackground(row) ? (
-              <p className="dim small">It was sent into the background; what it finds is said further down.</p>
+              <p className="dim small">It was sent into the background.</p>
             ) : (
               <div className="prose boxed">
                 <Markdown text={result.text} />
@@ -408,7 +397,25 @@ function isBackground(row: ToolRow): boolean {
   return row.background !== undefined || structured["isAsync"] === true || structured["status"] === "async_launched";
 }
 
-export function TodoMark({ status }: { status: string }): ReactElement {
+const todosMax = 100;
+const todoCharactersMax = 300;
+
+/** A plan: its first points, each by its beginning. The whole of it is in what the call says raw. */
+export function Todos({ of }: { of: readonly Todo[] }): ReactElement {
+  return (
+    <ul className="todo">
+      {of.slice(0, todosMax).map((todo, i) => (
+        <li key={i} className={todo.status === "completed" ? "done" : todo.status === "in_progress" ? "now" : ""}>
+          <TodoMark status={todo.status} />
+          {plainly(clipped(todo.text, todoCharactersMax), "unseen")}
+        </li>
+      ))}
+      {of.length > todosMax && <li className="dim">and {number(of.length - todosMax)} more</li>}
+    </ul>
+  );
+}
+
+function TodoMark({ status }: { status: string }): ReactElement {
   return (
     <svg className="st" viewBox="0 0 14 14" role="img" aria-label={status === "completed" ? "done" : status === "in_progress" ? "now" : "to do"}>
       {status === "completed" && <path d="m2.5 7.3 3 3 6-6.6" fill="none" stroke="var(--ink-3)" strokeWidth="1.5" />}

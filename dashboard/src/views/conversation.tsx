@@ -6,6 +6,7 @@ import { Dialog, Menu, Note } from "../components/basics.tsx";
 import { Composer } from "../components/composer.tsx";
 import { DeleteSessionDialog } from "../components/deletedialogs.tsx";
 import { dayKey, longDay, waiting } from "../components/format.ts";
+import { Brief } from "../components/exact.tsx";
 import { PaneGuard } from "../components/guard.tsx";
 import { phone, useClient, useMedia, useNow, useSignal, useToday } from "../components/hooks.ts";
 import { StatusShape } from "../components/marks.tsx";
@@ -273,7 +274,7 @@ function Announcer({ session }: { session: SessionSummary }): ReactElement {
   useEffect(() => {
     if (before.current !== session.status) {
       if (session.status === "needs-you") setWords(`Needs you: ${session.line}`);
-      else if (before.current === "working" && (session.status === "idle" || session.status === "background")) setWords(`Finished. ${session.line}`);
+      else if (before.current === "working" && (session.status === "idle" || session.status === "background")) setWords(`No turn runs any more. ${session.line}`);
     }
     before.current = session.status;
   }, [session.status, session.line]);
@@ -503,14 +504,14 @@ function Scroll({ model, session, context }: { model: SessionModel; session: Ses
           {chunks.map((chunk) => (
             <Chunk key={chunk.id} rows={chunk.rows} day={chunk.day} context={context} />
           ))}
-          {conversation.state === "ready" && rows.length === 0 && pending.length === 0 && !showNow && (
+          {conversation.state === "ready" && rows.length === 0 && !hasMore && pending.length === 0 && !showNow && (
             <div className="entry said first-entry">
               <span className="no" />
               <div>
                 <h2>Nothing has been said here yet</h2>
-                {context.reachable && (
+                {context.reachable && session.status === "idle" && (
                   <p className="lead">
-                    {session.host === "" ? "The agent" : session.host} waits in <span className="mono">{session.path ?? "its folder"}</span>. Say what to do.
+                    {session.host === "" ? "The agent" : session.host} waits in <span className="mono">{session.path === null ? "its folder" : <Brief text={session.path} />}</span>. Say what to do.
                   </p>
                 )}
               </div>
