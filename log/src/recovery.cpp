@@ -262,8 +262,8 @@ result<void> erase_retired_tables(const rocks_store& store, const domain& rules)
     return {};
 }
 
-result<opened_directory> open_existing(
-    const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
+result<opened_directory>
+open_existing(const log_options& options, const domain& rules, const seams& below, store_access access, unique_fd lock)
 {
     const layout names{options.directory};
     if (fs::exists(names.adoption()))
@@ -349,8 +349,8 @@ result<opened_directory> open_existing(
 
 } // namespace
 
-result<opened_directory> open_directory(
-    const log_options& options, const domain& rules, const seams& below, store_access access)
+result<opened_directory>
+open_directory(const log_options& options, const domain& rules, const seams& below, store_access access)
 try
 {
     init_crypto();

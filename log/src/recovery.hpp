@@ -39,8 +39,8 @@ struct opened_directory
 };
 
 /// Looks read-only first and holds what it finds against the witness; only then opens as asked. A directory that does
-/// not pass is left as it is. With `read_only` nothing is ever changed. View tables that are new or damaged are broken in
-/// what is opened (rocks_store::tables_to_make()): view_healer makes them.
+/// not pass is left as it is. With `read_only` nothing is ever changed. View tables that are new or damaged are broken
+/// in what is opened (rocks_store::tables_to_make()): view_healer makes them.
 result<opened_directory>
 open_directory(const log_options& options, const domain& rules, const seams& below, store_access access);
 
