@@ -7,8 +7,8 @@
 namespace consortium::fuzz
 {
 
-/// Whether both say the same. Finite doubles may differ in their last bits: Boost.JSON 1.81 reads a number of many
-/// digits to within a few units in the last place, so what it wrote of one is not always read as that one again.
+/// Whether both say the same, where Boost.JSON 1.81 read one of them: it reads a number of many digits to within a few
+/// units in the last place.
 inline bool same_json(const boost::json::value& one, const boost::json::value& other)
 {
     constexpr double units_max = 8;

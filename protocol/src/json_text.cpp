@@ -1,7 +1,9 @@
 #include "consortium/protocol/json_text.hpp"
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
+#include <charconv>
 #include <cmath>
+#include <string>
 
 namespace consortium::protocol
 {
@@ -60,21 +62,34 @@ public:
         stack_.push_string(last);
         return one_more(failed);
     }
-    bool on_number_part(json::string_view, json::error_code&) { return true; }
+    bool on_number_part(json::string_view part, json::error_code&)
+    {
+        number_.append(part);
+        return true;
+    }
     bool on_int64(std::int64_t number, json::string_view, json::error_code& failed)
     {
+        number_.clear();
         stack_.push_int64(number);
         return one_more(failed);
     }
     bool on_uint64(std::uint64_t number, json::string_view, json::error_code& failed)
     {
+        number_.clear();
         stack_.push_uint64(number);
         return one_more(failed);
     }
-    bool on_double(double number, json::string_view, json::error_code& failed)
+    bool on_double(double number, json::string_view last, json::error_code& failed)
     {
-        // JSON knows no infinity, but Boost reads 1e999 as one and would write it as text that nobody can read.
-        if (!std::isfinite(number))
+        // Boost 1.81 reads a number of many digits to within a few units in the last place: what was read, written and
+        // read again would be another. Every other reader takes the nearest there is, and so do we.
+        number_.append(last);
+        const auto nearest = std::from_chars(number_.data(), number_.data() + number_.size(), number);
+        number_.clear();
+        // JSON knows no infinity, but Boost reads 1e999 as one and would write it as text that nobody can read. What is
+        // too small to be told from zero is zero.
+        const bool out_of_range = nearest.ec == std::errc::result_out_of_range;
+        if (!std::isfinite(number) || (out_of_range && std::abs(number) > 1))
         {
             failed = json::error::exponent_overflow;
             return false;
@@ -105,6 +120,7 @@ private:
     }
 
     json::value_stack stack_;
+    std::string number_; ///< the one that is being read
     std::size_t count_ = 0;
     std::size_t count_max_;
 };
