@@ -6,6 +6,7 @@
 #include "consortium/common/error.hpp"
 #include "consortium/common/printable.hpp"
 #include "consortium/protocol/foreign_json.hpp"
+#include "consortium/protocol/raw_json.hpp"
 #include "prompt_gate.hpp"
 #include "trim_line.hpp"
 #include <algorithm>
@@ -37,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         auto* object = value->if_object();
         if (object == nullptr)
             continue;
-        if (const auto asked = claude::parse_question("r", *object))
+        if (const auto asked = claude::parse_question("r", *object, *line))
         {
             // What runs is what stands in the ask, whatever Claude asked.
             const auto ask = make_ask(*asked, "nonce", "/");
@@ -45,10 +46,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             yes.made = decision::approved;
             const auto answer = claude::answer_to(asked->kind, ask, yes);
             CONSORTIUM_ASSERT(answer);
+            const auto read = protocol::read_foreign_object(*answer, protocol::stored_depth_max);
+            const auto shown = protocol::read_foreign_object(ask, protocol::stored_depth_max);
+            CONSORTIUM_ASSERT(read && shown && shown->at("arguments") == json::value(asked->arguments));
             if (asked->kind == question_kind::permission)
                 CONSORTIUM_ASSERT(
-                    answer->at("updatedInput") ==
-                    protocol::read_foreign_object(ask, protocol::stored_depth_max)->at("arguments"));
+                    read->at("updatedInput") == shown->at("arguments") &&
+                    protocol::raw_member(*answer, "updatedInput") == protocol::raw_member(ask, "arguments"));
             yes.grants = {asked->grants.size()};
             CONSORTIUM_ASSERT(!claude::answer_to(asked->kind, ask, yes));
         }

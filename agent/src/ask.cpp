@@ -1,5 +1,6 @@
 #include "ask.hpp"
 #include "json_access.hpp"
+#include "json_pieces.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -66,8 +67,8 @@ std::string_view word(decision value) noexcept
 
 std::string make_ask(const question& asked, const std::string& nonce, const std::string& directory)
 {
-    json::object out{{"id", asked.id()},       {"nonce", nonce},  {"tool", asked.tool}, {"arguments", asked.arguments},
-                     {"grants", asked.grants}, {"cwd", directory}};
+    json::object out{
+        {"id", asked.id()}, {"nonce", nonce}, {"tool", asked.tool}, {"grants", asked.grants}, {"cwd", directory}};
     if (!asked.tool_use_id.empty())
         out["toolUseId"] = asked.tool_use_id;
     if (!asked.description.empty())
@@ -78,10 +79,10 @@ std::string make_ask(const question& asked, const std::string& nonce, const std:
         out["subagent"] = asked.subagent;
     if (!asked.reason.empty())
         out["reason"] = asked.reason;
-    return json::serialize(out);
+    return with_piece(out, "arguments", piece_or(asked.raw_arguments, asked.arguments));
 }
 
-result<verdict> parse_verdict(const json::value& value)
+result<verdict> parse_verdict(const json::value& value, std::string_view text)
 {
     const auto* object = value.if_object();
     if (object == nullptr)
@@ -114,6 +115,7 @@ result<verdict> parse_verdict(const json::value& value)
         if (!answers->is_object())
             return refuse("`answers` is an object");
         out.answers = answers->get_object();
+        out.raw_answers = raw_piece(text, "answers", *answers);
     }
     if (out.made != decision::approved && (!out.grants.empty() || !out.mode.empty() || out.answers))
         return refuse("a verdict says no and gives something at once");

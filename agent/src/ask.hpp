@@ -28,6 +28,7 @@ struct question
     std::string tool;        ///< a tool's name, or what a question is called in an ask
     std::string tool_use_id; ///< may be empty
     boost::json::object arguments;
+    std::string raw_arguments; ///< as the program wrote them; empty: as they are written here
     std::string description;
     std::string blocked_path;
     std::string subagent;      ///< id of the subagent that asks; empty: the conversation itself
@@ -58,9 +59,11 @@ struct verdict
     std::vector<std::size_t> grants;
     std::string mode; ///< the permission mode until the session ends, one that the ask offers; empty: as it is
     std::optional<boost::json::object> answers;
+    std::string raw_answers; ///< as they stand in the signed text; empty: as they are written here
     std::string reason;
 };
-/// errc::bad_request for unknown words or a verdict that contradicts itself: never taken as a yes.
-result<verdict> parse_verdict(const boost::json::value& value);
+/// `text`: as it was signed, where that is known. errc::bad_request for unknown words or a verdict that contradicts
+/// itself: never taken as a yes.
+result<verdict> parse_verdict(const boost::json::value& value, std::string_view text = {});
 
 } // namespace consortium::agent

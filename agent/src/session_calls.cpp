@@ -1,5 +1,6 @@
 // A running session: what the dashboard asks of it (docs/protocol.md 5.2).
 #include "consortium/common/base64.hpp"
+#include "consortium/protocol/raw_json.hpp"
 #include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
@@ -142,7 +143,7 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
 /// The two texts decide: what is asked, and what was signed.
 result<json::value> session_runner::take_verdict(const accepted_call& call)
 {
-    const auto verdict = parse_verdict(call.d);
+    const auto verdict = parse_verdict(call.d, protocol::raw_member(call.act->text, "d").value_or(""));
     if (!verdict)
         return std::unexpected(verdict.error());
     const auto* open = state_.find(verdict->id);

@@ -287,7 +287,33 @@ TEST_F(claude_driver, asks_and_answers_permissions_and_drops_void_ones)
     ASSERT_EQ(events.questions.size(), 1u);
     EXPECT_EQ(events.questions[0].id(), "t1");
     EXPECT_EQ(events.voided, std::vector<std::string>{"q9"});
-    claude->answer("q1", {{"behavior", "allow"}});
+    claude->answer("q1", R"({"behavior":"allow"})");
+    EXPECT_TRUE(finish().good());
+}
+
+// Goal: the bytes of an input go from Claude to the person and back as they are. Method: numbers that Boost writes
+// otherwise; the answer breaks its line where a person's text did, and is one line for Claude.
+TEST_F(claude_driver, gives_an_input_back_to_the_last_digit)
+{
+    const std::string input = R"({"a":0.30000000000000004441,"b":12345678901234567890.123,"c":1.0e2})";
+    ASSERT_TRUE(start(
+        std::string(initialized) +
+        R"(send {"type":"control_request","request_id":"q1","request":{"subtype":"can_use_tool","tool_name":"T","input":)" +
+        input +
+        "}}\n"
+        "expect \"updatedInput\":" +
+        input +
+        "\n"
+        "expect \"request_id\":\"q2\",\"response\":{ }\n"
+        "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return !events.questions.empty(); }));
+    const auto& asked = events.questions[0];
+    const auto ask = make_ask(asked, std::string(32, 'a'), "/p");
+    EXPECT_NE(ask.find("\"arguments\":" + input), std::string::npos) << ask;
+    verdict yes;
+    yes.made = decision::approved;
+    claude->answer("q1", answer_to(asked.kind, ask, yes).value());
+    claude->answer("q2", "{\n}");
     EXPECT_TRUE(finish().good());
 }
 

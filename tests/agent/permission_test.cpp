@@ -1,5 +1,6 @@
 #include "claude/permission.hpp"
 #include "consortium/protocol/foreign_json.hpp"
+#include "consortium/protocol/raw_json.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
@@ -33,7 +34,10 @@ result<json::object> answer(const question& asked, const std::string& fields)
     const auto said = parse_verdict(json::parse(R"({"id":"x","ask":"h",)" + fields + "}"));
     if (!said)
         return std::unexpected(said.error());
-    return answer_to(asked.kind, ask_of(asked), *said);
+    const auto text = answer_to(asked.kind, ask_of(asked), *said);
+    if (!text)
+        return std::unexpected(text.error());
+    return json::parse(*text).as_object();
 }
 
 json::object yes(const question& asked, const std::string& more)
@@ -311,4 +315,72 @@ TEST(claude_ask, what_runs_is_what_it_says)
             << input;
         EXPECT_EQ(ask.find("\\ud8"), std::string::npos) << "no lone surrogates";
     }
+}
+
+// Goal: the input that runs is the one that was shown, and both are Claude's own bytes: Boost writes a number otherwise
+// than it came.
+TEST(claude_answer, hands_numbers_on_as_claude_wrote_them)
+{
+    constexpr std::string_view input =
+        R"({"a":0.30000000000000004441, "b":[12345678901234567890.123,-0.0,1E+2],"c\u0022":{"d":1.50},"e":"\u0041"})";
+    const auto raw =
+        R"({"input":{"x":"of that name the last counts"},"subtype":"can_use_tool","tool_name":"T","input": )" +
+        std::string(input) + " }";
+    const auto asked = parse_question("r", protocol::read_foreign_object(raw).value(), raw).value();
+    const auto ask = ask_of(asked);
+    constexpr std::string_view spelt =
+        R"({"a":0.30000000000000004441,"b":[12345678901234567890.123,-0.0,1E+2],"c\"":{"d":1.50},"e":"A"})";
+    EXPECT_EQ(protocol::raw_member(ask, "arguments"), spelt);
+    verdict said;
+    said.made = decision::approved;
+    EXPECT_EQ(
+        answer_to(asked.kind, ask, said).value(), R"({"behavior":"allow","updatedInput":)" + std::string(spelt) + "}");
+    EXPECT_EQ(json::parse(ask).at("tool"), "T");
+
+    // What no reader takes for a number was shown as text, and is handed on as that.
+    const std::string beyond =
+        R"({"subtype":"can_use_tool","tool_name":"T","input":{"a":1e400,"b":0.30000000000000004}})";
+    const auto mended = parse_question("r", protocol::read_foreign_object(beyond).value(), beyond).value();
+    EXPECT_EQ(mended.raw_arguments, "");
+    EXPECT_EQ(protocol::raw_member(ask_of(mended), "arguments"), R"({"a":"1e400","b":3.0000000000000004E-1})");
+    EXPECT_EQ(
+        answer_to(mended.kind, ask_of(mended), said).value(),
+        R"({"behavior":"allow","updatedInput":{"a":"1e400","b":3.0000000000000004E-1}})");
+}
+
+TEST(claude_answer, hands_a_persons_numbers_on_as_they_were_signed)
+{
+    const auto form = parse_question("r", json::object{{"subtype", "elicitation"}}).value();
+    const std::string text =
+        R"({"id":"x","ask":"h","decision":"approved","grants":[],"answers":{"n": 0.30000000000000004441}})";
+    const auto said = parse_verdict(protocol::read_foreign_json(text).value(), text).value();
+    EXPECT_EQ(
+        answer_to(form.kind, ask_of(form), said).value(),
+        R"({"action":"accept","content":{"n":0.30000000000000004441}})");
+
+    const std::string raw =
+        R"({"subtype":"can_use_tool","tool_name":"AskUserQuestion","input":{ "questions":[1.10] }})";
+    const auto asked = parse_question("r", protocol::read_foreign_object(raw).value(), raw).value();
+    EXPECT_EQ(
+        answer_to(asked.kind, ask_of(asked), said).value(),
+        R"({"behavior":"allow","updatedInput":{"questions":[1.10],"answers":{"n":0.30000000000000004441}}})");
+    auto other = said;
+    other.raw_answers.clear();
+    const auto empty =
+        parse_question(
+            "r", json::parse(R"({"subtype":"can_use_tool","tool_name":"AskUserQuestion","input":{}})").as_object())
+            .value();
+    EXPECT_EQ(
+        answer_to(empty.kind, ask_of(empty), other).value(),
+        R"({"behavior":"allow","updatedInput":{"answers":{"n":3.0000000000000004E-1}}})");
+}
+
+// Goal: a text that is not what was read of it never stands in for it.
+TEST(claude_question, takes_no_text_that_says_something_else)
+{
+    const auto request = json::parse(R"({"subtype":"can_use_tool","tool_name":"T","input":{"a":1}})").as_object();
+    for (const auto* odd :
+         {R"({"input":{"a":2}})", R"({"input":{"a":1},"input":{"a":3}})", R"({"other":{"a":1}})", "", "{",
+          R"({"input":{"a":1)", R"({"input":[]})"})
+        EXPECT_EQ(parse_question("r", request, odd).value().raw_arguments, "") << odd;
 }

@@ -3,6 +3,7 @@
 #include "claude/file_pattern.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "json_access.hpp"
+#include "json_pieces.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
@@ -79,34 +80,39 @@ void copy(json::object& to, const json::object& from, std::string_view name, std
         to[as] = *value;
 }
 
-json::object elicitation_answer(const verdict& said)
+std::string answers_of(const verdict& said)
+{
+    return piece_or(said.raw_answers, said.answers.value_or(json::object()));
+}
+
+std::string elicitation_answer(const verdict& said)
 {
     if (said.made == decision::denied)
-        return {{"action", "decline"}};
+        return R"({"action":"decline"})";
     if (said.made == decision::abort)
-        return {{"action", "cancel"}};
-    return {{"action", "accept"}, {"content", said.answers.value_or(json::object())}};
+        return R"({"action":"cancel"})";
+    return with_piece(json::object{{"action", "accept"}}, "content", answers_of(said));
 }
 
-json::object dialog_answer(const verdict& said)
+std::string dialog_answer(const verdict& said)
 {
     if (said.made != decision::approved)
-        return {{"behavior", "cancelled"}};
-    return {{"behavior", "completed"}, {"result", said.answers.value_or(json::object())}};
+        return R"({"behavior":"cancelled"})";
+    return with_piece(json::object{{"behavior", "completed"}}, "result", answers_of(said));
 }
 
-json::object denial(const verdict& said)
+std::string denial(const verdict& said)
 {
     json::object out{
         {"behavior", "deny"}, {"message", said.reason.empty() ? "The user said no to this." : said.reason}};
     if (said.made == decision::abort)
         out["interrupt"] = true;
-    return out;
+    return json::serialize(out);
 }
 
 } // namespace
 
-result<question> parse_question(std::string request_id, const json::object& request)
+result<question> parse_question(std::string request_id, const json::object& request, std::string_view text)
 {
     const auto subtype = text_at(request, "subtype");
     question out;
@@ -123,6 +129,7 @@ result<question> parse_question(std::string request_id, const json::object& requ
         if (out.tool.empty() || input == nullptr || std::ranges::find(reserved, out.tool) != reserved.end())
             return refuse("a permission request of unknown form");
         out.arguments = *input;
+        out.raw_arguments = raw_piece(text, "input", *input);
         if (out.tool == question_tool)
             out.tool = "question";
         const auto* suggestions = array_at(request, "permission_suggestions");
@@ -199,7 +206,7 @@ json::array grants_of(const question& asked, const json::array& suggestions)
     return out;
 }
 
-result<json::object> answer_to(question_kind kind, std::string_view ask, const verdict& said)
+result<std::string> answer_to(question_kind kind, std::string_view ask, const verdict& said)
 {
     const auto parsed = protocol::read_foreign_json(ask, protocol::stored_depth_max);
     const auto* object = parsed ? parsed->if_object() : nullptr;
@@ -232,20 +239,21 @@ result<json::object> answer_to(question_kind kind, std::string_view ask, const v
     if (kind == question_kind::dialog)
         return dialog_answer(said);
     if (kind == question_kind::trust)
-        return json::object(); // no answer to Claude: it is not there yet
+        return std::string("{}"); // no answer to Claude: it is not there yet
     if (said.made != decision::approved)
         return denial(said);
 
-    auto input = *arguments;
+    // Not written anew: what runs is what was shown, to the last digit.
+    auto input = piece_or(raw_piece(ask, "arguments", *arguments), *arguments);
     if (said.answers)
-        input["answers"] = *said.answers;
-    json::object out{{"behavior", "allow"}, {"updatedInput", std::move(input)}};
+        input = with_piece(std::move(input), "answers", answers_of(said));
+    json::object out{{"behavior", "allow"}};
     if (!permissions.empty())
         out["updatedPermissions"] = std::move(permissions);
-    return out;
+    return with_piece(out, "updatedInput", input);
 }
 
-json::object refusal_of(question_kind kind, const std::string& why)
+std::string refusal_of(question_kind kind, const std::string& why)
 {
     verdict no;
     no.reason = why;

@@ -1,6 +1,7 @@
 #include "drivers/claude_pipe.hpp"
 #include "claude/sayings.hpp"
 #include "consortium/protocol/foreign_json.hpp"
+#include "consortium/protocol/raw_json.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <array>
@@ -157,10 +158,15 @@ asio::awaitable<result<void>> pipe_driver::start(driver_options options)
 
 void pipe_driver::write(const json::object& line)
 {
+    write_text(json::serialize(line));
+}
+
+void pipe_driver::write_text(std::string line)
+{
     if (input_closing_)
         return;
     // Whole lines only: half a line, or one that is not JSON, ends the child.
-    outgoing_.push_back(json::serialize(line) + "\n");
+    outgoing_.push_back(std::move(line) + "\n");
     outgoing_changed_.cancel();
 }
 
@@ -283,7 +289,7 @@ void pipe_driver::prompt(const std::string& uuid, const std::string& text)
     write({{"type", "user"}, {"uuid", uuid}, {"message", json::object{{"role", "user"}, {"content", text}}}});
 }
 
-result<json::object> pipe_driver::prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const
+result<std::string> pipe_driver::prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const
 {
     return answer_to(kind, ask, said);
 }
@@ -314,12 +320,14 @@ asio::awaitable<result<void>> pipe_driver::stop_task(std::string id)
     co_return done ? result<void>() : std::unexpected(done.error());
 }
 
-void pipe_driver::answer(const std::string& request_id, json::object prepared)
+void pipe_driver::answer(const std::string& request_id, std::string prepared)
 {
-    write(
-        {{"type", "control_response"},
-         {"response",
-          json::object{{"subtype", "success"}, {"request_id", request_id}, {"response", std::move(prepared)}}}});
+    // It holds texts of others as they wrote them. Between values a line's end is a blank; inside of texts there is
+    // none.
+    std::ranges::replace_if(prepared, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    write_text(
+        R"({"type":"control_response","response":{"subtype":"success","request_id":)" +
+        json::serialize(json::value(request_id)) + R"(,"response":)" + prepared + "}}");
 }
 
 asio::awaitable<result<json::object>> pipe_driver::control(std::string subtype, json::object fields)
@@ -424,7 +432,7 @@ void pipe_driver::on_line(std::string_view text)
     else if (type == "system")
         on_system(*line);
     else if (type == "control_request")
-        on_control_request(*line);
+        on_control_request(*line, text);
     else if (type == "control_response")
         on_control_response(*line);
     else if (type == "control_cancel_request")
@@ -507,13 +515,13 @@ void pipe_driver::on_system(json::object& line)
         pass_on(std::move(line));
 }
 
-void pipe_driver::on_control_request(const json::object& line)
+void pipe_driver::on_control_request(const json::object& line, std::string_view text)
 {
     const auto id = text_at(line, "request_id");
     const auto* request = object_at(line, "request");
     if (request != nullptr)
     {
-        if (auto asked = parse_question(id, *request))
+        if (auto asked = parse_question(id, *request, protocol::raw_member(text, "request").value_or("")))
             return events_->on_question(std::move(*asked));
         events_->on_unknown_request(text_at(*request, "subtype"));
     }

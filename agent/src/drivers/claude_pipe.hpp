@@ -41,8 +41,8 @@ public:
     void detach() noexcept override { events_ = nullptr; }
     void prompt(const std::string& uuid, const std::string& text) override;
     asio::awaitable<result<std::vector<std::string>>> stop_turn(std::vector<std::string> waiting) override;
-    result<json::object> prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const override;
-    void answer(const std::string& request_id, json::object prepared) override;
+    result<std::string> prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const override;
+    void answer(const std::string& request_id, std::string prepared) override;
     void refuse(const question& asked, const std::string& why) override;
     asio::awaitable<result<std::string>> set_mode(std::string mode) override;
     asio::awaitable<result<void>> set_model(std::string model) override;
@@ -72,13 +72,14 @@ private:
     static asio::awaitable<void> read_errors(std::shared_ptr<pipe_driver> self);
     static asio::awaitable<void> write_input(std::shared_ptr<pipe_driver> self);
     void write(const json::object& line);
+    void write_text(std::string line);
     void close_input();
     void pass_on(json::object line, std::string block = {});
     void on_line(std::string_view text);
     void on_unreadable(std::string_view text);
     void on_system(json::object& line);
     bool is_due(const json::object& line);
-    void on_control_request(const json::object& line);
+    void on_control_request(const json::object& line, std::string_view text);
     void refuse_request(const std::string& id, const char* why);
     void on_control_response(const json::object& line);
     void set_busy(bool busy);

@@ -152,10 +152,10 @@ public:
 
     /// What the program is to be told, made of two texts and of nothing else: the ask that was shown and what was said
     /// to it. errc::bad_request when the verdict names what the ask has not.
-    virtual result<boost::json::object>
-    prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const = 0;
+    /// JSON of the driver's own.
+    virtual result<std::string> prepare_answer(question_kind kind, std::string_view ask, const verdict& said) const = 0;
     /// Each question is answered or refused once, unless it ended.
-    virtual void answer(const std::string& request_id, boost::json::object prepared) = 0;
+    virtual void answer(const std::string& request_id, std::string prepared) = 0;
     /// Nobody can be asked.
     virtual void refuse(const question& asked, const std::string& why) = 0;
 
