@@ -30,6 +30,11 @@ inline constexpr std::size_t trust_looked_at_max = 10'000;
 inline constexpr std::size_t trust_lines_max = 40;
 inline constexpr std::size_t trust_line_characters_max = 2000;
 
+// Servers that nobody has decided about: more than so many are not asked about at a start, and do not run. Above so
+// many bytes of names that must not run, none does.
+inline constexpr std::size_t servers_asked_max = 20;
+inline constexpr std::size_t servers_off_bytes_max = 32u << 10;
+
 // Claude Code's own file of settings, and its lock.
 inline constexpr std::size_t settings_depth_max = 200;
 inline constexpr int settings_lock_tries = 50;

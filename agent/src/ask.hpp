@@ -18,7 +18,13 @@ enum class question_kind
     elicitation, ///< an MCP server wants a form filled in
     dialog,      ///< the program itself wants something decided
     trust,       ///< the agent asks whether a folder is trusted, before it starts the program
+    server,      ///< the agent asks whether a server of that folder may run, before it starts the program
 };
+/// Those that the agent asks itself: the program is not there yet, and gets no answer.
+constexpr bool is_before_start(question_kind kind)
+{
+    return kind == question_kind::trust || kind == question_kind::server;
+}
 
 /// The program asks whether a tool may run, or asks the person something.
 struct question

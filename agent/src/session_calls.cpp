@@ -152,7 +152,7 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
     auto answer = driver_->prepare_answer(open->asked.kind, open->ask, *verdict);
     if (!answer)
         return std::unexpected(answer.error());
-    if (open->asked.kind == question_kind::trust && trusted_)
+    if (is_before_start(open->asked.kind) && early_answer_)
         return fail(errc::not_found, "This question is not open any more.");
     feed_.tell(
         {{"type", "approval"},
@@ -161,9 +161,9 @@ result<json::value> session_runner::take_verdict(const accepted_call& call)
          {"text", call.act->text},
          {"device", base64_encode(call.act->device)},
          {"signature", base64_encode(call.act->signature)}});
-    if (open->asked.kind == question_kind::trust)
+    if (is_before_start(open->asked.kind))
     {
-        (void)decide_trust(verdict->made == decision::approved, "in the dashboard");
+        (void)decide_early(verdict->made == decision::approved, "in the dashboard");
         return json::object();
     }
     driver_->answer(open->asked.request_id, std::move(*answer));

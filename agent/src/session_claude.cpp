@@ -21,7 +21,7 @@ constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 p
 constexpr auto claude_exit_time = std::chrono::seconds(5);
 constexpr std::size_t refused_subject_max = 1000; // of what was refused, for people
 
-constexpr auto answer_trust_in_dashboard = "(answer in the dashboard) Is this folder trusted?";
+constexpr auto servers_file = "servers.json"; // in the keystore: what was decided about servers of folders
 
 constexpr auto login_words =
     "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
@@ -81,71 +81,193 @@ result<std::string> session_runner::put_ask(question asked)
     return id;
 }
 
-/// Asks at the terminal and in the dashboard, and waits for whichever answers first. Without a yes the session ends.
+/// Asks at the terminal and in the dashboard, and waits for whichever answers first. Errors: those of put_ask();
+/// errc::closed, the session ends.
+asio::awaitable<result<bool>> session_runner::ask_early(question asked, early_words words)
+{
+    if (!driver_)
+        driver_ = claude::pipe_driver::make(executor_, *this); // it says that it does not run, until it does
+    connect_once();
+    early_answer_.reset();
+    const auto id = put_ask(std::move(asked));
+    if (!id)
+        co_return std::unexpected(id.error());
+    asking_at_terminal_ = options_.terminal != nullptr;
+    if (asking_at_terminal_)
+        spawn(ask_early_at_terminal(std::move(words)));
+    else
+        out_.line("waiting", words.waiting);
+    while (!early_answer_ && !ended_)
+        co_await early_changed_.wait();
+    if (asking_at_terminal_)
+        options_.terminal->cancel();
+    while (asking_at_terminal_) // before anything else is asked there
+        co_await early_changed_.wait();
+    state_.close(*id);
+    state_changed();
+    if (!early_answer_)
+        co_return fail(errc::closed, "The session ends.");
+    co_return *early_answer_;
+}
+
+asio::awaitable<void> session_runner::ask_early_at_terminal(early_words words)
+{
+    if (!ended_)
+    {
+        out_.text("");
+        out_.text(words.before);
+        for (const auto& line : words.shown)
+            out_.text("  " + foreign(line, limits::trust_line_characters_max));
+        out_.text(words.after);
+        const auto said = co_await options_.terminal->yes(out_, words.question, /*otherwise=*/false);
+        if (!said && said.error() == errc::closed)
+            out_.line("waiting", words.waiting);
+        if (said && decide_early(*said, "at the terminal"))
+            feed_.tell({{"type", "message"}, {"message", *said ? words.yes : words.no}});
+    }
+    asking_at_terminal_ = false;
+    early_changed_.notify();
+}
+
+/// The first answer counts.
+bool session_runner::decide_early(bool yes, std::string_view where)
+{
+    if (early_answer_ || ended_)
+        return false;
+    early_answer_ = yes;
+    out_.line(yes ? "allowed" : "refused", where);
+    early_changed_.notify();
+    return true;
+}
+
+/// Without a yes the session ends.
 asio::awaitable<void> session_runner::ask_for_trust(question asked)
 {
-    driver_ = claude::pipe_driver::make(executor_, *this); // it says that it does not run, until it does
-    const auto id = put_ask(asked);
-    if (!id)
+    const auto trusted = co_await ask_early(
+        asked,
+        {.before = "Do you trust this folder? Claude Code runs what is named here, at once and without a question:",
+         .shown = claude::trust_in_lines(asked),
+         .after = "Once you trust it you are asked again only about servers of .mcp.json that are new or changed, "
+                  "not when the other files change.",
+         .question = "Trust it? (The dashboard asks too.)",
+         .waiting = "(answer in the dashboard) Is this folder trusted?",
+         .yes = "This folder is trusted, said at the terminal.",
+         .no = "This folder is not trusted, said at the terminal."});
+    if (ended_)
+        co_return;
+    if (!trusted || !*trusted)
     {
         status_ = 1;
         co_return end(
-            "What the files of this folder would run is too much to be shown, so nobody can be asked whether it is "
-            "trusted. Run `claude` here once, and answer there.");
+            trusted ? "This folder is not trusted. Claude Code was not started."
+                    : "What the files of this folder would run is too much to be shown, so nobody can be asked whether "
+                      "it is trusted. Run `claude` here once, and answer there.");
     }
-    if (options_.terminal != nullptr)
-        spawn(ask_for_trust_at_terminal(std::move(asked)));
-    else
-        out_.line("waiting", answer_trust_in_dashboard);
-    while (!trusted_ && !ended_)
-        co_await trust_decided_.wait();
-    if (options_.terminal != nullptr)
-        options_.terminal->cancel();
-    if (!trusted_)
-        co_return;
-    state_.close(*id);
-    state_changed();
-    if (!*trusted_)
-    {
-        status_ = 1;
-        co_return end("This folder is not trusted. Claude Code was not started.");
-    }
+    remember_servers(claude::servers_shown(asked), true);
     if (const auto kept = claude::remember_trust(options_.environment, folder_.record().directory); !kept)
         out_.line("trouble", "It will be asked again next time: " + kept.error().detail);
 }
 
-asio::awaitable<void> session_runner::ask_for_trust_at_terminal(question asked)
+/// About each server of the folder's own files that is new or changed. Claude is started in any case, without those
+/// that nobody allowed.
+asio::awaitable<void> session_runner::ask_for_servers()
 {
-    if (ended_)
+    if (claude::reads_no_servers(options_.arguments))
         co_return;
-    out_.text("");
-    out_.text("Do you trust this folder? Claude Code runs what is named here, at once and without a question:");
-    for (const auto& line : claude::trust_in_lines(asked))
-        out_.text("  " + foreign(line, limits::trust_line_characters_max));
-    out_.text("Once you trust it you are not asked again, also when these files change.");
-    const auto said = co_await options_.terminal->yes(out_, "Trust it? (The dashboard asks too.)", /*otherwise=*/false);
-    if (!said)
+    const auto kept = store_.load_object(servers_file);
+    if (!kept)
+        out_.line("trouble", "What was decided about servers is asked again: " + kept.error().detail);
+    if (const auto* files = kept && *kept ? object_at(**kept, "files") : nullptr)
     {
-        if (said.error() == errc::closed)
-            out_.line("waiting", answer_trust_in_dashboard);
-        co_return;
+        for (const auto& [file, decided] : *files)
+            servers_decided_.emplace(file, decided); // a yes to the folder a moment ago is newer
     }
-    if (decide_trust(*said, "at the terminal"))
-        feed_.tell(
-            {{"type", "message"},
-             {"message", *said ? "This folder is trusted, said at the terminal."
-                               : "This folder is not trusted, said at the terminal."}});
+    for (std::size_t asked = 0;; ++asked)
+    {
+        // Read anew each time: an answer may take hours.
+        auto plan = claude::plan_servers(options_.environment, folder_.record().directory, servers_decided_);
+        remember_servers(plan.allowed, true);
+        if (plan.open.empty() || asked == limits::servers_asked_max)
+            co_return leave_out_servers(plan);
+        const auto& next = plan.open.front();
+        const auto runs = co_await ask_early(
+            next.asked,
+            {.before =
+                 "A server that this folder brings is new, or has changed. Claude Code runs it at once, with your "
+                 "rights:",
+             .shown = claude::server_in_lines(next),
+             .after = "Without it the session goes on. What you say holds until this changes.",
+             .question = "Run it? (The dashboard asks too.)",
+             .waiting = "(answer in the dashboard) May a server of this folder run?",
+             .yes = "A server of this folder may run, said at the terminal.",
+             .no = "A server of this folder does not run, said at the terminal."});
+        if (ended_)
+            co_return;
+        if (runs)
+            remember_servers({next}, *runs);
+        else
+        {
+            out_.line("refused", "A server does not run, because nobody can be asked: " + runs.error().detail);
+            claude::decide(servers_decided_, next, std::nullopt);
+        }
+    }
 }
 
-/// The first answer counts.
-bool session_runner::decide_trust(bool trusted, std::string_view where)
+/// In memory in any case: it is not asked again now.
+void session_runner::remember_servers(const std::vector<claude::server_question>& about, bool run)
 {
-    if (trusted_ || ended_)
-        return false;
-    trusted_ = trusted;
-    out_.line(trusted ? "trusted" : "refused", where);
-    trust_decided_.notify();
-    return true;
+    if (about.empty())
+        return;
+    const auto decide = [&](json::object& files)
+    {
+        for (const auto& each : about)
+            claude::decide(files, each, run);
+    };
+    decide(servers_decided_);
+    const auto saved = store_.change_object(
+        servers_file,
+        [&](json::object& kept) -> result<void>
+        {
+            auto& files = kept["files"];
+            decide(files.is_object() ? files.get_object() : files.emplace_object());
+            return {};
+        });
+    if (!saved)
+        out_.line("trouble", "It will be asked again next time: " + saved.error().detail);
+}
+
+/// What does not run is said, at both ends.
+void session_runner::leave_out_servers(const claude::server_plan& plan)
+{
+    auto whole = plan;
+    std::vector<std::string> words;
+    for (const auto& each : plan.refused)
+        words.push_back(
+            "As you said, this does not run: " + each + ". To be asked again, remove it from " +
+            (store_.directory() / servers_file).string() + ".");
+    for (const auto& each : plan.open)
+        claude::leave_out(whole, each);
+    if (!plan.open.empty())
+        words.push_back(
+            std::to_string(plan.open.size()) +
+            " more servers of this folder do not run: so many are not asked about at once. "
+            "Start the session again to be asked about the next.");
+    auto arguments = claude::with_servers(options_.arguments, whole);
+    if (!arguments)
+    {
+        status_ = 1;
+        return end(arguments.error().detail);
+    }
+    if (claude::reads_no_servers(*arguments))
+        words.push_back(
+            "No MCP server of any file runs in this session, your own neither" +
+            (whole.none.empty() ? ": too many of this folder must not." : ". " + whole.none));
+    options_.arguments = std::move(*arguments);
+    for (const auto& each : words)
+    {
+        out_.line("left out", each);
+        feed_.tell({{"type", "message"}, {"message", well_formed_utf8(each, limits::field_text_bytes_max)}});
+    }
 }
 
 asio::awaitable<result<void>> session_runner::start_claude()

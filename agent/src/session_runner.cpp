@@ -89,7 +89,7 @@ session_runner::session_runner(
       prompts_changed_(executor_),
       partial_changed_(executor_),
       ending_(executor_),
-      trust_decided_(executor_),
+      early_changed_(executor_),
       alive_(executor_),
       log_due_(executor_),
       log_(relay_, store_, clock_),
@@ -167,10 +167,9 @@ asio::awaitable<int> session_runner::run()
     }
     gate_.emplace(folder_, *account, devices_, clock_, spans_);
     if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))
-    {
-        spawn(connect()); // the dashboard is asked too
         co_await ask_for_trust(std::move(*asked));
-    }
+    if (!ended_)
+        co_await ask_for_servers();
     if (!ended_)
         co_await go();
 
@@ -210,7 +209,12 @@ asio::awaitable<void> session_runner::go()
     spawn(watch_claude());
     spawn(take_prompts());
     spawn(stream_partial());
-    if (!trusted_) // otherwise it is under way since that was asked
+    connect_once();
+}
+
+void session_runner::connect_once()
+{
+    if (!std::exchange(connecting_, true))
         spawn(connect());
 }
 
@@ -240,7 +244,7 @@ void session_runner::end(std::string why, ending because)
     because_ = because;
     why_ = std::move(why);
     ending_.notify();
-    trust_decided_.notify();
+    early_changed_.notify();
 }
 
 void session_runner::interrupt()

@@ -2,6 +2,7 @@
 #include "agent_state.hpp"
 #include "bounded_telling.hpp"
 #include "call_gate.hpp"
+#include "claude/servers.hpp"
 #include "conversation_feed.hpp"
 #include "device_book.hpp"
 #include "device_directory.hpp"
@@ -32,6 +33,18 @@ enum class ending
     trouble,   ///< it could not go on
 };
 std::string_view word(ending because);
+
+/// A question that is asked before Claude is started, in words for the terminal.
+struct early_words
+{
+    own_text before;
+    std::vector<std::string> shown;
+    own_text after;
+    own_text question;
+    std::string waiting; ///< what is said where only the dashboard is asked
+    std::string yes;     ///< what the dashboard is told when it was answered here
+    std::string no;
+};
 
 struct run_options
 {
@@ -100,8 +113,13 @@ private:
     /// agent_state::ask() when nobody can be asked that.
     result<std::string> put_ask(question asked);
     asio::awaitable<void> ask_for_trust(question asked);
-    asio::awaitable<void> ask_for_trust_at_terminal(question asked);
-    bool decide_trust(bool trusted, std::string_view where);
+    asio::awaitable<void> ask_for_servers();
+    asio::awaitable<result<bool>> ask_early(question asked, early_words words);
+    asio::awaitable<void> ask_early_at_terminal(early_words words);
+    bool decide_early(bool yes, std::string_view where);
+    void remember_servers(const std::vector<claude::server_question>& about, bool run);
+    void leave_out_servers(const claude::server_plan& plan);
+    void connect_once();
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
     result<void> take_back_unanswered();
@@ -197,8 +215,11 @@ private:
     wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;
-    wakeup trust_decided_;
-    std::optional<bool> trusted_; ///< the folder, once somebody was asked and answered
+    wakeup early_changed_;
+    std::optional<bool> early_answer_; ///< to what is asked before Claude is started, once somebody answered
+    bool asking_at_terminal_ = false;  ///< that
+    json::object servers_decided_;     ///< by file
+    bool connecting_ = false;          ///< under way since it was first needed
     wakeup alive_;
     wakeup log_due_;
     log_checker log_;

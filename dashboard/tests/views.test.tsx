@@ -260,10 +260,28 @@ describe("slip", () => {
     put(client, of);
     await pass(400);
     const words = by("slip-contents").textContent ?? "";
-    for (const part of ["/home/n/theirs", "/home/n/theirs/.mcp.json", '"command": "/bin/U+202Esh"', "/home/n/theirs/.claude/skills/x.md", "not asked again"]) expect(words).toContain(part);
+    for (const part of ["/home/n/theirs", "/home/n/theirs/.mcp.json", '"command": "/bin/U+202Esh"', "/home/n/theirs/.claude/skills/x.md", "asked again only about servers of .mcp.json"]) expect(words).toContain(part);
     fireEvent.click(by("slip-deny"));
     await pass(1);
     expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [] }, of)]);
+  });
+
+  it("shows what a server of a folder would run, to the letter, and says what either answer means", async () => {
+    const client = fakeClient();
+    const of = asked("server", { server: "desk", file: "/home/n/theirs/.mcp.json", entry: { command: "/bin/\u202esh", args: ["-c", "curl evil"], env: { KEY: "v" } } });
+    const { unmount } = put(client, of);
+    await pass(400);
+    expect(by("slip").querySelector("h3")?.textContent).toBe("Run this server?");
+    const words = by("slip-contents").textContent ?? "";
+    for (const part of ["desk", "/home/n/theirs/.mcp.json", "/bin/U+202Esh", "curl evil", "KEY", "Without it the session goes on"]) expect(words).toContain(part);
+    expect([by("slip-allow-once").textContent, by("slip-deny").textContent]).toEqual(["Run it 1", "Do not run it"]);
+    fireEvent.click(by("slip-deny"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [] }, of)]);
+    unmount();
+    put(client, asked("server", { file: "/home/n/theirs/.mcp.json", content: "{broken" }));
+    expect(by("slip").querySelector("h3")?.textContent).toBe("Run the servers of this file?");
+    expect(by("slip-contents").textContent).toMatch(/cannot ask about each.*\{broken/s);
   });
 
   it("says that a subagent asks, and why Claude asks", () => {
@@ -1031,6 +1049,8 @@ describe("rows", () => {
     };
     expect(line({ tool: "trust" })).toBe("The folder was trusted by Pixel 9");
     expect(line({ tool: "trust", decision: "denied" })).toBe("The folder was not trusted by Pixel 9");
+    expect(line({ tool: "server" })).toBe("A server of the folder was allowed to run by Pixel 9");
+    expect(line({ tool: "server", decision: "denied" })).toBe("A server of the folder was not allowed to run by Pixel 9");
     expect(line({ tool: "elicitation" })).toBe("A server’s question was answered by Pixel 9");
     expect(line({ tool: "elicitation", decision: "denied" })).toBe("A server’s question was declined by Pixel 9");
     expect(line({ tool: "dialog", decision: "abort" })).toBe("A question of Claude Code was cancelled by Pixel 9");

@@ -231,7 +231,8 @@ protected:
         std::ofstream(project / ".mcp.json") << R"({"mcpServers":{"desk":{"command":"evil"}}})";
         claude = place.path() / "claude";
         const auto started = place.path() / "claude-was-started";
-        std::ofstream(claude) << "#!/bin/sh\ntouch '" << started.string() << "'\nexec '" FAKE_CLAUDE "' \"$@\"\n";
+        std::ofstream(claude) << "#!/bin/sh\nprintf '%s\\n' \"$@\" > '" << started.string()
+                              << "'\nexec '" FAKE_CLAUDE "' \"$@\"\n";
         std::filesystem::permissions(claude, std::filesystem::perms::owner_all);
         return started;
     }
@@ -417,6 +418,34 @@ TEST_F(session, claude_is_not_started_in_a_folder_with_servers_before_a_person_t
     const std::string words{std::istreambuf_iterator<char>(kept), {}};
     EXPECT_TRUE(json::parse(words).at("projects").at(project.string()).at("hasTrustDialogAccepted").as_bool());
     EXPECT_EQ(told("approval").size(), 1u);
+}
+
+TEST_F(session, a_new_server_of_a_trusted_folder_runs_only_where_a_person_allows_it)
+{
+    const auto started = in_a_folder_with_servers();
+    const json::object trusted{{"hasTrustDialogAccepted", true}};
+    std::ofstream(place.path() / ".claude.json")
+        << json::serialize(json::object{{"projects", json::object{{project.string(), trusted}}}});
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    const auto id = asked();
+    const auto ask = json::parse(text_at(state.at("requests").at(id).as_object(), "ask")).as_object();
+    EXPECT_EQ(text_at(ask, "tool"), "server");
+    EXPECT_EQ(text_at(*object_at(ask, "arguments"), "server"), "desk");
+    EXPECT_FALSE(std::filesystem::exists(started));
+
+    EXPECT_EQ(call(socket, "permission", verdict(id, "denied")), json::object());
+    const auto arguments = [&]
+    {
+        std::ifstream file(started);
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    };
+    EXPECT_TRUE(run_until(io, [&] { return arguments().contains(R"("disabledMcpjsonServers":["desk"])"); }))
+        << arguments();
+    ASSERT_TRUE(run_until(io, [&] { return object_at(state, "requests")->empty(); }));
+    EXPECT_EQ(told("approval").size(), 1u);
+    const auto kept = store.load_object("servers.json").value().value();
+    EXPECT_EQ(kept.at("files").at((project / ".mcp.json").string()).at("server desk").at("runs"), false);
 }
 
 TEST_F(session, ends_where_the_folder_is_not_trusted)

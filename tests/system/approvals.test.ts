@@ -156,13 +156,19 @@ require('readline').createInterface({ input: process.stdin }).on('line', (text) 
 
 describe('a folder with servers and hooks of its own', () => {
   let other: Machine;
+  const args = ['--allowedTools', 'mcp__desk__book'];
   const ran = () => existsSync(join(other.work, 'hook-ran'));
+  const servers = (more: object) =>
+    writeFileSync(join(other.work, '.mcp.json'), JSON.stringify({ mcpServers: { desk: { command: process.execPath, args: [join(other.work, 'desk.cjs')] }, ...more } }));
+  /** A server that leaves a trace where it is started. */
+  const spy = (name: string) => ({ command: '/bin/sh', args: ['-c', `touch ${join(other.work, `${name}-ran`)}`] });
+  const ranSpy = (name: string) => existsSync(join(other.work, `${name}-ran`));
 
   before(() => {
-    other = new Machine({ relay: relay.url, api: api.url, folder: 'theirs', args: ['--allowedTools', 'mcp__desk__book'] });
+    other = new Machine({ relay: relay.url, api: api.url, folder: 'theirs', args });
     mkdirSync(join(other.work, '.claude'));
     writeFileSync(join(other.work, 'desk.cjs'), desk);
-    writeFileSync(join(other.work, '.mcp.json'), JSON.stringify({ mcpServers: { desk: { command: process.execPath, args: [join(other.work, 'desk.cjs')] } } }));
+    servers({});
     writeFileSync(join(other.work, '.claude', 'settings.json'), JSON.stringify({ hooks: { SessionStart: [{ hooks: [{ type: 'command', command: `touch ${join(other.work, 'hook-ran')}` }] }] } }));
   });
   after(() => other.close());
@@ -207,5 +213,36 @@ describe('a folder with servers and hooks of its own', () => {
     await question('Which desk?');
     await click('slip-deny');
     await dashboard.entry('text', /the person said .*"action":"decline"/).waitFor({ timeout: 60_000 });
+  });
+
+  it('asks about a server that came later, at the terminal, and Claude Code runs the others alone', { timeout: 240_000 }, async () => {
+    servers({ spy: spy('spy') });
+    const terminal = await other.start(['--new', ...args]);
+    await terminal.shows(/Run it\? \(The dashboard asks too\.\)/);
+    const screen = (await terminal.screen()).replaceAll(/\s/g, '');
+    assert.ok(screen.includes('server:spy') && screen.includes('spy-ran') && !screen.includes('desk.cjs'), screen);
+    await terminal.type('n');
+    await terminal.press('Enter');
+    await terminal.shows(/As you said, this does not run: spy/);
+    await dashboard.page.goto((await terminal.shows(/In the dashboard: (\S+)/))[1]!);
+    // The one that was trusted with the folder is there: so Claude Code started its servers.
+    await dashboard.prompt('please #book');
+    await question('Which desk?');
+    await click('slip-deny');
+    await dashboard.settled();
+    assert.equal(ranSpy('spy'), false);
+  });
+
+  it('asks in the browser about a server whose command was changed under its name', { timeout: 240_000 }, async () => {
+    servers({ spy: spy('other') });
+    const terminal = await other.start(['--new', ...args]);
+    await terminal.shows(/Run it\? \(The dashboard asks too\.\)/);
+    await dashboard.page.goto((await terminal.shows(/In the dashboard: (\S+)/))[1]!);
+    await question('Run this server?');
+    const words = await dashboard.by('slip-contents').innerText();
+    assert.ok(words.includes('spy') && words.includes('other-ran'), words);
+    await click('slip-allow-once');
+    await waitFor('the server', () => ranSpy('other'), { ms: 60_000 });
+    assert.equal(ranSpy('spy'), false);
   });
 });

@@ -5,6 +5,7 @@
 #include "files.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <functional>
 #include <optional>
 
 namespace consortium::agent::claude
@@ -53,41 +54,71 @@ result<json::object> read_settings(const std::string& given)
     return settings;
 }
 
-} // namespace
-
+/// The arguments with their settings changed.
 result<std::vector<std::string>>
-with_denied_folder(std::vector<std::string> user_arguments, const std::filesystem::path& keys)
+with_settings(std::vector<std::string> arguments, const std::function<void(json::object& settings)>& change)
 {
     json::object settings;
-    if (const auto given = take_settings(user_arguments))
+    if (const auto given = take_settings(arguments))
     {
         auto read = read_settings(*given);
         if (!read)
             return std::unexpected(read.error());
         settings = std::move(*read);
     }
-    auto& permissions = settings["permissions"];
-    if (!permissions.is_object())
-        permissions.emplace_object();
-    auto& deny = permissions.get_object()["deny"];
-    if (!deny.is_array())
-        deny.emplace_array();
+    change(settings);
+    // In front: some of the user's options take all words that follow them.
+    arguments.insert(arguments.begin(), {std::string(option), json::serialize(settings)});
+    return arguments;
+}
+
+void add(json::array& list, const std::string& word)
+{
+    if (std::ranges::find(list, json::value_from(word)) == list.end())
+        list.push_back(json::value_from(word));
+}
+
+json::array& list_at(json::object& in, std::string_view name)
+{
+    auto& value = in[name];
+    return value.is_array() ? value.get_array() : value.emplace_array();
+}
+
+} // namespace
+
+result<std::vector<std::string>>
+with_denied_folder(std::vector<std::string> user_arguments, const std::filesystem::path& keys)
+{
     std::error_code problem;
     const auto named = std::filesystem::absolute(keys, problem).lexically_normal();
     const auto real = std::filesystem::weakly_canonical(keys, problem);
-    // docs/claude-code.md, "Questions": Edit stands for all tools that write.
-    for (const auto& each : {named, real})
-    {
-        for (const auto* tool : {"Read", "Edit"})
+    return with_settings(
+        std::move(user_arguments),
+        [&](json::object& settings)
         {
-            const auto rule = json::value_from(std::string(tool) + "(" + file_pattern(each.string()) + "/**)");
-            if (std::ranges::find(deny.get_array(), rule) == deny.get_array().end())
-                deny.get_array().push_back(rule);
-        }
-    }
-    // In front: some of the user's options take all words that follow them.
-    user_arguments.insert(user_arguments.begin(), {std::string(option), json::serialize(settings)});
-    return user_arguments;
+            auto& permissions = settings["permissions"];
+            auto& deny =
+                list_at(permissions.is_object() ? permissions.get_object() : permissions.emplace_object(), "deny");
+            // docs/claude-code.md, "Questions": Edit stands for all tools that write.
+            for (const auto& each : {named, real})
+            {
+                for (const auto* tool : {"Read", "Edit"})
+                    add(deny, std::string(tool) + "(" + file_pattern(each.string()) + "/**)");
+            }
+        });
+}
+
+result<std::vector<std::string>>
+with_disabled_servers(std::vector<std::string> user_arguments, const std::vector<std::string>& names)
+{
+    return with_settings(
+        std::move(user_arguments),
+        [&](json::object& settings)
+        {
+            auto& disabled = list_at(settings, "disabledMcpjsonServers");
+            for (const auto& name : names)
+                add(disabled, name);
+        });
 }
 
 } // namespace consortium::agent::claude

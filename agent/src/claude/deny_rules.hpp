@@ -12,4 +12,8 @@ namespace consortium::agent::claude
 result<std::vector<std::string>>
 with_denied_folder(std::vector<std::string> user_arguments, const std::filesystem::path& keys);
 
+/// As that, with servers of the folder's own files that Claude must not run, by name.
+result<std::vector<std::string>>
+with_disabled_servers(std::vector<std::string> user_arguments, const std::vector<std::string>& names);
+
 } // namespace consortium::agent::claude

@@ -17,7 +17,8 @@ namespace
 
 constexpr std::string_view question_tool = "AskUserQuestion";
 constexpr std::string_view plan_tool = "ExitPlanMode";
-constexpr std::array reserved{"question", "elicitation", "dialog", "trust"}; // what an ask calls its questions
+constexpr std::array reserved{
+    "question", "elicitation", "dialog", "trust", "server"}; // what an ask calls its questions
 
 /// Where a rule can be kept: until the session ends, or in the project's own settings of this person.
 constexpr std::array destinations{"session", "localSettings"};
@@ -238,8 +239,8 @@ result<std::string> answer_to(question_kind kind, std::string_view ask, const ve
         return elicitation_answer(said);
     if (kind == question_kind::dialog)
         return dialog_answer(said);
-    if (kind == question_kind::trust)
-        return std::string("{}"); // no answer to Claude: it is not there yet
+    if (is_before_start(kind))
+        return std::string("{}");
     if (said.made != decision::approved)
         return denial(said);
 
@@ -266,6 +267,7 @@ std::string refusal_of(question_kind kind, const std::string& why)
     case question_kind::dialog:
         return dialog_answer(no);
     case question_kind::trust:
+    case question_kind::server:
         break;
     }
     return denial(no);

@@ -1,14 +1,16 @@
 #include "claude/trust.hpp"
 #include "agent_limits.hpp"
 #include "claude/locate.hpp"
+#include "claude/project_folder.hpp"
 #include "consortium/common/bytes.hpp"
-#include "consortium/common/utf8.hpp"
 #include "consortium/e2ee/envelope.hpp"
 #include "consortium/protocol/foreign_json.hpp"
+#include "consortium/protocol/json_text.hpp"
 #include "files.hpp"
 #include "json_access.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <limits>
 #include <ranges>
 #include <sys/stat.h>
 #include <thread>
@@ -19,33 +21,8 @@ namespace
 {
 namespace fs = std::filesystem;
 
-/// `directory` and those above it that belong to the same repository; outside of one, itself alone.
-std::vector<fs::path> project_folders(const fs::path& directory)
-{
-    std::vector<fs::path> out;
-    std::error_code ignored;
-    for (auto folder = directory;; folder = folder.parent_path())
-    {
-        out.push_back(folder);
-        if (fs::exists(folder / ".git", ignored))
-            return out;
-        if (folder == folder.parent_path())
-            return {directory};
-    }
-}
-
-fs::path real(const fs::path& directory)
-{
-    std::error_code problem;
-    auto out = fs::canonical(directory, problem);
-    return problem ? directory : out;
-}
-
-fs::path home_of(const std::vector<std::string>& environment)
-{
-    return real(environment_value(environment, "HOME"));
-}
-
+constexpr protocol::json_bounds settings_bounds{
+    .values_max = std::numeric_limits<std::size_t>::max(), .depth_max = limits::settings_depth_max};
 fs::path settings_file(const std::vector<std::string>& environment)
 {
     auto folder = environment_value(environment, "CLAUDE_CONFIG_DIR");
@@ -56,12 +33,6 @@ fs::path settings_file(const std::vector<std::string>& environment)
     return fs::weakly_canonical(named, ignored); // a link to it stays one
 }
 
-/// As text, for people and for Claude Code's file: folders may be named in any bytes.
-std::string shown(const fs::path& path)
-{
-    return well_formed_utf8(path.string(), limits::path_bytes_max);
-}
-
 /// errc::not_found when there is no such file, errc::corrupt when it is no JSON to the letter: then it is not written
 /// again.
 result<json::object> read_settings(const fs::path& file)
@@ -69,14 +40,10 @@ result<json::object> read_settings(const fs::path& file)
     const auto content = read_file(file);
     if (!content)
         return std::unexpected(content.error());
-    json::parse_options options;
-    options.max_depth = limits::settings_depth_max;
-    boost::system::error_code problem;
-    const auto words = text(*content);
-    auto value = json::parse(json::string_view(words.data(), words.size()), problem, {}, options);
-    if (problem || !value.is_object())
+    auto value = protocol::parse_json(text(*content), settings_bounds);
+    if (!value || !value->is_object())
         return fail(errc::corrupt, file.string() + " cannot be read as JSON.");
-    return std::move(value.get_object());
+    return std::move(value->get_object());
 }
 
 /// As Claude Code judges it: the folder itself or one above it, but none above its repository. A file that cannot be
@@ -113,12 +80,7 @@ std::string content_of(const fs::path& file)
     const auto content = read_file(file);
     if (!content)
         return "(This file cannot be read: " + content.error().detail + ")";
-    const auto all = text(*content);
-    auto words = well_formed_utf8(all.substr(0, limits::trust_file_bytes_max), limits::trust_file_bytes_max);
-    if (all.size() > limits::trust_file_bytes_max)
-        words +=
-            "\n(and " + std::to_string(all.size() - limits::trust_file_bytes_max) + " bytes more, which are not shown)";
-    return words;
+    return shown_in_part(text(*content));
 }
 
 /// The names of what lies in the folder, links as what they are, but for what `known` has.

@@ -14,6 +14,9 @@ import { Contents, grantsMax, GrantWords, headline } from "./slipcontents.tsx";
 
 const deafMs = 400;
 
+/** Yes and no, where they say more than this. */
+const plainAnswers: Readonly<Record<string, readonly [string, string]>> = { trust: ["Trust it", "Do not trust it"], server: ["Run it", "Do not run it"] };
+
 interface Props {
   readonly request: PermissionRequest;
   readonly session: SessionSummary;
@@ -188,14 +191,15 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
         </div>
       </>
     );
-  } else if (ask.tool === "trust" || ask.tool === "question" || ask.tool === "elicitation") {
+  } else if (ask.tool === "trust" || ask.tool === "server" || ask.tool === "question" || ask.tool === "elicitation") {
+    const yesNo = plainAnswers[ask.tool] ?? ["Accept", "Decline"];
     acts = (
       <div className="acts">
         <button type="button" className="b main wide" disabled={!mayAllow} data-testid="slip-allow-once" onClick={once}>
-          {ask.tool === "trust" ? "Trust it" : "Accept"} <kbd>1</kbd>
+          {yesNo[0]} <kbd>1</kbd>
         </button>
         <button type="button" className="b away wide" disabled={!mayDeny} data-testid="slip-deny" onClick={when(mayDeny, () => void answer({ decision: "denied", grants: [] }))}>
-          {ask.tool === "trust" ? "Do not trust it" : "Decline"}
+          {yesNo[1]}
         </button>
         <button type="button" className="b bare" disabled={!mayDeny} data-testid="slip-cancel" onClick={when(mayDeny, () => void answer({ decision: "abort", grants: [] }))}>
           Cancel

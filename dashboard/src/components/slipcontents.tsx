@@ -39,6 +39,8 @@ function headlineOf({ ask }: PermissionRequest): string {
       return "Claude asks you to decide";
     case "trust":
       return "Trust this folder?";
+    case "server":
+      return string(ask.arguments["server"]) === null ? "Run the servers of this file?" : "Run this server?";
     case "ExitPlanMode":
       return "Start with this plan?";
     default:
@@ -77,12 +79,24 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
         shown: (
           <>
             <p className="slip-part mid small">
-              Claude Code runs what the files below name, as hooks and servers of its own: at once, without a question, with your rights there. Trust it only if you know where they come from. You are not asked again, also when they change. Claude Code is not started before you answer.
+              Claude Code runs what the files below name, as hooks and servers of its own: at once, without a question, with your rights there. Trust it only if you know where they come from. Later you are asked again only about servers of .mcp.json that are new or changed, not when the other files change. Claude Code is not started before you answer.
             </p>
             <Exact text={text("folder")} />
           </>
         ),
         names: ["folder"],
+      };
+    case "server":
+      return {
+        shown: (
+          <p className="slip-part mid small">
+            {string(input["server"]) === null
+              ? "Files of this folder name servers that Claude Code starts at once, with your rights there. The agent cannot read this one to the letter, so it cannot ask about each."
+              : "A file of this folder names it. It is new, or has changed. Claude Code starts it at once, with your rights there."}{" "}
+            Run it only if you know where it comes from. Without it the session goes on. Your answer holds until it changes. Claude Code is not started before you answer.
+          </p>
+        ),
+        names: [],
       };
     case "elicitation": {
       if (!texts("message")) break;
