@@ -11,6 +11,7 @@ namespace consortium::admin
 namespace
 {
 
+constexpr auto control_socket = "control.sock";
 constexpr std::size_t answer_bytes_max = 1 << 20;
 
 /// A socket that closes itself.
@@ -29,11 +30,17 @@ public:
     {
         sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
         if (socket.native().size() >= sizeof address.sun_path)
-            return fail(errc::locked, "the path " + socket.string() + " is longer than a socket's may be");
+            return fail(errc::too_large, "the path " + socket.string() + " is longer than a socket's may be");
         socket.native().copy(address.sun_path, sizeof address.sun_path - 1);
-        if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-            return fail(errc::locked, fail_errno("cannot connect to " + socket.string(), errno).error().detail);
-        return {};
+        if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+            return {};
+        const int cause = errno;
+        const bool nobody = cause == ENOENT || cause == ECONNREFUSED;
+        return fail(
+            nobody                              ? errc::locked
+            : cause == EACCES || cause == EPERM ? errc::forbidden
+                                                : errc::io,
+            fail_errno("cannot connect to " + socket.string(), cause).error().detail);
     }
     bool send(std::string_view text) const
     {
@@ -77,15 +84,10 @@ errc code_of(std::string_view text)
     return errc::internal;
 }
 
-} // namespace
-
-result<boost::json::object> ask_relay(const std::filesystem::path& data, const boost::json::object& command)
+/// On a connection that is made.
+result<boost::json::object>
+converse(const connection& relay, const std::filesystem::path& data, const boost::json::object& command)
 {
-    const connection relay;
-    if (auto connected = relay.connect(data / "control.sock"); !connected)
-        return fail(
-            errc::locked, data.string() + " is in use, but no relay takes commands for it: " +
-                              connected.error().detail + ". Stop what uses it, then try again.");
     const auto answered = relay.send(boost::json::serialize(command) + "\n") ? relay.line() : std::string();
     boost::system::error_code bad;
     auto parsed = boost::json::parse(answered, bad);
@@ -103,6 +105,35 @@ result<boost::json::object> ask_relay(const std::filesystem::path& data, const b
     return fail(
         code != nullptr && code->is_string() ? code_of(std::string_view(code->get_string())) : errc::internal,
         detail != nullptr && detail->is_string() ? std::string(detail->get_string()) : "the relay refused");
+}
+
+} // namespace
+
+result<boost::json::object> ask_relay(const std::filesystem::path& data, const boost::json::object& command)
+{
+    const connection relay;
+    if (auto connected = relay.connect(data / control_socket); !connected)
+        return fail(
+            errc::locked, data.string() + " is in use, but no relay takes commands for it: " +
+                              connected.error().detail + ". Stop what uses it, then try again.");
+    return converse(relay, data, command);
+}
+
+result<boost::json::object> ask_running_relay(
+    const std::filesystem::path& data, const boost::json::object& command, const std::string& how_to_start)
+{
+    const connection relay;
+    const auto connected = relay.connect(data / control_socket);
+    if (connected)
+        return converse(relay, data, command);
+    auto next = connected.error().detail;
+    if (connected.error() == errc::locked)
+        next = "no relay runs on " + data.string() + ": " + how_to_start;
+    else if (connected.error() == errc::forbidden)
+        next += ". The relay takes commands from its own user and root: run this as one of them.";
+    else if (connected.error() == errc::too_large)
+        next += ". The relay has none then: move the directory to a shorter path, and start the relay there.";
+    return fail(connected.error().code, next);
 }
 
 result<boost::json::object> answer_or_ask(

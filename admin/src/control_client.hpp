@@ -11,6 +11,11 @@ namespace consortium::admin
 /// errc::locked: nobody listens; errc::closed: the connection ended without an answer.
 result<boost::json::object> ask_relay(const std::filesystem::path& data, const boost::json::object& command);
 
+/// As that, for what only a running relay can do: the error says what keeps it from being asked, and what to do.
+/// `how_to_start` is said when no relay runs.
+result<boost::json::object> ask_running_relay(
+    const std::filesystem::path& data, const boost::json::object& command, const std::string& how_to_start);
+
 /// Has `command` done by the relay if one runs on `data`, whose answer this is, and by `directly` otherwise.
 /// errc::forbidden when the directory belongs to another user and no relay is there to do it.
 result<boost::json::object> answer_or_ask(

@@ -1,4 +1,6 @@
 #include "admin/admin_program.hpp"
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 
 using namespace consortium;
@@ -100,10 +102,76 @@ TEST_F(admin_program, finds_a_view_row_that_is_missing)
     EXPECT_EQ(text.code, 1) << text.err;
     EXPECT_NE(text.out.find("local_id"), std::string::npos);
     EXPECT_NE(text.out.find("Different: 1 table"), std::string::npos) << text.out;
+    EXPECT_NE(text.out.find("keep a copy of the data directory, and report this"), std::string::npos) << text.out;
+    EXPECT_EQ(text.out.find("makes anew"), std::string::npos) << "nothing mends this one: " << text.out;
     EXPECT_EQ(verify({"--log-only"}).code, 0) << "the log itself is untouched";
     const auto found = verify();
     EXPECT_EQ(found.code, 1) << found.err;
     EXPECT_NE(found.out.find("view table 'local_id' does not say what the log says"), std::string::npos) << found.out;
+}
+
+// Goal: what the mirror's commands advise fits what keeps them from being done. Method: no relay, one that died, a path
+// that is too long, and a played relay that has no mirror or says nothing.
+TEST_F(admin_program, says_what_to_do_when_the_mirror_cannot_be_asked)
+{
+    const auto status = [&](const fs::path& data)
+    {
+        const auto out = run({"mirror", "status", "--data", data.string()});
+        EXPECT_EQ(out.code, 3) << out.out;
+        return out.err;
+    };
+    EXPECT_EQ(status(data_).find("DATABASE_URL"), std::string::npos) << "there is no such directory";
+    fs::create_directory(data_);
+    const auto none =
+        "no relay runs on " + data_.string() + ": the mirror is a running relay's. Start it, with DATABASE_URL";
+    EXPECT_NE(status(data_).find(none), std::string::npos) << status(data_);
+
+    const auto deep = place_ / std::string(100, 'x');
+    fs::create_directory(deep);
+    const auto long_path = status(deep);
+    EXPECT_NE(long_path.find("move the directory to a shorter path"), std::string::npos) << long_path;
+    EXPECT_EQ(long_path.find("DATABASE_URL"), std::string::npos) << long_path;
+
+    const auto answering = [&](const std::string& answer)
+    {
+        const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+        const auto path = (data_ / "control.sock").native();
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::listen(listener, 1), 0);
+        std::thread relay(
+            [&]
+            {
+                const int one = ::accept(listener, nullptr, nullptr);
+                char asked[512];
+                EXPECT_GT(::read(one, asked, sizeof asked), 0);
+                EXPECT_EQ(::write(one, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+                ::close(one);
+            });
+        auto said = status(data_);
+        relay.join();
+        ::close(listener);
+        EXPECT_NE(status(data_).find(none), std::string::npos) << "its socket is left behind";
+        fs::remove(data_ / "control.sock");
+        return said;
+    };
+    const auto without = answering(
+        R"({"ok":false,"code":"not-found","error":"this relay has no mirror: it was started without DATABASE_URL"})"
+        "\n");
+    EXPECT_NE(without.find("started without DATABASE_URL. Start it again with that."), std::string::npos) << without;
+    const auto failed = answering(R"({"ok":false,"code":"unavailable","error":"Postgres is not there"})"
+                                  "\n");
+    EXPECT_NE(failed.find("Postgres is not there"), std::string::npos) << failed;
+    EXPECT_EQ(failed.find("DATABASE_URL"), std::string::npos) << failed;
+    const auto silent = answering("");
+    EXPECT_NE(silent.find("gave no answer"), std::string::npos) << silent;
+    EXPECT_EQ(silent.find("DATABASE_URL"), std::string::npos) << silent;
+    if (::geteuid() == 0)
+        return; // to whom everything is allowed
+    fs::permissions(data_, fs::perms::none);
+    EXPECT_NE(status(data_).find("run this as one of them"), std::string::npos) << status(data_);
+    fs::permissions(data_, fs::perms::owner_all);
 }
 
 // Goal: what verify calls sound is served. A byte flipped in a file of a view table is found and named; the relay makes
@@ -139,7 +207,10 @@ TEST_F(admin_program, finds_a_flipped_byte_in_a_file_of_a_view)
     EXPECT_NE(found.out.find("view table 'session_hot'"), std::string::npos) << found.out;
     const auto json = json_of(verify({"--json"}));
     EXPECT_FALSE(json.at("sound").as_bool());
-    EXPECT_EQ(replay().code, 1);
+    const auto replayed = replay();
+    EXPECT_EQ(replayed.code, 1);
+    EXPECT_NE(replayed.out.find("What is damaged the relay makes anew"), std::string::npos) << replayed.out;
+    EXPECT_EQ(replayed.out.find("report this"), std::string::npos) << replayed.out;
     {
         const auto relay = start();
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);

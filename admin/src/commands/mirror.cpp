@@ -17,11 +17,11 @@ result<boost::json::object> ask_mirror(const mirror_options& options, std::strin
 {
     if (auto there = check_directory(options.data); !there)
         return std::unexpected(there.error());
-    auto answered = ask_relay(options.data, boost::json::object{{"command", command}});
-    if (!answered && answered.error() == errc::locked)
-        return fail(
-            errc::locked, "the mirror is the running relay's, and no relay hears for " + options.data.string() +
-                              ": start it with DATABASE_URL");
+    auto answered = ask_running_relay(
+        options.data, boost::json::object{{"command", command}},
+        "the mirror is a running relay's. Start it, with DATABASE_URL, and try again.");
+    if (!answered && answered.error() == errc::not_found)
+        answered.error().detail += ". Start it again with that.";
     return answered;
 }
 

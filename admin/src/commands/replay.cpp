@@ -55,6 +55,14 @@ void print_text(const log::log_reader& source, const projections::rebuild_report
                       << "\n";
     std::cout << "\nDifferent: " << count_text(differences, "table")
               << " of views. The log is the truth; nothing was changed.\n";
+    const auto damaged = std::ranges::count_if(report.tables, [](const auto& table) { return !table.damage.empty(); });
+    if (damaged > 0)
+        std::cout << "What is damaged the relay makes anew when it needs it: there is nothing to do, but to look after "
+                     "the disk.\n";
+    if (static_cast<std::size_t>(damaged) < differences)
+        std::cout
+            << "What differs and is not damaged stays so, and what the relay answers from it may be wrong: keep a "
+               "copy of the data directory, and report this with the lines above as a fault of Consortium.\n";
 }
 
 } // namespace
