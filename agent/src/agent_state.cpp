@@ -22,7 +22,13 @@ constexpr std::size_t written_bytes_max = limits::message_bytes_max / 4 * 3 - (4
 
 result<const agent_state::open_question*> agent_state::ask(question asked, unix_millis now)
 {
+    // Of two about one call, each is a question of its own: the first would wait for an answer for ever.
+    const auto same = open_.find(asked.id());
+    if (same != open_.end() && same->second.asked.request_id != asked.request_id)
+        asked.tool_use_id.clear();
     const auto id = asked.id();
+    if (const auto taken = open_.find(id); taken != open_.end() && taken->second.asked.request_id != asked.request_id)
+        return fail(errc::conflict, "Another question that is open has its name.");
     if (id.size() > limits::ask_id_bytes_max)
         return fail(errc::too_large, "The question has a name that is too long.");
     if (open_.size() == limits::asks_open_max && !open_.contains(id))

@@ -25,7 +25,8 @@ public:
         unix_millis since = 0;
         std::string message; ///< base64 id of the message that carries the ask; empty: the state does
     };
-    /// Makes the ask and opens it. Errors: errc::too_large, errc::overloaded; nobody can be asked then.
+    /// Makes the ask and opens it. One about a call that another open one is about has its own id for a name. Errors:
+    /// errc::too_large, errc::overloaded, errc::conflict; nobody can be asked then.
     result<const open_question*> ask(question asked, unix_millis now);
     /// Whether the ask of that id must travel as a message, told by in_message().
     bool needs_message(const std::string& id) const;

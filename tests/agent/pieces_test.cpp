@@ -174,6 +174,27 @@ TEST(agent_state, the_same_question_asked_again_is_another_text)
     EXPECT_NE(state.ask(asking("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
 }
 
+// Goal: no question takes the place of another that waits: Claude would wait for that one's answer for ever.
+TEST(agent_state, two_questions_about_one_call_are_both_open)
+{
+    agent_state state("/project");
+    auto second = asking("t1");
+    second.request_id = "another";
+    second.tool = "Network";
+    const auto first = state.ask(asking("t1"), 10).value()->hash;
+    ASSERT_TRUE(state.ask(second, 11));
+    EXPECT_EQ(state.id_of_request("r-t1"), "t1");
+    EXPECT_EQ(state.id_of_request("another"), "another");
+    EXPECT_EQ(state.find("t1")->hash, first);
+    EXPECT_EQ(json::parse(state.find("another")->ask).at("id"), "another") << "what is signed names it so too";
+
+    auto named_like_another = asking("t1");
+    named_like_another.request_id = "t9";
+    ASSERT_TRUE(state.ask(asking("t9"), 12));
+    EXPECT_EQ(state.ask(named_like_another, 13).error(), errc::conflict);
+    EXPECT_EQ(state.find("t1")->hash, first);
+}
+
 TEST(agent_state, a_large_question_travels_as_a_message)
 {
     agent_state state("/project");
