@@ -46,13 +46,17 @@ void cut_texts(json::value& value, std::size_t text_bytes_max)
 
 void trim_line(json::object& line)
 {
-    auto text_bytes_max = line_bytes_max / 4;
-    while (json::serialize(line).size() > line_bytes_max && text_bytes_max > 64)
+    if (json::serialize(line).size() <= line_bytes_max)
+        return;
+    // Each time from the whole: what is cut twice would count its first cut away.
+    const json::value whole = std::move(line);
+    for (auto text_bytes_max = line_bytes_max / 4; text_bytes_max > 64; text_bytes_max /= 4)
     {
-        json::value whole = std::move(line);
-        cut_texts(whole, text_bytes_max);
-        line = std::move(whole.get_object());
-        text_bytes_max /= 4;
+        auto cut = whole;
+        cut_texts(cut, text_bytes_max);
+        line = std::move(cut.get_object());
+        if (json::serialize(line).size() <= line_bytes_max)
+            return;
     }
 }
 

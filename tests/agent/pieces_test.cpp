@@ -148,6 +148,23 @@ TEST(trim_line, leaves_ordinary_lines_alone_and_cuts_what_does_not_fit)
     EXPECT_EQ(large.at("type"), "user");
 }
 
+// Goal: what is said to be left out is what is left out. Method: so many large texts that they are cut further.
+TEST(trim_line, counts_all_that_it_leaves_out)
+{
+    constexpr std::size_t size = 6u << 20;
+    json::object line;
+    for (const auto* name : {"a", "b", "c", "d", "e"})
+        line[name] = std::string(size, 'x');
+    trim_line(line);
+    for (const auto& [name, value] : line)
+    {
+        const auto text = std::string_view(value.as_string());
+        const auto kept = text.find("\n… ");
+        ASSERT_NE(kept, std::string_view::npos);
+        EXPECT_EQ(text.substr(kept), "\n… " + std::to_string(size - kept) + " more bytes were not relayed");
+    }
+}
+
 TEST(agent_state, shows_open_questions_as_one_text_each)
 {
     agent_state state("/project");
