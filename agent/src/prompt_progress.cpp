@@ -101,6 +101,8 @@ result<void> read_each(const json::object& object, accepted_prompt& out)
 }
 result<void> read_each(const json::object& object, taken_back_prompt& out)
 {
+    if (const auto id = id_at(object, "id"); !id)
+        return std::unexpected(id.error());
     out = {text_at(object, "id"), text_at(object, "from"), static_cast<std::uint64_t>(number_at(object, "n"))};
     return {};
 }

@@ -99,7 +99,7 @@ TEST(prompt_progress, reads_back_what_it_writes)
     value.come = {kept, kept};
     value.held = {{kept, hold_reason::stopped}};
     value.in_hand = {{kept, true}, {kept, false}};
-    value.taken_back = {{"aWQ=", "from", 8}};
+    value.taken_back = {{"AAAAAAAAAAAAAAAAAAAAAA==", "from", 8}};
     value.end = turn_end{run_of<16>(2), {"boot", std::chrono::milliseconds(3)}, true, false};
     const auto written = write_prompts(value);
     const auto read = read_prompts(written).value();
@@ -131,4 +131,7 @@ TEST(prompt_progress, damage_is_not_nothing)
     damaged = whole;
     damaged.at("inHand").as_array()[0].as_object().erase("bundle");
     EXPECT_EQ(read_prompts(damaged).error(), errc::corrupt);
+    damaged = whole;
+    damaged["takenBack"] = boost::json::array{boost::json::object{{"id", "aWQ="}, {"from", "from"}, {"n", 8}}};
+    EXPECT_EQ(read_prompts(damaged).error(), errc::corrupt) << "an id that is none";
 }
