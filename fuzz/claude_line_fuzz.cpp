@@ -47,11 +47,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto answer = claude::answer_to(asked->kind, ask, yes);
             CONSORTIUM_ASSERT(answer);
             const auto read = protocol::read_foreign_object(*answer, protocol::stored_depth_max);
-            const auto shown = protocol::read_foreign_object(ask, protocol::stored_depth_max);
-            CONSORTIUM_ASSERT(read && shown && shown->at("arguments") == json::value(asked->arguments));
+            const auto asks = protocol::read_foreign_object(ask, protocol::stored_depth_max);
+            CONSORTIUM_ASSERT(read && asks && asks->at("arguments") == json::value(asked->arguments));
             if (asked->kind == question_kind::permission)
                 CONSORTIUM_ASSERT(
-                    read->at("updatedInput") == shown->at("arguments") &&
+                    read->at("updatedInput") == asks->at("arguments") &&
                     protocol::raw_member(*answer, "updatedInput") == protocol::raw_member(ask, "arguments"));
             yes.grants = {asked->grants.size()};
             CONSORTIUM_ASSERT(!claude::answer_to(asked->kind, ask, yes));
