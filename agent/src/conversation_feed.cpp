@@ -9,6 +9,12 @@
 namespace consortium::agent
 {
 namespace json = boost::json;
+namespace
+{
+
+constexpr std::size_t lines_remembered_max = 4096; // what is said twice is said twice at once
+
+} // namespace
 
 conversation_feed::conversation_feed(
     const asio::any_io_executor& executor, session_folder& folder, const identity& who, screen& out,
@@ -64,8 +70,10 @@ void conversation_feed::say(json::value d, const e2ee::bundle_id& id)
             " could not be written down on " + host_name() + " and are lost.");
 }
 
-void conversation_feed::relay(json::object line, const std::string& block)
+bool conversation_feed::relay(json::object line, const std::string& id, const std::string& block)
 {
+    if (!id.empty() && !is_new(id))
+        return false;
     json::object meta{{"sentFrom", "cli"}};
     if (!block.empty())
         meta["block"] = block;
@@ -74,6 +82,20 @@ void conversation_feed::relay(json::object line, const std::string& block)
         {"role", "agent"},
         {"content", json::object{{"type", "output"}, {"data", std::move(line)}}},
         {"meta", std::move(meta)}});
+    return true;
+}
+
+bool conversation_feed::is_new(const std::string& line_id)
+{
+    if (!lines_.insert(line_id).second)
+        return false;
+    lines_in_order_.push_back(line_id);
+    if (lines_in_order_.size() > lines_remembered_max)
+    {
+        lines_.erase(lines_in_order_.front());
+        lines_in_order_.pop_front();
+    }
+    return true;
 }
 
 json::object conversation_feed::event(json::object data)

@@ -4,6 +4,8 @@
 #include "outbox.hpp"
 #include "screen.hpp"
 #include "session_folder.hpp"
+#include <deque>
+#include <set>
 
 namespace consortium::agent
 {
@@ -25,8 +27,9 @@ public:
     /// session with the next that can be.
     void say(boost::json::value d, const e2ee::bundle_id& id = random_array<sizeof(e2ee::bundle_id)>());
     /// Says a line of the agent program to the letter, with its longest texts cut where it would not fit into a
-    /// message. `block`: the partial text that it completes.
-    void relay(boost::json::object line, const std::string& block);
+    /// message. `id`: the program's own for the line, `block`: the partial text that it completes; both may be empty.
+    /// False: that very line was said already, and is not said again.
+    bool relay(boost::json::object line, const std::string& id, const std::string& block);
     /// Says an event of the agent's own (docs/protocol.md 5.1). The id of the bundle that it becomes.
     e2ee::bundle_id tell(boost::json::object data);
     /// A `message`: the agent's own words.
@@ -59,6 +62,7 @@ public:
     std::function<bool(std::chrono::steady_clock::time_point since)> takes_others;
 
 private:
+    bool is_new(const std::string& line_id);
     result<std::string> seal(spool_entry& entry);
     void say_left_out(const relay_failure& reason, bool kept);
     void say_stuck(const relay_failure& reason);
@@ -72,6 +76,8 @@ private:
     std::shared_ptr<outbox> outbox_;
     e2ee::chain_sender chain_;      ///< of what is kept
     e2ee::chain_sender next_chain_; ///< and of what is sealed, and may yet be nowhere
+    std::set<std::string> lines_;   ///< ids of the program's that were said lately
+    std::deque<std::string> lines_in_order_;
     bool silent_ = false;
     bool loss_said_ = false; ///< what is said cannot be kept
     std::size_t lost_ = 0;   ///< how much of it, since that was told

@@ -1,6 +1,5 @@
 // A running session: what the dashboard asks of it (docs/protocol.md 5.2).
 #include "consortium/common/base64.hpp"
-#include "consortium/protocol/raw_json.hpp"
 #include "diagnostics.hpp"
 #include "json_access.hpp"
 #include "session_runner.hpp"
@@ -89,11 +88,11 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
     switch (call.method)
     {
     case call_method::permission:
-        co_return take_verdict(call);
+        co_return approvals_.take(call, *driver_);
     case call_method::abort:
     {
         out_.line("stop", "asked for in the dashboard");
-        const auto end = co_await stop_turn();
+        const auto end = co_await prompts_->stop_turn();
         if (!end)
             co_return std::unexpected(end.error());
         co_return json::object{{"end", *end ? json::value(base64_encode(**end)) : json::value(nullptr)}};
@@ -106,29 +105,34 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
         co_return json::object();
     }
     case call_method::set_mode:
-        co_return co_await set_mode(text_at(*object, "mode"));
+    {
+        const auto mode = text_at(*object, "mode");
+        if (const auto done = co_await prompts_->set_mode(mode); !done)
+            co_return std::unexpected(done.error());
+        co_return json::object{{"mode", mode}};
+    }
     case call_method::set_model:
-        co_return co_await set_model(text_at(*object, "model"));
+    {
+        const auto model = text_at(*object, "model");
+        if (const auto done = co_await prompts_->set_model(model); !done)
+            co_return std::unexpected(done.error());
+        co_return json::object{{"model", model}};
+    }
     case call_method::held:
     {
         const auto* run = object->if_contains("run");
         if (run == nullptr || !run->is_bool())
             co_return fail(errc::bad_request, "`held` names a prompt and says whether it runs.");
-        const auto news = gate_->decide(text_at(*object, "id"), run->get_bool());
-        if (!news)
-            co_return std::unexpected(news.error());
-        report(*news);
-        judge_prompts();
+        if (const auto done = prompts_->decide(text_at(*object, "id"), run->get_bool()); !done)
+            co_return std::unexpected(done.error());
         co_return json::object();
     }
     case call_method::take_back:
     {
-        const auto taken = gate_->take_back(
+        const auto taken = prompts_->take_back(
             text_at(*object, "id"), text_at(*object, "from"), static_cast<std::uint64_t>(number_at(*object, "n")));
         if (!taken)
             co_return std::unexpected(taken.error());
-        report({});
-        judge_prompts();
         co_return json::object();
     }
     case call_method::kill_session:
@@ -138,39 +142,6 @@ asio::awaitable<result<json::value>> session_runner::act(const accepted_call& ca
         break; // not acts
     }
     co_return fail(errc::internal, "This call is no act.");
-}
-
-/// The two texts decide: what is asked, and what was signed.
-result<json::value> session_runner::take_verdict(const accepted_call& call)
-{
-    const auto verdict = parse_verdict(call.d, protocol::raw_member(call.act->text, "d").value_or(""));
-    if (!verdict)
-        return std::unexpected(verdict.error());
-    const auto* open = state_.find(verdict->id);
-    if (open == nullptr || open->hash != verdict->ask)
-        return fail(errc::not_found, "This question is not open any more.");
-    auto answer = driver_->prepare_answer(open->asked.kind, open->ask, *verdict);
-    if (!answer)
-        return std::unexpected(answer.error());
-    if (is_before_start(open->asked.kind) && early_answer_)
-        return fail(errc::not_found, "This question is not open any more.");
-    feed_.tell(
-        {{"type", "approval"},
-         {"ask", open->message.empty() ? json::value(open->ask) : json::value(nullptr)},
-         {"id", base64_encode(call.id)},
-         {"text", call.act->text},
-         {"device", base64_encode(call.act->device)},
-         {"signature", base64_encode(call.act->signature)}});
-    if (is_before_start(open->asked.kind))
-    {
-        (void)decide_early(verdict->made == decision::approved, "in the dashboard");
-        return json::object();
-    }
-    driver_->answer(open->asked.request_id, std::move(*answer));
-    out_.line(verdict->made == decision::approved ? "allowed" : "denied", open->asked.tool + "  " + verdict->reason);
-    state_.close(verdict->id);
-    state_changed();
-    return json::object();
 }
 
 /// What another device of the account hands over; it proves itself.
@@ -197,56 +168,13 @@ result<json::value> session_runner::learn_devices(const json::value& d)
         constexpr auto words = "The relay had held back which devices belong to the account; another device told us.";
         out_.line("ALARM", words);
         feed_.tell_words(words);
-        judge_prompts();
-        prompts_changed_.notify();
+        prompts_->judge();
+        prompts_->wake();
     }
     json::array ours;
     for (const auto& each : devices_.statements())
         ours.push_back(json::string(base64_encode(each)));
     return json::object{{"statements", std::move(ours)}};
-}
-
-/// What is not done is said, and changes nothing that is remembered.
-asio::awaitable<result<json::value>> session_runner::set_mode(std::string mode)
-{
-    auto done = co_await driver_->set_mode(mode);
-    if (done)
-    {
-        on_mode(*done);
-        if (state_.mode() != mode)
-            done = fail(errc::conflict, "Claude Code went to " + state_.mode() + " instead.");
-    }
-    if (!done)
-    {
-        out_.line("refused", "permission mode " + mode + ": " + done.error().detail);
-        co_return std::unexpected(done.error());
-    }
-    mode_to_restore_.clear();
-    folder_.record().mode = mode;
-    save_choice();
-    co_return json::object{{"mode", mode}};
-}
-
-asio::awaitable<result<json::value>> session_runner::set_model(std::string model)
-{
-    const auto done = co_await driver_->set_model(model);
-    if (!done)
-    {
-        out_.line("refused", "model " + model + ": " + done.error().detail);
-        co_return std::unexpected(done.error());
-    }
-    on_model(model);
-    model_to_restore_.clear();
-    folder_.record().model = model;
-    save_choice();
-    co_return json::object{{"model", model}};
-}
-
-/// A later save of the record, of which there are many, has it too.
-void session_runner::save_choice()
-{
-    if (const auto saved = folder_.save(); !saved)
-        out_.line("trouble", "After a crash, mode and model would be those from before: " + saved.error().detail);
 }
 
 } // namespace consortium::agent

@@ -1,4 +1,6 @@
 // A running session, Claude's side: its child, what it says, what it is asked.
+#include "agent_limits.hpp"
+#include "claude/conversation.hpp"
 #include "claude/transcript.hpp"
 #include "claude/trust.hpp"
 #include "consortium/common/base64.hpp"
@@ -25,21 +27,6 @@ constexpr auto servers_file = "servers.json"; // in the keystore: what was decid
 
 constexpr auto login_words =
     "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
-
-/// A tool call in one line: how many arguments it has besides, and the one that says most about it. The count stands
-/// first, for the end of the line may be cut.
-std::string tool_line(const std::string& tool, const json::object& input)
-{
-    for (const auto* name : {"command", "file_path", "path", "pattern", "url", "query", "description", "prompt"})
-    {
-        const auto value = text_at(input, name);
-        if (value.empty())
-            continue;
-        const auto others = input.size() - 1;
-        return tool + (others == 0 ? "  " : " (and " + std::to_string(others) + " more)  ") + value;
-    }
-    return tool + "  " + json::serialize(input);
-}
 
 } // namespace
 
@@ -69,29 +56,21 @@ result<void> session_runner::take_back_unanswered()
     return {};
 }
 
-result<std::string> session_runner::put_ask(question asked)
-{
-    const auto open = state_.ask(std::move(asked), clock_.now());
-    if (!open)
-        return std::unexpected(open.error());
-    auto id = (*open)->asked.id();
-    if (state_.needs_message(id))
-        state_.in_message(id, base64_encode(feed_.tell({{"type", "ask"}, {"id", id}, {"ask", (*open)->ask}})));
-    state_changed();
-    return id;
-}
-
-/// Asks at the terminal and in the dashboard, and waits for whichever answers first. Errors: those of put_ask();
-/// errc::closed, the session ends.
+/// Asks at the terminal and in the dashboard, and waits for whichever answers first. Errors: those of
+/// approvals::open(); errc::closed, the session ends.
 asio::awaitable<result<bool>> session_runner::ask_early(question asked, early_words words)
 {
     if (!driver_)
         driver_ = claude::pipe_driver::make(executor_, *this); // it says that it does not run, until it does
+    prompts_->serve(driver_);
     connect_once();
     early_answer_.reset();
-    const auto id = put_ask(std::move(asked));
+    const auto id = approvals_.open(
+        std::move(asked), [this](const verdict& said, const std::string&)
+        { (void)decide_early(said.made == decision::approved, "in the dashboard"); });
     if (!id)
         co_return std::unexpected(id.error());
+    early_ask_ = *id;
     asking_at_terminal_ = options_.terminal != nullptr;
     if (asking_at_terminal_)
         spawn(ask_early_at_terminal(std::move(words)));
@@ -103,8 +82,7 @@ asio::awaitable<result<bool>> session_runner::ask_early(question asked, early_wo
         options_.terminal->cancel();
     while (asking_at_terminal_) // before anything else is asked there
         co_await early_changed_.wait();
-    state_.close(*id);
-    state_changed();
+    approvals_.close(*id);
     if (!early_answer_)
         co_return fail(errc::closed, "The session ends.");
     co_return *early_answer_;
@@ -135,6 +113,7 @@ bool session_runner::decide_early(bool yes, std::string_view where)
     if (early_answer_ || ended_)
         return false;
     early_answer_ = yes;
+    approvals_.close(early_ask_);
     out_.line(yes ? "allowed" : "refused", where);
     early_changed_.notify();
     return true;
@@ -293,6 +272,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
     {
         const auto made = claude::pipe_driver::make(executor_, *this);
         driver_ = made;
+        prompts_->serve(driver_);
         claude::driver_options wanted;
         wanted.child = {
             .program = options_.claude,
@@ -320,30 +300,75 @@ asio::awaitable<result<void>> session_runner::start_claude()
         if (resume && ready.error().detail.find("No conversation found") != std::string::npos)
         {
             resume.reset();
-            forgotten_ = gate_->last_end().has_value();
+            forgotten_ = prompts_->gate().last_end().has_value();
             record.claude_id = to_string(message_id{make_uuid_v4()});
             fresh = record.claude_id;
             continue;
         }
         co_return std::unexpected(ready.error());
     }
-    // What does not work now is tried again before each prompt, and holds that up until it works.
-    if (options_.resumed && !record.mode.empty() && record.mode != state_.mode())
-    {
-        mode_to_restore_ = record.mode;
-        (void)co_await set_mode(mode_to_restore_);
-    }
-    if (options_.resumed && !record.model.empty())
-    {
-        model_to_restore_ = record.model;
-        (void)co_await set_model(model_to_restore_);
-    }
+    if (options_.resumed)
+        co_await prompts_->restore();
     started_ = true;
     diagnostics::note(
         resume ? "claude resumed, process" : "claude started, process",
         std::to_string(record.claude ? record.claude->pid : 0));
     metadata_["claudeSessionId"] = record.claude_id;
     co_return folder_.save();
+}
+
+/// What ran before has ended with the process that ran it.
+void session_runner::tell_resumed(bool had_ended)
+{
+    json::object data{{"type", "resumed"}, {"after", had_ended ? "end" : "crash"}};
+    if (forgotten_)
+    {
+        data["forgotten"] = true;
+        out_.line("forgotten", "Claude Code has no record of this conversation any more: it begins anew.");
+    }
+    feed_.tell(std::move(data));
+}
+
+/// What Claude's own record has of the conversation and this session does not: what was said before the session began,
+/// or, beside Consortium, since it ended. For people: Claude knows it anyway.
+void session_runner::tell_earlier(unix_millis ended_at)
+{
+    auto& record = folder_.record();
+    const bool meanwhile = record.earlier.empty();
+    if (meanwhile && ended_at == 0)
+        return;
+    const auto transcript =
+        claude::find_transcript(options_.environment, meanwhile ? record.claude_id : record.earlier);
+    auto talk = transcript ? claude::read_earlier(*transcript, meanwhile ? ended_at : 0)
+                           : result<claude::earlier_talk>(fail(errc::not_found, "there is no such file"));
+    if (!talk && !meanwhile)
+        out_.line("trouble", "What was said before in this conversation cannot be shown: " + talk.error().detail);
+    const auto lines = talk ? std::move(talk->lines) : std::vector<json::object>();
+    std::vector<json::array> parts;
+    std::size_t size = limits::earlier_message_bytes_max;
+    for (const auto& line : lines)
+    {
+        const auto bytes = json::serialize(line).size();
+        if (size + bytes > limits::earlier_message_bytes_max)
+        {
+            parts.emplace_back();
+            size = 0;
+        }
+        parts.back().push_back(line);
+        size += bytes;
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        feed_.tell(
+            {{"type", "earlier"},
+             {"part", i + 1},
+             {"parts", parts.size()},
+             {"left", talk->left_out},
+             {"meanwhile", meanwhile},
+             {"lines", std::move(parts[i])}});
+    if (record.earlier.empty())
+        return;
+    record.earlier.clear();
+    save_record();
 }
 
 asio::awaitable<void> session_runner::watch_claude()
@@ -363,7 +388,7 @@ asio::awaitable<void> session_runner::watch_claude()
 
 asio::awaitable<void> session_runner::stop_claude()
 {
-    state_.close_all();
+    approvals_.close_all();
     state_.set_background({}, clock_.now());
     if (!driver_ || !driver_->started())
         co_return;
@@ -405,8 +430,9 @@ asio::awaitable<void> session_runner::stream_partial()
 
 void session_runner::on_said(said what)
 {
+    if (!feed_.relay(std::move(what.line), what.id, what.block))
+        return;
     show(what);
-    feed_.relay(std::move(what.line), what.block);
     const bool login_problem =
         std::ranges::any_of(what.parts, [](const saying& each) { return std::holds_alternative<not_logged_in>(each); });
     if (login_problem)
@@ -455,18 +481,7 @@ void session_runner::on_partial()
 
 void session_runner::on_question(question asked)
 {
-    const auto what = (asked.subagent.empty() ? "" : "a subagent: ") + tool_line(asked.tool, asked.arguments);
-    const auto id = put_ask(asked);
-    if (!id)
-    {
-        // Nobody can be asked: Claude is told, and the person learns that there was something.
-        const auto words = id.error().detail + " It was refused: " + what.substr(0, refused_subject_max);
-        out_.line("refused", words);
-        driver_->refuse(asked, id.error().detail);
-        feed_.tell_words(words);
-        return;
-    }
-    out_.line("waiting", "(answer in the dashboard) " + what);
+    approvals_.ask(std::move(asked), driver_);
 }
 
 void session_runner::on_unknown_request(const std::string& what)
@@ -479,11 +494,7 @@ void session_runner::on_unknown_request(const std::string& what)
 
 void session_runner::on_question_end(const std::string& request_id)
 {
-    const auto id = state_.id_of_request(request_id);
-    if (!id)
-        return;
-    state_.close(*id);
-    state_changed();
+    approvals_.close_request(request_id);
 }
 
 void session_runner::on_conversation(const std::string& id)
@@ -499,21 +510,13 @@ void session_runner::on_conversation(const std::string& id)
         metadata_field_->changed();
 }
 
-void session_runner::on_mode(const std::string& mode)
+void session_runner::on_busy(bool busy)
 {
-    if (state_.mode() == mode)
+    send_alive(); // every flip counts, however short
+    if (busy)
         return;
-    state_.set_mode(mode);
-    state_changed();
-    feed_.tell({{"type", "permission-mode-changed"}, {"mode", mode}});
-}
-
-void session_runner::on_model(const std::string& model)
-{
-    if (state_.model() == model)
-        return;
-    state_.set_model(model);
-    state_changed();
+    prove_next_ = true;
+    prompts_->turn_ended();
 }
 
 void session_runner::on_title(const std::string& title)

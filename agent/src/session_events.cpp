@@ -58,7 +58,8 @@ result<std::string> session_runner::seal_state()
         return std::unexpected(saved.error());
     auto plain = state_.to_json();
     plain["v"] = folder_.record().states;
-    plain["held"] = gate_->held_to_json();
+    plain["requests"] = approvals_.to_json();
+    plain["held"] = prompts_->gate().held_to_json();
     const auto sealed = e2ee::bundle_seal(
         folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, random_array<16>(),
         view(json::serialize(plain)));
@@ -204,11 +205,11 @@ asio::awaitable<void> session_runner::fetch_messages()
 {
     const auto path = messages_path(folder_.record().session_id) + "?limit=100&after_seq=";
     backoff delay;
-    bool compared = gate_->last_seq() == 0;
+    bool compared = prompts_->gate().last_seq() == 0;
     while (!ended_)
     {
         held_.read_again();
-        const auto before = gate_->last_seq();
+        const auto before = prompts_->gate().last_seq();
         const auto page = co_await relay_.get(path + std::to_string(compared ? before : before - 1), "messages");
         if (!page)
         {
@@ -231,10 +232,10 @@ asio::awaitable<void> session_runner::fetch_messages()
         }
         for (const auto& each : messages)
             look_at_message(stored_message::of(each));
-        const bool came_further = compares || gate_->last_seq() != before;
+        const bool came_further = compares || prompts_->gate().last_seq() != before;
         if (!held_.overflown() && (!page->flag("hasMore") || !came_further))
         {
-            gate_->has_read_all();
+            prompts_->gate().has_read_all();
             break;
         }
     }
@@ -248,7 +249,7 @@ bool session_runner::begins_as_remembered(const std::vector<unchecked>& messages
     if (messages.empty())
         return false;
     const auto first = stored_message::of(messages.front());
-    return gate_->remembers(first.content, first.seq);
+    return prompts_->gate().remembers(first.content, first.seq);
 }
 
 void session_runner::on_update(const unchecked& body)
@@ -262,7 +263,7 @@ void session_runner::on_update(const unchecked& body)
             return;
         auto stored = stored_message::of(*message);
         // A number that was looked at already: read once more, or given anew by a log that was set back.
-        if (!fetching_ && stored.seq <= gate_->last_seq())
+        if (!fetching_ && stored.seq <= prompts_->gate().last_seq())
             fetch_unread();
         if (fetching_)
             held_.add(std::move(stored));
@@ -274,7 +275,7 @@ void session_runner::on_update(const unchecked& body)
         const auto statement = base64_decode(body.text("statement"));
         if (!statement || !devices_.learn({*statement}))
             spawn(read_chain_then_judge()); // not the next that we know of: the whole chain will say
-        judge_prompts();
+        prompts_->judge();
     }
     else if (type == "delete-session" && body.uuid("sid") == sid)
         spawn(heard_of_deletion(body, hearsay::unsigned_deletion));
@@ -291,15 +292,70 @@ void session_runner::look_at_message(const stored_message& message)
 {
     if (ended_)
         return;
-    const auto news = gate_->look_at(message.content, message.seq);
-    if (news.broken || !news.refused.empty())
-        report(news);
-    if (gate_->met_stranger())
-        spawn(read_chain_then_judge());
-    else
-        judge_prompts();
-    prompts_changed_.notify();
+    prompts_->look_at(message);
 }
+
+/// Message numbers and versions belong to the relay's log. Under another one, a restored backup or another relay at
+/// this address, all is read again, and what is at present is said anew: readers have seen the old end and state.
+bool session_runner::follow_log(const std::string& log)
+{
+    if (!prompts_->gate().reads_log(log))
+        return false;
+    say_anew("The relay's log is another than before.");
+    return true;
+}
+
+/// The same where the log kept its id and was set back to a copy of itself.
+void session_runner::read_log_anew(std::string_view why)
+{
+    prompts_->gate().reads_anew();
+    say_anew(why);
+}
+
+void session_runner::say_anew(std::string_view why)
+{
+    out_.line("log", why);
+    state_field_->start_over();
+    metadata_field_->start_over();
+    prompts_->say_end_anew();
+}
+
+// -------------------------------------------------------------------------------------------------------- the chain
+
+asio::awaitable<result<void>> session_runner::read_chain()
+{
+    const auto connection = connection_;
+    const auto read = co_await devices_.read_chain();
+    if (!read)
+    {
+        diagnostics::note("chain of devices not read:", word(read.error().code));
+        co_return read;
+    }
+    if (connection == connection_)
+        chain_read_ = true;
+    prompts_->judge();
+    prompts_->wake();
+    co_return read;
+}
+
+/// Who is not known is looked for before he is judged; if that fails a person decides.
+asio::awaitable<void> session_runner::read_chain_then_judge()
+{
+    if (!co_await read_chain())
+        prompts_->judge();
+}
+
+/// At each connection, before anything is judged.
+asio::awaitable<void> session_runner::read_chain_anew()
+{
+    const auto connection = ++connection_;
+    chain_read_ = false;
+    backoff pause;
+    while (!ended_ && connection == connection_ && !co_await read_chain())
+        co_await pause_for(pause.next());
+}
+
+// ---------------------------------------------------------------------------------------------------------- its end
 
 /// A deletion that a browser signed is one. Everything else is the relay's word alone.
 asio::awaitable<void> session_runner::heard_of_deletion(unchecked said, hearsay otherwise)
@@ -338,6 +394,7 @@ void session_runner::session_gone(const evidence& proof, const std::string& why)
     if (std::exchange(gone_, true))
         return;
     feed_.fall_silent();
+    prompts_->stop();
     const auto disposed = folder_.dispose(proof, clock_.now());
     if (!disposed)
         out_.line("trouble", disposed.error().detail);

@@ -146,8 +146,8 @@ asio::awaitable<void> session_runner::connect()
         metadata_field_->changed();
 
     out_.title("In the dashboard: " + foreign(relay_.server_url()) + "/session/" + foreign(record.session_id));
-    say_unsaid_end();
-    prompts_changed_.notify();
+    prompts_->say_unsaid_end();
+    prompts_->wake();
 
     spawn(feed_.run());
     spawn(session_link::run(link_));
@@ -244,7 +244,7 @@ asio::awaitable<void> session_runner::close_session()
     auto& record = folder_.record();
     if (!as_before_ && !std::exchange(record.ended, true))
         record.ended_at = clock_.now();
-    prompts_changed_.notify();
+    prompts_->stop();
     partial_changed_.notify();
     alive_.notify();
     log_due_.notify();

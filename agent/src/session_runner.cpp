@@ -85,8 +85,7 @@ session_runner::session_runner(
       spans_(spans),
       options_(std::move(options)),
       feed_(executor_, folder_, who_, out_, clock_, *this),
-      state_(path_text(folder_.record().directory)),
-      prompts_changed_(executor_),
+      approvals_(path_text(folder_.record().directory), feed_, out_, clock_),
       partial_changed_(executor_),
       ending_(executor_),
       early_changed_(executor_),
@@ -99,6 +98,7 @@ session_runner::session_runner(
     feed_.on_stuck = [this] { state_changed(); }; // does it take anything else?
     feed_.on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
     feed_.takes_others = [this](std::chrono::steady_clock::time_point since) { return field_taken_ > since; };
+    approvals_.on_change = [this] { state_changed(); };
     log_.on_alarm = [this](const log_alarm& alarm) { on_log_alarm(alarm); };
     metadata_ = {
         {"path", path_text(folder_.record().directory)},
@@ -165,7 +165,10 @@ asio::awaitable<int> session_runner::run()
         out_.text("The account that this machine belongs to has no proper id. `consortium auth login` pairs it anew.");
         co_return 1;
     }
-    gate_.emplace(folder_, *account, devices_, clock_, spans_);
+    prompts_.emplace(executor_, folder_, *account, devices_, feed_, state_, out_, clock_, spans_);
+    prompts_->on_change = [this] { state_changed(); };
+    prompts_->knows_account = [this] { return chain_read_; };
+    prompts_->on_stranger = [this] { spawn(read_chain_then_judge()); };
     if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))
         co_await ask_for_trust(std::move(*asked));
     if (!ended_)
@@ -205,9 +208,10 @@ asio::awaitable<void> session_runner::go()
     if (options_.resumed)
         tell_resumed(had_ended);
     tell_earlier(ended_at);
-    give_first_prompt();
+    if (!options_.first_prompt.empty())
+        prompts_->type(options_.first_prompt);
     spawn(watch_claude());
-    spawn(take_prompts());
+    spawn(prompts_->run());
     spawn(stream_partial());
     connect_once();
 }
@@ -243,6 +247,8 @@ void session_runner::end(std::string why, ending because)
     ended_ = true;
     because_ = because;
     why_ = std::move(why);
+    if (prompts_)
+        prompts_->stop();
     ending_.notify();
     early_changed_.notify();
 }
@@ -268,7 +274,7 @@ void session_runner::interrupt()
         spawn(
             [](session_runner* self) -> asio::awaitable<void>
             {
-                if (const auto stopped = co_await self->stop_turn(); !stopped)
+                if (const auto stopped = co_await self->prompts_->stop_turn(); !stopped)
                     self->out_.line("trouble", "The turn is not stopped: " + stopped.error().detail);
             }(this));
     }

@@ -1,6 +1,6 @@
 #pragma once
 #include "agent_state.hpp"
-#include "bounded_telling.hpp"
+#include "approvals.hpp"
 #include "call_gate.hpp"
 #include "claude/servers.hpp"
 #include "conversation_feed.hpp"
@@ -11,7 +11,7 @@
 #include "held_messages.hpp"
 #include "keystore.hpp"
 #include "log_checker.hpp"
-#include "prompt_gate.hpp"
+#include "prompt_queue.hpp"
 #include "relay_client.hpp"
 #include "screen.hpp"
 #include "session_folder.hpp"
@@ -92,10 +92,10 @@ private:
     void on_unknown_request(const std::string& what) override;
     void on_question_end(const std::string& request_id) override;
     void on_busy(bool busy) override;
-    void on_prompt(const std::string& uuid, prompt_step step) override;
+    void on_prompt(const std::string& uuid, prompt_step step) override { prompts_->heard(uuid, step); }
+    void on_mode(const std::string& mode) override { prompts_->on_mode(mode); }
+    void on_model(const std::string& model) override { prompts_->on_model(model); }
     void on_conversation(const std::string& id) override;
-    void on_mode(const std::string& mode) override;
-    void on_model(const std::string& model) override;
     void on_title(const std::string& title) override;
     void on_background(std::vector<background_task> tasks) override;
 
@@ -109,9 +109,6 @@ private:
     asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
     asio::awaitable<void> go();
-    /// Puts an ask into the state, and where it is large into a message that the state names. Its id; the error of
-    /// agent_state::ask() when nobody can be asked that.
-    result<std::string> put_ask(question asked);
     asio::awaitable<void> ask_for_trust(question asked);
     asio::awaitable<void> ask_for_servers();
     asio::awaitable<result<bool>> ask_early(question asked, early_words words);
@@ -136,21 +133,12 @@ private:
     asio::awaitable<void> serve(call_method method, std::string params, std::function<void(std::string)> reply);
     asio::awaitable<result<json::value>> carry_out(const accepted_call& call);
     asio::awaitable<result<json::value>> act(const accepted_call& call);
-    result<json::value> take_verdict(const accepted_call& call);
     result<json::value> learn_devices(const json::value& d);
-    asio::awaitable<result<json::value>> set_mode(std::string mode);
-    asio::awaitable<result<json::value>> set_model(std::string model);
-    void save_choice();
     asio::awaitable<result<void>> read_chain();
     asio::awaitable<void> read_chain_anew();
     asio::awaitable<void> read_chain_then_judge();
     void tell_resumed(bool had_ended);
     void tell_earlier(unix_millis ended_at);
-    void give_first_prompt();
-    asio::awaitable<void> take_prompts();
-    asio::awaitable<bool> prepare_for(const prompt& next);
-    void say_not_prepared(const prompt& next, const std::string& what, const error& why);
-    asio::awaitable<result<std::optional<e2ee::bundle_id>>> stop_turn();
     asio::awaitable<void> pause_for(std::chrono::milliseconds time);
     asio::awaitable<void> stop_claude();
     asio::awaitable<void> close_session();
@@ -161,12 +149,6 @@ private:
     void say_field_refused(const std::string& what, const relay_failure& reason);
     void field_was_taken(const std::string& what);
     void save_record();
-    void say_refused(const gate_news& news);
-    void say_untold();
-    void report(const gate_news& news);
-    void judge_prompts();
-    void say_end();
-    void say_unsaid_end();
     bool follow_log(const std::string& log);
     void read_log_anew(std::string_view why);
     void say_anew(std::string_view why);
@@ -199,24 +181,21 @@ private:
     std::shared_ptr<session_link> link_;
     std::shared_ptr<field_publisher> state_field_;
     std::shared_ptr<field_publisher> metadata_field_;
-    std::optional<prompt_gate> gate_;
     std::optional<call_gate> calls_; ///< once the session is made
+    approvals approvals_;
     agent_state state_;
+    std::optional<prompt_queue> prompts_; ///< once run() has read who the account is
     json::object metadata_;
 
-    std::string mode_to_restore_; ///< what a resumed session was in, and Claude is not yet
-    std::string model_to_restore_;
-    std::string unprepared_; ///< id of the prompt that waits for its mode: said
-    bounded_telling refusals_told_;
     std::set<std::string> fields_refused_;              ///< said
     std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one
     std::uint64_t connection_ = 0;                      ///< counts them
     bool chain_read_ = false;                           ///< since this connection came up
-    wakeup prompts_changed_;
     wakeup partial_changed_;
     wakeup ending_;
     wakeup early_changed_;
     std::optional<bool> early_answer_; ///< to what is asked before Claude is started, once somebody answered
+    std::string early_ask_;            ///< the id of that
     bool asking_at_terminal_ = false;  ///< that
     json::object servers_decided_;     ///< by file
     bool connecting_ = false;          ///< under way since it was first needed

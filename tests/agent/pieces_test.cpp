@@ -24,16 +24,6 @@ namespace
 
 using words = std::vector<std::string>;
 
-question asking(const std::string& id, const std::string& command = "make")
-{
-    question out;
-    out.request_id = "r-" + id;
-    out.tool = "Bash";
-    out.tool_use_id = id;
-    out.arguments = {{"command", command}};
-    return out;
-}
-
 } // namespace
 
 TEST(command_line, what_is_not_ours_goes_to_claude_unchanged)
@@ -165,121 +155,9 @@ TEST(trim_line, counts_all_that_it_leaves_out)
     }
 }
 
-TEST(agent_state, shows_open_questions_as_one_text_each)
-{
-    agent_state state("/project");
-    const auto* first = state.ask(asking("t1"), 10).value();
-    EXPECT_FALSE(state.needs_message("t1"));
-    ASSERT_TRUE(state.ask(asking("t2"), 11));
-    EXPECT_EQ(state.id_of_request("r-t2"), "t2");
-    EXPECT_EQ(state.find("t3"), nullptr);
-    EXPECT_EQ(first->hash, e2ee::ask_hash(first->ask));
-    const auto shown = state.to_json();
-    EXPECT_FALSE(shown.contains("completedRequests"));
-    EXPECT_EQ(shown.at("requests").at("t1"), json::value({{"ask", first->ask}, {"createdAt", 10}}));
-    const auto ask = json::parse(first->ask);
-    EXPECT_EQ(ask.at("arguments").at("command"), "make");
-    EXPECT_EQ(ask.at("cwd"), "/project");
-    state.close("t1");
-    EXPECT_FALSE(state.to_json().at("requests").as_object().contains("t1"));
-}
-
-TEST(agent_state, the_same_question_asked_again_is_another_text)
-{
-    agent_state state("/project");
-    const auto before = state.ask(asking("t1"), 10).value()->hash;
-    EXPECT_NE(state.ask(asking("t1"), 11).value()->hash, before) << "a verdict on the first does not fit the second";
-}
-
-// Goal: no question takes the place of another that waits: Claude would wait for that one's answer for ever.
-TEST(agent_state, two_questions_about_one_call_are_both_open)
-{
-    agent_state state("/project");
-    auto second = asking("t1");
-    second.request_id = "another";
-    second.tool = "Network";
-    const auto first = state.ask(asking("t1"), 10).value()->hash;
-    ASSERT_TRUE(state.ask(second, 11));
-    EXPECT_EQ(state.id_of_request("r-t1"), "t1");
-    EXPECT_EQ(state.id_of_request("another"), "another");
-    EXPECT_EQ(state.find("t1")->hash, first);
-    EXPECT_EQ(json::parse(state.find("another")->ask).at("id"), "another") << "what is signed names it so too";
-
-    auto named_like_another = asking("t1");
-    named_like_another.request_id = "t9";
-    ASSERT_TRUE(state.ask(asking("t9"), 12));
-    EXPECT_EQ(state.ask(named_like_another, 13).error(), errc::conflict);
-    EXPECT_EQ(state.find("t1")->hash, first);
-}
-
-TEST(agent_state, a_large_question_travels_as_a_message)
-{
-    agent_state state("/project");
-    const auto hash = state.ask(asking("t1", std::string(limits::ask_in_state_bytes_max, 'x')), 10).value()->hash;
-    ASSERT_TRUE(state.needs_message("t1"));
-    state.in_message("t1", "an id");
-    EXPECT_FALSE(state.needs_message("t1"));
-    EXPECT_EQ(
-        state.to_json().at("requests").at("t1"),
-        json::value({{"ask", nullptr}, {"hash", hash}, {"in", "an id"}, {"createdAt", 10}}));
-}
-
-// Goal: whatever is asked, the state stays small. Method: many questions that are each just small enough.
-TEST(agent_state, stays_small_by_construction)
-{
-    agent_state state("/project");
-    std::size_t refused = 0;
-    for (int i = 0; i < 400; ++i)
-    {
-        const auto id = "t" + std::to_string(i);
-        if (!state.ask(asking(id, std::string(2'400, '"')), i))
-            ++refused;
-        if (state.needs_message(id))
-            state.in_message(id, "an id of some length");
-        ASSERT_LE(json::serialize(state.to_json()).size(), limits::asks_state_bytes_max + (64u << 10));
-    }
-    EXPECT_EQ(refused, 400 - limits::asks_open_max);
-}
-
-TEST(agent_state, what_nobody_can_be_shown_is_not_asked)
-{
-    agent_state state("/project");
-    EXPECT_TRUE(state.ask(asking("t1", std::string(limits::ask_bytes_max - 1000, 'x')), 10));
-    EXPECT_EQ(state.ask(asking("t2", std::string(limits::ask_bytes_max, 'x')), 10).error(), errc::too_large);
-    // One of quotes alone grows with each time that it is written into another text.
-    EXPECT_EQ(state.ask(asking("t3", std::string(limits::ask_bytes_max / 2 - 1000, '"')), 10).error(), errc::too_large);
-    EXPECT_EQ(state.find("t2"), nullptr);
-    EXPECT_EQ(state.ask(asking(std::string(limits::ask_id_bytes_max + 1, 'i')), 10).error(), errc::too_large);
-}
-
-// Goal: no text of Claude's makes the state too large for a relay. Method: everything at once, as large as it comes.
-TEST(agent_state, stays_below_what_a_relay_takes_whatever_things_are_called)
-{
-    agent_state state("/project");
-    const auto control = [](char first, int i) { return std::string(1, first) + std::to_string(i); };
-    for (std::size_t i = 0; i < limits::asks_open_max; ++i)
-    {
-        auto id = control('t', static_cast<int>(i));
-        id.resize(limits::ask_id_bytes_max, '\x1f'); // six bytes each once it is written
-        if (state.ask(asking(id, std::string(2'400, '"')), 1) && state.needs_message(id))
-            state.in_message(id, base64_encode(bytes(16)));
-    }
-    state.set_mode(std::string(2u << 20, '\x1f'));
-    state.set_model(std::string(2u << 20, '\xff'));
-    std::vector<background_task> tasks;
-    for (int i = 0; i < 1000; ++i)
-        tasks.push_back({control('b', i), "local_bash", std::string(100'000, '\x1f')});
-    state.set_background(tasks, 5);
-    const auto shown = state.to_json();
-    const auto base64_size = json::serialize(shown).size() / 3 * 4;
-    EXPECT_LT(base64_size + (64u << 10), limits::state_bytes_max) << "with what is held, and the seal";
-    EXPECT_EQ(shown.at("background").as_array().size(), limits::background_tasks_max);
-    EXPECT_EQ(shown.at("backgroundMore"), 1000 - limits::background_tasks_max);
-}
-
 TEST(agent_state, what_runs_in_the_background_counts_from_when_it_was_first_seen)
 {
-    agent_state state("/project");
+    agent_state state;
     state.set_background({{"a", "local_bash", "Serve"}}, 10);
     state.set_background({{"a", "local_bash", "Serve"}, {"b", "local_agent", "Long work"}}, 20);
     const auto both = state.to_json().at("background").as_array();

@@ -78,6 +78,26 @@ describe('a prompt', () => {
   });
 });
 
+describe('what a slash command printed', () => {
+  it('is said once, though Claude writes it again when it sums up', { timeout: 180_000 }, async () => {
+    const printed = (d: any) => d?.content?.data?.type === 'assistant' && JSON.stringify(d.content.data.message).includes('Total duration');
+    const talk = async (words: string) => {
+      await conversation.prompt(words);
+      await conversation.answered(`Heard: ${words}`);
+    };
+    await talk('there is something to sum up');
+    await talk('and something more');
+    await conversation.prompt('/cost');
+    await conversation.said('what it printed', printed);
+    await conversation.prompt('/compact');
+    await conversation.said('where it was summed up', (d) => d?.content?.data?.subtype === 'compact_boundary');
+    // All that Claude wrote while it did stands before this one.
+    await talk('this one comes behind it');
+    const all = (await conversation.history()).map(({ envelope }) => envelope?.d);
+    assert.equal(all.filter(printed).length, 1);
+  });
+});
+
 describe('what Claude no longer knows', () => {
   it('is marked where it was cleared, and where it was summed up', { timeout: 240_000 }, async () => {
     const boundaries = dashboard.by('boundary');
