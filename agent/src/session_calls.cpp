@@ -34,7 +34,7 @@ asio::awaitable<void> session_runner::begin(std::string params, std::function<vo
         {"now", clock_.now()},
         {"devices", devices_.digest()},
         // The state that has all that happened so far: sealed already, or about to be.
-        {"v", folder_.record().states + (state_field_->unsealed() ? 1 : 0)},
+        {"v", fields_.state_count()},
         {"last", said.empty() ? json::value(nullptr) : json::value(base64_encode(said.back()))},
         {"unsent", feed_.waiting()}};
     const auto sealed = calls_->seal(call_method::begin, call->id, answer);

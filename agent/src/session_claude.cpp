@@ -313,7 +313,7 @@ asio::awaitable<result<void>> session_runner::start_claude()
     diagnostics::note(
         resume ? "claude resumed, process" : "claude started, process",
         std::to_string(record.claude ? record.claude->pid : 0));
-    metadata_["claudeSessionId"] = record.claude_id;
+    fields_.describe("claudeSessionId", json::string(record.claude_id));
     co_return folder_.save();
 }
 
@@ -505,9 +505,7 @@ void session_runner::on_conversation(const std::string& id)
     record.claude_id = id;
     if (const auto saved = folder_.save(); !saved)
         out_.line("trouble", saved.error().detail);
-    metadata_["claudeSessionId"] = id;
-    if (metadata_field_)
-        metadata_field_->changed();
+    fields_.describe("claudeSessionId", json::string(id));
 }
 
 void session_runner::on_busy(bool busy)
@@ -521,16 +519,15 @@ void session_runner::on_busy(bool busy)
 
 void session_runner::on_title(const std::string& title)
 {
-    metadata_["summary"] =
-        json::object{{"text", well_formed_utf8(title, limits::title_bytes_max)}, {"updatedAt", clock_.now()}};
-    if (metadata_field_)
-        metadata_field_->changed();
+    fields_.describe(
+        "summary",
+        json::object{{"text", well_formed_utf8(title, limits::title_bytes_max)}, {"updatedAt", clock_.now()}});
 }
 
 void session_runner::on_background(std::vector<background_task> tasks)
 {
     state_.set_background(tasks, clock_.now());
-    state_changed();
+    fields_.state_changed();
 }
 
 } // namespace consortium::agent

@@ -1,13 +1,8 @@
-// A running session: what is said to the dashboard, and what comes from the relay.
+// A running session: what comes from the relay, what is found out about it, and its end there.
 #include "consortium/common/base64.hpp"
-#include "consortium/common/ids.hpp"
 #include "consortium/common/limits.hpp"
-#include "consortium/e2ee/keys.hpp"
-#include "consortium/e2ee/secretbox.hpp"
-#include "consortium/protocol/foreign_json.hpp"
 #include "diagnostics.hpp"
 #include "first_run.hpp"
-#include "json_access.hpp"
 #include "message_post.hpp"
 #include "session_runner.hpp"
 #include "trash.hpp"
@@ -42,113 +37,6 @@ void session_runner::on_device_revoked()
     session_gone(hearsay::device_revoked, "A browser of your account has revoked this machine.");
 }
 
-// ----------------------------------------------------------------------------------------------------------- fields
-
-void session_runner::state_changed()
-{
-    if (state_field_)
-        state_field_->changed();
-}
-
-/// Its count is on disk before it is sealed: no two of ours have the same, whatever happens.
-result<std::string> session_runner::seal_state()
-{
-    ++folder_.record().states;
-    if (const auto saved = folder_.save(); !saved)
-        return std::unexpected(saved.error());
-    auto plain = state_.to_json();
-    plain["v"] = folder_.record().states;
-    plain["requests"] = approvals_.to_json();
-    plain["held"] = prompts_->gate().held_to_json();
-    const auto sealed = e2ee::bundle_seal(
-        folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, random_array<16>(),
-        view(json::serialize(plain)));
-    if (!sealed)
-        return std::unexpected(sealed.error());
-    return base64_encode(*sealed);
-}
-
-/// A state at the relay that is ours by its key: ours count on from it.
-void session_runner::note_state(const std::string& sealed)
-{
-    const auto data = base64_decode(sealed);
-    const auto opened =
-        data ? e2ee::bundle_open(
-                   folder_.record().data_key, {who_.account_id, folder_.record().session_id, "agentState"}, *data)
-             : result<e2ee::opened_bundle>(fail(errc::corrupt, ""));
-    if (!opened)
-        return;
-    constexpr std::int64_t states_max = std::int64_t{1} << 53; // JavaScript's integers
-    if (const auto state = protocol::read_foreign_object(text(opened->plain), protocol::stored_depth_max))
-        folder_.record().states = std::max(folder_.record().states, std::min(number_at(*state, "v"), states_max));
-}
-
-result<std::string> session_runner::seal_metadata(std::int64_t after)
-{
-    auto plain = metadata_;
-    plain["after"] = after;
-    const auto key = e2ee::session_metadata_key(folder_.record().data_key);
-    return base64_encode(e2ee::metadata_seal(key, view(json::serialize(plain))));
-}
-
-result<bytes> session_runner::open_metadata(const std::string& sealed) const
-{
-    const auto& data_key = folder_.record().data_key;
-    const auto data = base64_decode(sealed);
-    if (!data)
-        return std::unexpected(data.error());
-    return e2ee::metadata_open(e2ee::session_metadata_key(data_key), data_key, *data);
-}
-
-/// Somebody else wrote the metadata: a name given in the dashboard, fields of a newer version. Ours stay ours.
-void session_runner::merge_metadata(const std::string& sealed)
-{
-    const auto plain = open_metadata(sealed);
-    if (!plain)
-        return;
-    const auto theirs = protocol::read_foreign_object(text(*plain));
-    if (!theirs)
-        return;
-    auto size = json::serialize(metadata_).size();
-    for (const auto& [name, each] : *theirs)
-    {
-        if (metadata_.contains(name) && name != "name")
-            continue;
-        const auto more = name.size() + json::serialize(each).size();
-        if (size + more > limits::metadata_bytes_max)
-            continue; // ours must fit beside it
-        size += more;
-        metadata_[name] = each;
-    }
-    if (text_at(*theirs, "lifecycleState") == "archiveRequested")
-        end("Ended from the dashboard.", ending::dashboard);
-}
-
-/// What the relay will never take is not offered again until it changes. Said once, here and in the session, and kept
-/// for `consortium auth status`.
-void session_runner::say_field_refused(const std::string& what, const relay_failure& reason)
-{
-    if (reason.by_relay && hearsay_of(reason))
-        return on_link_refused(reason);
-    if (!fields_refused_.insert(what).second)
-        return;
-    const auto words = (reason.by_relay ? "The relay does not take " : "It was not possible to seal ") + what +
-                       " of this session: " + reason.detail +
-                       ". What the dashboard shows of it is old until this changes.";
-    out_.line("refused", words);
-    feed_.tell_words(words);
-    folder_.record().refused = words;
-    save_record();
-}
-
-void session_runner::field_was_taken(const std::string& what)
-{
-    if (fields_refused_.erase(what) == 0 || !fields_refused_.empty())
-        return;
-    folder_.record().refused.clear();
-    save_record();
-}
-
 void session_runner::save_record()
 {
     if (const auto saved = folder_.save(); !saved)
@@ -166,8 +54,7 @@ void session_runner::on_online()
     alive_.notify();
     log_due_.notify();
     feed_.nudge();
-    state_field_->nudge();
-    metadata_field_->nudge();
+    fields_.nudge();
 }
 
 void session_runner::on_offline(const error& reason)
@@ -280,12 +167,7 @@ void session_runner::on_update(const unchecked& body)
     else if (type == "delete-session" && body.uuid("sid") == sid)
         spawn(heard_of_deletion(body, hearsay::unsigned_deletion));
     else if (type == "update-session" && body.uuid("id") == sid)
-    {
-        if (const auto metadata = body.object("metadata"))
-            metadata_field_->seen(metadata->number("version"), metadata->text("value", limits::state_bytes_max));
-        if (const auto state = body.object("agentState"))
-            state_field_->seen(state->number("version"), state->text("value", limits::state_bytes_max));
-    }
+        fields_.seen(body);
 }
 
 void session_runner::look_at_message(const stored_message& message)
@@ -315,8 +197,7 @@ void session_runner::read_log_anew(std::string_view why)
 void session_runner::say_anew(std::string_view why)
 {
     out_.line("log", why);
-    state_field_->start_over();
-    metadata_field_->start_over();
+    fields_.start_over();
     prompts_->say_end_anew();
 }
 

@@ -22,7 +22,7 @@ constexpr auto goodbye_time = std::chrono::seconds(5);
 bool session_runner::is_ours(const unchecked& session, const std::string& boxed) const
 {
     return session.text("dataEncryptionKey") == boxed ||
-           open_metadata(session.text("metadata", limits::state_bytes_max)).has_value();
+           fields_.describes_us(session.text("metadata", limits::state_bytes_max));
 }
 
 /// Makes the session at the relay, or finds it there by its tag. Tries until the relay answers.
@@ -52,7 +52,7 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         });
     for (;;)
     {
-        const auto metadata = seal_metadata(0);
+        const auto metadata = fields_.seal_description(0);
         if (!metadata)
             co_return std::unexpected(relay_failure{metadata.error()});
         const auto answer = co_await relay_.post(
@@ -87,32 +87,9 @@ asio::awaitable<relay_answer<void>> session_runner::make_session()
         if (const auto saved = folder_.save(); !saved)
             co_return std::unexpected(relay_failure{saved.error()});
 
-        const auto ask = [this](std::string event, json::object value) -> asio::awaitable<relay_answer<unchecked>>
-        {
-            auto answer = co_await link_->ask(std::move(event), std::move(value));
-            if (answer && answer->text("result") == "success")
-                field_taken_ = std::chrono::steady_clock::now();
-            co_return answer;
-        };
-        metadata_field_ = std::make_shared<field_publisher>(
-            executor_,
-            field_publisher::options{
-                "update-metadata", "metadata", id, session->number("metadataVersion"), [this](std::int64_t after)
-                { return seal_metadata(after); }, [this](const std::string& sealed) { merge_metadata(sealed); },
-                [this](const relay_failure& reason) { say_field_refused("the description", reason); },
-                [this] { field_was_taken("the description"); }},
-            ask);
-        state_field_ = std::make_shared<field_publisher>(
-            executor_,
-            field_publisher::options{
-                "update-state", "agentState", id, session->number("agentStateVersion"), [this](std::int64_t)
-                { return seal_state(); }, [this](const std::string& sealed) { note_state(sealed); },
-                [this](const relay_failure& reason) { say_field_refused("the state", reason); },
-                [this] { field_was_taken("the state"); }},
-            ask);
-        note_state(session->text("agentState", limits::state_bytes_max));
-        if (options_.resumed)
-            merge_metadata(session->text("metadata", limits::state_bytes_max));
+        fields_.begin(
+            *session, options_.resumed,
+            [this](std::string event, json::object value) { return link_->ask(std::move(event), std::move(value)); });
         co_return relay_answer<void>();
     }
 }
@@ -141,9 +118,6 @@ asio::awaitable<void> session_runner::connect()
     wanted.methods = call_method_words();
     wanted.dial = options_.dial;
     link_ = session_link::make(executor_, std::move(wanted), *this);
-    state_field_->changed();
-    if (options_.resumed)
-        metadata_field_->changed();
 
     out_.title("In the dashboard: " + foreign(relay_.server_url()) + "/session/" + foreign(record.session_id));
     prompts_->say_unsaid_end();
@@ -151,8 +125,8 @@ asio::awaitable<void> session_runner::connect()
 
     spawn(feed_.run());
     spawn(session_link::run(link_));
-    spawn(field_publisher::run(state_field_));
-    spawn(field_publisher::run(metadata_field_));
+    spawn(fields_.run_state());
+    spawn(fields_.run_description());
     spawn(beat());
     spawn(watch_log());
 }
@@ -253,25 +227,19 @@ asio::awaitable<void> session_runner::close_session()
         feed_.stop();
         if (link_)
             link_->stop();
-        if (state_field_)
-        {
-            state_field_->stop();
-            metadata_field_->stop();
-        }
+        fields_.stop();
         co_return;
     }
     if (link_ && link_->online())
     {
         if (record.ended)
         {
-            metadata_["lifecycleState"] = "archived";
-            metadata_["lifecycleStateSince"] = clock_.now();
+            fields_.describe("lifecycleState", "archived");
+            fields_.describe("lifecycleStateSince", clock_.now());
         }
-        metadata_field_->changed();
-        state_field_->changed();
+        fields_.say_all();
         (void)co_await feed_.drained(goodbye_time);
-        (void)co_await state_field_->settled(std::chrono::seconds(2));
-        (void)co_await metadata_field_->settled(std::chrono::seconds(2));
+        co_await fields_.settled(std::chrono::seconds(2));
         link_->emit("session-end", {{"sid", record.session_id}, {"time", clock_.now()}});
     }
     if (feed_.waiting() > 0 && !record.session_id.empty())
@@ -279,11 +247,7 @@ asio::awaitable<void> session_runner::close_session()
             "kept", std::to_string(feed_.waiting()) + (feed_.waiting() == 1 ? " message waits" : " messages wait") +
                         " here for the relay. The next start of consortium that reaches it sends them.");
     feed_.stop();
-    if (state_field_)
-    {
-        state_field_->stop();
-        metadata_field_->stop();
-    }
+    fields_.stop();
     if (link_)
         link_->stop();
     if (record.session_id.empty())

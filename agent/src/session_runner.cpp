@@ -86,6 +86,7 @@ session_runner::session_runner(
       options_(std::move(options)),
       feed_(executor_, folder_, who_, out_, clock_, *this),
       approvals_(path_text(folder_.record().directory), feed_, out_, clock_),
+      fields_(executor_, folder_, who_, feed_, out_, description(), [this] { return whole_state(); }),
       partial_changed_(executor_),
       ending_(executor_),
       early_changed_(executor_),
@@ -95,12 +96,18 @@ session_runner::session_runner(
       task_done_(executor_)
 {
     feed_.on_full = [this] { end("Too much waits for the relay. Run `consortium` again once it takes messages."); };
-    feed_.on_stuck = [this] { state_changed(); }; // does it take anything else?
+    feed_.on_stuck = [this] { fields_.state_changed(); }; // does it take anything else?
     feed_.on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
-    feed_.takes_others = [this](std::chrono::steady_clock::time_point since) { return field_taken_ > since; };
-    approvals_.on_change = [this] { state_changed(); };
+    feed_.takes_others = [this](std::chrono::steady_clock::time_point since) { return fields_.taken_since(since); };
+    fields_.on_refused = [this](const relay_failure& reason) { on_link_refused(reason); };
+    fields_.on_end_wanted = [this] { end("Ended from the dashboard.", ending::dashboard); };
+    approvals_.on_change = [this] { fields_.state_changed(); };
     log_.on_alarm = [this](const log_alarm& alarm) { on_log_alarm(alarm); };
-    metadata_ = {
+}
+
+json::object session_runner::description() const
+{
+    return {
         {"path", path_text(folder_.record().directory)},
         {"host", host_name()},
         {"version", CONSORTIUM_VERSION},
@@ -113,6 +120,15 @@ session_runner::session_runner(
         {"lifecycleState", "running"},
         {"lifecycleStateSince", clock_.now()},
         {"command", command_of(options_)}};
+}
+
+/// All that the dashboard must know about the session at any moment.
+json::object session_runner::whole_state() const
+{
+    auto out = state_.to_json();
+    out["requests"] = approvals_.to_json();
+    out["held"] = prompts_->gate().held_to_json();
+    return out;
 }
 
 session_runner::~session_runner()
@@ -166,7 +182,7 @@ asio::awaitable<int> session_runner::run()
         co_return 1;
     }
     prompts_.emplace(executor_, folder_, *account, devices_, feed_, state_, out_, clock_, spans_);
-    prompts_->on_change = [this] { state_changed(); };
+    prompts_->on_change = [this] { fields_.state_changed(); };
     prompts_->knows_account = [this] { return chain_read_; };
     prompts_->on_stranger = [this] { spawn(read_chain_then_judge()); };
     if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))

@@ -7,17 +7,16 @@
 #include "device_book.hpp"
 #include "device_directory.hpp"
 #include "drivers/driver.hpp"
-#include "field_publisher.hpp"
 #include "held_messages.hpp"
 #include "keystore.hpp"
 #include "log_checker.hpp"
 #include "prompt_queue.hpp"
 #include "relay_client.hpp"
 #include "screen.hpp"
+#include "session_fields.hpp"
 #include "session_folder.hpp"
 #include "session_link.hpp"
 #include "terminal_input.hpp"
-#include <set>
 
 namespace consortium::agent
 {
@@ -109,6 +108,8 @@ private:
     asio::awaitable<relay_answer<void>> send_messages(std::vector<spool_entry> batch) override;
 
     asio::awaitable<void> go();
+    json::object description() const;
+    json::object whole_state() const;
     asio::awaitable<void> ask_for_trust(question asked);
     asio::awaitable<void> ask_for_servers();
     asio::awaitable<result<bool>> ask_early(question asked, early_words words);
@@ -146,22 +147,14 @@ private:
 
     void look_at_message(const stored_message& message);
     void say_offline(const error& reason);
-    void say_field_refused(const std::string& what, const relay_failure& reason);
-    void field_was_taken(const std::string& what);
     void save_record();
     bool follow_log(const std::string& log);
     void read_log_anew(std::string_view why);
     void say_anew(std::string_view why);
     void fetch_unread();
     bool begins_as_remembered(const std::vector<unchecked>& messages) const;
-    void state_changed();
-    void note_state(const std::string& sealed);
     void session_gone(const evidence& proof, const std::string& why);
-    result<std::string> seal_state();
-    result<std::string> seal_metadata(std::int64_t after);
-    result<bytes> open_metadata(const std::string& sealed) const;
     bool is_ours(const unchecked& session, const std::string& boxed) const;
-    void merge_metadata(const std::string& sealed);
     void show(const said& what);
     void send_alive();
 
@@ -179,18 +172,14 @@ private:
     conversation_feed feed_;
     std::shared_ptr<driver> driver_;
     std::shared_ptr<session_link> link_;
-    std::shared_ptr<field_publisher> state_field_;
-    std::shared_ptr<field_publisher> metadata_field_;
     std::optional<call_gate> calls_; ///< once the session is made
     approvals approvals_;
     agent_state state_;
+    session_fields fields_;
     std::optional<prompt_queue> prompts_; ///< once run() has read who the account is
-    json::object metadata_;
 
-    std::set<std::string> fields_refused_;              ///< said
-    std::chrono::steady_clock::time_point field_taken_; ///< when the relay last took one
-    std::uint64_t connection_ = 0;                      ///< counts them
-    bool chain_read_ = false;                           ///< since this connection came up
+    std::uint64_t connection_ = 0; ///< counts them
+    bool chain_read_ = false;      ///< since this connection came up
     wakeup partial_changed_;
     wakeup ending_;
     wakeup early_changed_;
