@@ -303,9 +303,12 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         auto seen = look(names.database(), store_access::read_only, rules, below, *witness, *root);
         if (!seen)
             return std::unexpected(seen.error());
+        const auto starts = seen->store->read_file_starts();
         // A tool may look at a damaged log; nothing is written to one.
         if (seen->tree_damage && access != store_access::read_only)
             return std::unexpected(*seen->tree_damage);
+        if (!starts && access != store_access::read_only)
+            return std::unexpected(explain(starts.error(), *witness));
         out.tree_damage = std::move(seen->tree_damage);
         out.torn_bytes = seen->store->wal().torn_bytes;
         out.store = std::move(seen->store);
@@ -316,6 +319,7 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
     }
     if (access == store_access::read_write)
     {
+        const auto seen = out.store->views();
         out.store.reset();
         auto opened = look(names.database(), access, rules, below, *witness, *root);
         if (!opened)
@@ -323,6 +327,10 @@ open_existing(const log_options& options, const domain& rules, const seams& belo
         if (opened->tree_damage)
             return std::unexpected(*opened->tree_damage);
         out.store = std::move(opened->store);
+        // A compaction that began with the opening may have got past what was seen.
+        for (const auto& table : *seen)
+            if (table->broken())
+                out.store->views()->at(table->table())->mark_broken(table->damage());
         out.head = std::move(opened->head);
         out.tiles = std::move(opened->tiles);
         out.checkpoint = opened->checkpoint;

@@ -419,6 +419,33 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
     return out;
 }
 
+result<void> rocks_store::read_file_starts()
+{
+    std::vector<rocksdb::LiveFileMetaData> files;
+    db_->GetLiveFilesMetaData(&files);
+    const auto read_start = [&](rocksdb::ColumnFamilyHandle* family, const rocksdb::LiveFileMetaData& file)
+    {
+        // It is looked for by its key: that way the error is not lost.
+        const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}, family));
+        rows->Seek(file.smallestkey);
+        return rows->status();
+    };
+    for (const auto& file : files)
+    {
+        if (file.level == 0)
+            continue;
+        for (auto* family : {keys_, meta_, tree_})
+            if (family != nullptr && family->GetName() == file.column_family_name)
+                if (const auto status = read_start(family, file); !status.ok())
+                    return std::unexpected(to_error(status, "cannot read column family '" + family->GetName() + "'"));
+        for (const auto& table : *views())
+            if (!table->broken() && family_name(table->name()) == file.column_family_name)
+                if (const auto status = read_start(table->handle(), file); !status.ok())
+                    table->mark_broken(to_error(status, "cannot read view rows"));
+    }
+    return {};
+}
+
 /// A table that was made and is gone is damage; one that was never made is new.
 result<void> rocks_store::check_tables(std::span<const std::string_view> views)
 {
