@@ -289,6 +289,34 @@ describe('about a conversation', () => {
     await dashboard.page.getByText(/The relay holds something back/).waitFor({ timeout: 30_000 });
   });
 
+  it('an old state to a browser that has never seen another, while the agent can be reached', { timeout: 180_000 }, async () => {
+    const mine = await openSession();
+    const { requests } = mine.question('touch it');
+    const asking = await mine.setState({ requests });
+    const version = mine.stateVersion;
+    await mine.setState({ requests: {} });
+    const old = (session: any) => {
+      if (session?.id === mine.id) Object.assign(session, { agentState: asking, agentStateVersion: version });
+    };
+    lying.hooks = {
+      reply: (_, { body }) => {
+        old(body?.session);
+        for (const session of body?.sessions ?? []) old(session);
+      },
+      down: (packet) => {
+        if (packet.kind !== 'event' || packet.data[0] !== 'update' || packet.data[1].body.id !== mine.id || packet.data[1].body.agentState === undefined) return undefined;
+        return [event('update', { ...packet.data[1], body: { t: 'none' } })];
+      },
+    };
+    await using fresh = await Browser.start();
+    const page = await Dashboard.open(fresh, lying.url);
+    await page.signIn(base32Of(person.secret));
+    await page.choose(mine.id);
+    await page.page.locator('[data-testid=slip][data-armed=true]').waitFor();
+    await page.allowOnce();
+    await page.page.getByText(/The relay holds something back/).waitFor({ timeout: 60_000 });
+  });
+
   it('another key for a session that it has seen: the first one counts, and an alarm', async () => {
     const mine = await openSession();
     const thief = newDevice('agent', 'a former agent');
