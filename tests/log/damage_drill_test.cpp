@@ -157,7 +157,8 @@ bool names_the_place(const std::string& message)
 /// And what to do.
 bool names_the_next_step(const std::string& message)
 {
-    static const std::regex step(R"(\b[Rr]estore (it|the newest backup)\b|\bconsortium-admin [a-z])");
+    static const std::regex step(
+        R"(\b[Rr]estore (it|the newest backup)\b|\bconsortium-admin [a-z]|\bStart the version that wrote it\b)");
     return std::regex_search(message, step);
 }
 
