@@ -4,6 +4,7 @@
 #include "consortium/projections/views.hpp"
 #include "golden/description.hpp"
 #include "golden/history.hpp"
+#include "log/await_views.hpp"
 #include <algorithm>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -146,6 +147,7 @@ TEST_P(golden_test, is_opened_for_ever)
         auto keys = expected_.at("keys").as_object();
         keys.erase("challenge"); // which older versions made for their logins
         EXPECT_EQ(json::serialize(describe((*opened)->keys())), json::serialize(keys));
+        log::testing::await_views(**opened, projections::rules());
         expect_says(*(*opened)->read());
     }
     expect_sound(0);

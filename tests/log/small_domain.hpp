@@ -1,14 +1,13 @@
 #pragma once
 #include "consortium/common/clock.hpp"
 #include "consortium/log/event_log.hpp"
-#include <chrono>
+#include "log/await_views.hpp"
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <mutex>
 #include <stdlib.h>
-#include <thread>
 
 /// A domain of its own for the log's tests: accounts hold sessions, sessions hold messages and one cell that is written
 /// with optimistic locking.
@@ -347,28 +346,6 @@ inline log_options options_for(const std::filesystem::path& directory)
     // No test waits for a clock: at closing only, unless it says otherwise.
     out.checkpoint_interval = std::chrono::hours(1);
     return out;
-}
-
-/// Until every view table is served: those that are new or damaged are made beside the log that was opened.
-inline void await_views(const event_log& log, const domain& rules)
-{
-    using namespace std::chrono_literals;
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    for (table_id table = 0; table < rules.tables().size(); ++table)
-        for (;;)
-        {
-            try
-            {
-                log.read()->scan(table, {}, {}, [](byte_view, byte_view) { return false; });
-                break;
-            }
-            catch (const log_failure& failure)
-            {
-                if (failure.reason != errc::unavailable || std::chrono::steady_clock::now() > end)
-                    throw;
-                std::this_thread::sleep_for(2ms);
-            }
-        }
 }
 
 } // namespace consortium::log::testing
