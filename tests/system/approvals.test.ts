@@ -1,7 +1,7 @@
 /// What a person is asked in the browser, by the real Claude Code, and what passes once it was answered.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Machine } from '../support/agent.ts';
@@ -147,7 +147,10 @@ const put = (line) => console.log(JSON.stringify({ jsonrpc: '2.0', ...line }));
 require('readline').createInterface({ input: process.stdin }).on('line', (text) => {
   const { id, method, params, result, error } = JSON.parse(text);
   if (method === 'initialize') put({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'desk', version: '1' } } });
-  else if (method === 'tools/list') put({ id, result: { tools: [{ name: 'book', description: 'Books a desk', inputSchema: { type: 'object', properties: {} } }] } });
+  else if (method === 'tools/list') {
+    put({ id, result: { tools: [{ name: 'book', description: 'Books a desk', inputSchema: { type: 'object', properties: {} } }] } });
+    require('fs').writeFileSync(__filename + '.listed', '');
+  }
   else if (method === 'tools/call') {
     call = id;
     put({ id: 900, method: 'elicitation/create', params: { message: 'Which desk?', requestedSchema: { type: 'object', properties: { desk: { type: 'string' } }, required: ['desk'] } } });
@@ -160,6 +163,9 @@ describe('a folder with servers and hooks of its own', () => {
   const ran = () => existsSync(join(other.work, 'hook-ran'));
   const servers = (more: object) =>
     writeFileSync(join(other.work, '.mcp.json'), JSON.stringify({ mcpServers: { desk: { command: process.execPath, args: [join(other.work, 'desk.cjs')] }, ...more } }));
+  /** Claude Code knows what the desk can do: it does not wait for that with a prompt. */
+  const deskListed = () => existsSync(join(other.work, 'desk.cjs.listed'));
+  const forgetDesk = () => rmSync(join(other.work, 'desk.cjs.listed'), { force: true });
   /** A server that leaves a trace where it is started. */
   const spy = (name: string) => ({ command: '/bin/sh', args: ['-c', `touch ${join(other.work, `${name}-ran`)}`] });
   const ranSpy = (name: string) => existsSync(join(other.work, `${name}-ran`));
@@ -203,6 +209,7 @@ describe('a folder with servers and hooks of its own', () => {
 
   it('has a server whose question is answered by the person', { timeout: 240_000 }, async () => {
     api.scene('book', [[use('mcp__desk__book', {})]]);
+    await waitFor('the desk', deskListed, { ms: 60_000 });
     await dashboard.prompt('please #book');
     await question('Which desk?');
     await dashboard.by('slip-field').fill('the one by the window');
@@ -217,6 +224,7 @@ describe('a folder with servers and hooks of its own', () => {
 
   it('asks about a server that came later, at the terminal, and Claude Code runs the others alone', { timeout: 240_000 }, async () => {
     servers({ spy: spy('spy') });
+    forgetDesk();
     const terminal = await other.start(['--new', ...args]);
     await terminal.shows(/Run it\? \(The dashboard asks too\.\)/);
     const screen = (await terminal.screen()).replaceAll(/\s/g, '');
@@ -226,6 +234,7 @@ describe('a folder with servers and hooks of its own', () => {
     await terminal.shows(/As you said, this does not run: spy/);
     await dashboard.page.goto((await terminal.shows(/In the dashboard: (\S+)/))[1]!);
     // The one that was trusted with the folder is there: so Claude Code started its servers.
+    await waitFor('the desk', deskListed, { ms: 60_000 });
     await dashboard.prompt('please #book');
     await question('Which desk?');
     await click('slip-deny');
