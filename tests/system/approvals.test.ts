@@ -238,7 +238,7 @@ describe('a folder with servers and hooks of its own', () => {
     await dashboard.prompt('please #book');
     await question('Which desk?');
     await click('slip-deny');
-    await dashboard.settled();
+    await dashboard.entry('text', /the person said .*"action":"decline"/).waitFor({ timeout: 60_000 });
     assert.equal(ranSpy('spy'), false);
   });
 

@@ -126,6 +126,8 @@ describe('a session', () => {
     await prompt('please #long');
     await tool('tail -f').filter({ hasText: /running/ }).waitFor(slow);
     process.kill(await terminal.pid(), 'SIGKILL');
+    // Where Claude Code had not written the call down yet, the prompt runs anew: it must come to an end then.
+    api.scene('long', [[say('It goes on.')]]);
     await dashboard.page.locator('[data-testid=conversation][data-state=offline]').waitFor({ timeout: 90_000 });
     await dashboard.by('away-note').filter({ hasText: 'why is not known' }).waitFor();
     await tool('tail -f').filter({ hasText: 'no result known' }).waitFor();
