@@ -463,8 +463,14 @@ describe('the Postgres mirror', () => {
     const used = new Set<string>();
     for (const [, index, query] of questions) {
       assert.notEqual(await postgres.sql(query!), '', query);
-      const plan = await postgres.sql(`EXPLAIN ${query}`);
-      assert.match(plan, new RegExp(`\\b${index}\\b`), plan);
+      // The planner goes by a sample of the rows, which was off once in many runs: another sample is taken then.
+      let plan = '';
+      await waitFor(`${index} to be used`, async () => {
+        plan = await postgres.sql(`EXPLAIN ${query}`);
+        if (new RegExp(`\\b${index}\\b`).test(plan)) return true;
+        await postgres.sql('VACUUM ANALYZE consortium.messages');
+        return undefined;
+      }, { last: () => plan });
       used.add(index!);
     }
     const indexes = await postgres.sql(`SELECT indexname FROM pg_indexes WHERE schemaname = 'consortium' AND indexname NOT LIKE '%_pkey' ORDER BY 1`);
