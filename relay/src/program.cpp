@@ -1,5 +1,6 @@
 #include "program.hpp"
 #include "consortium/common/invitation.hpp"
+#include "consortium/log/when_healed.hpp"
 #include "control_commands.hpp"
 #include "descriptors.hpp"
 #include "mirror_commands.hpp"
@@ -9,7 +10,6 @@
 #include <cstdlib>
 #include <limits>
 #include <spdlog/spdlog.h>
-#include <thread>
 
 namespace consortium::relay
 {
@@ -30,19 +30,9 @@ void end_at_once(const error& why)
     std::_Exit(1);
 }
 
-/// A view table that was found damaged just now is made anew: the start waits for it.
-template <class Query>
-auto when_healed(const log::event_log& log, const Query& query)
+void start_waits(const error& why)
 {
-    for (bool said = false;; said = true)
-    {
-        auto found = query(*log.read());
-        if (found || found.error() != errc::unavailable || !found.error().retry)
-            return found;
-        if (!said)
-            spdlog::warn("the start waits: {}", found.error().detail);
-        std::this_thread::sleep_for(*found.error().retry);
-    }
+    spdlog::warn("the start waits: {}", why.detail);
 }
 
 error wrong_secret(const config& settings, const error& why)
@@ -171,18 +161,19 @@ result<void> program::open(const std::string& secret)
         return std::unexpected(
             opened.error() == errc::wrong_secret ? wrong_secret(settings_, opened.error()) : opened.error());
     log_ = std::move(*opened);
-    const auto streams = when_healed(*log_, projections::count_streams);
+    const auto streams = log::when_healed(*log_, projections::count_streams, start_waits);
     if (!streams)
         return std::unexpected(streams.error());
     streams_ = *streams;
     const auto allowed = registration_of(settings_);
-    const auto invited = when_healed(
-        *log_, [this](const log::snapshot& at) { return projections::has_own_invitation(at, clock_.now()); });
+    const auto invited = log::when_healed(
+        *log_, [this](const log::snapshot& at) { return projections::has_own_invitation(at, clock_.now()); },
+        start_waits);
     if (!invited)
         return std::unexpected(invited.error());
     needs_first_invitation_ = allowed.allowed == projections::registration::by::invitation && !allowed.first_is_free &&
                               streams_.accounts == 0 && !*invited;
-    return when_healed(*log_, [this](const log::snapshot& at) { return presence_.load(at); });
+    return log::when_healed(*log_, [this](const log::snapshot& at) { return presence_.load(at); }, start_waits);
 }
 
 void program::on_committed(const log::event& happened)

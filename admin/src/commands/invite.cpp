@@ -1,11 +1,11 @@
 #include "commands/invite.hpp"
 #include "consortium/common/invitation.hpp"
 #include "consortium/common/qr_code.hpp"
+#include "consortium/log/when_healed.hpp"
 #include "consortium/projections/views.hpp"
 #include "control_client.hpp"
 #include <future>
 #include <iostream>
-#include <thread>
 #include <unistd.h>
 
 namespace consortium::admin
@@ -24,8 +24,6 @@ public:
     }
     void on_pressure(bool) override {}
     void on_failure(const error& why) override { print_error(why, /*json=*/false); }
-    /// Before each command.
-    void expect() { done_ = {}; }
     result<void> wait() { return done_.get_future().get(); }
 
 private:
@@ -43,22 +41,18 @@ result<boost::json::object> invite_closed_log(const invite_options& options)
     if (!opened)
         return std::unexpected(opened.error());
     const auto made = make_invitation();
-    std::shared_ptr<projections::invite> wanted;
-    result<void> done;
-    for (;;)
-    {
-        wanted = std::make_shared<projections::invite>();
-        wanted->invitation = made.id;
-        wanted->lifetime = options.lifetime;
-        sink.expect();
-        done = (*opened)->submit(wanted);
-        if (done)
-            done = sink.wait();
-        // What it needs is made anew, or is new in this version.
-        if (done || done.error() != errc::unavailable || !done.error().retry)
-            break;
-        std::this_thread::sleep_for(*done.error().retry);
-    }
+    // The table may be new in this version, or damaged: it is made beside the log that was opened.
+    const auto readable = log::when_healed(
+        **opened, [&](const log::snapshot& at) { return projections::has_own_invitation(at, clock.now()); },
+        [](const error& why) { std::cerr << "Waiting: " << why.detail << ".\n"; });
+    if (!readable)
+        return std::unexpected(readable.error());
+    const auto wanted = std::make_shared<projections::invite>();
+    wanted->invitation = made.id;
+    wanted->lifetime = options.lifetime;
+    auto done = (*opened)->submit(wanted);
+    if (done)
+        done = sink.wait();
     (*opened)->close();
     if (!done)
         return std::unexpected(done.error());
