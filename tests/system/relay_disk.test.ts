@@ -130,6 +130,18 @@ describe('a disk', disks, () => {
     assert.equal((await login.allMessages(id)).length, 20);
   });
 
+  it('that is full gets no invitation while the relay is stopped, and the tool says why', { timeout: 120_000 }, async () => {
+    using place = freshDirectory('full');
+    const mount = join(place.path, 'disk');
+    mkdirSync(mount);
+    await using relay = await Relay.start();
+    await relay.stop();
+    // Less than the floor of 64 MiB, from the beginning.
+    await using disk = new Disk('mount -t tmpfs -o size=60m none "$1" && cp -r "$2" "$2.secret" "$1" && exec timeout 60 "$3" invite --data "$1/data"', [mount, relay.data, program('consortium-admin')]);
+    assert.equal(await disk.end(), 3, disk.output);
+    assert.match(disk.output, /nearly full: nothing is written until space is freed/);
+  });
+
   it('that is full refuses what is sent before anything is written, serves what there is, and takes more when there is room', { timeout: 180_000 }, async () => {
     using place = freshDirectory('full');
     const mount = join(place.path, 'disk');
