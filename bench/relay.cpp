@@ -4,8 +4,8 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/net/http_client.hpp"
+#include "link/socket_client.hpp"
 #include "postgres/postgres_server.hpp"
-#include "socket_client.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>

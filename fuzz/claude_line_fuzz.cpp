@@ -1,14 +1,14 @@
 // What Claude Code and the dashboard say: JSON of unknown form.
-#include "claude/line_buffer.hpp"
-#include "claude/partial_text.hpp"
-#include "claude/permission.hpp"
-#include "claude/sayings.hpp"
+#include "base/trim_line.hpp"
 #include "consortium/common/error.hpp"
 #include "consortium/common/printable.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "consortium/protocol/raw_json.hpp"
-#include "prompt_gate.hpp"
-#include "trim_line.hpp"
+#include "drivers/claude/line_buffer.hpp"
+#include "drivers/claude/partial_text.hpp"
+#include "drivers/claude/permission.hpp"
+#include "drivers/claude/sayings.hpp"
+#include "session/prompt_gate.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 

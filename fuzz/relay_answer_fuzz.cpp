@@ -1,6 +1,6 @@
 // What comes in the relay's place: any bytes, whatever the status.
 #include "consortium/common/printable.hpp"
-#include "from_relay.hpp"
+#include "link/from_relay.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

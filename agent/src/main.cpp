@@ -1,8 +1,8 @@
-#include "command_line.hpp"
+#include "base/diagnostics.hpp"
+#include "base/hardening.hpp"
+#include "commands/command_line.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/secret.hpp"
-#include "diagnostics.hpp"
-#include "hardening.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <cstdio>

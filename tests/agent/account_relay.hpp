@@ -5,8 +5,8 @@
 #include "consortium/common/pairing_request.hpp"
 #include "consortium/e2ee/box.hpp"
 #include "consortium/e2ee/keys.hpp"
-#include "relay_client.hpp"
-#include "statement_list.hpp"
+#include "identity/statement_list.hpp"
+#include "link/relay_client.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <functional>

@@ -3,7 +3,7 @@
 #include "agent/fresh_directory.hpp"
 #include "agent/run.hpp"
 #include "consortium/e2ee/pairing.hpp"
-#include "keystore.hpp"
+#include "identity/keystore.hpp"
 
 namespace consortium::agent::testing
 {

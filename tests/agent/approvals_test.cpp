@@ -1,9 +1,9 @@
 #include "agent/feed_fixture.hpp"
 #include "agent/silent_driver.hpp"
-#include "agent_limits.hpp"
-#include "agent_state.hpp"
-#include "approvals.hpp"
+#include "base/agent_limits.hpp"
 #include "consortium/common/limits.hpp"
+#include "session/agent_state.hpp"
+#include "session/approvals.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

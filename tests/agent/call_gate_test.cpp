@@ -1,9 +1,9 @@
 #include "agent/fake_directory.hpp"
-#include "call_gate.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/limits.hpp"
 #include "consortium/e2ee/envelope.hpp"
 #include "e2ee/run_of.hpp"
+#include "session/call_gate.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,4 +1,4 @@
-#include "claude/arguments.hpp"
+#include "drivers/claude/arguments.hpp"
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 

@@ -1,6 +1,6 @@
 #include "agent/failing_disk.hpp"
 #include "agent/feed_fixture.hpp"
-#include "conversation_feed.hpp"
+#include "session/conversation_feed.hpp"
 #include <cerrno>
 
 using namespace consortium;

@@ -3,8 +3,8 @@
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/signed_deletion.hpp"
-#include "disposal.hpp"
 #include "e2ee/run_of.hpp"
+#include "storage/disposal.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,5 +1,5 @@
 #include "agent/fresh_directory.hpp"
-#include "claude/deny_rules.hpp"
+#include "drivers/claude/deny_rules.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>

@@ -1,8 +1,8 @@
 // What this machine keeps of the account's devices, and what it does when the relay shows something else.
 #include "agent/account_test.hpp"
 #include "agent/failing_disk.hpp"
-#include "device_book.hpp"
-#include "files.hpp"
+#include "base/files.hpp"
+#include "identity/device_book.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

@@ -1,5 +1,5 @@
 #include "agent/run.hpp"
-#include "claude/locate.hpp"
+#include "drivers/claude/locate.hpp"
 #include "drivers/claude_pipe.hpp"
 #include <array>
 #include <boost/json.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-#include "device_directory.hpp"
+#include "identity/device_directory.hpp"
 #include <map>
 
 namespace consortium::agent::testing

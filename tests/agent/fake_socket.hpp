@@ -1,5 +1,5 @@
 #pragma once
-#include "session_link.hpp"
+#include "link/session_link.hpp"
 #include <boost/json.hpp>
 #include <deque>
 #include <stdexcept>

@@ -1,10 +1,10 @@
 #pragma once
 #include "agent/fresh_directory.hpp"
 #include "agent/run.hpp"
+#include "base/json_access.hpp"
 #include "consortium/common/base64.hpp"
-#include "conversation_feed.hpp"
 #include "e2ee/run_of.hpp"
-#include "json_access.hpp"
+#include "session/conversation_feed.hpp"
 #include <boost/asio/detached.hpp>
 #include <boost/json.hpp>
 #include <deque>

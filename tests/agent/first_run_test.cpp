@@ -1,8 +1,8 @@
 // What a person reads and types when a machine is made part of an account.
 #include "agent/account_test.hpp"
+#include "commands/first_run.hpp"
 #include "consortium/e2ee/backup.hpp"
-#include "first_run.hpp"
-#include "session_folder.hpp"
+#include "storage/session_folder.hpp"
 #include <boost/asio/detached.hpp>
 #include <fcntl.h>
 #include <regex>

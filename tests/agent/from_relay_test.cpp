@@ -1,4 +1,4 @@
-#include "from_relay.hpp"
+#include "link/from_relay.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -3,7 +3,7 @@
 #include "agent/fresh_directory.hpp"
 #include "consortium/common/limits.hpp"
 #include "e2ee/run_of.hpp"
-#include "prompt_gate.hpp"
+#include "session/prompt_gate.hpp"
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,4 +1,4 @@
-#include "given_prompts.hpp"
+#include "session/given_prompts.hpp"
 #include <gtest/gtest.h>
 
 using namespace consortium::agent;

@@ -1,7 +1,7 @@
 #include "agent/fresh_directory.hpp"
 #include "e2ee/run_of.hpp"
-#include "keystore.hpp"
-#include "session_folder.hpp"
+#include "identity/keystore.hpp"
+#include "storage/session_folder.hpp"
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

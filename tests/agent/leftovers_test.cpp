@@ -6,9 +6,9 @@
 #include "consortium/common/base64.hpp"
 #include "consortium/common/signed_deletion.hpp"
 #include "e2ee/run_of.hpp"
-#include "leftovers.hpp"
-#include "spool.hpp"
-#include "trash.hpp"
+#include "link/spool.hpp"
+#include "session/leftovers.hpp"
+#include "storage/trash.hpp"
 #include <gtest/gtest.h>
 
 using namespace consortium;

@@ -1,6 +1,6 @@
 #include "agent/fake_socket.hpp"
 #include "agent/run.hpp"
-#include "field_publisher.hpp"
+#include "link/field_publisher.hpp"
 #include <boost/asio/detached.hpp>
 #include <gtest/gtest.h>
 #include <random>

@@ -4,7 +4,7 @@
 #include "agent/loopback.hpp"
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
-#include "log_checker.hpp"
+#include "identity/log_checker.hpp"
 #include <boost/json.hpp>
 #include <fstream>
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 #include "agent/run.hpp"
 #include "consortium/common/base64.hpp"
 #include "e2ee/run_of.hpp"
-#include "outbox.hpp"
+#include "link/outbox.hpp"
 #include <boost/asio/detached.hpp>
 #include <boost/json.hpp>
 #include <fstream>

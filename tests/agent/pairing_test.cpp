@@ -1,7 +1,7 @@
 // Pairing as the terminal does it, with a relay and a dashboard that are played.
 #include "agent/account_test.hpp"
-#include "device_book.hpp"
-#include "pairing.hpp"
+#include "identity/device_book.hpp"
+#include "identity/pairing.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

@@ -1,6 +1,6 @@
-#include "claude/permission.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "consortium/protocol/raw_json.hpp"
+#include "drivers/claude/permission.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 

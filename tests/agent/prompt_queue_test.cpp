@@ -2,7 +2,7 @@
 #include "agent/fake_directory.hpp"
 #include "agent/feed_fixture.hpp"
 #include "agent/silent_driver.hpp"
-#include "prompt_queue.hpp"
+#include "session/prompt_queue.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

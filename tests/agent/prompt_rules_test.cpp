@@ -1,6 +1,6 @@
 #include "consortium/common/limits.hpp"
 #include "e2ee/run_of.hpp"
-#include "prompt_progress.hpp"
+#include "storage/prompt_progress.hpp"
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,7 +1,7 @@
 #include "agent/fresh_directory.hpp"
-#include "agent_limits.hpp"
-#include "claude/servers.hpp"
-#include "claude/trust.hpp"
+#include "base/agent_limits.hpp"
+#include "drivers/claude/servers.hpp"
+#include "drivers/claude/trust.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>

@@ -1,8 +1,8 @@
 #include "agent/feed_fixture.hpp"
-#include "agent_limits.hpp"
+#include "base/agent_limits.hpp"
 #include "consortium/e2ee/keys.hpp"
 #include "consortium/e2ee/secretbox.hpp"
-#include "session_fields.hpp"
+#include "session/session_fields.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

@@ -5,11 +5,11 @@
 #include "agent/fresh_directory.hpp"
 #include "agent/played_relay.hpp"
 #include "agent/run.hpp"
+#include "base/json_access.hpp"
 #include "consortium/common/base64.hpp"
 #include "consortium/common/ids.hpp"
 #include "e2ee/run_of.hpp"
-#include "json_access.hpp"
-#include "session_runner.hpp"
+#include "session/session_runner.hpp"
 #include <boost/asio/detached.hpp>
 #include <fstream>
 #include <gtest/gtest.h>

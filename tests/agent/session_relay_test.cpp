@@ -3,7 +3,7 @@
 #include "agent/session_fixture.hpp"
 #include "commands/commands.hpp"
 #include "consortium/common/signed_deletion.hpp"
-#include "trash.hpp"
+#include "storage/trash.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

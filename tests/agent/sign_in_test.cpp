@@ -1,10 +1,10 @@
 // How this machine gets its token, and what it never signs.
 #include "agent/account_test.hpp"
-#include "device_book.hpp"
-#include "membership.hpp"
-#include "session_folder.hpp"
-#include "sign_in.hpp"
-#include "trash.hpp"
+#include "identity/device_book.hpp"
+#include "identity/sign_in.hpp"
+#include "storage/membership.hpp"
+#include "storage/session_folder.hpp"
+#include "storage/trash.hpp"
 
 using namespace consortium;
 using namespace consortium::agent;

@@ -1,7 +1,7 @@
 #include "agent/fresh_directory.hpp"
 #include "e2ee/run_of.hpp"
-#include "trash.hpp"
-#include "trash_note.hpp"
+#include "storage/trash.hpp"
+#include "storage/trash_note.hpp"
 #include <functional>
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 #include "agent/fresh_directory.hpp"
-#include "agent_limits.hpp"
-#include "claude/trust.hpp"
+#include "base/agent_limits.hpp"
+#include "base/files.hpp"
 #include "consortium/common/utf8.hpp"
-#include "files.hpp"
+#include "drivers/claude/trust.hpp"
 #include <boost/json.hpp>
 #include <fstream>
 #include <gtest/gtest.h>

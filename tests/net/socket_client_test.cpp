@@ -1,7 +1,7 @@
 #include "consortium/common/secret.hpp"
+#include "link/socket_client.hpp"
 #include "net/echo.hpp"
 #include "net/loop.hpp"
-#include "socket_client.hpp"
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>

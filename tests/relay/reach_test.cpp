@@ -1,6 +1,6 @@
 #include "api/events.hpp"
+#include "link/socket_client.hpp"
 #include "relay_fixture.hpp"
-#include "socket_client.hpp"
 #include <boost/asio/detached.hpp>
 #include <map>
 #include <regex>

@@ -1,11 +1,11 @@
 #include "commands/commands.hpp"
-#include "device_book.hpp"
-#include "first_run.hpp"
-#include "membership.hpp"
-#include "session_folder.hpp"
-#include "sign_in.hpp"
-#include "spool.hpp"
-#include "trash.hpp"
+#include "commands/first_run.hpp"
+#include "identity/device_book.hpp"
+#include "identity/sign_in.hpp"
+#include "link/spool.hpp"
+#include "storage/membership.hpp"
+#include "storage/session_folder.hpp"
+#include "storage/trash.hpp"
 #include <cstdlib>
 
 namespace consortium::agent

@@ -1,6 +1,6 @@
-#include "claude/arguments.hpp"
-#include "claude/locate.hpp"
 #include "commands/commands.hpp"
+#include "drivers/claude/arguments.hpp"
+#include "drivers/claude/locate.hpp"
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <cerrno>

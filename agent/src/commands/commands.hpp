@@ -1,9 +1,9 @@
 #pragma once
-#include "command_line.hpp"
-#include "device_book.hpp"
-#include "keystore.hpp"
-#include "relay_client.hpp"
-#include "screen.hpp"
+#include "commands/command_line.hpp"
+#include "identity/device_book.hpp"
+#include "identity/keystore.hpp"
+#include "link/relay_client.hpp"
+#include "terminal/screen.hpp"
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <string>

@@ -1,6 +1,6 @@
 #include "commands/commands.hpp"
-#include "log_checker.hpp"
-#include "membership.hpp"
+#include "identity/log_checker.hpp"
+#include "storage/membership.hpp"
 
 namespace consortium::agent
 {

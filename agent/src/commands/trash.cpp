@@ -1,4 +1,4 @@
-#include "trash.hpp"
+#include "storage/trash.hpp"
 #include "commands/commands.hpp"
 
 namespace consortium::agent

@@ -1,8 +1,8 @@
 #include "drivers/claude_pipe.hpp"
-#include "claude/sayings.hpp"
+#include "base/json_access.hpp"
 #include "consortium/protocol/foreign_json.hpp"
 #include "consortium/protocol/raw_json.hpp"
-#include "json_access.hpp"
+#include "drivers/claude/sayings.hpp"
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>

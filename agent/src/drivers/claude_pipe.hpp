@@ -1,8 +1,8 @@
 #pragma once
-#include "child_process.hpp"
-#include "claude/line_buffer.hpp"
-#include "claude/partial_text.hpp"
-#include "claude/permission.hpp"
+#include "base/child_process.hpp"
+#include "drivers/claude/line_buffer.hpp"
+#include "drivers/claude/partial_text.hpp"
+#include "drivers/claude/permission.hpp"
 #include "drivers/driver.hpp"
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/value.hpp>

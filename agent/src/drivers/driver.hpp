@@ -1,6 +1,6 @@
 #pragma once
-#include "ask.hpp"
-#include "child_process.hpp"
+#include "base/child_process.hpp"
+#include "drivers/ask.hpp"
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
