@@ -1,3 +1,4 @@
+#include "base/host.hpp"
 #include "commands/commands.hpp"
 #include "commands/first_run.hpp"
 #include "consortium/common/ids.hpp"
