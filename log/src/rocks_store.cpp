@@ -7,6 +7,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/transaction_log.h>
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
@@ -423,11 +424,14 @@ result<void> rocks_store::read_file_starts()
 {
     std::vector<rocksdb::LiveFileMetaData> files;
     db_->GetLiveFilesMetaData(&files);
+    // Each file by itself: no other one can hide its error, not even one that begins with another version of its key.
     const auto read_start = [&](rocksdb::ColumnFamilyHandle* family, const rocksdb::LiveFileMetaData& file)
     {
-        // It is looked for by its key: that way the error is not lost.
-        const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}, family));
-        rows->Seek(file.smallestkey);
+        rocksdb::SstFileReader reader(db_->GetOptions(family));
+        if (auto status = reader.Open(file.db_path + file.name); !status.ok())
+            return status;
+        const std::unique_ptr<rocksdb::Iterator> rows(reader.NewIterator({}));
+        rows->SeekToFirst();
         return rows->status();
     };
     for (const auto& file : files)

@@ -23,8 +23,8 @@ public:
     virtual result<void> start(const child_options& program) = 0;
     /// Types a text as one bracketed paste, then Enter once the program has shown that it took it. No key of the person
     /// gets in between. Controls other than tab and line feed are left out of the text: it cannot end its paste.
-    /// errc::conflict: a draft stands, nothing was typed. errc::unavailable: the program did not show what was pasted, a
-    /// dialog may be open; Enter was not pressed. errc::closed: the program has ended. One at a time.
+    /// errc::conflict: a draft stands, nothing was typed. errc::unavailable: the program did not show what was pasted,
+    /// a dialog may be open; Enter was not pressed. errc::closed: the program has ended. One at a time.
     virtual asio::awaitable<result<void>> type(std::string text) = 0;
     /// Presses Esc.
     virtual void escape() = 0;
@@ -43,8 +43,8 @@ public:
 
     // The browser's turn, while no program sits here.
 
-    /// `headline`, of one row, and under it what is printed on the `screen` from now on. `on_key` is called at the first
-    /// key, which goes nowhere else.
+    /// `headline`, of one row, and under it what is printed on the `screen` from now on. `on_key` is called at the
+    /// first key, which goes nowhere else.
     virtual void open_view(std::string headline, std::function<void()> on_key) = 0;
     /// What was on the terminal before open_view().
     virtual void close_view() = 0;
