@@ -8,7 +8,7 @@ import { type Ask, verdictOf } from "../src/state/ask.ts";
 import { Client } from "../src/state/client.ts";
 import { Database } from "../src/state/database.ts";
 import type { SessionModel } from "../src/state/session.ts";
-import type { Row } from "../src/state/transcript.ts";
+import type { Row } from "../src/state/rows.ts";
 import { agentLogin, AgentSession } from "./fake-agent.ts";
 import { FakeRelay } from "./fake-relay.ts";
 

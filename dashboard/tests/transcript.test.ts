@@ -3,13 +3,15 @@ import { describe, expect, it } from "vitest";
 import { outcome } from "../src/components/toolbox.tsx";
 import { browserName, day, duration, homePath, longDay, time, waiting, when } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
-import { commandPieces, isMarkdown } from "../src/state/commandoutput.ts";
+import { commandPieces, isMarkdown } from "../src/state/claude/commandoutput.ts";
 import { digest } from "../src/state/digest.ts";
 import { drawable, pictureBytesMax } from "../src/state/pictures.ts";
 import { countChanges, describeTool, diffOf, lineDiff } from "../src/state/tools.ts";
 import { Partials } from "../src/state/partials.ts";
 import { Preview } from "../src/state/preview.ts";
-import { type Item, record, type Row, Transcript } from "../src/state/transcript.ts";
+import type { Row } from "../src/state/rows.ts";
+import { type Item, Transcript } from "../src/state/transcript.ts";
+import { record } from "../src/state/values.ts";
 import { assistant } from "./fake-agent.ts";
 
 let seq = 0;

@@ -32,7 +32,8 @@ import type { AgentState, PermissionRequest, SessionSummary } from "../src/state
 import type { Certificate } from "../src/state/deletion.ts";
 import type { EntryProof, LogStatus } from "../src/state/logwatch.ts";
 import type { Alarm } from "../src/state/logmemory.ts";
-import { revisionsOf, type Row, type ToolRow, Transcript } from "../src/state/transcript.ts";
+import { revisionsOf, type Row, type ToolRow } from "../src/state/rows.ts";
+import { Transcript } from "../src/state/transcript.ts";
 import type { SessionModel } from "../src/state/session.ts";
 import { ConversationView } from "../src/views/conversation.tsx";
 import { KeyView } from "../src/views/key.tsx";

@@ -4,7 +4,7 @@ import { type ReactElement, useCallback, useEffect, useLayoutEffect, useRef, use
 import { promptWaitMs } from "../state/client.ts";
 import { wordsOf } from "../state/errors.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
-import { modeName } from "../state/transcript.ts";
+import { modeName } from "../state/words.ts";
 import { Dialog } from "./basics.tsx";
 import { readPreference, useClient, useMedia, useSignal } from "./hooks.ts";
 import { keepBeforeLeaving } from "./parts.ts";

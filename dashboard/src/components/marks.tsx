@@ -1,6 +1,6 @@
 // Our own shapes: logo, status, tally, rosette, the number and its rule.
 import { memo, type ReactElement } from "react";
-import type { PromptState } from "../state/transcript.ts";
+import type { PromptState } from "../state/rows.ts";
 
 export function Logo(): ReactElement {
   return (

@@ -3,13 +3,13 @@ import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon 
 import { memo, type ReactElement, type ReactNode, useState } from "react";
 import { hasOdd, plainly } from "../state/ask.ts";
 import { briefly, clipped, isBrief } from "../state/brief.ts";
-import { isMarkdown } from "../state/commandoutput.ts";
+import { isMarkdown } from "../state/claude/commandoutput.ts";
 import type { EntryProof } from "../state/logwatch.ts";
 import type { Signer } from "../state/client.ts";
 import type { HeldPrompt } from "../state/sessionfields.ts";
 import type { Partial } from "../state/partials.ts";
 import { describeTool, firstLine } from "../state/tools.ts";
-import { type AnsweredAsk, type EventRow, type OutputRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/transcript.ts";
+import { type AnsweredAsk, type EventRow, type OutputRow, type PromptRow, type ResultRow, revisionsOf, type Row, type ThinkingRow, type ToolRow } from "../state/rows.ts";
 import { isForTerminal } from "../text/terminal.ts";
 import { Note } from "./basics.tsx";
 import { Written } from "./code.tsx";

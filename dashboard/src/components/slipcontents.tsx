@@ -5,7 +5,7 @@ import { fieldsOf, isPlainQuestion, longTextsOfFields, longTextsOfQuestions } fr
 import { briefly, isBrief } from "../state/brief.ts";
 import type { PermissionRequest, SessionSummary } from "../state/sessionfields.ts";
 import { baseName, countChanges, describeTool, diffOfInput, questionsOf } from "../state/tools.ts";
-import { string } from "../state/transcript.ts";
+import { string } from "../state/values.ts";
 import { Brief, MarkedLong, Value, Values } from "./exact.tsx";
 import { homePath, number } from "./format.ts";
 import { DiffBox } from "./toolbox.tsx";

@@ -4,7 +4,7 @@ import type { RelaySocket } from "../api/socket.ts";
 import { actText, type Bytes, bundleId, CryptoError, fromBase64, fromUtf8, type KeyPair, openBundle, randomBytes, sealBundle, signAct, toBase64, utf8 } from "../crypto/index.ts";
 import type { Seen } from "./seen.ts";
 import type { SessionModel } from "./session.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 /** Its message is for the person: what happened, and whether anything was done. */
 export class RpcError extends Error {

@@ -2,7 +2,7 @@
 // Claude is parsed from that text too: nothing else of it may be shown as the question.
 import { askHash } from "../crypto/index.ts";
 import { briefly } from "./brief.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 export interface Ask {
   readonly text: string;

@@ -3,7 +3,7 @@
 import { hasOdd } from "./ask.ts";
 import { isBrief } from "./brief.ts";
 import type { Question } from "./tools.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 /** More questions or fields than these make no form: what is asked stands as it is, and can be declined. */
 export const fieldsMax = 100;

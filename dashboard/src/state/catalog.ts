@@ -9,7 +9,7 @@ import type { Shown } from "./proofs.ts";
 import { type Remembered, SessionModel } from "./session.ts";
 import type { SessionSummary } from "./sessionfields.ts";
 import { coalesced, Signal } from "./signal.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 export interface Machine {
   readonly id: string;

@@ -1,6 +1,7 @@
 // What a conversation amounts to: the agent's plan and the files it changed, as far as entries are loaded.
 import { countChanges, diffOf, planOf, relativePath, type Todo } from "./tools.ts";
-import { record, type Row, string, type ToolRow } from "./transcript.ts";
+import type { Row, ToolRow } from "./rows.ts";
+import { record, string } from "./values.ts";
 
 export interface ChangedFile {
   readonly path: string;

@@ -8,7 +8,8 @@ import { type Partial, Partials } from "./partials.ts";
 import type { Shown } from "./proofs.ts";
 import type { Seen } from "./seen.ts";
 import { coalesced, Signal } from "./signal.ts";
-import { type AnsweredAsk, type Item, type PromptRow, type Row, Transcript } from "./transcript.ts";
+import type { AnsweredAsk, PromptRow, Row } from "./rows.ts";
+import { type Item, Transcript } from "./transcript.ts";
 
 export interface Conversation {
   readonly state: "unloaded" | "loading" | "ready" | "failed";

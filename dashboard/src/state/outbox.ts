@@ -9,7 +9,7 @@ import { bundleId, type Bytes, type KeyPair, newSenderId, type PromptTerms, Send
 import type { MessageAck, WireMessage } from "../api/types.ts";
 import type { Database } from "./database.ts";
 import type { PromptMeta } from "./decode.ts";
-import type { PromptRow } from "./transcript.ts";
+import type { PromptRow } from "./rows.ts";
 import type { Sealed, Vault } from "./vault.ts";
 
 interface Entry {

@@ -1,5 +1,5 @@
 // Text that is being said: in no log yet, pieces may be lost, and the finished block replaces it.
-import { record } from "./transcript.ts";
+import { record } from "./values.ts";
 
 export interface Partial {
   readonly block: string;

@@ -1,7 +1,7 @@
 // Pictures in what Claude and its tools say: which of them may be drawn. The type is read from the bytes themselves, and so is the size:
 // a few bytes can unfold to gigabytes.
 import { fromBase64 } from "../crypto/index.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 export interface Picture {
   /** As it was called. */

@@ -2,7 +2,7 @@
 import type { Decoded } from "./decode.ts";
 import { plainly } from "./ask.ts";
 import { describeTool, firstLine } from "./tools.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 export class Preview {
   #firstPrompt: string | null = null;

@@ -2,7 +2,7 @@
 import { type Bytes, CryptoError, fromUtf8, openBundle, openMetadata, sha256, toHex } from "../crypto/index.ts";
 import type { Seen } from "./seen.ts";
 import { type AgentState, emptyAgent, emptyMetadata, readAgentState, readMetadata, type SessionMetadata } from "./sessionfields.ts";
-import { record } from "./transcript.ts";
+import { record } from "./values.ts";
 
 export type FieldName = "metadata" | "agentState";
 

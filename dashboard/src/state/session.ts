@@ -16,7 +16,7 @@ import { type FieldName, SealedFields, type SeenVersion } from "./sealedfields.t
 import { type AgentState, askLine, type SessionStatus, type SessionSummary } from "./sessionfields.ts";
 import { coalesced, Signal } from "./signal.ts";
 import { baseName } from "./tools.ts";
-import type { PromptRow } from "./transcript.ts";
+import type { PromptRow } from "./rows.ts";
 
 export interface SessionDeps extends KeyDeps {
   readonly now: () => number;

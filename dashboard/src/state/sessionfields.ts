@@ -2,7 +2,7 @@
 import { type Ask, parseAsk, plainly } from "./ask.ts";
 import { briefly } from "./brief.ts";
 import { describeTool, questionsOf } from "./tools.ts";
-import { record, string } from "./transcript.ts";
+import { record, string } from "./values.ts";
 
 /** A question that is open at the agent. */
 export interface PermissionRequest {

@@ -1,6 +1,7 @@
 // A tool call in one line: verb, object, outcome.
 import { clipped } from "./brief.ts";
-import { record, string, type ToolRow } from "./transcript.ts";
+import type { ToolRow } from "./rows.ts";
+import { record, string } from "./values.ts";
 
 export type ToolIcon = "terminal" | "edit" | "file" | "search" | "list" | "branch" | "link" | "ask" | "more";
 

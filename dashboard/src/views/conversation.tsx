@@ -23,7 +23,7 @@ import { plainly } from "../state/ask.ts";
 import { wordsOf } from "../state/errors.ts";
 import type { SessionSummary } from "../state/sessionfields.ts";
 import { describeTool } from "../state/tools.ts";
-import type { PromptRow, Row } from "../state/transcript.ts";
+import type { PromptRow, Row } from "../state/rows.ts";
 
 /** Rows in the page at most when reading the end; more come while scrolling up. */
 const windowRows = 200;
