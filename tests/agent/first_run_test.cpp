@@ -1,5 +1,6 @@
 // What a person reads and types when a machine is made part of an account.
 #include "agent/account_test.hpp"
+#include "base/host.hpp"
 #include "commands/first_run.hpp"
 #include "consortium/e2ee/backup.hpp"
 #include "storage/session_folder.hpp"
