@@ -255,7 +255,14 @@ describe('a bad network', () => {
     assert.deepEqual(prompts, prompted(), 'in the order in which the relay has them');
     assert.equal(history.some(({ envelope }) => /prompt-refused|prompt-held|history-broken/.test(JSON.stringify(envelope!.d))), false);
 
-    // The page shows the whole of it.
+    // The page shows the whole of it: what is further up, once it is asked for.
+    const older = dashboard.by('load-older');
+    const first = dashboard.entry('prompt', new RegExp(`${prompts[0]}\\b`)).first();
+    await waitFor('the page to go back to the first prompt', async () => {
+      if ((await first.count()) > 0) return true;
+      await older.click({ timeout: 1_000 }).catch(() => {}); // it loads, or has loaded
+      return false;
+    }, { ms: 120_000 });
     for (const text of written) await dashboard.entry('prompt', new RegExp(`${text}\\b`)).first().waitFor();
     let shown: string[] = [];
     await waitFor('the page to show the last prompts in their order', async () => {
