@@ -128,6 +128,19 @@ describe('a bad network', () => {
     }
   }
 
+  /** Says yes to every prompt that the agent holds. Their texts. */
+  async function runWhatIsHeld(): Promise<string[]> {
+    const held: { id: string; why: string }[] = (await conversation.state())?.held ?? [];
+    const history = await conversation.history();
+    const texts: string[] = [];
+    for (const { id, why } of held) {
+      assert.equal(why, 'unseen');
+      texts.push((history.find((one) => one.id === id)!.envelope!.d as any).content.text);
+      assert.equal((await conversation.call('held', { id, run: true })).ok, true);
+    }
+    return texts;
+  }
+
   /** Writes in the page, whose agent may be known to be away. */
   async function write(text: string): Promise<void> {
     await dashboard.by('composer-input').fill(text);
@@ -232,9 +245,13 @@ describe('a bad network', () => {
     await watch.finish();
     assert.deepEqual(watch.lies, []);
     const all = [...outbox.sent, ...written].sort();
+    // What took more than a minute to come, on a slow machine, a turn's end of that time unseen, waits for a person's word.
+    const late = await runWhatIsHeld();
+    for (const text of late) test.diagnostic(`${text} came late, was held, and ran on a person's word`);
+    const inTime = (texts: string[]) => texts.filter((text) => !late.includes(text));
     await waitFor('all prompts to have been given to Claude', () => prompted().length >= all.length, { ms: 120_000, every: 200, last: prompted });
     assert.deepEqual([...prompted()].sort(), all, 'each once');
-    for (const sent of [outbox.sent, written]) assert.deepEqual(prompted().filter((text) => sent.includes(text)), sent, 'each sender\'s in order');
+    for (const sent of [outbox.sent, written]) assert.deepEqual(inTime(prompted().filter((text) => sent.includes(text))), inTime(sent), 'each sender\'s in order');
 
     const answers = api.asked.filter(({ sideQuestion }) => !sideQuestion).map((asked) => `Heard: ${asked.prompt}`);
     const said = async () => (await conversation.history()).filter(({ kind }) => kind === 'message')
@@ -252,8 +269,9 @@ describe('a bad network', () => {
       assert.equal(order.append({ from: envelope!.from, n: envelope!.n, prev: envelope!.prev, id }), undefined, `message ${seq}`);
     }
     const prompts = history.filter(({ kind }) => kind === 'prompt').map(({ envelope }) => (envelope!.d as any).content.text as string);
-    assert.deepEqual(prompts, prompted(), 'in the order in which the relay has them');
-    assert.equal(history.some(({ envelope }) => /prompt-refused|prompt-held|history-broken/.test(JSON.stringify(envelope!.d))), false);
+    assert.deepEqual(inTime(prompts), inTime(prompted()), 'in the order in which the relay has them');
+    const told = (type: string) => history.filter(({ envelope }) => (envelope!.d as any).content?.data?.type === type).length;
+    assert.deepEqual(['prompt-refused', 'history-broken', 'prompt-held'].map(told), [0, 0, late.length]);
 
     // The page shows the whole of it: what is further up, once it is asked for.
     const older = dashboard.by('load-older');
