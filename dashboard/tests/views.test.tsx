@@ -146,6 +146,32 @@ describe("slip", () => {
     expect(by("slip-exact").textContent).toContain("more than a page can show");
   });
 
+  // Goal: one scroll to the end is enough, though what is made near the view turns out taller than it was thought.
+  it("keeps its end in view once it was scrolled to, and before that never scrolls by itself", async () => {
+    let changed = () => {};
+    vi.stubGlobal("ResizeObserver", class { constructor(callback: () => void) { changed = callback; } observe(): void {} disconnect(): void {} });
+    layout(100, 100);
+    put(fakeClient());
+    await pass(400);
+    const box = by("slip-contents");
+    layout(100, 400);
+    act(() => changed());
+    expect([box.scrollTop, by("slip-hidden").dataset["lines"]]).toEqual([0, "15"]);
+    box.scrollTop = 300;
+    fireEvent.scroll(box);
+    expect(disabled("slip-allow-once")).toBe(false);
+    layout(100, 900);
+    act(() => changed());
+    fireEvent.scroll(box);
+    expect([box.scrollTop, disabled("slip-allow-once")]).toEqual([900, false]);
+    box.scrollTop = 100; // back up, to read: it stays there
+    fireEvent.scroll(box);
+    layout(100, 950);
+    act(() => changed());
+    expect(box.scrollTop).toBe(100);
+    vi.unstubAllGlobals();
+  });
+
   it("counts what lies below its edge, and takes no yes before its end was in view; a no at once", async () => {
     layout(100, 400);
     const client = fakeClient();

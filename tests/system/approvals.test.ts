@@ -41,12 +41,11 @@ async function question(text: string) {
   await slip.waitFor({ timeout: 60_000 });
   return slip;
 }
-/** Scrolls on until no line is hidden: what is long is laid out, and grows, as it comes near the view. */
-const readToTheEnd = () =>
-  waitFor('the end of the question to be in view', async () => {
-    await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
-    return (await dashboard.by('slip-hidden').count()) === 0;
-  }, { ms: 30_000, every: 50 });
+/** Scrolls to the end, once: what is long is laid out, and grows, as it comes near the view, and the end stays there. */
+const readToTheEnd = async () => {
+  await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+  await waitFor('the end of the question to be in view', async () => (await dashboard.by('slip-hidden').count()) === 0, { ms: 30_000, every: 50 });
+};
 const click = (id: string) => dashboard.by(id).click({ timeout: 20_000 });
 
 describe('a question in the browser', () => {

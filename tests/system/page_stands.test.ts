@@ -82,11 +82,8 @@ describe('what is more than text', () => {
     assert.ok((await slip.evaluate((element) => element.textContent!.length)) < 60_000);
     await dashboard.page.locator('[data-testid=slip][data-awake=true]').waitFor();
     assert.equal(await slip.getAttribute('data-armed'), 'false');
-    const toEnd = async () => {
-      await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
-      return (await slip.getAttribute('data-armed')) === 'true';
-    };
-    await waitFor('the end of the question', toEnd, { ms: 60_000 });
+    await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    await waitFor('the end of the question', async () => (await slip.getAttribute('data-armed')) === 'true', { ms: 60_000 });
     await dashboard.by('slip-exact').filter({ hasText: 'rm -rf build' }).waitFor();
     await dashboard.by('slip-allow-once').click();
     await waitFor('the answer', () => owner.calls.some(({ name }) => name === 'permission'), { ms: 60_000 });
@@ -112,21 +109,32 @@ describe('what is more than text', () => {
       await dashboard.by('slip-choice').nth(1).click();
       assert.ok(await dashboard.by('slip-answer').isDisabled(), 'not before its end was in view');
       const before = owner.calls.length;
-      // What comes into view turns out higher than it was taken for: the end moves on a few times.
-      const answered = async () => {
-        // On a phone the sheet closes with the answer.
-        await dashboard.page.evaluate(() => {
-          document.querySelector('[data-testid=slip-contents]')?.scrollTo(0, 1e9);
-          document.querySelector<HTMLElement>('[data-testid=slip-answer]')?.click();
-        });
-        return owner.calls.length > before;
-      };
-      await waitFor('the end of the question', answered, { ms: 60_000, every: 100 });
+      // Once: what comes into view turns out higher than it was taken for, and the end stays in view.
+      await dashboard.by('slip-contents').evaluate((box) => box.scrollTo(0, box.scrollHeight));
+      await waitFor('the end of the question', () => dashboard.by('slip-answer').isEnabled(), { ms: 60_000, every: 100 });
+      await dashboard.by('slip-answer').click();
       const call = await waitFor('the answer', () => owner.calls.slice(before).find(({ name }) => name === 'permission'), { ms: 60_000 });
       assert.deepEqual((call.d as { answers: unknown }).answers, { 'Which?': label('b') });
       await owner.setState({ requests: {} });
       await slip.waitFor({ state: 'detached' });
     }
+    await close();
+  });
+});
+
+describe('a phone', () => {
+  it('shows how a call ended, whole, though the line is short', { timeout: 120_000 }, async () => {
+    const { owner, dashboard, close } = await open();
+    await dashboard.page.setViewportSize({ width: 390, height: 720 });
+    const put = (line: Record<string, unknown>) =>
+      owner.send(owner.seal({ role: 'agent', content: { type: 'output', data: { parent_tool_use_id: null, ...line } }, meta: { sentFrom: 'cli' } }).bundle);
+    await put({ type: 'assistant', message: { id: 'm1', role: 'assistant', content: [{ type: 'tool_use', id: 'a1', name: 'Agent', input: { description: 'Look for the leak', prompt: 'look' } }] } });
+    await put({ type: 'system', subtype: 'task_started', task_id: 't1', tool_use_id: 'a1', description: 'Look for the leak', is_backgrounded: true, task_type: 'local_agent' });
+    await put({ type: 'assistant', parent_tool_use_id: 'a1', message: { id: 'm2', role: 'assistant', content: [{ type: 'tool_use', id: 'i1', name: 'Bash', input: { command: 'true' } }] } });
+    await put({ type: 'system', subtype: 'task_notification', task_id: 't1', tool_use_id: 'a1', status: 'stopped', summary: 'Look for the leak' });
+    const end = dashboard.by('tool').first().locator('.m.end').filter({ hasText: '1 step, in the background: was stopped' });
+    await end.waitFor({ timeout: 60_000 });
+    assert.ok(await end.evaluate((word) => word.scrollWidth <= word.clientWidth && word.scrollHeight <= word.clientHeight), 'none of it is cut off');
     await close();
   });
 });

@@ -132,10 +132,16 @@ export interface Reading {
 export function useReading(of: string): Reading {
   const box = useRef<HTMLDivElement>(null);
   const furthest = useRef(0);
+  /** The person scrolled to the end, and not up since. What is made there only then may be taller than it was thought: the end is kept in view. */
+  const atEnd = useRef(false);
+  /** Where the box stood, and how much was in it, when it was last looked at. */
+  const last = useRef({ scrollTop: 0, scrollHeight: 0 });
   const [hidden, setHidden] = useState(1);
   const measure = useCallback(() => {
     const element = box.current;
     if (element === null) return;
+    if (atEnd.current) element.scrollTop = element.scrollHeight;
+    last.current = { scrollTop: element.scrollTop, scrollHeight: element.scrollHeight };
     furthest.current = Math.max(furthest.current, element.scrollTop + element.clientHeight);
     // What cannot be shown whole is never read whole.
     const endless = element.querySelector<HTMLElement>("[data-endless]");
@@ -144,15 +150,25 @@ export function useReading(of: string): Reading {
     const lineHeight = Number.parseFloat(getComputedStyle(element).lineHeight) || fallbackLineHeight;
     setHidden(below <= slack ? 0 : Math.ceil(below / lineHeight));
   }, []);
+  const onScroll = useCallback(() => {
+    const element = box.current;
+    if (element === null) return;
+    const { scrollTop, clientHeight } = element;
+    // The end as the person saw it: it may have moved on since.
+    if (scrollTop > 0 && last.current.scrollHeight - scrollTop - clientHeight <= slack) atEnd.current = true;
+    else if (scrollTop < last.current.scrollTop) atEnd.current = false;
+    measure();
+  }, [measure]);
   useLayoutEffect(() => {
     furthest.current = 0;
+    atEnd.current = false;
     if (box.current !== null) box.current.scrollTop = 0;
     measure();
     const observer = new ResizeObserver(measure);
     for (const element of [box.current, box.current?.firstElementChild]) if (element != null) observer.observe(element);
     return () => observer.disconnect();
   }, [of, measure]);
-  return { box, hidden, onScroll: measure };
+  return { box, hidden, onScroll };
 }
 
 export function HiddenLines({ reading }: { reading: Reading }): ReactElement | null {
