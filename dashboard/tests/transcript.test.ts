@@ -1,6 +1,6 @@
 // From messages to rows, and tool calls to lines.
 import { describe, expect, it } from "vitest";
-import { outcome } from "../src/components/toolbox.tsx";
+import { type Going, goingWithin, outcome } from "../src/components/toolbox.tsx";
 import { browserName, day, duration, homePath, longDay, time, waiting, when } from "../src/components/format.ts";
 import type { ClaudeLine, Content } from "../src/state/decode.ts";
 import { commandPieces, isMarkdown } from "../src/state/claude/commandoutput.ts";
@@ -223,6 +223,11 @@ describe("transcript", () => {
     expect(inner(...begun, ended("a", "completed"))).toMatchObject({ i1: "no result", i3: "no result" });
     expect(inner(toolUse("b", "Agent", {}), began("b", { is_backgrounded: false }), below("i", "b"), ended("b", "stopped"), failed("i", "b"))).toMatchObject({ i: "stopped" });
     expect(inner(...begun, { type: "event", data: { type: "resumed", after: "crash" } })).toMatchObject({ i1: "no result: the agent ended before" });
+    // Its end was never told, but the agent's state has it no more: nobody knows what became of what it ran.
+    const untold = rowsOf(...begun, line({ type: "result", is_error: false, terminal_reason: "completed" })).find((row) => row.kind === "tool");
+    const steps = (going: Going) => (untold?.kind === "tool" ? untold.children.map((child) => child.kind === "tool" && String(outcome(child, goingWithin(untold, going)).text)) : []);
+    expect(steps({ agent: "there", background: new Set(["task-a"]) })).toEqual(["running", "running"]);
+    expect(steps({ agent: "there", background: new Set() })).toEqual(["no result known", "1 step, no result known"]);
     const told = (...contents: Content[]) =>
       rowsOf(...begun, ...contents, line({ type: "user", parent_tool_use_id: "a", message: { content: [{ type: "text", text: "[Request interrupted by user for tool use]" }] } })).flatMap((row) => (row.kind === "tool" ? row.children.flatMap((child) => (child.kind === "event" ? [child.text] : [])) : []));
     expect([told(), told(ended("a", "stopped")), told(ended("a", "stopped"), began("a", {}))]).toEqual([["Asked"], ["Stopped"], ["Asked"]]);

@@ -270,6 +270,26 @@ TEST_F(claude_driver, hands_on_every_kind_of_line)
     EXPECT_TRUE(finish().good());
 }
 
+// Goal: no turn runs while a subagent works on in the background, whatever Claude Code calls that; another one may.
+TEST_F(claude_driver, is_not_busy_while_only_the_background_is)
+{
+    const auto state = [](const char* word)
+    { return std::string(R"(send {"type":"system","subtype":"session_state_changed","state":")") + word + "\"}\n"; };
+    const auto tasks = [](const char* list)
+    { return std::string(R"(send {"type":"system","subtype":"background_tasks_changed","tasks":)") + list + "}\n"; };
+    const std::string begins = "send {\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"s\"}\n";
+    const std::string ends = "send {\"type\":\"result\",\"subtype\":\"success\"}\n";
+    const std::string helper = R"([{"task_id":"a","task_type":"local_agent","description":"Look around"}])";
+    // A turn that leaves a subagent, another one beside it, and the one in which it is told of its end.
+    ASSERT_TRUE(start(
+        initialized + state("running") + begins + tasks(helper.c_str()) + ends + state("requires_action") +
+        state("running") + begins + ends + tasks("[]") + begins + ends + state("idle") + begins + "end\nexit 0\n"));
+    ASSERT_TRUE(run_until(io, [&] { return events.lines.size() == 7; }));
+    EXPECT_EQ(events.busy, (std::vector<bool>{true, false, true, false, true, false}));
+    EXPECT_FALSE(claude->busy());
+    EXPECT_TRUE(finish().good());
+}
+
 TEST_F(claude_driver, asks_and_answers_permissions_and_drops_void_ones)
 {
     ASSERT_TRUE(start(

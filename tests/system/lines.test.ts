@@ -147,6 +147,7 @@ describe('a subagent in the background', () => {
     await inner.filter({ hasText: /running/ }).waitFor({ timeout: 60_000 });
     const [task] = await backgroundOf();
     assert.equal(task!.type, 'local_agent');
+    await is('background'); // though Claude Code itself says that it is running
     await dashboard.page.locator(`[data-testid=background-task][data-task="${task!.id}"]`).getByTestId('background-stop').click();
     await row.filter({ hasText: 'in the background: was stopped' }).waitFor({ timeout: 60_000 });
     await inner.filter({ hasText: /stopped/ }).waitFor({ timeout: 60_000 });

@@ -426,7 +426,8 @@ void pipe_driver::on_line(std::string_view text)
         }
         partial_.reset();
         pass_on(std::move(*line));
-        if (!has_state_events_)
+        // Claude Code calls itself running as long as a subagent in the background does: the next turn has its init.
+        if (!has_state_events_ || background_)
             set_busy(false);
     }
     else if (type == "system")
@@ -476,8 +477,9 @@ void pipe_driver::on_system(json::object& line)
         has_state_events_ = true;
         // While it waits for an answer the turn goes on: only these two words start and end one.
         const auto state = text_at(line, "state");
-        if (state == "running" || state == "idle")
-            set_busy(state == "running");
+        // It is running again after an answer, which may have been a subagent's in the background.
+        if (state == "idle" || (state == "running" && !running_))
+            set_busy(running_ = state == "running");
         return;
     }
     if (subtype == "status")
@@ -496,10 +498,14 @@ void pipe_driver::on_system(json::object& line)
         return;
     }
     if (subtype == "background_tasks_changed")
-        return events_->on_background(tasks_of(line));
+    {
+        auto tasks = tasks_of(line);
+        background_ = !tasks.empty();
+        return events_->on_background(std::move(tasks));
+    }
     if (subtype == "init")
     {
-        if (!has_state_events_)
+        if (!has_state_events_ || running_)
             set_busy(true);
         if (const auto id = text_at(line, "session_id"); !id.empty() && id != session_id_)
         {
@@ -556,7 +562,7 @@ void pipe_driver::on_unreadable(std::string_view text)
         if (is_end)
         {
             partial_.reset();
-            set_busy(false);
+            set_busy(running_ = false);
         }
     }
     events_->on_unreadable(text);

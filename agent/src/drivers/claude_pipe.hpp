@@ -103,6 +103,8 @@ private:
     std::uint64_t next_request_ = 1;
     bool busy_ = false;
     bool has_state_events_ = false;
+    bool running_ = false;    ///< by those: a turn, or a subagent in the background
+    bool background_ = false; ///< something runs there
     std::string session_id_;
 };
 

@@ -1,6 +1,6 @@
 // The rows of a conversation. Each is memoised: a row changes only when what it shows changes.
 import { AlertIcon, CheckIcon, ChevronRightIcon, InfoIcon, LightBulbIcon, XIcon } from "@primer/octicons-react";
-import { memo, type ReactElement, type ReactNode, useState } from "react";
+import { memo, type ReactElement, type ReactNode, useMemo, useState } from "react";
 import { hasOdd, plainly } from "../state/ask.ts";
 import { briefly, clipped, isBrief } from "../state/brief.ts";
 import { isMarkdown } from "../state/claude/commandoutput.ts";
@@ -22,7 +22,7 @@ import { Markdown } from "./markdown.tsx";
 import { Pieces } from "./piecewise.tsx";
 import { PlainText } from "./plain.tsx";
 import { Pictures } from "./picture.tsx";
-import { type Going, outcome, Output, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
+import { type Going, goingWithin, outcome, Output, Path, Raw, ToolBody, toolIcons } from "./toolbox.tsx";
 
 export interface RowContext {
   readonly cwd: string | null;
@@ -214,6 +214,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
   const Icon = toolIcons[line.icon];
   const denied = answer !== undefined && answer.decision !== "approved";
   const { text, bad } = denied ? { text: "", bad: false } : outcome(row, context.going, answer?.at);
+  const within = useMemo(() => ({ ...context, going: goingWithin(row, context.going) }), [context, row]);
   const childWaits = row.children.some((child) => child.kind === "tool" && context.waiting.has(child.toolUseId));
   return (
     <Fold
@@ -255,7 +256,7 @@ const Tool = memo(function Tool({ row, cwd, waiting, answer, context }: { row: T
                 {(i) =>
                   row.children.slice(i * nestedRows, (i + 1) * nestedRows).map((child) => (
                     <div key={child.key} data-testid="subentry" data-kind={child.kind}>
-                      <Inner row={child} context={context} />
+                      <Inner row={child} context={within} />
                     </div>
                   ))
                 }

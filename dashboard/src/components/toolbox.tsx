@@ -190,6 +190,13 @@ export interface Going {
   readonly agent: "there" | "away" | "ended";
   /** Ids of what runs in the background, as the agent's state says; null where that does not list all of it. */
   readonly background: ReadonlySet<string> | null;
+  /** It is of a subagent in the background that has ended, or may have: nothing more is heard of it. */
+  readonly over?: boolean;
+}
+
+/** What is known for the steps of a call. */
+export function goingWithin(row: ToolRow, going: Going): Going {
+  return row.background !== undefined && (row.background.status !== "begun" || isOver(row.background, going)) ? { ...going, over: true } : going;
 }
 
 const cutWords: Record<Cut, string> = { stopped: "stopped", turn: "no result", agent: "no result: the agent ended before" };
@@ -262,19 +269,24 @@ function stepsBefore(row: ToolRow): string {
   return stepsOf(row) > 0 ? `${steps(row)}, ` : "";
 }
 
-function inBackground({ task, status, settled }: BackgroundOf, { agent, background }: Going): string {
+/** The agent's state has it no more, and nobody said how it ended. While its turn goes on that may be a moment behind. */
+function isOver({ task, settled }: BackgroundOf, { background }: Going): boolean {
+  return settled && background !== null && !background.has(task);
+}
+
+function inBackground(of: BackgroundOf, going: Going): string {
+  const { status } = of;
+  const { agent } = going;
   if (status !== "begun") return `in the background: ${backgroundWord(status)}`;
   if (agent === "ended") return `in the background: ${backgroundWord("lost")}`;
   if (agent === "away") return "was in the background";
-  // While its turn goes on, the agent's state may be a moment behind.
-  const over = settled && background !== null && !background.has(task);
-  return over ? "in the background: over, how is not known" : "in the background";
+  return isOver(of, going) ? "in the background: over, how is not known" : "in the background";
 }
 
-function withoutResult(row: ToolRow, { agent }: Going): string {
+function withoutResult(row: ToolRow, { agent, over }: Going): string {
   if (row.cut !== null) return stepsBefore(row) + cutWords[row.cut];
   if (agent === "ended") return stepsBefore(row) + cutWords.agent;
-  if (agent === "away") return `${stepsBefore(row)}no result known`;
+  if (agent === "away" || over === true) return `${stepsBefore(row)}no result known`;
   if (isSubagent(row)) return steps(row);
   return row.ranFor === undefined ? "running" : `running for ${duration(row.ranFor * 1000)}`;
 }
