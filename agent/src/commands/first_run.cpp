@@ -32,12 +32,6 @@ void say(const own_text& words)
     std::fflush(stdout);
 }
 
-void ask(const own_text& question)
-{
-    std::printf("%s ", fitted(question).c_str());
-    std::fflush(stdout);
-}
-
 asio::awaitable<void> pause(std::chrono::milliseconds time)
 {
     asio::steady_timer timer(co_await asio::this_coro::executor, time);
@@ -136,7 +130,7 @@ asio::awaitable<result<identity>> first_run::choose()
     say("");
     for (;;)
     {
-        ask("1, 2 or 3? [1]");
+        input_.ask("1, 2 or 3? [1]");
         const auto answer = co_await input_.line();
         if (!answer)
             co_return std::unexpected(answer.error());
@@ -198,7 +192,7 @@ asio::awaitable<result<std::optional<identity>>> first_run::wait_for_confirmatio
         else
             say("Whether your dashboard did the other half is not known: " + detail_of(found.error().detail) +
                 ". The relay is asked again.");
-        ask("Enter gives it up and begins anew.");
+        input_.ask("Enter gives it up and begins anew.");
         watch waiting(executor, input_);
         waiting.start(
             executor,
@@ -254,7 +248,7 @@ asio::awaitable<result<identity>> first_run::pair()
         say("");
         say("This pairing is over. " + detail_of(who.error().detail));
         say("Nothing is kept on this machine.");
-        ask("Enter gives a new link, Ctrl-C stops.");
+        input_.ask("Enter gives a new link, Ctrl-C stops.");
         if (const auto again = co_await input_.line(); !again)
             co_return std::unexpected(again.error());
     }
@@ -355,11 +349,11 @@ asio::awaitable<result<std::string>> first_run::ask_for_digits(pairing_attempt& 
             co_return !now;
         },
         poll_interval);
-    // There is one try, so only six digits are one: not what was typed for an earlier question, not a slip.
+    // There is one try, so only six digits are one, and not a slip.
     result<std::string> typed = std::string();
     for (;;)
     {
-        ask("The six digits on the page:");
+        input_.ask("The six digits on the page:");
         typed = co_await input_.line();
         if (!typed)
             break;
@@ -424,7 +418,7 @@ asio::awaitable<result<identity>> first_run::make_account(unfinished_sign_in& wh
         {
             say("");
             say("A new account needs an invitation. " + detail_of(who.error().detail) + ".");
-            ask("Invitation, the code or its link (Enter gives up):");
+            input_.ask("Invitation, the code or its link (Enter gives up):");
             typed = co_await input_.line();
             if (!typed)
                 co_return std::unexpected(typed.error());
@@ -465,7 +459,7 @@ asio::awaitable<result<identity>> first_run::show_secret(identity who)
     say("It is the only way back in. The relay never sees it and nobody can restore it.");
     say("Open " + foreign(relay_.server_url()) + " and sign in with it.");
     say("");
-    ask("Waiting for your browser; Enter goes on without it.");
+    input_.ask("Waiting for your browser; Enter goes on without it.");
 
     const auto executor = co_await asio::this_coro::executor;
     watch looking(executor, input_);
@@ -500,7 +494,7 @@ asio::awaitable<result<identity>> first_run::type_secret()
     say("The secret key is needed once, to say that this machine is yours. It is not kept here afterwards.");
     for (;;)
     {
-        ask("Secret key (it is not shown):");
+        input_.ask("Secret key (it is not shown):");
         result<std::string> typed = std::string();
         {
             const hidden_typing hidden;

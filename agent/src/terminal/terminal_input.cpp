@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 #include <utility>
 
@@ -25,6 +26,20 @@ terminal_input::terminal_input(const asio::any_io_executor& executor) : input_(e
 {
     boost::system::error_code ignored;
     input_.assign(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0), ignored);
+}
+
+void terminal_input::ask(const own_text& question)
+{
+    forget_typed();
+    std::printf("%s ", fitted(question).c_str());
+    std::fflush(stdout);
+}
+
+/// Lines that were read with an earlier answer, and those that the terminal still holds, begun ones too.
+void terminal_input::forget_typed()
+{
+    if (::tcflush(input_.native_handle(), TCIFLUSH) == 0)
+        buffer_.clear();
 }
 
 void terminal_input::cancel()
@@ -82,6 +97,7 @@ asio::awaitable<result<bool>> terminal_input::yes_or_no(std::function<void()> as
 {
     for (;;)
     {
+        forget_typed();
         ask();
         const auto answer = co_await line();
         if (!answer)

@@ -13,12 +13,15 @@ namespace consortium::agent
 {
 namespace asio = boost::asio;
 
-/// Lines that the person types, one question at a time.
+/// Lines that the person types, one question at a time. What was typed at a terminal before a question stood there is
+/// no answer to it, and is forgotten; what a program writes into a pipe waits for its question.
 class terminal_input
 {
 public:
     explicit terminal_input(const asio::any_io_executor& executor);
 
+    /// Prints a question, to be answered by line().
+    void ask(const own_text& question);
     /// errc::closed at the end of input, errc::cancelled after cancel().
     asio::awaitable<result<std::string>> line();
     /// Prints the question. An empty answer is `otherwise`.
@@ -30,6 +33,7 @@ public:
 
 private:
     asio::awaitable<result<bool>> yes_or_no(std::function<void()> ask, bool otherwise);
+    void forget_typed();
 
     asio::posix::stream_descriptor input_;
     std::string buffer_;
