@@ -287,7 +287,7 @@ describe("slip", () => {
     put(client, of);
     await pass(400);
     const words = by("slip-contents").textContent ?? "";
-    for (const part of ["/home/n/theirs", "/home/n/theirs/.mcp.json", '"command": "/bin/U+202Esh"', "/home/n/theirs/.claude/skills/x.md", "asked again only about servers of .mcp.json"]) expect(words).toContain(part);
+    for (const part of ["/home/n/theirs", "/home/n/theirs/.mcp.json", '"command": "/bin/U+202Esh"', "/home/n/theirs/.claude/skills/x.md", "asked again only about servers of .mcp.json and plugins"]) expect(words).toContain(part);
     fireEvent.click(by("slip-deny"));
     await pass(1);
     expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [] }, of)]);
@@ -309,6 +309,20 @@ describe("slip", () => {
     put(client, asked("server", { file: "/home/n/theirs/.mcp.json", content: "{broken" }));
     expect(by("slip").querySelector("h3")?.textContent).toBe("Run the servers of this file?");
     expect(by("slip-contents").textContent).toMatch(/cannot ask about each.*\{broken/s);
+  });
+
+  it("shows what a plugin of a folder brings, to the letter, and says what either answer means", async () => {
+    const client = fakeClient();
+    const of = asked("plugin", { plugin: "tool@skills-dir", from: "/home/n/theirs/.claude/skills/tool", "/home/n/theirs/.claude/skills/tool/hooks/hooks.json": '{"command": "/bin/\u202esh"}', others: ["/home/n/theirs/.claude/skills/tool/run.sh"] });
+    put(client, of);
+    await pass(400);
+    expect(by("slip").querySelector("h3")?.textContent).toBe("Run this plugin?");
+    const words = by("slip-contents").textContent ?? "";
+    for (const part of ["tool@skills-dir", "hooks/hooks.json", '"/bin/U+202Esh"', "skills/tool/run.sh", "Without it the session goes on", "until any of its files changes"]) expect(words).toContain(part);
+    expect([by("slip-allow-once").textContent, by("slip-deny").textContent]).toEqual(["Run it 1", "Do not run it"]);
+    fireEvent.click(by("slip-deny"));
+    await pass(1);
+    expect(client.call.mock.calls).toEqual([verdict({ decision: "denied", grants: [] }, of)]);
   });
 
   it("says that a subagent asks, and why Claude asks", () => {
@@ -1076,6 +1090,7 @@ describe("rows", () => {
     };
     expect(line({ tool: "trust" })).toBe("The folder was trusted by Pixel 9");
     expect(line({ tool: "trust", decision: "denied" })).toBe("The folder was not trusted by Pixel 9");
+    expect(line({ tool: "plugin" })).toBe("A plugin of the folder was allowed to run by Pixel 9");
     expect(line({ tool: "server" })).toBe("A server of the folder was allowed to run by Pixel 9");
     expect(line({ tool: "server", decision: "denied" })).toBe("A server of the folder was not allowed to run by Pixel 9");
     expect(line({ tool: "elicitation" })).toBe("A server’s question was answered by Pixel 9");

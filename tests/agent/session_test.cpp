@@ -80,6 +80,39 @@ TEST_F(session, a_new_server_of_a_trusted_folder_runs_only_where_a_person_allows
     EXPECT_EQ(kept.at("files").at((project / ".mcp.json").string()).at("server desk").at("runs"), false);
 }
 
+// Goal: no word about the folder covers a plugin that came later, and a no to one holds for what it was.
+TEST_F(session, a_new_plugin_of_a_trusted_folder_runs_only_where_a_person_allows_it)
+{
+    const auto started = in_a_folder_with_servers();
+    std::filesystem::remove(project / ".mcp.json");
+    const auto manifest = project / ".claude" / "skills" / "late" / ".claude-plugin" / "plugin.json";
+    std::filesystem::create_directories(manifest.parent_path());
+    std::ofstream(manifest) << R"({"name":"late"})";
+    const json::object trusted{{"hasTrustDialogAccepted", true}};
+    std::ofstream(place.path() / ".claude.json")
+        << json::serialize(json::object{{"projects", json::object{{project.string(), trusted}}}});
+    start(std::string(initialized) + "end\nexit 0\n");
+    auto& socket = online();
+    const auto id = asked();
+    const auto ask = json::parse(text_at(state.at("requests").at(id).as_object(), "ask")).as_object();
+    EXPECT_EQ(text_at(ask, "tool"), "plugin");
+    EXPECT_EQ(text_at(*object_at(ask, "arguments"), "plugin"), "late@skills-dir");
+    EXPECT_FALSE(std::filesystem::exists(started));
+
+    EXPECT_EQ(call(socket, "permission", verdict(id, "denied")), json::object());
+    const auto arguments = [&]
+    {
+        std::ifstream file(started);
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    };
+    EXPECT_TRUE(run_until(io, [&] { return arguments().contains(R"("enabledPlugins":{"late@skills-dir":false})"); }))
+        << arguments();
+    ASSERT_TRUE(run_until(io, [&] { return object_at(state, "requests")->empty(); }));
+    EXPECT_EQ(told("approval").size(), 1u);
+    std::ifstream as_before(manifest);
+    EXPECT_EQ((std::string{std::istreambuf_iterator<char>(as_before), {}}), R"({"name":"late"})");
+}
+
 TEST_F(session, ends_in_order_and_is_not_resumed)
 {
     start(std::string(initialized) + "end\nexit 0\n");

@@ -253,4 +253,49 @@ describe('a folder with servers and hooks of its own', () => {
     await waitFor('the server', () => ranSpy('other'), { ms: 60_000 });
     assert.equal(ranSpy('spy'), false);
   });
+
+  /** A plugin of the folder's own whose hook leaves a trace. */
+  const late = (name: string) => {
+    const folder = join(other.work, '.claude', 'skills', 'late');
+    mkdirSync(join(folder, '.claude-plugin'), { recursive: true });
+    mkdirSync(join(folder, 'hooks'), { recursive: true });
+    writeFileSync(join(folder, '.claude-plugin', 'plugin.json'), JSON.stringify({ name: 'late' }));
+    writeFileSync(join(folder, 'hooks', 'hooks.json'), JSON.stringify({ hooks: { SessionStart: [{ hooks: [{ type: 'command', command: `sh ${join(folder, 'run.sh')}` }] }] } }));
+    writeFileSync(join(folder, 'run.sh'), `touch ${join(other.work, `${name}-ran`)}`);
+  };
+
+  it('asks about a plugin that came later, and after a no Claude Code runs without it', { timeout: 240_000 }, async () => {
+    late('first');
+    rmSync(join(other.work, 'hook-ran'), { force: true });
+    const terminal = await other.start(['--new', ...args]);
+    await terminal.shows(/Run it\? \(The dashboard asks too\.\)/);
+    const screen = (await terminal.screen()).replaceAll(/\s/g, '');
+    assert.ok(screen.includes('plugin:late@skills-dir') && screen.includes('run.sh'), screen);
+    await terminal.type('n');
+    await terminal.press('Enter');
+    await terminal.shows(/As you said, this does not run: late@skills-dir/);
+    // Hooks of a plugin run with those of the settings, which are there.
+    await waitFor('the hook', ran, { ms: 60_000 });
+    await dashboard.page.goto((await terminal.shows(/In the dashboard: (\S+)/))[1]!);
+    await dashboard.prompt('hello');
+    await dashboard.entry('text', /Heard: hello/).waitFor({ timeout: 60_000 });
+    assert.equal(ranSpy('first'), false);
+    assert.deepEqual(JSON.parse(readFileSync(join(other.work, '.claude', 'settings.json'), 'utf8')).enabledPlugins, undefined);
+  });
+
+  it('asks in the browser when a file of that plugin has changed, and runs it after a yes, once and for all', { timeout: 240_000 }, async () => {
+    late('second');
+    let terminal = await other.start(['--new', ...args]);
+    await terminal.shows(/Run it\? \(The dashboard asks too\.\)/);
+    await dashboard.page.goto((await terminal.shows(/In the dashboard: (\S+)/))[1]!);
+    await question('Run this plugin?');
+    const words = await dashboard.by('slip-contents').innerText();
+    assert.ok(words.includes('late@skills-dir') && words.includes('SessionStart') && words.includes('run.sh'), words);
+    assert.equal(ranSpy('second'), false);
+    await click('slip-allow-once');
+    await waitFor('the plugin', () => ranSpy('second'), { ms: 60_000 });
+    rmSync(join(other.work, 'second-ran'));
+    terminal = await other.start(['--new', ...args]);
+    await waitFor('the plugin, unasked', () => ranSpy('second'), { ms: 60_000 });
+  });
 });

@@ -30,10 +30,13 @@ inline constexpr std::size_t trust_looked_at_max = 10'000;
 inline constexpr std::size_t trust_lines_max = 40;
 inline constexpr std::size_t trust_line_characters_max = 2000;
 
-// Servers that nobody has decided about: more than so many are not asked about at a start, and do not run. Above so
-// many bytes of names that must not run, none does.
-inline constexpr std::size_t servers_asked_max = 20;
-inline constexpr std::size_t servers_off_bytes_max = 32u << 10;
+// Servers and plugins that nobody has decided about: more than so many are not asked about at a start, and do not run.
+// Above so many bytes of names that must not run, none of the kind does. A plugin with more files, or larger ones, is
+// not looked at, and does not run.
+inline constexpr std::size_t brought_asked_max = 20;
+inline constexpr std::size_t brought_off_bytes_max = 32u << 10;
+inline constexpr std::size_t plugin_files_max = 20'000;
+inline constexpr std::uintmax_t plugin_bytes_max = 256u << 20;
 
 // Claude Code's own file of settings, and its lock.
 inline constexpr std::size_t settings_depth_max = 200;

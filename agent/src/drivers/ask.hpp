@@ -19,11 +19,12 @@ enum class question_kind
     dialog,      ///< the program itself wants something decided
     trust,       ///< the agent asks whether a folder is trusted, before it starts the program
     server,      ///< the agent asks whether a server of that folder may run, before it starts the program
+    plugin,      ///< the same about a plugin of that folder
 };
 /// Those that the agent asks itself: the program is not there yet, and gets no answer.
 constexpr bool is_before_start(question_kind kind)
 {
-    return kind == question_kind::trust || kind == question_kind::server;
+    return kind == question_kind::trust || kind == question_kind::server || kind == question_kind::plugin;
 }
 
 /// The program asks whether a tool may run, or asks the person something.

@@ -7,6 +7,7 @@
 #include "consortium/common/ids.hpp"
 #include "consortium/common/utf8.hpp"
 #include "drivers/claude/conversation.hpp"
+#include "drivers/claude/servers.hpp"
 #include "drivers/claude/transcript.hpp"
 #include "drivers/claude/trust.hpp"
 #include "drivers/claude_pipe.hpp"
@@ -23,7 +24,7 @@ constexpr auto partial_interval = std::chrono::milliseconds(50); // at most 20 p
 constexpr auto claude_exit_time = std::chrono::seconds(5);
 constexpr std::size_t refused_subject_max = 1000; // of what was refused, for people
 
-constexpr auto servers_file = "servers.json"; // in the keystore: what was decided about servers of folders
+constexpr auto brought_file = "servers.json"; // in the keystore: what was decided about servers and plugins of folders
 
 constexpr auto login_words =
     "Claude Code is not logged in on this machine. Run `claude` there, log in with /login, then send the prompt again.";
@@ -126,8 +127,8 @@ asio::awaitable<void> session_runner::ask_for_trust(question asked)
         asked,
         {.before = "Do you trust this folder? Claude Code runs what is named here, at once and without a question:",
          .shown = claude::trust_in_lines(asked),
-         .after = "Once you trust it you are asked again only about servers of .mcp.json that are new or changed, "
-                  "not when the other files change.",
+         .after = "Once you trust it you are asked again only about servers of .mcp.json and plugins that are new or "
+                  "changed, not when the other files change.",
          .question = "Trust it? (The dashboard asks too.)",
          .waiting = "(answer in the dashboard) Is this folder trusted?",
          .yes = "This folder is trusted, said at the terminal.",
@@ -142,58 +143,60 @@ asio::awaitable<void> session_runner::ask_for_trust(question asked)
                     : "What the files of this folder would run is too much to be shown, so nobody can be asked whether "
                       "it is trusted. Run `claude` here once, and answer there.");
     }
-    remember_servers(claude::servers_shown(asked), true);
+    remember_brought(claude::servers_shown(asked), true);
     if (const auto kept = claude::remember_trust(options_.environment, folder_.record().directory); !kept)
         out_.line("trouble", "It will be asked again next time: " + kept.error().detail);
 }
 
-/// About each server of the folder's own files that is new or changed. Claude is started in any case, without those
-/// that nobody allowed.
-asio::awaitable<void> session_runner::ask_for_servers()
+/// About each server and plugin of the folder's own that is new or changed. Claude is started in any case, without
+/// those that nobody allowed.
+asio::awaitable<void> session_runner::ask_for_brought()
 {
-    if (claude::reads_no_servers(options_.arguments))
-        co_return;
-    const auto kept = store_.load_object(servers_file);
+    const auto kept = store_.load_object(brought_file);
     if (!kept)
-        out_.line("trouble", "What was decided about servers is asked again: " + kept.error().detail);
+        out_.line("trouble", "What was decided about servers and plugins is asked again: " + kept.error().detail);
     if (const auto* files = kept && *kept ? object_at(**kept, "files") : nullptr)
     {
         for (const auto& [file, decided] : *files)
-            servers_decided_.emplace(file, decided); // a yes to the folder a moment ago is newer
+            brought_decided_.emplace(file, decided); // a yes to the folder a moment ago is newer
     }
     for (std::size_t asked = 0;; ++asked)
     {
         // Read anew each time: an answer may take hours.
-        auto plan = claude::plan_servers(options_.environment, folder_.record().directory, servers_decided_);
-        remember_servers(plan.allowed, true);
-        if (plan.open.empty() || asked == limits::servers_asked_max)
-            co_return leave_out_servers(plan);
+        auto plan = claude::plan_brought(
+            options_.environment, folder_.record().directory, options_.arguments, brought_decided_);
+        remember_brought(plan.allowed, true);
+        if (plan.open.empty() || asked == limits::brought_asked_max)
+            co_return leave_out_brought(plan);
         const auto& next = plan.open.front();
+        const own_text kind = next.asked.kind == question_kind::plugin ? "plugin" : "server";
         const auto runs = co_await ask_early(
             next.asked,
-            {.before =
-                 "A server that this folder brings is new, or has changed. Claude Code runs it at once, with your "
-                 "rights:",
-             .shown = claude::server_in_lines(next),
+            {.before = "A " + kind +
+                       " that this folder brings is new, or has changed. Claude Code runs it at once, with your "
+                       "rights:",
+             .shown = claude::brought_in_lines(next),
              .after = "Without it the session goes on. What you say holds until this changes.",
              .question = "Run it? (The dashboard asks too.)",
-             .waiting = "(answer in the dashboard) May a server of this folder run?",
-             .yes = "A server of this folder may run, said at the terminal.",
-             .no = "A server of this folder does not run, said at the terminal."});
+             .waiting = "(answer in the dashboard) May a " + next.asked.tool + " of this folder run?",
+             .yes = "A " + next.asked.tool + " of this folder may run, said at the terminal.",
+             .no = "A " + next.asked.tool + " of this folder does not run, said at the terminal."});
         if (ended_)
             co_return;
         if (runs)
-            remember_servers({next}, *runs);
+            remember_brought({next}, *runs);
         else
         {
-            out_.line("refused", "A server does not run, because nobody can be asked: " + runs.error().detail);
-            claude::decide(servers_decided_, next, std::nullopt);
+            out_.line(
+                "refused",
+                "A " + next.asked.tool + " does not run, because nobody can be asked: " + runs.error().detail);
+            claude::decide(brought_decided_, next, std::nullopt);
         }
     }
 }
 
 /// In memory in any case: it is not asked again now.
-void session_runner::remember_servers(const std::vector<claude::server_question>& about, bool run)
+void session_runner::remember_brought(const std::vector<claude::brought>& about, bool run)
 {
     if (about.empty())
         return;
@@ -202,9 +205,9 @@ void session_runner::remember_servers(const std::vector<claude::server_question>
         for (const auto& each : about)
             claude::decide(files, each, run);
     };
-    decide(servers_decided_);
+    decide(brought_decided_);
     const auto saved = store_.change_object(
-        servers_file,
+        brought_file,
         [&](json::object& kept) -> result<void>
         {
             auto& files = kept["files"];
@@ -216,31 +219,35 @@ void session_runner::remember_servers(const std::vector<claude::server_question>
 }
 
 /// What does not run is said, at both ends.
-void session_runner::leave_out_servers(const claude::server_plan& plan)
+void session_runner::leave_out_brought(const claude::brought_plan& plan)
 {
     auto whole = plan;
-    std::vector<std::string> words;
+    auto words = plan.said;
     for (const auto& each : plan.refused)
         words.push_back(
             "As you said, this does not run: " + each + ". To be asked again, remove it from " +
-            (store_.directory() / servers_file).string() + ".");
+            (store_.directory() / brought_file).string() + ".");
     for (const auto& each : plan.open)
         claude::leave_out(whole, each);
     if (!plan.open.empty())
         words.push_back(
             std::to_string(plan.open.size()) +
-            " more servers of this folder do not run: so many are not asked about at once. "
+            " more servers and plugins of this folder do not run: so many are not asked about at once. "
             "Start the session again to be asked about the next.");
-    auto arguments = claude::with_servers(options_.arguments, whole);
+    auto arguments = claude::with_plan(options_.arguments, whole);
     if (!arguments)
     {
         status_ = 1;
         return end(arguments.error().detail);
     }
-    if (claude::reads_no_servers(*arguments))
+    if (claude::reads_no_servers(*arguments) && !claude::reads_no_servers(options_.arguments))
         words.push_back(
             "No MCP server of any file runs in this session, your own neither" +
-            (whole.none.empty() ? ": too many of this folder must not." : ". " + whole.none));
+            (whole.no_servers.empty() ? ": too many of this folder must not." : ". " + whole.no_servers));
+    if (claude::reads_no_settings(*arguments) && !claude::reads_no_settings(options_.arguments))
+        words.push_back(
+            "Claude Code does not read the settings of this folder in this session, nor its plugins and servers" +
+            (whole.no_plugins.empty() ? ": too many plugins must not run." : ". " + whole.no_plugins));
     options_.arguments = std::move(*arguments);
     for (const auto& each : words)
     {

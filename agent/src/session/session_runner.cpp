@@ -188,7 +188,7 @@ asio::awaitable<int> session_runner::run()
     if (auto asked = claude::trust_question(options_.environment, folder_.record().directory))
         co_await ask_for_trust(std::move(*asked));
     if (!ended_)
-        co_await ask_for_servers();
+        co_await ask_for_brought();
     if (!ended_)
         co_await go();
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "drivers/claude/servers.hpp"
+#include "drivers/claude/brought.hpp"
 #include "drivers/driver.hpp"
 #include "identity/device_book.hpp"
 #include "identity/device_directory.hpp"
@@ -111,12 +111,12 @@ private:
     json::object description() const;
     json::object whole_state() const;
     asio::awaitable<void> ask_for_trust(question asked);
-    asio::awaitable<void> ask_for_servers();
+    asio::awaitable<void> ask_for_brought();
     asio::awaitable<result<bool>> ask_early(question asked, early_words words);
     asio::awaitable<void> ask_early_at_terminal(early_words words);
     bool decide_early(bool yes, std::string_view where);
-    void remember_servers(const std::vector<claude::server_question>& about, bool run);
-    void leave_out_servers(const claude::server_plan& plan);
+    void remember_brought(const std::vector<claude::brought>& about, bool run);
+    void leave_out_brought(const claude::brought_plan& plan);
     void connect_once();
     asio::awaitable<result<void>> start_claude();
     asio::awaitable<void> end_leftover_claude();
@@ -186,7 +186,7 @@ private:
     std::optional<bool> early_answer_; ///< to what is asked before Claude is started, once somebody answered
     std::string early_ask_;            ///< the id of that
     bool asking_at_terminal_ = false;  ///< that
-    json::object servers_decided_;     ///< by file
+    json::object brought_decided_;     ///< about servers and plugins, by file
     bool connecting_ = false;          ///< under way since it was first needed
     wakeup alive_;
     wakeup log_due_;

@@ -194,7 +194,7 @@ export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]):
   const who = name === null ? ", says the agent" : ` by ${name}${by?.standing === "revoked" ? " (revoked)" : ""}`;
   const reason = answer.reason === null || answer.reason === "" ? "" : `: ${plainly(briefly(answer.reason), "unseen")}`;
   if (answer.tool === "trust") return `${answer.decision === "approved" ? "trusted" : "not trusted"}${who}`;
-  if (answer.tool === "server") return `${answer.decision === "approved" ? "allowed to run" : "not allowed to run"}${who}`;
+  if (answer.tool === "server" || answer.tool === "plugin") return `${answer.decision === "approved" ? "allowed to run" : "not allowed to run"}${who}`;
   const isForm = answer.tool === "elicitation" || answer.tool === "dialog";
   if (answer.decision !== "approved") return `${answer.decision === "abort" ? "cancelled" : isForm ? "declined" : "denied"}${who}${reason}`;
   if (answer.tool === "question" || isForm) return `answered${who}`;
@@ -203,7 +203,7 @@ export function decisionWord(answer: AnsweredAsk, signer: RowContext["signer"]):
 }
 
 /** What was asked, where it was not about a call. */
-const questionsWithoutCall: Readonly<Record<string, string>> = { trust: "The folder", server: "A server of the folder", elicitation: "A server’s question", dialog: "A question of Claude Code" };
+const questionsWithoutCall: Readonly<Record<string, string>> = { trust: "The folder", server: "A server of the folder", plugin: "A plugin of the folder", elicitation: "A server’s question", dialog: "A question of Claude Code" };
 
 /** Steps of a subagent that are made, and unmade far from the view, together. */
 const nestedRows = 50;

@@ -15,7 +15,7 @@ import { Contents, grantsMax, GrantWords, headline } from "./slipcontents.tsx";
 const deafMs = 400;
 
 /** Yes and no, where they say more than this. */
-const plainAnswers: Readonly<Record<string, readonly [string, string]>> = { trust: ["Trust it", "Do not trust it"], server: ["Run it", "Do not run it"] };
+const plainAnswers: Readonly<Record<string, readonly [string, string]>> = { trust: ["Trust it", "Do not trust it"], server: ["Run it", "Do not run it"], plugin: ["Run it", "Do not run it"] };
 
 interface Props {
   readonly request: PermissionRequest;
@@ -191,7 +191,7 @@ export function Slip({ request, session, position, count, onAnswered }: Props): 
         </div>
       </>
     );
-  } else if (ask.tool === "trust" || ask.tool === "server" || ask.tool === "question" || ask.tool === "elicitation") {
+  } else if (Object.hasOwn(plainAnswers, ask.tool) || ask.tool === "question" || ask.tool === "elicitation") {
     const yesNo = plainAnswers[ask.tool] ?? ["Accept", "Decline"];
     acts = (
       <div className="acts">

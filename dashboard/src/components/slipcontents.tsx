@@ -41,6 +41,8 @@ function headlineOf({ ask }: PermissionRequest): string {
       return "Trust this folder?";
     case "server":
       return string(ask.arguments["server"]) === null ? "Run the servers of this file?" : "Run this server?";
+    case "plugin":
+      return "Run this plugin?";
     case "ExitPlanMode":
       return "Start with this plan?";
     default:
@@ -79,7 +81,7 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
         shown: (
           <>
             <p className="slip-part mid small">
-              Claude Code runs what the files below name, as hooks and servers of its own: at once, without a question, with your rights there. Trust it only if you know where they come from. Later you are asked again only about servers of .mcp.json that are new or changed, not when the other files change. Claude Code is not started before you answer.
+              Claude Code runs what the files below name, as hooks and servers of its own: at once, without a question, with your rights there. Trust it only if you know where they come from. Later you are asked again only about servers of .mcp.json and plugins that are new or changed, not when the other files change. Claude Code is not started before you answer.
             </p>
             <Exact text={text("folder")} />
           </>
@@ -97,6 +99,19 @@ function mainOf(ask: Ask): { shown: ReactNode; names: readonly string[] } {
           </p>
         ),
         names: [],
+      };
+    case "plugin":
+      if (!texts("plugin")) break;
+      return {
+        shown: (
+          <>
+            <p className="slip-part mid small">
+              This folder brings it. It is new, or has changed. Claude Code runs its hooks and servers at once, with your rights there. Run it only if you know where it comes from. Without it the session goes on. Your answer holds until any of its files changes. Claude Code is not started before you answer.
+            </p>
+            <Exact text={text("plugin")} />
+          </>
+        ),
+        names: ["plugin"],
       };
     case "elicitation": {
       if (!texts("message")) break;

@@ -14,7 +14,7 @@ export interface Ask {
    */
   readonly exact: boolean;
   readonly id: string;
-  /** A tool's name, or one of `question`, `elicitation`, `dialog`, `trust`, `server`. */
+  /** A tool's name, or one of `question`, `elicitation`, `dialog`, `trust`, `server`, `plugin`. */
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   /** Every permission update that an answer could name, by index. */

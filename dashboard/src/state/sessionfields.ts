@@ -135,6 +135,8 @@ function lineOf({ ask }: PermissionRequest, cwd: string | null): string {
       return "Asks whether you trust its folder";
     case "server":
       return "Asks whether a server of its folder may run";
+    case "plugin":
+      return "Asks whether a plugin of its folder may run";
     case "ExitPlanMode":
       return "Its plan is ready for you";
     default: {

@@ -14,10 +14,11 @@ namespace json = boost::json;
 namespace
 {
 
-constexpr std::string_view option = "--settings";
+constexpr std::string_view settings_option = "--settings";
+constexpr std::string_view sources_option = "--setting-sources";
 
 /// Takes the option out. The last one counts, as for Claude Code.
-std::optional<std::string> take_settings(std::vector<std::string>& arguments)
+std::optional<std::string> take(std::vector<std::string>& arguments, std::string_view option)
 {
     std::optional<std::string> out;
     for (auto at = arguments.begin(); at != arguments.end() && *at != "--";)
@@ -59,7 +60,7 @@ result<std::vector<std::string>>
 with_settings(std::vector<std::string> arguments, const std::function<void(json::object& settings)>& change)
 {
     json::object settings;
-    if (const auto given = take_settings(arguments))
+    if (const auto given = take(arguments, settings_option))
     {
         auto read = read_settings(*given);
         if (!read)
@@ -68,7 +69,7 @@ with_settings(std::vector<std::string> arguments, const std::function<void(json:
     }
     change(settings);
     // In front: some of the user's options take all words that follow them.
-    arguments.insert(arguments.begin(), {std::string(option), json::serialize(settings)});
+    arguments.insert(arguments.begin(), {std::string(settings_option), json::serialize(settings)});
     return arguments;
 }
 
@@ -119,6 +120,27 @@ with_disabled_servers(std::vector<std::string> user_arguments, const std::vector
             for (const auto& name : names)
                 add(disabled, name);
         });
+}
+
+result<std::vector<std::string>>
+with_disabled_plugins(std::vector<std::string> user_arguments, const std::vector<std::string>& names)
+{
+    return with_settings(
+        std::move(user_arguments),
+        [&](json::object& settings)
+        {
+            auto& plugins = settings["enabledPlugins"];
+            auto& enabled = plugins.is_object() ? plugins.get_object() : plugins.emplace_object();
+            for (const auto& name : names)
+                enabled[name] = false;
+        });
+}
+
+std::vector<std::string> with_settings_of_the_person(std::vector<std::string> user_arguments)
+{
+    (void)take(user_arguments, sources_option);
+    user_arguments.insert(user_arguments.begin(), {std::string(sources_option), "user"});
+    return user_arguments;
 }
 
 } // namespace consortium::agent::claude

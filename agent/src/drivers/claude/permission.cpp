@@ -268,6 +268,7 @@ std::string refusal_of(question_kind kind, const std::string& why)
         return dialog_answer(no);
     case question_kind::trust:
     case question_kind::server:
+    case question_kind::plugin:
         break;
     }
     return denial(no);

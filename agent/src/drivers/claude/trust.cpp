@@ -8,6 +8,7 @@
 #include "consortium/protocol/json_text.hpp"
 #include "drivers/claude/locate.hpp"
 #include "drivers/claude/project_folder.hpp"
+#include "drivers/claude/shown_files.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
 #include <limits>
@@ -23,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr protocol::json_bounds settings_bounds{
     .values_max = std::numeric_limits<std::size_t>::max(), .depth_max = limits::settings_depth_max};
+
 fs::path settings_file(const std::vector<std::string>& environment)
 {
     auto folder = environment_value(environment, "CLAUDE_CONFIG_DIR");
@@ -68,51 +70,6 @@ bool is_trusted(const fs::path& file, const fs::path& directory)
     }
 }
 
-/// For people. What is left out is counted.
-std::string content_of(const fs::path& file)
-{
-    // A repository can hold links, to a device without an end too.
-    std::error_code ignored;
-    if (!fs::is_regular_file(file, ignored))
-        return "(This is not an ordinary file, and is not shown.)";
-    if (const auto size = fs::file_size(file, ignored); size > limits::trust_read_bytes_max)
-        return "(This file has " + std::to_string(size) + " bytes, too many to be shown.)";
-    const auto content = read_file(file);
-    if (!content)
-        return "(This file cannot be read: " + content.error().detail + ")";
-    return shown_in_part(text(*content));
-}
-
-/// The names of what lies in the folder, links as what they are, but for what `known` has.
-json::array names_in(const fs::path& folder, const json::object& known)
-{
-    json::array out;
-    std::size_t more = 0;
-    std::size_t looked_at = 0;
-    std::error_code problem;
-    std::error_code ignored;
-    auto each = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, problem);
-    for (; !problem && each != fs::recursive_directory_iterator(); each.increment(problem))
-    {
-        if (++looked_at > limits::trust_looked_at_max)
-            break;
-        const auto name = shown(each->path());
-        if (each->symlink_status(ignored).type() == fs::file_type::directory || known.contains(name))
-            continue;
-        if (out.size() < limits::trust_names_max)
-            out.emplace_back(name);
-        else
-            ++more;
-    }
-    if (problem)
-        out.emplace_back("and others in " + shown(folder) + " that cannot be read");
-    else if (looked_at > limits::trust_looked_at_max)
-        out.emplace_back("and many more in " + shown(folder));
-    else if (more > 0)
-        out.emplace_back("and " + std::to_string(more) + " more in " + shown(folder));
-    return out;
-}
-
 /// What makes Claude Code run something, by its path: settings and servers with their text, the others by name. It
 /// looks for servers in every folder above, for the rest within the repository. What lies in `home` is the person's
 /// own.
@@ -154,29 +111,6 @@ fs::path folder_to_trust(const fs::path& directory, const fs::path& home)
 {
     const auto out = project_folders(directory).back();
     return out == home ? directory : out;
-}
-
-/// Those of a text, or of a list of texts, that are not blank.
-std::vector<std::string> lines_of(const json::value& value)
-{
-    std::vector<std::string> out;
-    const auto add = [&](std::string_view text)
-    {
-        for (const auto line : std::views::split(text, '\n'))
-        {
-            const std::string_view words(line.begin(), line.end());
-            if (words.find_first_not_of(" \t\r") != std::string_view::npos)
-                out.emplace_back(words);
-        }
-    };
-    if (const auto* list = value.if_array())
-    {
-        for (const auto& each : *list)
-            add(each.as_string());
-    }
-    else
-        add(value.as_string());
-    return out;
 }
 
 /// Claude Code's own lock on its file: a folder beside it.
@@ -228,22 +162,7 @@ std::optional<question> trust_question(const std::vector<std::string>& environme
 
 std::vector<std::string> trust_in_lines(const question& asked)
 {
-    std::vector<std::string> out;
-    for (const auto& [name, value] : asked.arguments)
-    {
-        const auto lines = lines_of(value);
-        if (name == "folder")
-        {
-            out.push_back("folder: " + std::string(value.as_string()));
-            continue;
-        }
-        out.push_back(std::string(name) + ":");
-        for (const auto& line : lines | std::views::take(limits::trust_lines_max))
-            out.push_back("| " + line);
-        if (lines.size() > limits::trust_lines_max)
-            out.push_back("… and " + std::to_string(lines.size() - limits::trust_lines_max) + " lines more");
-    }
-    return out;
+    return files_in_lines(asked.arguments, "folder");
 }
 
 result<void> remember_trust(const std::vector<std::string>& environment, const fs::path& directory)
