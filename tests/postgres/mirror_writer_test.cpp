@@ -403,6 +403,35 @@ TEST_F(mirror_writing, a_host_is_reached_by_its_name)
     EXPECT_TRUE(to.position());
 }
 
+// Goal: the certificate must be of the host, by whatever address it is reached: of the one that is looked up here, and
+// of the one that DATABASE_URL names beside its address.
+TEST_F(mirror_writing, the_certificate_must_be_the_hosts)
+{
+    mirror_.writer.reset();
+    const auto certificate = mirror_.server.take_tls({"localhost", "mirror.example"});
+    const auto said_of = [&](const std::string& host, const std::string& more)
+    {
+        const auto where = database_url::parse(
+            "postgresql://postgres@" + host + ":" + std::to_string(mirror_.server.port()) +
+            "/mirror?sslmode=verify-full&sslrootcert=" + certificate.string() + more);
+        return failure_of(
+            [&]
+            {
+                mirror_writer to(where.value(), mirrored_log::limits, mirror_.dog);
+                pqxx::nontransaction in(to.connection());
+                EXPECT_TRUE(in.exec("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0].as<bool>());
+            });
+    };
+    EXPECT_EQ(said_of("localhost", ""), "nothing failed");
+    EXPECT_EQ(said_of("mirror.example", "&hostaddr=127.0.0.1"), "nothing failed");
+    for (const auto& [host, more] : std::vector<std::pair<std::string, std::string>>{
+             {"127.0.0.1", ""}, {"other.example", "&hostaddr=127.0.0.1"}, {"127.0.0.1", "&hostaddr=127.0.0.1"}})
+    {
+        const auto said = said_of(host, more);
+        EXPECT_NE(said.find("does not match host name"), std::string::npos) << host << more << ": " << said;
+    }
+}
+
 TEST(mirror_connection, a_silent_server_is_given_up)
 {
     const silent_server server;

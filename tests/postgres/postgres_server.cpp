@@ -182,6 +182,33 @@ void postgres_server::stop()
     end(SIGINT);
 }
 
+fs::path postgres_server::take_tls(const std::vector<std::string>& hosts)
+{
+    std::string names;
+    for (const auto& host : hosts)
+        names += (names.empty() ? "subjectAltName=DNS:" : ",DNS:") + host;
+    const auto certificate = place_ / "data" / "server.crt";
+    int status = -1;
+    ::waitpid(
+        launch(
+            {"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-keyout", place_ / "data" / "server.key", "-out", certificate, "-days", "2", "-subj", "/CN=postgres",
+             "-addext", names},
+            place_ / "openssl.log"),
+        &status, 0);
+    if (status != 0)
+        throw std::runtime_error("no certificate: " + text_of(place_ / "openssl.log"));
+    sql("ALTER SYSTEM SET ssl = on");
+    sql("SELECT pg_reload_conf()");
+    for (const auto until = std::chrono::steady_clock::now() + 60s; sql("SHOW ssl")[0][0].as<std::string>() != "on";)
+    {
+        if (std::chrono::steady_clock::now() > until)
+            throw std::runtime_error("PostgreSQL takes no TLS: " + text_of(place_ / "server.log"));
+        std::this_thread::sleep_for(20ms);
+    }
+    return certificate;
+}
+
 std::string postgres_server::url(const std::string& user, const std::string& database) const
 {
     return "postgresql://" + user + "@127.0.0.1:" + std::to_string(port_) + "/" + database;

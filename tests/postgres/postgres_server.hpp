@@ -33,6 +33,9 @@ public:
     /// To all its processes: SIGSTOP, SIGCONT.
     void signal(int which) const;
 
+    /// From now on it takes TLS, with a certificate of its own for these hosts, whose file this is.
+    std::filesystem::path take_tls(const std::vector<std::string>& hosts);
+
     std::uint16_t port() const noexcept { return port_; }
     std::string url(const std::string& user = "postgres", const std::string& database = "mirror") const;
     /// As the superuser, in the database `mirror`.
