@@ -256,6 +256,18 @@ TEST_F(mirroring, says_what_is_wrong_and_ends_at_once)
     expect_equal();
 }
 
+// A connection that ends while nothing is written is missed at the next heartbeat.
+TEST_F(mirroring, says_in_words_that_a_quiet_connection_was_lost)
+{
+    start();
+    wait_until_caught_up();
+    server_.kill();
+    wait_until("nobody missed it", [&] { return mirror_->status().failures > 0; });
+    EXPECT_TRUE(mirror_->status().last_error.starts_with("the connection was lost")) << mirror_->status().last_error;
+    server_.start();
+    expect_equal();
+}
+
 TEST_F(mirroring, is_rebuilt_when_that_is_asked_for)
 {
     say(5);

@@ -166,7 +166,7 @@ private:
                 write(to, batch);
             else if (clock::now() - heard < limits::mirror_heartbeat)
                 continue;
-            else if (to.position() != reached_)
+            else if (position_in(to) != reached_)
                 throw position_moved();
             note_progress();
             heard = clock::now();
@@ -195,7 +195,7 @@ private:
         if (anew)
             start_over(to, "it was asked for");
         else if (!known)
-            start_over(to, "it holds nothing yet");
+            start_over(to, "");
         else if (known->log != id)
             start_over(to, "it holds another log, " + to_string(known->log));
         else if (!is_of_the_log(*known))
@@ -225,10 +225,14 @@ private:
         return fingerprint(value_or_throw(last)) == known.last_event;
     }
 
+    /// `why`: empty where it holds nothing yet.
     void start_over(mirror_writer& to, const std::string& why)
     {
         to.start_over(source_.id());
-        spdlog::warn("the Postgres mirror was emptied and is filled anew: {}", why);
+        if (why.empty())
+            spdlog::info("the Postgres mirror holds nothing yet and is filled from the log");
+        else
+            spdlog::warn("the Postgres mirror was emptied and is filled anew: {}", why);
         go_on_from({source_.id(), {}, {}});
         const std::lock_guard lock(guard_);
         rebuild_wanted_ = false;
@@ -241,6 +245,29 @@ private:
         const std::lock_guard lock(guard_);
         feed_ = std::move(feed);
         status_.position = where.at;
+    }
+
+    /// What libpqxx says when a connection ends meanwhile is about itself.
+    static std::runtime_error connection_lost(const pqxx::failure& what)
+    {
+        return std::runtime_error(
+            "the connection was lost, or Postgres did not complete a transaction in time: " + std::string(what.what()));
+    }
+
+    static std::optional<mirror_writer::reached> position_in(mirror_writer& to)
+    {
+        try
+        {
+            return to.position();
+        }
+        catch (const pqxx::sql_error&)
+        {
+            throw;
+        }
+        catch (const pqxx::failure& lost)
+        {
+            throw connection_lost(lost);
+        }
     }
 
     void write(mirror_writer& to, const event_list& batch)
@@ -260,9 +287,7 @@ private:
         }
         catch (const pqxx::failure& lost)
         {
-            throw std::runtime_error(
-                "the connection was lost, or Postgres did not complete a transaction in time: " +
-                std::string(lost.what()));
+            throw connection_lost(lost);
         }
         reached_.at = batch.back()->number;
         reached_.last_event = fingerprint(*batch.back());
