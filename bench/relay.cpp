@@ -1,6 +1,7 @@
 // What one relay does on this machine, from outside: start, memory, latency, durable messages a second.
-// Run by hand: build/release/bin/bench_relay build/release/bin/consortium-relay [seconds per row [mirror]]
-// `mirror`: only what a Postgres mirror that catches up costs others, with a PostgreSQL of its own.
+// Run by hand: build/release/bin/bench_relay build/release/bin/consortium-relay [seconds per row [mirror | metrics]]
+// `mirror`: only what a Postgres mirror that catches up costs others, with a PostgreSQL of its own. `metrics`: only
+// what it costs that they are counted and asked for.
 #include "consortium/common/base64.hpp"
 #include "consortium/common/sign.hpp"
 #include "consortium/net/http_client.hpp"
@@ -8,9 +9,12 @@
 #include "postgres/postgres_server.hpp"
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -23,6 +27,7 @@
 #include <expected>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <spawn.h>
 #include <stdexcept>
@@ -64,6 +69,13 @@ T need(std::expected<T, Problem> value, const char* what)
     if (!value)
         throw std::runtime_error(std::string(what) + ": " + value.error().detail);
     return std::move(*value);
+}
+
+std::uint16_t free_port()
+{
+    asio::io_context context;
+    const asio::ip::tcp::acceptor probe(context, {asio::ip::address_v4::loopback(), 0});
+    return probe.local_endpoint().port();
 }
 
 /// A relay process on a free port and a fresh directory; both end with the object.
@@ -466,6 +478,109 @@ asio::awaitable<void> measure_beside_mirror(relay_process& relay, const std::str
     ::unsetenv("DATABASE_URL");
 }
 
+/// Asks for /metrics once a second until it is stopped; a client as Prometheus is.
+class scraper
+{
+public:
+    explicit scraper(std::string url) : url_(std::move(url)), thread_([this] { context_.run(); })
+    {
+        asio::co_spawn(context_, scrape(), [this](std::exception_ptr why) { failed_ = why; });
+    }
+    ~scraper() { stop(); }
+    /// Milliseconds that each answer took.
+    std::vector<double> finish()
+    {
+        stop();
+        if (failed_)
+            std::rethrow_exception(failed_);
+        return took_;
+    }
+
+private:
+    void stop()
+    {
+        stopping_ = true;
+        work_.reset();
+        if (thread_.joinable())
+            thread_.join();
+    }
+    asio::awaitable<void> scrape()
+    {
+        const auto http = need(net::http_client::make(context_.get_executor()), "http client");
+        asio::steady_timer pause(context_.get_executor());
+        for (auto next = steady::now(); !stopping_; next += 1s)
+        {
+            const auto at = steady::now();
+            const auto answer = need(co_await http->send({"GET", url_, {}, {}}), "/metrics");
+            if (answer.status != 200)
+                throw std::runtime_error("/metrics: " + answer.body);
+            took_.push_back(millis(steady::now() - at));
+            for (; !stopping_ && steady::now() < next + 1s; co_await pause.async_wait(asio::use_awaitable))
+                pause.expires_after(20ms);
+        }
+    }
+
+    std::string url_;
+    asio::io_context context_{1};
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_{context_.get_executor()};
+    std::atomic<bool> stopping_ = false;
+    std::vector<double> took_;
+    std::exception_ptr failed_;
+    std::thread thread_;
+};
+
+/// A relay that does as much as it can, without a listener for metrics and with one that is asked once a second. By
+/// turns, in one run; which goes first changes.
+asio::awaitable<void> measure_metrics(relay_process& relay, const std::string& program, steady::duration time)
+{
+    constexpr std::size_t window = 256;
+    constexpr int rounds = 7;
+    const auto port = std::to_string(free_port());
+    const auto http = need(net::http_client::make(co_await asio::this_coro::executor), "http client");
+    const auto token = co_await login(*http, relay.url());
+    const auto session = co_await open_session(*http, relay.url(), token);
+    co_await measure(relay, token, session, window, time);
+
+    std::array<std::vector<double>, 2> rates;
+    std::array<std::vector<double>, 2> processors;
+    std::array<std::vector<double>, 2> p99s;
+    std::vector<double> answers;
+    std::printf(
+        "\nDurable 1 KiB messages, %zu unacknowledged; /metrics asked for each second (milliseconds)\n"
+        "%8s %12s %16s %10s %10s\n",
+        window, "asked", "messages/s", "per relay CPU-s", "ack p50", "ack p99");
+    for (int round = 0; round < rounds; ++round)
+        for (const bool asked : {round % 2 == 0, round % 2 != 0})
+        {
+            relay.stop(SIGTERM);
+            ::unsetenv("CONSORTIUM_METRICS_LISTEN");
+            if (asked)
+                ::setenv("CONSORTIUM_METRICS_LISTEN", ("127.0.0.1:" + port).c_str(), /*overwrite=*/1);
+            relay.start(program);
+            std::optional<scraper> prometheus;
+            if (asked)
+                prometheus.emplace("http://127.0.0.1:" + port + "/metrics");
+            const auto got = co_await measure(relay, token, session, window, time);
+            if (asked)
+                std::ranges::copy(prometheus->finish(), std::back_inserter(answers));
+            std::printf(
+                "%8s %12.0f %16.0f %10.2f %10.2f\n", asked ? "yes" : "no", got.rate, got.processor,
+                got.acknowledged.at(0.5), got.acknowledged.at(0.99));
+            std::fflush(stdout);
+            rates[asked].push_back(got.rate);
+            processors[asked].push_back(got.processor);
+            p99s[asked].push_back(got.acknowledged.at(0.99));
+        }
+    ::unsetenv("CONSORTIUM_METRICS_LISTEN");
+    const auto ratio = [](const std::array<std::vector<double>, 2>& of)
+    { return percentiles(of[true]).at(0.5) / percentiles(of[false]).at(0.5); };
+    const percentiles answer(std::move(answers));
+    std::printf(
+        "\nMedians, asked beside not asked: messages/s %.3f, per relay CPU-s %.3f, ack p99 %.3f\n"
+        "%zu answers, milliseconds: p50 %.1f, slowest %.1f\n",
+        ratio(rates), ratio(processors), ratio(p99s), answer.sorted.size(), answer.at(0.5), answer.at(1));
+}
+
 void run(asio::awaitable<void> task)
 {
     asio::io_context context(1);
@@ -482,7 +597,7 @@ int main(int argc, char** argv)
 try
 {
     if (argc < 2)
-        throw std::runtime_error("usage: bench_relay PATH-OF-CONSORTIUM-RELAY [seconds per row [mirror]]");
+        throw std::runtime_error("usage: bench_relay PATH-OF-CONSORTIUM-RELAY [seconds per row [mirror | metrics]]");
     const std::string program = argv[1];
     const auto time = std::chrono::seconds(argc > 2 ? std::atoi(argv[2]) : 3);
     init_crypto();
@@ -494,6 +609,11 @@ try
     if (argc > 3 && std::string_view(argv[3]) == "mirror")
     {
         run(measure_beside_mirror(relay, program, time));
+        return 0;
+    }
+    if (argc > 3 && std::string_view(argv[3]) == "metrics")
+    {
+        run(measure_metrics(relay, program, time));
         return 0;
     }
     std::vector<double> starts;
