@@ -1,6 +1,5 @@
 #include "layered_rows.hpp"
 #include "view_rows.hpp"
-#include <algorithm>
 
 namespace consortium::log
 {
@@ -30,11 +29,6 @@ void layered_rows::look_again()
     for (table_id table = 0; table < views_->size(); ++table)
         if ((*views_)[table] != (*before)[table])
             cached_[table].erase_if([](const bytes&) { return true; });
-}
-
-bool layered_rows::sound() const
-{
-    return std::ranges::none_of(*views_, [](const auto& table) { return table->broken(); });
 }
 
 void layered_rows::lay(row_overlay* building, row_overlay* in_flight)

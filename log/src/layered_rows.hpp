@@ -23,8 +23,6 @@ public:
 
     /// Tables of the store were made anew: reads them where they lie now.
     void look_again();
-    /// Whether no table of the store is broken.
-    bool sound() const;
 
     /// Throw view_failure while the table is broken.
     std::optional<bytes> get(table_id table, byte_view key) const override;

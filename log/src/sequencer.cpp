@@ -183,59 +183,78 @@ std::unique_ptr<batch> sequencer::build()
         run_errand(lock);
     before_.head = head_;
     before_.tiles = tiles_;
-    std::shared_ptr<command> current;
-    try
+    for (;;)
     {
-        if (carried_)
+        std::shared_ptr<command> current;
+        try
         {
-            auto first = std::move(*carried_);
-            carried_.reset();
-            current = first.wanted;
-            admit(*next, std::move(first));
+            fill(*next, current);
+            if (next->outcomes.empty())
+                return nullptr;
+            seal_rows(*next);
+            return next;
         }
-        // While a view table is broken each batch holds one command: what cannot be folded takes nothing with it.
-        const auto records_max = [&] { return rows_.sound() ? batch_records_max_ : 1; };
-        while (!carried_ && next->records < records_max() && next->bytes < limits::batch_bytes_max &&
-               next->outcomes.size() < batch_outcomes_max)
+        catch (const view_failure& broken)
         {
-            current = nullptr;
-            if (pending_.empty() && !refill(*next))
-                break;
-            current = pending_.front();
-            pending_.pop_front();
-            take(*next, current);
+            begin_again(*next, std::move(current), broken.reason);
         }
-        current = nullptr;
-        if (next->outcomes.empty())
-            return nullptr;
-        seal_rows(*next);
-        return next;
-    }
-    catch (const view_failure& broken)
-    {
-        refuse_batch(*next, std::move(current), broken.reason);
-        return next;
-    }
-    catch (...)
-    {
-        give_up(*next, std::move(current));
-        throw;
+        catch (...)
+        {
+            give_up(*next, std::move(current));
+            throw;
+        }
     }
 }
 
-/// Some of its rows are half folded: none of it happened. Its commands can be sent again.
-void sequencer::refuse_batch(batch& next, std::shared_ptr<command> current, const error& why)
+/// `current` is the command that is being decided or folded, if any is.
+void sequencer::fill(batch& next, std::shared_ptr<command>& current)
 {
+    if (carried_)
+    {
+        auto first = std::move(*carried_);
+        carried_.reset();
+        current = first.wanted;
+        admit(next, std::move(first));
+    }
+    while (!carried_ && next.records < batch_records_max_ && next.bytes < limits::batch_bytes_max &&
+           next.outcomes.size() < batch_outcomes_max)
+    {
+        current = nullptr;
+        if (pending_.empty() && !refill(next))
+            break;
+        current = std::move(pending_.front());
+        pending_.pop_front();
+        if (current == unfit_.wanted)
+        {
+            next.outcomes.push_back({std::exchange(unfit_.wanted, nullptr), std::unexpected(unfit_.why)});
+            // Those before it were decided twice. That is enough, whoever comes next.
+            if (next.records > 0)
+                break;
+        }
+        else
+            take(next, current);
+    }
+    current = nullptr;
+}
+
+/// A view table that `unfit` is folded with is broken, and some of its rows are folded: nothing of the batch happened.
+/// Those before it that have records are decided once more, without it.
+void sequencer::begin_again(batch& next, std::shared_ptr<command> unfit, const error& why)
+{
+    CONSORTIUM_ASSERT(unfit != nullptr);
+    const bool alone = next.records == 0;
     head_ = before_.head;
     tiles_ = before_.tiles;
     scope_keys_ = decltype(scope_keys_)(scope_keys_max); // keys that were made in it are in there
     destroyed_.clear();
     next.take_back();
-    for (auto& out : next.outcomes)
-        if (out.committed)
-            out.committed = std::unexpected(why);
-    if (current)
-        next.outcomes.push_back({std::move(current), std::unexpected(why)});
+    if (alone)
+    {
+        next.outcomes.push_back({std::move(unfit), std::unexpected(why)});
+        return;
+    }
+    unfit_ = {unfit, why};
+    give_up(next, std::move(unfit));
 }
 
 /// The batch will not be written: its commands, and the one that was being decided, wait to be refused.

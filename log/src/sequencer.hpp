@@ -80,7 +80,8 @@ private:
     void run_errand(std::unique_lock<std::mutex>& lock);
     void end_errands();
     std::unique_ptr<batch> build();
-    void refuse_batch(batch& next, std::shared_ptr<command> current, const error& why);
+    void fill(batch& next, std::shared_ptr<command>& current);
+    void begin_again(batch& next, std::shared_ptr<command> unfit, const error& why);
     bool refill(batch& next);
     command_queue::choice may_go(const batch& next);
     void take_from_queue(command_queue::choice wanted);
@@ -121,6 +122,11 @@ private:
     bytes buffer_;
     std::deque<std::shared_ptr<command>> pending_;
     std::optional<decided> carried_;
+    struct
+    {
+        std::shared_ptr<command> wanted;
+        error why;
+    } unfit_;                          ///< could not be folded: it ends the batch of those before it, and is refused
     std::unique_ptr<batch> in_flight_; ///< its rows stay readable here until they are in the store
     std::unique_ptr<batch> spare_;
     lru<key_id, scope_key, std::hash<key_id>> scope_keys_;

@@ -425,6 +425,93 @@ TEST_F(view_healing_test, a_compaction_that_meets_damage_does_not_end_the_log)
     expect_views_equal_a_replay();
 }
 
+/// Writes the session's cell whatever is in it: what becomes of that turns out when it is folded.
+std::shared_ptr<test_command> write_blindly(account_id account, session_id session)
+{
+    return std::make_shared<test_command>(
+        account, 64,
+        [=](const view_reader&, unix_millis) -> result<decision>
+        {
+            return decision{
+                .account = account,
+                .drafts = {draft{
+                    .type = event_type::session_metadata_changed,
+                    .stream = session.as<stream_id>(),
+                    .seq = 0,
+                    .key = session.as<key_id>(),
+                    .creates_key = false,
+                    .destroys = {},
+                    .body = session_metadata_changed{.metadata = "x"}}}};
+        });
+}
+
+// Goal: while a table is broken only what needs it is refused, and all else is written as always, many commands to a
+// batch. Method: the disk is held up until all wait, so that they are one batch but for what is refused.
+TEST_F(view_healing_test, what_cannot_be_folded_takes_no_other_with_it)
+{
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool held = false;
+    bool writes = false;
+    below.reached = [&](crash_point point)
+    {
+        if (point != crash_point::before_write)
+            return;
+        std::unique_lock lock(mutex);
+        writes = true;
+        changed.notify_all();
+        changed.wait(lock, [&] { return !held; });
+    };
+    open_gated();
+    make_session();
+    spoil(table_cells);
+    gated.shut();
+    EXPECT_EQ(cell(talk).error(), errc::unavailable);
+    gated.wait_until_held();
+    {
+        const std::lock_guard lock(mutex);
+        held = true;
+        writes = false;
+    }
+    auto first = start(create_account(account_of(40)));
+    {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return writes; });
+    }
+    std::vector<std::future<result<test_command::events>>> fit;
+    std::vector<std::future<result<test_command::events>>> unfit;
+    std::uint8_t next = 60;
+    const auto some_that_fit = [&](int count)
+    {
+        for (int i = 0; i < count; ++i)
+            fit.push_back(start(create_session(ann, session_of(next++))));
+    };
+    unfit.push_back(start(write_blindly(ann, talk)));
+    some_that_fit(20);
+    unfit.push_back(start(write_blindly(ann, talk)));
+    unfit.push_back(start(write_blindly(ann, talk)));
+    some_that_fit(1);
+    unfit.push_back(start(write_blindly(ann, talk)));
+    some_that_fit(20);
+    const auto before = sink->batch_sizes().size();
+    {
+        const std::lock_guard lock(mutex);
+        held = false;
+        changed.notify_all();
+    }
+    EXPECT_TRUE(first.get());
+    for (auto& one : fit)
+        EXPECT_TRUE(one.get());
+    for (auto& one : unfit)
+        EXPECT_EQ(one.get().error(), errc::unavailable);
+    // What waits for the disk, and one batch for each run of those that fit.
+    EXPECT_LE(sink->batch_sizes().size(), before + 5);
+    gated.let_go();
+    EXPECT_TRUE(until_served([&] { return run(write_blindly(ann, talk)); }));
+    EXPECT_TRUE(sink->failures().empty());
+    expect_views_equal_a_replay();
+}
+
 TEST_F(view_healing_test, the_third_failure_within_a_day_stays)
 {
     open();
