@@ -84,6 +84,18 @@ rocksdb::ColumnFamilyOptions point_family(const std::shared_ptr<rocksdb::Cache>&
     return options;
 }
 
+/// A view table that cannot be written out is dropped; until then it must not hold up the writes of all others, which
+/// RocksDB does for whoever has more full memtables than this. In a sound store the log's own records, which take more
+/// room, bound them.
+constexpr int view_memtables_max = 1024;
+
+rocksdb::ColumnFamilyOptions view_family(const std::shared_ptr<rocksdb::Cache>& cache)
+{
+    auto options = point_family(cache);
+    options.max_write_buffer_number = view_memtables_max;
+    return options;
+}
+
 /// Tiles: written once or, near the right edge, some times over; never asked for in vain.
 rocksdb::ColumnFamilyOptions tree_family(const std::shared_ptr<rocksdb::Cache>& cache)
 {
@@ -123,6 +135,8 @@ rocksdb::ColumnFamilyOptions family_options(const std::string& name, const std::
 {
     if (name == "log")
         return log_family(cache);
+    if (name.starts_with(view_prefix))
+        return view_family(cache);
     return name == tree_family_name ? tree_family(cache) : point_family(cache);
 }
 

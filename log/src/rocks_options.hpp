@@ -10,6 +10,7 @@ namespace consortium::log
 {
 
 inline constexpr std::string_view tree_family_name = "tree";
+inline constexpr std::string_view view_prefix = "view."; ///< of the names of view tables' column families
 
 /// `env`: nullptr for the default one.
 rocksdb::DBOptions database_options(rocksdb::Env* env);

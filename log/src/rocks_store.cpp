@@ -21,7 +21,6 @@ namespace
 
 /// WALs of less are read back in some ten milliseconds.
 constexpr std::uint64_t quick_wal_bytes = 8 << 20;
-constexpr std::string_view view_prefix = "view.";
 constexpr std::uint8_t head_version = 1;
 constexpr std::string_view head_key = "head";
 constexpr std::string_view tables_key = "tables";
@@ -231,48 +230,76 @@ std::uint64_t torn_bytes(const wal_watcher& watcher)
 
 } // namespace
 
-/// A compaction that meets a damaged file of a view table says so, and ends nothing: without this RocksDB would take no
-/// more writes at all.
+/// What fails about a file of a view table alone, when its rows are written out or compacted, breaks that table and
+/// ends nothing: without this RocksDB would take no more writes at all. That the disk is full is nobody's damage, and
+/// what is written for all, the write-ahead logs, the manifest and the directory, is the log's own: both stay with
+/// RocksDB.
 class view_guard final : public rocksdb::EventListener
 {
 public:
-    /// Until then the compaction is tried again, which is every second.
+    /// Until then what failed is only tried again; a compaction is, every second.
     void watch(const rocks_store& store)
     {
         const std::lock_guard lock(mutex_);
         store_ = &store;
     }
+    /// From then on nobody would make the table anew, and whoever waits until its rows are written out would wait for
+    /// ever: everything that fails stays with RocksDB.
     void stop()
     {
         const std::lock_guard lock(mutex_);
-        store_ = nullptr;
+        stopped_ = true;
     }
 
+    void OnTableFileCreated(const rocksdb::TableFileCreationInfo& file) override
+    {
+        if (file.reason == rocksdb::TableFileCreationReason::kFlush)
+            look(file.cf_name, file.status);
+    }
     void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& done) override
     {
-        failed_here_ = is_damage(done.status) && is_view(done.cf_name);
-        const std::lock_guard lock(mutex_);
-        if (!failed_here_ || store_ == nullptr)
-            return;
-        for (const auto& table : *store_->views())
-            if (family_name(table->name()) == done.cf_name)
-                table->mark_broken(to_error(done.status, "cannot compact view rows"));
+        look(done.cf_name, done.status);
     }
-    /// Comes right after, on the same thread.
+    /// Comes right after, on the same thread. What failed for another reason says so in other words.
     void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* why) override
     {
-        if (reason == rocksdb::BackgroundErrorReason::kCompaction && std::exchange(failed_here_, false))
-            *why = rocksdb::Status::OK();
+        using enum rocksdb::BackgroundErrorReason;
+        const auto failed = std::exchange(failed_here_, {});
+        // RocksDB says that there is no write-ahead log where the one that there is holds nothing yet.
+        const bool flush = reason == kFlush || reason == kFlushNoWAL;
+        if ((!flush && reason != kCompaction) || failed.family.empty() || failed.why != why->ToString())
+            return;
+        const std::lock_guard lock(mutex_);
+        if (stopped_)
+            return;
+        if (store_ != nullptr)
+            for (const auto& table : *store_->views())
+                if (family_name(table->name()) == failed.family)
+                    table->mark_broken(
+                        to_error(*why, flush ? "cannot write view rows out" : "cannot compact view rows"));
+        *why = rocksdb::Status::OK();
     }
 
 private:
-    static bool is_damage(const rocksdb::Status& status) { return status.IsCorruption() || status.IsPathNotFound(); }
+    struct failure
+    {
+        std::string family; ///< empty: none, or not of a view table alone
+        std::string why;
+    };
 
-    static thread_local bool failed_here_;
+    static void look(const std::string& family, const rocksdb::Status& status)
+    {
+        const bool damage =
+            status.IsCorruption() || status.IsPathNotFound() || (status.IsIOError() && !status.IsNoSpace());
+        failed_here_ = damage && is_view(family) ? failure{family, status.ToString()} : failure{};
+    }
+
+    static thread_local failure failed_here_;
     std::mutex mutex_;
     const rocks_store* store_ = nullptr;
+    bool stopped_ = false;
 };
-thread_local bool view_guard::failed_here_ = false;
+thread_local view_guard::failure view_guard::failed_here_;
 
 error to_error(const rocksdb::Status& status, std::string_view what)
 {
@@ -416,7 +443,11 @@ result<std::unique_ptr<rocks_store>> rocks_store::open(
         if (const auto noted = out->db_->Write(durable, &batch); !noted.ok())
             return std::unexpected(to_error(noted, "cannot note which view tables are made anew"));
     }
-    out->guard_->watch(*out);
+    // What is only being made has nobody who would make a part of it anew.
+    if (access == store_access::create)
+        out->guard_->stop();
+    else
+        out->guard_->watch(*out);
     return out;
 }
 
@@ -514,18 +545,26 @@ result<void> rocks_store::check_tree()
     return {};
 }
 
-/// Drops what there is of it first. Who reads it meanwhile keeps it.
-result<rocksdb::ColumnFamilyHandle*> rocks_store::renew_family(const std::string& name)
+/// Nothing, if it is not there. Who reads it keeps it.
+result<void> rocks_store::drop_family(const std::string& name)
 {
     const std::lock_guard lock(handles_mutex_);
-    const auto before = std::ranges::find_if(handles_, [&](const auto* handle) { return handle->GetName() == name; });
-    if (before != handles_.end())
-    {
-        if (const auto status = db_->DropColumnFamily(*before); !status.ok())
-            return std::unexpected(to_error(status, "cannot make column family '" + name + "' anew"));
-        dropped_.push_back(*before);
-        handles_.erase(before);
-    }
+    const auto found = std::ranges::find_if(handles_, [&](const auto* handle) { return handle->GetName() == name; });
+    if (found == handles_.end())
+        return {};
+    if (const auto status = db_->DropColumnFamily(*found); !status.ok())
+        return std::unexpected(to_error(status, "cannot drop column family '" + name + "'"));
+    dropped_.push_back(*found);
+    handles_.erase(found);
+    return {};
+}
+
+/// Drops what there is of it first.
+result<rocksdb::ColumnFamilyHandle*> rocks_store::renew_family(const std::string& name)
+{
+    if (auto dropped = drop_family(name); !dropped)
+        return std::unexpected(dropped.error());
+    const std::lock_guard lock(handles_mutex_);
     rocksdb::ColumnFamilyHandle* made = nullptr;
     if (const auto status = db_->CreateColumnFamily(family_options(name, cache_), name, &made); !status.ok())
         return std::unexpected(to_error(status, "cannot make column family '" + name + "'"));
@@ -546,6 +585,11 @@ std::vector<table_id> rocks_store::tables_to_make() const
         if (table->broken())
             out.push_back(table->table());
     return out;
+}
+
+result<void> rocks_store::drop_view(table_id table)
+{
+    return drop_family(family_name(views()->at(table)->name()));
 }
 
 result<std::shared_ptr<view_family>> rocks_store::begin_view(table_id table)
@@ -633,19 +677,31 @@ void rocks_store::prepare_to_close() noexcept
     if (size < quick_wal_bytes)
         return;
     // Nothing is lost if it fails: the WALs are still there.
-    const std::lock_guard lock(handles_mutex_);
-    if (const auto status = db_->Flush({}, handles_); !status.ok())
+    guard_->stop();
+    if (const auto status = flush(); !status.ok())
         spdlog::warn("cannot flush before closing: {}", status.ToString());
+}
+
+/// All that is in memory. Waits for view tables that cannot be written out until they are dropped, so others must be
+/// able to do that meanwhile.
+rocksdb::Status rocks_store::flush() const
+{
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    {
+        const std::lock_guard lock(handles_mutex_);
+        handles = handles_;
+    }
+    for (auto* handle : handles)
+        if (auto status = db_->Flush({}, handle); !status.ok() && !status.IsColumnFamilyDropped())
+            return status;
+    return {};
 }
 
 result<void> rocks_store::compact_keys(std::atomic<bool>& stop)
 {
     // A WAL goes only when nothing in it is needed by any column family.
-    {
-        const std::lock_guard lock(handles_mutex_);
-        if (const auto status = db_->Flush({}, handles_); !status.ok())
-            return std::unexpected(to_error(status, "cannot flush"));
-    }
+    if (const auto status = flush(); !status.ok())
+        return std::unexpected(to_error(status, "cannot flush"));
     rocksdb::CompactRangeOptions options;
     // Otherwise files of the last level, where the key may lie, are left as they are.
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;

@@ -100,6 +100,10 @@ public:
     result<void> read_file_starts();
     /// Those that are new, and those that cannot be believed as they were opened.
     std::vector<table_id> tables_to_make() const;
+    /// Whatever there is of a broken table goes, and with it all that RocksDB would do with it: writing it out,
+    /// compacting it. Rows that are written to it from then on are ignored. The next opening takes it for damaged,
+    /// unless it was noted durably that it is being made (write_making()).
+    result<void> drop_view(table_id table);
     /// An empty column family for a table, which counts once it is installed. Whatever there is of it is dropped: that
     /// it is being made must have been noted durably (write_making()), unless it is new.
     result<std::shared_ptr<view_family>> begin_view(table_id table);
@@ -142,7 +146,9 @@ private:
     result<void> check_tables(std::span<const std::string_view> views);
     result<void> check_making();
     result<void> check_tree();
+    result<void> drop_family(const std::string& name);
     result<rocksdb::ColumnFamilyHandle*> renew_family(const std::string& name);
+    rocksdb::Status flush() const;
 
     view_alarm alarm_;
     std::shared_ptr<view_guard> guard_;

@@ -1,6 +1,7 @@
 #include "view_healer.hpp"
 #include "view_maker.hpp"
 #include <pthread.h>
+#include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
 
 namespace consortium::log
@@ -20,6 +21,10 @@ constexpr auto retry_delay = 10s;
 
 /// The log is closing.
 struct cut_off
+{
+};
+/// Another table broke, and all that are broken are made together.
+struct begin_anew
 {
 };
 
@@ -123,23 +128,54 @@ std::vector<table_id> view_healer::choose()
             out.push_back(table);
             continue;
         }
-        given_up_[table] = family;
-        spdlog::critical("{}", failures_.refusal(family->name()));
-        family->give_up(
-            {errc::unavailable,
-             "what this needs is damaged, and was again and again: the relay's operator must see to it",
-             {}});
+        give_up(family);
     }
     return out;
+}
+
+void view_healer::give_up(const std::shared_ptr<view_family>& table)
+{
+    given_up_[table->table()] = table;
+    spdlog::critical("{}", failures_.refusal(table->name()));
+    table->give_up(
+        {errc::unavailable,
+         "what this needs is damaged, and was again and again: the relay's operator must see to it",
+         {}});
+    if (const auto dropped = parts_.store->drop_view(table->table()); !dropped)
+        spdlog::warn("view table '{}': {}", table->name(), dropped.error().detail);
+}
+
+/// What there is of them counts for nothing any more, so that RocksDB does not go on trying to write it out.
+result<void> view_healer::note_and_drop(const std::vector<table_id>& tables)
+{
+    rocksdb::WriteBatch note;
+    parts_.store->write_making(note, tables);
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    if (const auto status = parts_.store->db().Write(durable, &note); !status.ok())
+        return std::unexpected(to_error(status, "cannot note which view tables are made anew"));
+    for (const auto table : tables)
+        if (auto dropped = parts_.store->drop_view(table); !dropped)
+            return dropped;
+    return {};
 }
 
 result<void> view_healer::heal(const std::vector<table_id>& tables)
 try
 {
+    const bool low = parts_.disk.measure();
+    if (parts_.disk.full())
+        return std::unexpected(parts_.disk.refusal());
+    if (auto dropped = note_and_drop(tables); !dropped)
+        return dropped;
     // They are small beside the log, but all of them are made to have one.
-    if (parts_.disk.measure())
+    if (low)
         return std::unexpected(parts_.disk.refusal());
     make(tables);
+    return {};
+}
+catch (const begin_anew&)
+{
     return {};
 }
 catch (const log_failure& failure)
@@ -180,6 +216,8 @@ void view_healer::make(const std::vector<table_id>& tables)
         {
             if (stopping_)
                 throw cut_off();
+            if (alarmed_)
+                throw begin_anew();
             maker.fold(*happened);
         }
     };

@@ -42,6 +42,8 @@ public:
 private:
     void run();
     std::vector<table_id> choose();
+    void give_up(const std::shared_ptr<view_family>& table);
+    result<void> note_and_drop(const std::vector<table_id>& tables);
     result<void> heal(const std::vector<table_id>& tables);
     void make(const std::vector<table_id>& tables);
 
@@ -52,7 +54,7 @@ private:
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    bool alarmed_ = true; ///< what was found before anybody listened
+    std::atomic<bool> alarmed_ = true; ///< what was found before anybody listened
     std::atomic<bool> stopping_ = false;
     std::thread thread_;
 };

@@ -65,8 +65,6 @@ view_maker::view_maker(parts wanted) : parts_(std::move(wanted)), handles_(parts
     if (!scratch)
         throw log_failure(scratch.error());
     scratch_ = std::move(*scratch);
-    parts_.store.write_making(batch_, parts_.tables);
-    write(/*sync=*/true);
     for (const auto table : parts_.tables)
     {
         auto made = parts_.store.begin_view(table);

@@ -23,7 +23,8 @@ public:
         std::vector<table_id> tables;
     };
 
-    /// Notes durably that they are being made, and empties them. Whoever pinned the store before keeps what it has.
+    /// That they are being made must have been noted durably (rocks_store::write_making()). Empties them; whoever
+    /// pinned the store before keeps what it has.
     explicit view_maker(parts wanted);
     view_maker(const view_maker&) = delete;
 

@@ -35,6 +35,19 @@ public:
     std::function<rocksdb::IOStatus(const std::string& file, disk_operation)> before =
         [](const std::string&, disk_operation) { return rocksdb::IOStatus::OK(); };
 
+    /// Called before a table file is read, in the same way.
+    std::function<rocksdb::IOStatus(const std::string& file)> before_read = [](const std::string&)
+    { return rocksdb::IOStatus::OK(); };
+
+    rocksdb::IOStatus NewRandomAccessFile(
+        const std::string& name, const rocksdb::FileOptions& options, std::unique_ptr<rocksdb::FSRandomAccessFile>* out,
+        rocksdb::IODebugContext* context) override
+    {
+        auto status = FileSystemWrapper::NewRandomAccessFile(name, options, out, context);
+        if (status.ok())
+            *out = std::make_unique<watched_reads>(std::move(*out), name, *this);
+        return status;
+    }
     rocksdb::IOStatus NewWritableFile(
         const std::string& name, const rocksdb::FileOptions& options, std::unique_ptr<rocksdb::FSWritableFile>* out,
         rocksdb::IODebugContext* context) override
@@ -103,6 +116,28 @@ public:
     }
 
 private:
+    class watched_reads final : public rocksdb::FSRandomAccessFileOwnerWrapper
+    {
+    public:
+        watched_reads(
+            std::unique_ptr<rocksdb::FSRandomAccessFile> file, std::string name, const fault_file_system& disk)
+            : FSRandomAccessFileOwnerWrapper(std::move(file)), name_(std::move(name)), disk_(disk)
+        {
+        }
+        rocksdb::IOStatus Read(
+            std::uint64_t at, std::size_t size, const rocksdb::IOOptions& options, rocksdb::Slice* out, char* scratch,
+            rocksdb::IODebugContext* context) const override
+        {
+            if (auto refused = disk_.before_read(name_); !refused.ok())
+                return refused;
+            return FSRandomAccessFileOwnerWrapper::Read(at, size, options, out, scratch, context);
+        }
+
+    private:
+        std::string name_;
+        const fault_file_system& disk_;
+    };
+
     class watched_directory final : public rocksdb::FSDirectoryWrapper
     {
     public:

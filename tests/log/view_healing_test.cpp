@@ -1,6 +1,7 @@
 #include "consortium/log/event_log.hpp"
 #include "consortium/log/view_rebuilds.hpp"
 #include "layered_rows.hpp"
+#include "log/fault_file_system.hpp"
 #include "log/log_fixture.hpp"
 #include "rocks_store.hpp"
 #include "view_failures.hpp"
@@ -509,6 +510,225 @@ TEST_F(view_healing_test, what_cannot_be_folded_takes_no_other_with_it)
     gated.let_go();
     EXPECT_TRUE(until_served([&] { return run(write_blindly(ann, talk)); }));
     EXPECT_TRUE(sink->failures().empty());
+    expect_views_equal_a_replay();
+}
+
+/// A disk that fails, when told. Nothing is written out or compacted but what a test asks for.
+class view_disk_test : public view_healing_test, public ::testing::WithParamInterface<disk_operation>
+{
+protected:
+    view_disk_test()
+    {
+        below.env = disk.env.get();
+        below.opened = [this](rocks_store& opened)
+        {
+            store = &opened;
+            std::vector<rocksdb::ColumnFamilyHandle*> all{store->log(), store->keys(), store->meta(), store->tree()};
+            for (table_id table = 0; table < rules.tables().size(); ++table)
+                if (store->view(table) != nullptr)
+                    all.push_back(store->view(table));
+            for (auto* family : all)
+                ASSERT_TRUE(store->db().SetOptions(family, {{"disable_auto_compactions", "true"}}).ok());
+            ASSERT_TRUE(store->db().PauseBackgroundWork().ok()); // waits for what had begun
+            ASSERT_TRUE(store->db().ContinueBackgroundWork().ok());
+        };
+    }
+    ~view_disk_test() override { log.reset(); }
+
+    void fail_table_files(disk_operation operation, rocksdb::IOStatus with)
+    {
+        disk.files->before = [this, operation, with](const std::string& file, disk_operation now)
+        {
+            const bool fails = failing && now == operation && file.ends_with(".sst");
+            if (fails)
+                ++failures;
+            return fails ? with : rocksdb::IOStatus::OK();
+        };
+    }
+    void expect_made_anew(table_id table, const std::shared_ptr<view_family>& before)
+    {
+        const auto end = std::chrono::steady_clock::now() + long_enough;
+        while (store->views()->at(table) == before && std::chrono::steady_clock::now() < end)
+            std::this_thread::sleep_for(1ms);
+        EXPECT_NE(store->views()->at(table), before);
+        EXPECT_TRUE(sink->failures().empty());
+    }
+
+    fault_disk disk;
+    std::atomic<bool> failing = false;
+    std::atomic<int> failures = 0;
+};
+
+// Goal: a view table whose rows cannot be written out is made anew, and no write of anybody else ends or waits for it.
+TEST_P(view_disk_test, a_flush_that_fails_breaks_its_table_alone)
+{
+    fail_table_files(GetParam(), rocksdb::IOStatus::IOError("Input/output error"));
+    open();
+    make_session();
+    ASSERT_TRUE(run(write_cell(ann, talk, revision{2}, "x")));
+    const auto before = store->views()->at(table_cells);
+    failing = true;
+    // Its end is that of the table: it was dropped.
+    EXPECT_TRUE(store->db().Flush({}, before->handle()).IsColumnFamilyDropped());
+    EXPECT_GT(failures, 0);
+    failing = false;
+    EXPECT_TRUE(before->broken());
+    EXPECT_EQ(before->damage(), errc::io) << before->damage().detail;
+    EXPECT_TRUE(run(create_account(account_of(50)))) << "what does not need it is written";
+    expect_made_anew(table_cells, before);
+    EXPECT_EQ(until_served([&] { return cell(talk); }).value(), 3u);
+    EXPECT_TRUE(run(write_cell(ann, talk, revision{3}, "y")));
+    std::ifstream noted(options.directory / "view-failures");
+    EXPECT_EQ(std::count(std::istreambuf_iterator<char>(noted), {}, '\n'), 1);
+    expect_views_equal_a_replay();
+}
+
+TEST_P(view_disk_test, a_compaction_that_cannot_write_breaks_its_table_alone)
+{
+    fail_table_files(GetParam(), rocksdb::IOStatus::IOError("Input/output error"));
+    open();
+    make_session();
+    files_of(table_cells);
+    ASSERT_TRUE(run(write_cell(ann, talk, revision{2}, "x")));
+    files_of(table_cells);
+    const auto before = store->views()->at(table_cells);
+    failing = true;
+    rocksdb::CompactRangeOptions all_of_it;
+    all_of_it.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    EXPECT_FALSE(store->db().CompactRange(all_of_it, before->handle(), nullptr, nullptr).ok());
+    EXPECT_GT(failures, 0);
+    failing = false;
+    EXPECT_EQ(before->damage(), errc::io) << before->damage().detail;
+    EXPECT_TRUE(run(create_account(account_of(50))));
+    expect_made_anew(table_cells, before);
+    EXPECT_EQ(until_served([&] { return cell(talk); }).value(), 3u);
+    expect_views_equal_a_replay();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    disks, view_disk_test, ::testing::Values(disk_operation::create, disk_operation::append, disk_operation::sync),
+    [](const auto& info)
+    {
+        return std::string(
+            info.param == disk_operation::create   ? "create"
+            : info.param == disk_operation::append ? "append"
+                                                   : "sync");
+    });
+
+TEST_F(view_disk_test, a_compaction_that_cannot_read_breaks_its_table_alone)
+{
+    open();
+    make_session();
+    const auto unreadable = files_of(table_cells).front().string();
+    ASSERT_TRUE(run(write_cell(ann, talk, revision{2}, "x")));
+    files_of(table_cells);
+    reopen(); // nothing of it is in memory
+    disk.files->before_read = [&](const std::string& file)
+    {
+        return failing && file == unreadable ? rocksdb::IOStatus::IOError("Input/output error")
+                                             : rocksdb::IOStatus::OK();
+    };
+    const auto before = store->views()->at(table_cells);
+    failing = true;
+    rocksdb::CompactRangeOptions all_of_it;
+    all_of_it.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    EXPECT_FALSE(store->db().CompactRange(all_of_it, before->handle(), nullptr, nullptr).ok());
+    EXPECT_EQ(before->damage(), errc::io) << before->damage().detail;
+    expect_made_anew(table_cells, before);
+    EXPECT_EQ(until_served([&] { return cell(talk); }).value(), 3u);
+    expect_views_equal_a_replay();
+}
+
+// Goal: a table that stays broken is not written out again and again, nor does it hold up the writes of others.
+TEST_F(view_disk_test, one_that_is_given_up_is_dropped)
+{
+    fail_table_files(disk_operation::append, rocksdb::IOStatus::IOError("Input/output error"));
+    open();
+    make_session();
+    for (int failure = 1; failure <= 3; ++failure)
+    {
+        ASSERT_TRUE(run(write_cell(ann, talk, revision{cell(talk).value()}, "x")));
+        const auto before = store->views()->at(table_cells);
+        failing = true;
+        EXPECT_TRUE(store->db().Flush({}, before->handle()).IsColumnFamilyDropped());
+        failing = false;
+        if (failure < 3)
+            expect_made_anew(table_cells, before);
+    }
+    const auto refused = run(say(ann, talk, {"x"}));
+    EXPECT_EQ(refused.error(), errc::unavailable);
+    EXPECT_FALSE(refused.error().retry.has_value());
+    EXPECT_TRUE(run(create_account(account_of(50))));
+    EXPECT_TRUE(log->compact()) << "deleted keys can be wiped all the same";
+
+    // The next start does not make it anew by itself either.
+    reopen();
+    const auto end = std::chrono::steady_clock::now() + long_enough;
+    auto again = cell(talk);
+    for (; !again && again.error().retry && std::chrono::steady_clock::now() < end; again = cell(talk))
+        std::this_thread::sleep_for(5ms);
+    EXPECT_EQ(again.error(), errc::unavailable);
+    EXPECT_FALSE(again.error().retry.has_value());
+    log.reset();
+    fs::remove(options.directory / "view-failures");
+    open();
+    EXPECT_TRUE(until_served([&] { return cell(talk); }));
+    expect_views_equal_a_replay();
+}
+
+// Goal: that the disk is full is nobody's damage: it ends the log, whose records are what counts, and nothing is lost.
+TEST_F(view_disk_test, a_flush_that_finds_no_room_ends_the_log)
+{
+    fail_table_files(disk_operation::append, rocksdb::IOStatus::NoSpace("No space left on device"));
+    open();
+    make_session();
+    const auto before = store->views()->at(table_cells);
+    failing = true;
+    EXPECT_TRUE(store->db().Flush({}, before->handle()).IsNoSpace());
+    failing = false;
+    EXPECT_FALSE(before->broken());
+    EXPECT_EQ(run(create_account(account_of(50))).error(), errc::io);
+    EXPECT_EQ(sink->failures().size(), 1u);
+    reopen();
+    EXPECT_EQ(cell(talk).value(), 2u);
+    expect_views_equal_a_replay();
+}
+
+// Goal: what fails for all, the directory that all files are in, is not taken for a view's.
+TEST_F(view_disk_test, a_directory_that_cannot_be_synced_ends_the_log)
+{
+    disk.files->before = [this](const std::string&, disk_operation now)
+    {
+        return failing && now == disk_operation::sync_directory ? rocksdb::IOStatus::IOError("Input/output error")
+                                                                : rocksdb::IOStatus::OK();
+    };
+    open();
+    make_session();
+    const auto before = store->views()->at(table_cells);
+    failing = true;
+    EXPECT_TRUE(store->db().Flush({}, before->handle()).IsIOError());
+    failing = false;
+    EXPECT_FALSE(before->broken());
+    EXPECT_EQ(run(create_account(account_of(50))).error(), errc::io);
+    EXPECT_EQ(sink->failures().size(), 1u);
+}
+
+// Goal: closing does not wait for a table that cannot be written out.
+TEST_F(view_disk_test, closing_on_such_a_disk_comes_to_an_end)
+{
+    fail_table_files(disk_operation::append, rocksdb::IOStatus::IOError("Input/output error"));
+    open();
+    make_session();
+    const std::string large(64 << 10, 'x');
+    for (int i = 0; i < 200; ++i) // more than is read back quickly
+        ASSERT_TRUE(run(say(ann, talk, {large})));
+    failing = true;
+    log->close();
+    EXPECT_GT(failures, 0);
+    log.reset();
+    failing = false;
+    open();
+    EXPECT_EQ(count_rows(table_messages).value(), 200u);
     expect_views_equal_a_replay();
 }
 
