@@ -6,6 +6,7 @@
 #include "commands/rekey.hpp"
 #include "commands/replay.hpp"
 #include "commands/verify.hpp"
+#include "commands/views.hpp"
 #include "consortium/common/printable.hpp"
 #include "consortium/common/secret.hpp"
 #include "consortium/log/diagnostics.hpp"
@@ -46,8 +47,8 @@ int run(int argc, char** argv)
 {
     CLI::App app{
         "Checks and cares for the log of a Consortium relay.\n"
-        "verify, replay and receipt only read; stop the relay first. compact, invite and rekey work beside a running "
-        "relay,\n"
+        "verify, replay and receipt only read; stop the relay first. compact, invite, rekey and views work beside a "
+        "running relay,\n"
         "which does what they ask, and without one. mirror is about the Postgres mirror of a running relay. witness "
         "adopt is the last resort for a log that lost something."};
     app.name("consortium-admin");
@@ -136,6 +137,15 @@ int run(int argc, char** argv)
         .add_option("--new-secret-file", rekey_wish.new_secret_file, "File with the new master secret, of your choice")
         ->type_name("FILE");
     rekey_command.callback([&] { chosen = [&] { return rekey(rekey_wish); }; });
+
+    views_options views_wish;
+    auto& views_command = *app.add_subcommand("views", "The tables that the relay answers from, derived from the log");
+    views_command.require_subcommand(1);
+    auto& rebuild_command = *views_command.add_subcommand("rebuild", "Make one anew from the log, or all of them");
+    rebuild_command.footer("Until it is made, what needs the table is refused, with a time to ask again.");
+    rebuild_command.add_option("TABLE", views_wish.table, "Its name, as verify says it; without it all tables");
+    add_source(rebuild_command, views_wish.source).required();
+    rebuild_command.callback([&] { chosen = [&] { return rebuild_views(views_wish); }; });
 
     mirror_options mirror_wish;
     auto& mirror_command = *app.add_subcommand("mirror", "The Postgres mirror of a running relay");

@@ -68,6 +68,8 @@ public:
     counts opened() const override { return at_opening_; }
     note::verifier checkpoint_key() const override { return with_->verifier(); }
     result<void> compact() override { return compactor_.compact(); }
+    result<std::size_t> rebuild_views(std::optional<std::string_view> table) override { return healer_.rebuild(table); }
+    std::uint64_t view_rebuilds() const override { return healer_.rebuilds(); }
     result<void> rekey(
         std::string_view old_secret, std::string_view new_secret,
         const std::optional<std::filesystem::path>& secret_file) override

@@ -59,12 +59,12 @@ result<bool> view_failures::add(std::string_view table, unix_millis now) const
     return true;
 }
 
-std::string view_failures::refusal(std::string_view table) const
+std::string view_failures::refusal(std::string_view table)
 {
     return "view table '" + std::string(table) + "' was damaged " + std::to_string(limits::view_failures_max) +
            " times within a day: the disk or the memory of this machine does not keep what is written. Look at both, "
-           "then remove " +
-           file_.string() + " and start the relay again: the table is made anew from the log";
+           "then have it made anew from the log: consortium-admin views rebuild " +
+           std::string(table);
 }
 
 } // namespace consortium::log

@@ -19,7 +19,7 @@ public:
     /// Notes one more. False: it is one too many, and the table must stay as it is.
     result<bool> add(std::string_view table, unix_millis now) const;
     /// What is said then, for the operator.
-    std::string refusal(std::string_view table) const;
+    static std::string refusal(std::string_view table);
 
 private:
     std::filesystem::path file_;

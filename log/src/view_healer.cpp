@@ -1,5 +1,6 @@
 #include "view_healer.hpp"
 #include "view_maker.hpp"
+#include <algorithm>
 #include <pthread.h>
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
@@ -71,6 +72,38 @@ void view_healer::stop()
         thread_.join();
 }
 
+result<std::size_t> view_healer::rebuild(std::optional<std::string_view> wanted)
+{
+    const auto before = parts_.store->views();
+    const auto retired = parts_.rules.retired();
+    std::vector<table_id> tables;
+    for (const auto& family : *before)
+        if (wanted ? family->name() == *wanted : std::ranges::find(retired, family->table()) == retired.end())
+            tables.push_back(family->table());
+    if (tables.empty())
+        return fail(errc::not_found, "there is no view table '" + std::string(wanted.value_or("")) + "'");
+    {
+        const std::lock_guard lock(mutex_);
+        asked_.insert(tables.begin(), tables.end());
+        not_yet_.reset();
+    }
+    for (const auto table : tables)
+        before->at(table)->mark_broken({errc::unavailable, "that was asked for", {}});
+
+    std::unique_lock lock(mutex_);
+    alarmed_ = true; // also about one that was broken already
+    changed_.notify_all();
+    const auto made = [&]
+    {
+        const auto now = parts_.store->views();
+        return std::ranges::all_of(tables, [&](table_id table) { return now->at(table) != before->at(table); });
+    };
+    changed_.wait(lock, [&] { return stopping_ || not_yet_ || made(); });
+    if (made())
+        return tables.size();
+    return not_yet_ ? std::unexpected(*not_yet_) : fail(errc::closed, "the log is closing");
+}
+
 void view_healer::run()
 {
     std::unique_lock lock(mutex_);
@@ -82,27 +115,37 @@ void view_healer::run()
             continue;
         }
         alarmed_ = false;
+        const auto asked = std::exchange(asked_, {});
         lock.unlock();
-        const auto tables = choose();
+        const auto tables = choose(asked);
         const auto healed = tables.empty() ? result<void>() : heal(tables);
         lock.lock();
+        if (!healed)
+            not_yet_ = healed.error();
+        changed_.notify_all();
         if (healed || stopping_)
             continue;
         spdlog::error(
             "view tables {} are not made anew yet: {}", names_of(*parts_.store, tables), healed.error().detail);
-        changed_.wait_for(lock, retry_delay, [this] { return stopping_.load(); });
+        changed_.wait_for(lock, retry_delay, [this] { return stopping_ || !asked_.empty(); });
         alarmed_ = true;
     }
 }
 
 /// Those that are broken and may be made once more.
-std::vector<table_id> view_healer::choose()
+std::vector<table_id> view_healer::choose(const std::set<table_id>& asked)
 {
     std::vector<table_id> out;
     const auto all = parts_.store->views();
     for (const auto table : parts_.store->tables_to_make())
     {
         const auto& family = (*all)[table];
+        if (asked.contains(table))
+        {
+            given_up_.erase(table);
+            noted_[table] = family;
+            spdlog::warn("view table '{}' is made anew: that was asked for", family->name());
+        }
         if (given_up_[table] == family)
             continue;
         // One failure, however often making it anew is tried: the disk may be full for an hour.
@@ -136,7 +179,7 @@ std::vector<table_id> view_healer::choose()
 void view_healer::give_up(const std::shared_ptr<view_family>& table)
 {
     given_up_[table->table()] = table;
-    spdlog::critical("{}", failures_.refusal(table->name()));
+    spdlog::critical("{}", view_failures::refusal(table->name()));
     table->give_up(
         {errc::unavailable,
          "what this needs is damaged, and was again and again: the relay's operator must see to it",
@@ -248,6 +291,7 @@ void view_healer::make(const std::vector<table_id>& tables)
                 while ((*feed)->position() < parts_.head())
                     fold_some();
                 maker.finish();
+                rebuilds_ += tables.size();
             }
             catch (...)
             {

@@ -8,6 +8,9 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <thread>
 
 namespace consortium::log
@@ -36,12 +39,16 @@ public:
     explicit view_healer(parts all);
     ~view_healer();
 
+    /// As event_log.
+    result<std::size_t> rebuild(std::optional<std::string_view> table);
+    std::uint64_t rebuilds() const noexcept { return rebuilds_; }
+
     /// Gives up what is under way; the next start does it. Idempotent.
     void stop();
 
 private:
     void run();
-    std::vector<table_id> choose();
+    std::vector<table_id> choose(const std::set<table_id>& asked);
     void give_up(const std::shared_ptr<view_family>& table);
     result<void> note_and_drop(const std::vector<table_id>& tables);
     result<void> heal(const std::vector<table_id>& tables);
@@ -55,7 +62,10 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::atomic<bool> alarmed_ = true; ///< what was found before anybody listened
+    std::set<table_id> asked_;         ///< to be made although nothing failed, or too much
+    std::optional<error> not_yet_;     ///< why what was asked for is not made
     std::atomic<bool> stopping_ = false;
+    std::atomic<std::uint64_t> rebuilds_ = 0;
     std::thread thread_;
 };
 

@@ -1,5 +1,4 @@
 #include "view_maker.hpp"
-#include "consortium/log/view_rebuilds.hpp"
 #include "limits.hpp"
 #include "overlay.hpp"
 
@@ -115,8 +114,6 @@ void view_maker::finish()
     parts_.store.write_making(batch_, {});
     write(/*sync=*/true);
     parts_.store.install_views(made_);
-    for (std::size_t i = 0; i < made_.size(); ++i)
-        count_view_rebuild();
 }
 
 void view_maker::write_if_large()

@@ -53,6 +53,22 @@ result<boost::json::object> compact(log::event_log& log)
     return boost::json::object{};
 }
 
+/// `{"command":"views-rebuild","table":NAME|null}`: null is all of them.
+result<boost::json::object> rebuild_views(log::event_log& log, const boost::json::object& asked)
+{
+    const auto* named = asked.if_contains("table");
+    const auto table = text_of(asked, "table");
+    if (named != nullptr && !named->is_null() && !table)
+        return fail(errc::bad_request, "views-rebuild needs the name of a table, or null");
+    const auto made = log.rebuild_views(table);
+    if (!made)
+    {
+        spdlog::warn("views are not made anew as it was asked: {}", made.error().detail);
+        return std::unexpected(made.error());
+    }
+    return boost::json::object{{"tables", *made}};
+}
+
 } // namespace
 
 control_commands make_control_commands(log::event_log& log, std::function<result<boost::json::object>()> invite)
@@ -61,6 +77,7 @@ control_commands make_control_commands(log::event_log& log, std::function<result
         {"compact", [&log](const boost::json::object&) { return compact(log); }},
         {"invite", [invite = std::move(invite)](const boost::json::object&) { return invite(); }},
         {"rekey", [&log](const boost::json::object& asked) { return rekey(log, asked); }},
+        {"views-rebuild", [&log](const boost::json::object& asked) { return rebuild_views(log, asked); }},
     };
 }
 

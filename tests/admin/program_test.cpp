@@ -12,7 +12,7 @@ TEST_F(admin_program, explains_itself)
     EXPECT_EQ(help.code, 0);
     EXPECT_NE(help.out.find("verify"), std::string::npos);
     EXPECT_NE(help.out.find("Exit status"), std::string::npos);
-    for (const auto* command : {"verify", "replay", "receipt", "compact", "rekey", "witness"})
+    for (const auto* command : {"verify", "replay", "receipt", "compact", "rekey", "views", "witness"})
     {
         EXPECT_NE(help.out.find(command), std::string::npos) << command;
         EXPECT_EQ(run({command, "--help"}).code, 0) << command;
@@ -35,6 +35,9 @@ TEST_F(admin_program, refuses_a_wrong_command_line)
              {"compact"},
              {"receipt", "--data", data_.string()},
              {"receipt", "file"},
+             {"views"},
+             {"views", "rebuild"},
+             {"views", "rebuild", "one", "another", "--data", data_.string()},
              {"witness"},
              {"witness", "adopt"},
          })
@@ -108,6 +111,31 @@ TEST_F(admin_program, finds_a_view_row_that_is_missing)
     const auto found = verify();
     EXPECT_EQ(found.code, 1) << found.err;
     EXPECT_NE(found.out.find("view table 'local_id' does not say what the log says"), std::string::npos) << found.out;
+
+    // Both name what mends it.
+    const std::string step = "consortium-admin views rebuild ";
+    EXPECT_NE(text.out.find(step + "TABLE"), std::string::npos) << text.out;
+    EXPECT_NE(found.out.find(step + "local_id"), std::string::npos) << found.out;
+    const auto mended = run({"views", "rebuild", "local_id", "--data", data_.string()});
+    EXPECT_EQ(mended.code, 0) << mended.err;
+    EXPECT_NE(mended.out.find("View table 'local_id' was made anew from the log"), std::string::npos) << mended.out;
+    const auto sound = verify();
+    EXPECT_EQ(sound.code, 0) << sound.out << sound.err;
+}
+
+TEST_F(admin_program, makes_views_anew_without_a_relay)
+{
+    make_log();
+    const auto unknown = run({"views", "rebuild", "nonsense", "--data", data_.string()});
+    EXPECT_EQ(unknown.code, 3);
+    EXPECT_NE(unknown.err.find("there is no view table 'nonsense'"), std::string::npos) << unknown.err;
+    EXPECT_EQ(run({"views", "rebuild", "--data", (place_ / "nothing").string()}).code, 3);
+    EXPECT_FALSE(fs::exists(place_ / "nothing"));
+    const auto all = run({"views", "rebuild", "--data", data_.string()});
+    EXPECT_EQ(all.code, 0) << all.err;
+    const auto count = views::rules().tables().size() - views::rules().retired().size();
+    EXPECT_TRUE(all.out.starts_with(std::to_string(count) + " view tables were made anew")) << all.out;
+    EXPECT_EQ(verify().code, 0);
 }
 
 // Goal: what the mirror's commands advise fits what keeps them from being done. Method: no relay, one that died, a path

@@ -1,5 +1,4 @@
 #include "consortium/log/event_log.hpp"
-#include "consortium/log/view_rebuilds.hpp"
 #include "layered_rows.hpp"
 #include "log/fault_file_system.hpp"
 #include "log/log_fixture.hpp"
@@ -410,16 +409,15 @@ TEST_F(view_healing_test, a_compaction_that_meets_damage_does_not_end_the_log)
     files_of(table_cells);
     log.reset();
     flip(file, 20);
-    const auto rebuilt_before = view_rebuilds();
     open();
     // Whether it fails is open: one that began by itself may have met the damage, and the table be made anew already.
     rocksdb::CompactRangeOptions all_of_it;
     all_of_it.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     store->db().CompactRange(all_of_it, store->view(table_cells), nullptr, nullptr).PermitUncheckedError();
     const auto end = std::chrono::steady_clock::now() + long_enough;
-    while (view_rebuilds() == rebuilt_before && std::chrono::steady_clock::now() < end)
+    while (log->view_rebuilds() == 0 && std::chrono::steady_clock::now() < end)
         std::this_thread::sleep_for(1ms);
-    EXPECT_GT(view_rebuilds(), rebuilt_before);
+    EXPECT_EQ(log->view_rebuilds(), 1u);
     EXPECT_EQ(until_served([&] { return cell(talk); }).value(), 3u);
     EXPECT_TRUE(until_served([&] { return run(write_cell(ann, talk, revision{3}, "y")); }));
     EXPECT_TRUE(sink->failures().empty());
@@ -510,6 +508,61 @@ TEST_F(view_healing_test, what_cannot_be_folded_takes_no_other_with_it)
     gated.let_go();
     EXPECT_TRUE(until_served([&] { return run(write_blindly(ann, talk)); }));
     EXPECT_TRUE(sink->failures().empty());
+    expect_views_equal_a_replay();
+}
+
+TEST_F(view_healing_test, one_that_is_not_damaged_is_made_anew_when_that_is_asked_for)
+{
+    open();
+    make_session();
+    fill_up_to(20, 3);
+    // It opens, and is wrong: rows of it are missing.
+    const auto wrong = store->views()->at(table_messages);
+    ASSERT_TRUE(store->db().DeleteRange({}, wrong->handle(), "", "\xff").ok());
+    ASSERT_TRUE(run(create_account(account_of(50))));
+    EXPECT_EQ(count_rows(table_messages).value(), 0u);
+    EXPECT_EQ(log->rebuild_views("messages").value(), 1u);
+    EXPECT_EQ(count_rows(table_messages).value(), 18u);
+    EXPECT_EQ(log->view_rebuilds(), 1u);
+    const auto unknown = log->rebuild_views("nonsense");
+    EXPECT_EQ(unknown.error(), errc::not_found);
+    EXPECT_NE(unknown.error().detail.find("nonsense"), std::string::npos);
+    EXPECT_EQ(log->rebuild_views(std::nullopt).value(), 3u);
+    EXPECT_EQ(log->view_rebuilds(), 4u);
+    EXPECT_FALSE(fs::exists(options.directory / "view-failures")) << "nothing failed";
+    EXPECT_TRUE(run(say(ann, talk, {"goes on"})));
+    expect_views_equal_a_replay();
+}
+
+TEST_F(view_healing_test, one_that_was_given_up_is_made_anew_when_that_is_asked_for)
+{
+    open();
+    make_session();
+    for (int failure = 1; failure <= 3; ++failure)
+    {
+        spoil(table_cells);
+        EXPECT_FALSE(cell(talk));
+        if (failure < 3)
+            EXPECT_TRUE(until_served([&] { return cell(talk); }));
+    }
+    EXPECT_EQ(log->rebuild_views("cells").value(), 1u);
+    EXPECT_TRUE(cell(talk));
+    EXPECT_TRUE(run(say(ann, talk, {"goes on"})));
+    expect_views_equal_a_replay();
+}
+
+TEST_F(view_healing_test, says_why_what_was_asked_for_is_not_made_yet)
+{
+    std::atomic<std::uint64_t> space = std::uint64_t{1} << 40;
+    below.free_bytes = [&](const fs::path&) { return space.load(); };
+    options.disk_free_floor_bytes = 1000;
+    open();
+    make_session();
+    space = 0;
+    EXPECT_EQ(log->rebuild_views("cells").error(), errc::unavailable);
+    space = std::uint64_t{1} << 40;
+    EXPECT_EQ(log->rebuild_views("cells").value(), 1u) << "it does not wait for the next try";
+    EXPECT_EQ(cell(talk).value(), 2u);
     expect_views_equal_a_replay();
 }
 

@@ -35,6 +35,11 @@ public:
     log::counts opened() const override { return real_.opened(); }
     note::verifier checkpoint_key() const override { return real_.checkpoint_key(); }
     result<void> compact() override { return real_.compact(); }
+    result<std::size_t> rebuild_views(std::optional<std::string_view> table) override
+    {
+        return real_.rebuild_views(table);
+    }
+    std::uint64_t view_rebuilds() const override { return real_.view_rebuilds(); }
     result<void> rekey(
         std::string_view old_secret, std::string_view new_secret,
         const std::optional<std::filesystem::path>& secret_file) override

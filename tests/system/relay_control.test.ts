@@ -169,6 +169,30 @@ describe('consortium-admin beside a running relay', () => {
     await expectAll(login, id, talker);
   });
 
+  it('makes a view anew while people talk', async () => {
+    await using relay = await Relay.start();
+    const login = await Login.in(relay.url);
+    const { id } = await login.newSession();
+    const talker = await Talker.start(login, id);
+    await talker.more(20);
+    // No message needs this one: nobody notices.
+    const one = await admin(['views', 'rebuild', 'invitation', '--data', relay.data]);
+    assert.equal(one.code, 0, one.stderr);
+    assert.match(one.stdout, /^View table 'invitation' was made anew from the log in .* by the running relay\.\n$/);
+    await talker.more(20);
+    await talker.stop();
+    const unknown = await admin(['views', 'rebuild', 'nonsense', '--data', relay.data]);
+    assert.equal(unknown.code, 3);
+    assert.match(unknown.stderr, /there is no view table 'nonsense'/);
+    const all = await admin(['views', 'rebuild', '--data', relay.data]);
+    assert.equal(all.code, 0, all.stderr);
+    assert.match(all.stdout, /^\d+ view tables were made anew/);
+    await expectAll(login, id, talker);
+    assert.equal((await relay.stop()).code, 0);
+    const verified = await admin(['verify', '--data', relay.data]);
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  });
+
   it('checks what a relay signed', async () => {
     await using relay = await Relay.start();
     const login = await Login.in(relay.url);

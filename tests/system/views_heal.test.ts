@@ -2,7 +2,7 @@
 /// relay that was stopped.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { Login, randomText, request } from '../support/client.ts';
@@ -97,8 +97,11 @@ it('a flipped byte in every view: all is served again, verify finds it before, a
     },
     () => undefined,
   );
-  assert.match(relay.output, /was damaged 3 times within a day.*view-failures/s);
-  rmSync(join(relay.data, 'view-failures'));
+  const step = /was damaged 3 times within a day.*consortium-admin views rebuild ([a-z_]+)/;
+  assert.match(relay.output, step);
+  // What it names is enough for one table; here all of them were damaged.
+  const mended = await run(program('consortium-admin'), ['views', 'rebuild', '--data', relay.data]);
+  assert.equal(mended.code, 0, mended.stderr);
   await relay.start();
   await served();
 });

@@ -2,21 +2,13 @@
 #include "consortium/common/clock.hpp"
 #include "consortium/projections/views.hpp"
 #include "control_client.hpp"
+#include "deaf_sink.hpp"
 #include <iostream>
 
 namespace consortium::admin
 {
 namespace
 {
-
-/// Nothing is submitted here.
-class deaf_sink final : public log::commit_sink
-{
-public:
-    void on_commit(std::span<const log::outcome>) override {}
-    void on_pressure(bool) override {}
-    void on_failure(const error& why) override { print_error(why, /*json=*/false); }
-};
 
 result<void> compact_closed_log(const source_options& source)
 {

@@ -62,7 +62,8 @@ void print_text(const log::log_reader& source, const projections::rebuild_report
     if (static_cast<std::size_t>(damaged) < differences)
         std::cout
             << "What differs and is not damaged stays so, and what the relay answers from it may be wrong: keep a "
-               "copy of the data directory, and report this with the lines above as a fault of Consortium.\n";
+               "copy of the data directory, and report this with the lines above as a fault of Consortium. Then have "
+               "it made anew: consortium-admin views rebuild TABLE.\n";
 }
 
 } // namespace

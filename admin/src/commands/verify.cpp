@@ -44,6 +44,8 @@ struct others
 
 /// Of damage that it meets.
 constexpr std::string_view heals = ". The relay makes it anew when it needs it.";
+/// What nobody can meet: it opens, and is wrong.
+constexpr std::string_view mends = "Once the directory is copied: consortium-admin views rebuild ";
 
 result<others> check_others(const log::log_reader& source, const std::filesystem::path& scratch)
 {
@@ -61,7 +63,8 @@ result<others> check_others(const log::log_reader& source, const std::filesystem
         if (!table.damage.empty())
             out.findings.push_back(table.damage + std::string(heals));
         else if (!table.equal())
-            out.findings.push_back("view table '" + table.table + "' does not say what the log says");
+            out.findings.push_back(
+                "view table '" + table.table + "' does not say what the log says. " + std::string(mends) + table.table);
     return out;
 }
 

@@ -1,5 +1,4 @@
 #include "metrics/gauges.hpp"
-#include "consortium/log/view_rebuilds.hpp"
 #include "readiness.hpp"
 #include "services.hpp"
 
@@ -36,7 +35,7 @@ gauges read_gauges(const services& shared, const net::http_server& server)
         .log_bytes = bytes_of_files(shared.settings.data),
         .disk_free_bytes = unknown ? 0 : disk.available,
         .disk_floor_bytes = shared.settings.disk_free_floor_bytes,
-        .view_rebuilds = log::view_rebuilds(),
+        .view_rebuilds = shared.log.view_rebuilds(),
         .mirror = std::nullopt,
         .process = read_process_figures()};
 }

@@ -128,6 +128,13 @@ public:
     /// errc::closed, errc::io.
     virtual result<void> compact() = 0;
 
+    /// Makes a view table anew from the log, sound or not, and waits until it is; nothing: all of them. Until then what
+    /// needs it is refused with errc::unavailable. How many were made. errc::not_found: no such table;
+    /// errc::unavailable, errc::io: not yet, but it goes on trying; errc::closed.
+    virtual result<std::size_t> rebuild_views(std::optional<std::string_view> table) = 0;
+    /// Tables that were made anew since the log was opened: damaged, new in this version, or by rebuild_views().
+    virtual std::uint64_t view_rebuilds() const = 0;
+
     /// rekey() of master_secret.hpp while the log is open: appending goes on beside it. One at a time.
     virtual result<void> rekey(
         std::string_view old_secret, std::string_view new_secret,
