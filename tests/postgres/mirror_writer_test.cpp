@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fstream>
 #include <future>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <random>
 #include <sys/socket.h>
@@ -310,6 +311,42 @@ TEST_F(mirror_writing, verification_finds_each_row_that_is_wrong)
         mirror_.follow(history_.log);
     }
     mirror_.expect_equal(history_.log);
+}
+
+/// The most memory that this process had since the last call, in bytes.
+std::size_t peak_memory()
+{
+    std::size_t out = 0;
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("VmHWM:"))
+            out = std::stoul(line.substr(6)) << 10;
+    std::ofstream("/proc/self/clear_refs") << "5"; // proc(5): the peak is what it is now
+    return out;
+}
+
+// Goal: however large the rows are, a verification has few of them in memory, those that somebody else made too.
+TEST_F(mirror_writing, verification_holds_few_large_rows_at_once)
+{
+    const auto who = sign_in(1, 10);
+    const auto session = session_of(who, "session", 0);
+    constexpr std::size_t large = 2u << 20;
+    for (int i = 0; i < 60; ++i)
+    {
+        auto message = message_wish(who, session, {{std::string(large, static_cast<char>('a' + i % 26)) + "!", {}}});
+        ASSERT_TRUE(history_.log.submit(message));
+    }
+    mirror_.follow(history_.log, 1);
+    mirror_.server.sql("INSERT INTO consortium.messages SELECT 1000000 + n, account_id, session_id, n, id, "
+                       "repeat('x', 2000000), content, created_at, revision, size FROM consortium.messages, "
+                       "generate_series(1, 60) AS n WHERE seq = 1");
+    ::malloc_trim(0); // what was freed is no room for what comes
+    peak_memory();
+    const auto before = peak_memory();
+    const auto report = mirror_.verify(history_.log);
+    EXPECT_EQ(report.differences, 60u);
+    // As Postgres writes them the rows have 600 MiB. The events have 120, which a log in memory gives all at once.
+    EXPECT_LT(peak_memory(), before + (200u << 20));
 }
 
 TEST_F(mirror_writing, makes_what_is_missing_of_its_schema_anew)

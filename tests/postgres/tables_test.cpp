@@ -9,13 +9,13 @@ using namespace consortium::postgres;
 
 TEST(mirror_tables, content_is_what_base64_stands_for_and_else_the_text)
 {
-    EXPECT_EQ(text_of(content("AAEC/w==")), "\\x000102ff");
-    EXPECT_EQ(content("AAEC/w==").raw.size(), 4u);
-    EXPECT_EQ(text_of(content("")), "\\x");
+    const auto raw = [](std::string_view text) { return hex_encode(content(text).raw); };
+    EXPECT_EQ(raw("AAEC/w=="), "000102ff");
+    EXPECT_EQ(raw(""), "");
     // No padding, and another text for the same bytes: not base64 as clients write it.
-    EXPECT_EQ(text_of(content("AAEC/w")), "\\x414145432f77");
+    EXPECT_EQ(raw("AAEC/w"), "414145432f77");
     EXPECT_EQ(content("AAEC/x==").raw.size(), 8u);
-    EXPECT_EQ(text_of(content("plain \n\\x00")), "\\x706c61696e200a5c783030");
+    EXPECT_EQ(raw("plain \n\\x00"), "706c61696e200a5c783030");
 }
 
 // Goal: what is base64 is decided as everywhere else. Method: texts of a client's and their near relatives, each

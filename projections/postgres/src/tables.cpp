@@ -1,5 +1,6 @@
 #include "tables.hpp"
 #include "consortium/common/base64.hpp"
+#include "consortium/common/hash.hpp"
 #include <algorithm>
 #include <openssl/evp.h>
 
@@ -74,7 +75,7 @@ std::string storable(std::string text)
 
 std::string text_of(const content& field)
 {
-    return "\\x" + hex_encode(field.raw);
+    return hex_encode(sha256({field.raw}));
 }
 std::string text_of(timestamp field)
 {
@@ -92,9 +93,9 @@ std::string text_of(std::int32_t field)
 {
     return std::to_string(field);
 }
-std::string text_of(std::string field)
+std::string text_of(const std::string& field)
 {
-    return field;
+    return hex_encode(sha256({view(field)}));
 }
 
 accounts_table::row_type accounts_table::row(const event& happened)

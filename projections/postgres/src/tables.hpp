@@ -25,13 +25,14 @@ struct timestamp
 /// A client's text as Postgres can hold it: there is no NUL in it.
 std::string storable(std::string text);
 
-/// Fields as Postgres writes them out: bytea, timestamptz in the form of iso_time(), boolean, bigint, int, text.
+/// Fields as a verification compares them: timestamptz in the form of iso_time(), boolean, bigint and int as Postgres
+/// writes them out; of a bytea and a text, whose sizes clients choose, the SHA-256 in hex.
 std::string text_of(const content& field);
 std::string text_of(timestamp field);
 std::string text_of(bool field);
 std::string text_of(std::uint64_t field);
 std::string text_of(std::int32_t field);
-std::string text_of(std::string field);
+std::string text_of(const std::string& field);
 template <class Tag>
 std::string text_of(const uuid<Tag>& field)
 {

@@ -3,6 +3,8 @@
 #include "consortium/postgres/limits.hpp"
 #include "consortium/projections/views.hpp"
 #include "tables.hpp"
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <pqxx/result>
 #include <set>
@@ -64,16 +66,26 @@ public:
     }
 
 private:
-    /// Columns so that Postgres' text of them is ours.
+    /// Columns so that Postgres' text of them is text_of() ours. None is large, whatever is in it.
     std::string selected() const
     {
         std::string out;
         for (const auto name : names_)
-            if (name.ends_with("_at"))
-                out += ", to_char(" + std::string(name) + R"(, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))";
-            else
-                out += ", " + std::string(name) + "::text";
+            out += ", " + selected(name);
         return out;
+    }
+    static std::string selected(std::string_view name)
+    {
+        static constexpr std::array<std::string_view, 3> bytea{"content", "metadata", "daemon_state"};
+        static constexpr std::array<std::string_view, 4> text{"event", "kind", "local_id", "machine_id"};
+        const std::string column(name);
+        if (name.ends_with("_at"))
+            return "to_char(" + column + R"(, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))";
+        if (std::ranges::find(bytea, name) != bytea.end())
+            return "encode(sha256(" + column + "), 'hex')";
+        if (std::ranges::find(text, name) != text.end())
+            return "encode(sha256(convert_to(" + column + ", 'UTF8')), 'hex')";
+        return column + "::text";
     }
     /// The names of the columns that differ.
     std::string difference(const row_text& expected, const pqxx::row& found) const
@@ -189,7 +201,7 @@ table_check check_devices(pqxx::transaction_base& in, const log::snapshot& at)
             {
                 return row_of(
                     is.account, is.id, std::string(name_of(is.kind)), timestamp{is.created_at},
-                    is.revoked_at.transform(iso_time));
+                    is.revoked_at.transform([](unix_millis at) { return timestamp{at}; }));
             })};
 }
 
@@ -249,7 +261,7 @@ result<verify_report> verify_rows(pqxx::transaction_base& in, const log::snapsho
     };
     for (lsn next{1}; next <= at.head();)
     {
-        const auto events = at.read(next, limits::mirror_verify_rows_at_once);
+        const auto events = at.read(next, limits::mirror_verify_rows_at_once, limits::mirror_verify_bytes_at_once);
         if (!events)
             return std::unexpected(events.error());
         for (const auto& happened : *events)

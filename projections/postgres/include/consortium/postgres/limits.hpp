@@ -25,6 +25,8 @@ inline constexpr auto mirror_retry_min = 250ms;
 inline constexpr auto mirror_verification_max = 6h;
 inline constexpr std::size_t mirror_verify_findings_max = 100;
 inline constexpr std::size_t mirror_verify_rows_at_once = 512;
+/// Of the events that they are compared with; what is read of the rows themselves is short.
+inline constexpr std::size_t mirror_verify_bytes_at_once = 4u << 20;
 /// Of the thread, as nice(1) has it: the relay goes first.
 inline constexpr int mirror_niceness = 10;
 
