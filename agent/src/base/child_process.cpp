@@ -1,16 +1,14 @@
 #include "base/child_process.hpp"
-#include <array>
+#include "base/program_start.hpp"
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <sstream>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,77 +18,6 @@ namespace consortium::agent
 {
 namespace
 {
-
-/// A file descriptor that closes itself.
-class owned_descriptor
-{
-public:
-    owned_descriptor() = default;
-    explicit owned_descriptor(int number) noexcept : number_(number) {}
-    owned_descriptor(owned_descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    owned_descriptor& operator=(owned_descriptor&& other) noexcept
-    {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~owned_descriptor()
-    {
-        if (number_ >= 0)
-            ::close(number_);
-    }
-    int get() const noexcept { return number_; }
-    int release() noexcept { return std::exchange(number_, -1); }
-
-private:
-    int number_ = -1;
-};
-
-struct pipe_ends
-{
-    owned_descriptor read;
-    owned_descriptor write;
-};
-
-result<pipe_ends> make_pipe()
-{
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-        return fail_errno("cannot make a pipe", errno);
-    return pipe_ends{owned_descriptor(ends[0]), owned_descriptor(ends[1])};
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts)
-{
-    std::vector<char*> out;
-    for (auto& each : texts)
-        out.push_back(each.data());
-    out.push_back(nullptr);
-    return out;
-}
-
-/// In the forked child: nothing but async-signal-safe calls from here to the program. Never returns.
-[[noreturn]] void become(
-    const child_options& options, char* const* arguments, char* const* environment, int input, int output, int errors,
-    int report, int permission, pid_t parent)
-{
-    ::setpgid(0, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (const int each : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD})
-        ::signal(each, SIG_DFL);
-    // Without us nobody could stop it, answer it or see what it does: it ends with us, even when we are killed.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    char word = 0;
-    if (::read(permission, &word, 1) != 1)
-        ::_exit(127);
-    if (::getppid() == parent && ::dup2(input, STDIN_FILENO) >= 0 && ::dup2(output, STDOUT_FILENO) >= 0 &&
-        ::dup2(errors, STDERR_FILENO) >= 0 && ::chdir(options.directory.c_str()) == 0)
-        ::execve(options.program.c_str(), arguments, environment);
-    const int problem = errno;
-    (void)!::write(report, &problem, sizeof problem);
-    ::_exit(127);
-}
 
 struct process_stat
 {
@@ -121,13 +48,6 @@ std::optional<process_stat> read_stat(pid_t pid)
     return out;
 }
 
-child_exit exit_of(int status)
-{
-    if (WIFSIGNALED(status))
-        return {std::nullopt, WTERMSIG(status)};
-    return {WEXITSTATUS(status), 0};
-}
-
 } // namespace
 
 std::string child_exit::text() const
@@ -154,54 +74,22 @@ child_process::spawn(asio::any_io_executor executor, const child_options& option
     if (!in || !out || !err)
         return std::unexpected((!in ? in : !out ? out : err).error());
 
-    auto report = make_pipe(); // closed by a successful exec
-    if (!report)
-        return std::unexpected(report.error());
-    auto permission = make_pipe();
-    if (!permission)
-        return std::unexpected(permission.error());
-    auto arguments = options.arguments;
-    arguments.insert(arguments.begin(), options.program.string());
-    auto environment = options.environment;
-    const auto argument_pointers = pointers(arguments);
-    const auto environment_pointers = pointers(environment);
+    auto start = program_start::prepare(options);
+    if (!start)
+        return std::unexpected(start.error());
     const pid_t self = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0)
         return fail_errno("cannot start " + options.program.string(), errno);
     if (pid == 0)
     {
-        permission->write = owned_descriptor(); // so that our end, however it comes, is read as the end
-        become(
-            options, argument_pointers.data(), environment_pointers.data(), in->read.get(), out->write.get(),
-            err->write.get(), report->write.get(), permission->read.get(), self);
+        ::setpgid(0, 0);
+        start->become(in->read.get(), out->write.get(), err->write.get(), self);
     }
-    report->write = owned_descriptor();
-    if (options.before_start)
-    {
-        const auto identity = identify_process(pid);
-        const auto allowed = identity ? options.before_start(*identity)
-                                      : result<void>(fail(errc::io, "cannot watch " + options.program.string()));
-        if (!allowed)
-        {
-            permission->write = owned_descriptor();
-            ::waitpid(pid, nullptr, 0);
-            return std::unexpected(allowed.error());
-        }
-    }
-    (void)!::write(permission->write.get(), "y", 1);
-    int problem = 0;
-    ssize_t size = 0;
-    while ((size = ::read(report->read.get(), &problem, sizeof problem)) < 0 && errno == EINTR)
-    {
-    }
-    if (size == sizeof problem)
+    if (const auto running = start->finish(pid); !running)
     {
         ::waitpid(pid, nullptr, 0);
-        const auto what = "cannot start " + options.program.string();
-        if (problem == ENOENT || problem == EACCES)
-            return fail(errc::not_found, what + ": " + std::strerror(problem));
-        return fail_errno(what, problem);
+        return std::unexpected(running.error());
     }
 
     std::unique_ptr<child_process> child(new child_process(executor));
