@@ -26,6 +26,13 @@ export function claudeEnvironment(apiUrl: string, home: string): Record<string, 
   };
 }
 
+/** Content of `.claude.json` for somebody who has answered in this folder all that Claude Code asks at a terminal at first. */
+export const seenBefore = (cwd: string) => ({
+  hasCompletedOnboarding: true,
+  customApiKeyResponses: { approved: ['test-key'], rejected: [] },
+  projects: { [cwd]: { hasTrustDialogAccepted: true } },
+});
+
 export type Line = Record<string, any>;
 
 /** Claude Code in stream-json mode. */

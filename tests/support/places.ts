@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A built program; CONSORTIUM_BIN names another directory than that of the release build. */
-export function program(name: 'consortium-relay' | 'consortium' | 'consortium-admin' | 'echo_server' | 'asleep.so'): string {
+export function program(name: 'consortium-relay' | 'consortium' | 'consortium-admin' | 'echo_server' | 'asleep.so' | 'seated'): string {
   const path = join(process.env['CONSORTIUM_BIN'] ?? join(repository, 'build/release/bin'), name);
   if (!existsSync(path)) throw new Error(`${path} is missing: build it first (scripts/test does), or set CONSORTIUM_BIN`);
   return path;

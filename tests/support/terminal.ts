@@ -46,6 +46,21 @@ export class Terminal {
     return this.#tmux('capture-pane', '-p', '-J', '-S', '-');
   }
 
+  /** What stands on the terminal now, with its colours, and where the cursor is. */
+  async painted(): Promise<string> {
+    return (await this.#tmux('capture-pane', '-p', '-e')) + (await this.#tmux('display-message', '-p', '#{cursor_x},#{cursor_y} #{cursor_flag} #{alternate_on} #{mouse_any_flag}'));
+  }
+
+  /** Pastes text, as one paste where the program takes those. */
+  async paste(text: string): Promise<void> {
+    await this.#tmux('set-buffer', '--', text);
+    await this.#tmux('paste-buffer', '-p', '-d');
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
+  }
+
   /** Types text as it is. */
   async type(text: string): Promise<void> {
     await this.#tmux('send-keys', '-l', '--', text);
