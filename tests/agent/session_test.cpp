@@ -113,6 +113,25 @@ TEST_F(session, a_new_plugin_of_a_trusted_folder_runs_only_where_a_person_allows
     EXPECT_EQ((std::string{std::istreambuf_iterator<char>(as_before), {}}), R"({"name":"late"})");
 }
 
+// Goal: nothing runs in the background of a session that has ended, whatever Claude Code said of it while it ended.
+TEST_F(session, that_has_ended_has_nothing_in_the_background)
+{
+    const std::string tasks =
+        R"(send {"type":"system","subtype":"background_tasks_changed","tasks":[{"task_id":"b","task_type":"local_bash","description":"Serve"}]})"
+        "\n";
+    start(std::string(initialized) + tasks + "end\n" + tasks + "exit 0\n");
+    online();
+    const auto background = [&]
+    {
+        const auto* list = array_at(state, "background");
+        return list != nullptr ? list->size() : 0;
+    };
+    ASSERT_TRUE(run_until(io, [&] { return background() == 1; }));
+    runner->end("");
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(background(), 0u);
+}
+
 TEST_F(session, ends_in_order_and_is_not_resumed)
 {
     start(std::string(initialized) + "end\nexit 0\n");

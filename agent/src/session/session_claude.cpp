@@ -396,7 +396,6 @@ asio::awaitable<void> session_runner::watch_claude()
 asio::awaitable<void> session_runner::stop_claude()
 {
     approvals_.close_all();
-    state_.set_background({}, clock_.now());
     if (!driver_ || !driver_->started())
         co_return;
     const auto driver = driver_;
@@ -410,6 +409,7 @@ asio::awaitable<void> session_runner::stop_claude()
         });
     (void)co_await driver->ended();
     killer->cancel();
+    state_.set_background({}, clock_.now()); // not before: while it ends it still tells of it
     folder_.record().claude.reset();
 }
 
