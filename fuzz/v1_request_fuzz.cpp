@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto read = read_session_request(*object))
         CONSORTIUM_ASSERT(!read->tag.empty() && read->tag.size() <= limits::name_bytes_max);
     if (const auto read = read_messages_request(*object))
-        CONSORTIUM_ASSERT(!read->empty() && read->size() <= limits::messages_per_post_max);
+        CONSORTIUM_ASSERT(!read->messages.empty() && read->messages.size() <= limits::messages_per_post_max);
     if (const auto read = read_machine_request(*object))
         CONSORTIUM_ASSERT(!read->id.empty() && read->metadata.size() <= limits::state_bytes_max);
     if (const auto read = read_handshake(*object))
@@ -69,6 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto* name : {"metadata", "agentState", "daemonState"})
         if (const auto read = read_field_update(*object, "sid", name, /*nullable=*/true))
             CONSORTIUM_ASSERT(read->expected <= static_cast<std::uint64_t>(integer_max));
+    if (const auto read = read_lease_event(*object))
+        CONSORTIUM_ASSERT(
+            !read->sid.empty() && read->expected.value_or(revision{}).value <= static_cast<std::uint64_t>(integer_max));
     if (const auto read = read_alive_event(*object, "sid"))
         CONSORTIUM_ASSERT(read->time >= 0);
     (void)read_rpc_method(*object);

@@ -52,6 +52,9 @@ reach_session(const log::view_reader& rows, const principal& who, const row_key&
 result<machine_row>
 reach_machine(const log::view_reader& rows, const principal& who, std::string_view machine_id, intent how);
 result<void> reach_account(const log::view_reader& rows, const principal& who, account_target what, intent how);
+/// A session that `who` writes to under the lease `epoch`: reach_session(), and errc::stale_epoch. sessions.cpp.
+result<session_hot_row> reach_written(
+    const log::view_reader& rows, const principal& who, const row_key& session, const std::optional<revision>& epoch);
 std::optional<machine_row>
 find_machine_row(const log::view_reader& rows, account_id account, std::string_view machine_id);
 

@@ -91,7 +91,7 @@ result<log::decision> append_messages::decide(const log::view_reader& rows, unix
             return std::unexpected(fits.error());
     }
     const auto key = session_row_key(rows, who.account, session);
-    const auto hot = reach_session(rows, who, key, intent::write);
+    const auto hot = reach_written(rows, who, key, epoch);
     if (!hot)
         return std::unexpected(hot.error());
 

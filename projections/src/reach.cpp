@@ -13,6 +13,8 @@ result<Row> reach_made(const std::optional<Row>& row, const principal& who, inte
     const bool reached = row && reaches_made_by(who, row->creator);
     if (row && !reached && how != intent::see)
         return fail(errc::forbidden, "an agent reaches only the " + std::string(what) + "s it made");
+    if (reached && how == intent::lease && row->creator != who.device)
+        return fail(errc::forbidden, "only the device that made a " + std::string(what) + " takes its lease");
     if (!reached)
         return fail(errc::not_found, "no " + std::string(what) + " with this id");
     return *row;
@@ -21,7 +23,7 @@ result<Row> reach_made(const std::optional<Row>& row, const principal& who, inte
 /// errc::revoked when the device is gone, so that nothing it asked for happens after its revocation.
 result<void> check_standing(const log::view_reader& rows, const principal& who, intent how)
 {
-    if (how != intent::settle)
+    if (how != intent::settle && how != intent::lease)
         return {};
     const auto row = get_row<device_row>(rows, device_row_key(rows, who.account, who.device));
     if (!row)

@@ -43,6 +43,7 @@ enum class table : log::table_id
     account_totals,
     invitation,
     invitation_of,
+    session_lease,
 };
 
 /// What a table's keys are made of (A, S, M: account_part, session_part, machine_part). It says which deletion erases
@@ -302,7 +303,7 @@ struct session_hot_row
     unix_millis updated_at = 0;
     bool active = false;
     unix_millis active_at = 0;
-    /// Here, so that an agent's message needs one row only.
+    /// Here, so that what an agent may touch is known from this row alone.
     device_id creator{};
     static void fields(auto& row, auto& codec)
     {
@@ -312,6 +313,14 @@ struct session_hot_row
         codec(row.active_at);
         codec(row.creator);
     }
+};
+/// A ‖ S, of a session whose maker ever took its lease
+struct session_lease_row
+{
+    static constexpr auto where = table::session_lease;
+    static constexpr table_description description{"session_lease", key_shape::session};
+    revision epoch;
+    static void fields(auto& row, auto& codec) { codec(row.epoch); }
 };
 /// A ‖ prf('t' ‖ account ‖ tag)
 struct session_tag_row
@@ -573,7 +582,7 @@ using all_rows = row_list<
     retired_head_row, account_row, account_key_row, revision_row, device_row, device_key_row, pairing_row,
     pairing_of_row, session_row, session_hot_row, session_tag_row, message_row, local_id_row, machine_row,
     machine_key_row, active_row, revision_run, message_run, device_standing_row, device_chain_row, statement_row,
-    deleted_session_row, totals_row, invitation_row, invitation_of_row>;
+    deleted_session_row, totals_row, invitation_row, invitation_of_row, session_lease_row>;
 static_assert(all_rows::in_order());
 static_assert(all_rows::indexes_are_found());
 constexpr const table_description& description_of(table of)

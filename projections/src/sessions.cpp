@@ -7,13 +7,20 @@ namespace consortium::projections
 namespace
 {
 
+/// 0: nobody ever took the session's lease.
+revision epoch_of(const log::view_reader& rows, const row_key& session)
+{
+    const auto lease = get_row<session_lease_row>(rows, session);
+    return lease ? lease->epoch : revision{};
+}
+
 /// errc::version_mismatch unless the field `which` is at `expected`; `current` gets what is.
 result<void> check_version(
-    const log::view_reader& rows, const principal& who, session_id session, revision expected,
-    versioned_value session_row::* which, versioned_value& current)
+    const log::view_reader& rows, const principal& who, session_id session, const std::optional<revision>& epoch,
+    revision expected, versioned_value session_row::* which, versioned_value& current)
 {
     const auto key = session_row_key(rows, who.account, session);
-    if (auto reached = reach_session(rows, who, key, intent::write); !reached)
+    if (auto reached = reach_written(rows, who, key, epoch); !reached)
         return std::unexpected(reached.error());
     const auto row = get_row<session_row>(rows, key);
     if (!row)
@@ -76,6 +83,11 @@ struct session_fold
     void operator()(on<type::agent_state_changed>) const { change_value(&session_row::agent_state); }
     void operator()(on<type::session_ended>) const { change_active(/*active=*/false); }
     void operator()(on<type::session_resumed>) const { change_active(/*active=*/true); }
+    void operator()(on<type::session_leased>) const
+    {
+        change_hot([](session_hot_row&) {});
+        put_row(rows, key, session_lease_row{happened.header.rev});
+    }
     void operator()(on<type::session_deleted>) const
     {
         get_row_of<session_row>(happened, rows, key);
@@ -153,6 +165,22 @@ result<session_view> read_session(const log::snapshot& at, const session_row& ro
 
 } // namespace
 
+result<session_hot_row> reach_written(
+    const log::view_reader& rows, const principal& who, const row_key& session, const std::optional<revision>& epoch)
+{
+    auto hot = reach_session(rows, who, session, intent::write);
+    // The rule of docs/protocol.md 3.4: a device that names a lease is held to it, and the session's own device, which
+    // alone may have taken it, to none where it names none.
+    if (!hot || (!epoch && hot->creator != who.device))
+        return hot;
+    const auto named = epoch.value_or(revision{});
+    if (const auto current = epoch_of(rows, session); named != current)
+        return fail(
+            errc::stale_epoch, "written under the lease " + std::to_string(named.value) + "; the session's is " +
+                                   std::to_string(current.value));
+    return hot;
+}
+
 std::size_t create_session::size() const
 {
     return sizeof(*this) + tag.size() + metadata.size() + (data_key ? data_key->size() : 0);
@@ -200,7 +228,7 @@ result<log::decision> change_session_metadata::decide(const log::view_reader& ro
 {
     if (auto fits = check_text("metadata", metadata.size(), 0, limits::state_bytes_max); !fits)
         return std::unexpected(fits.error());
-    if (auto good = check_version(rows, who, session, expected, &session_row::metadata, current); !good)
+    if (auto good = check_version(rows, who, session, epoch, expected, &session_row::metadata, current); !good)
         return std::unexpected(good.error());
     return log::decision{
         .account = who.account,
@@ -218,7 +246,7 @@ result<log::decision> change_agent_state::decide(const log::view_reader& rows, u
 {
     if (auto fits = check_text("agentState", state ? state->size() : 0, 0, limits::state_bytes_max); !fits)
         return std::unexpected(fits.error());
-    if (auto good = check_version(rows, who, session, expected, &session_row::agent_state, current); !good)
+    if (auto good = check_version(rows, who, session, epoch, expected, &session_row::agent_state, current); !good)
         return std::unexpected(good.error());
     return log::decision{
         .account = who.account,
@@ -243,6 +271,26 @@ result<log::decision> set_session_active::decide(const log::view_reader& rows, u
             active ? log::event_type::session_resumed : log::event_type::session_ended, who.account,
             session.as<stream_id>()));
     return out;
+}
+
+std::size_t lease_session::size() const
+{
+    return sizeof(*this);
+}
+
+result<log::decision> lease_session::decide(const log::view_reader& rows, unix_millis)
+{
+    const auto key = session_row_key(rows, who.account, session);
+    if (auto reached = reach_session(rows, who, key, intent::lease); !reached)
+        return std::unexpected(reached.error());
+    current = epoch_of(rows, key);
+    if (expected && *expected != current)
+        return fail(
+            errc::version_mismatch, "expected the lease " + std::to_string(expected->value) + "; the session's is " +
+                                        std::to_string(current.value));
+    return log::decision{
+        .account = who.account,
+        .drafts = {draft_of(log::event_type::session_leased, who.account, session.as<stream_id>())}};
 }
 
 std::size_t delete_session::size() const

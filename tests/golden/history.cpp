@@ -127,6 +127,13 @@ public:
         }
         run(wanted);
     }
+    void lease(const principal& who, std::uint8_t which)
+    {
+        lease_session wanted;
+        wanted.who = who;
+        wanted.session = session(which);
+        run(wanted);
+    }
     void describe(const principal& who, std::uint8_t which, std::string_view metadata)
     {
         change_session_metadata wanted;
@@ -324,6 +331,13 @@ void write_history(
     by.invite({}, 4);
     by.sign_up_invited(7, 7, 1);
     by.sign_up_invited(8, 8, 3);
+
+    // Leased twice; and one that is deleted afterwards.
+    by.lease(agent, 2);
+    by.lease(agent, 2);
+    by.begin(agent, 7, "the tag of a leased session that is deleted", {});
+    by.lease(agent, 7);
+    by.remove(ann, 7);
 
     // An ended session, last.
     by.begin(ann, 5, "an ended session", {});

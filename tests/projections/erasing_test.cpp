@@ -79,6 +79,7 @@ protected:
         auto state = about<change_agent_state>(who, session);
         state.state = "state";
         EXPECT_TRUE(log_.submit(state));
+        EXPECT_TRUE(submit(about<lease_session>(who, session)));
         return session;
     }
     /// One more browser, which signs the deletion of a session.

@@ -2,6 +2,7 @@
 #include "projections/memory_log.hpp"
 #include <algorithm>
 #include <array>
+#include <map>
 #include <ostream>
 #include <rapidcheck.h>
 
@@ -131,6 +132,13 @@ private:
         return sessions_.empty() ? session_id{} : sessions_[one.which % sessions_.size()];
     }
 
+    /// As the session's writer knows it.
+    std::optional<revision> epoch(session_id of) const
+    {
+        const auto known = epochs_.find(of);
+        return known == epochs_.end() ? std::nullopt : std::optional(known->second);
+    }
+
     static std::string machine(const step& one) { return "machine " + std::to_string(one.which % 2); }
 
     template <class Command>
@@ -177,6 +185,7 @@ private:
             const auto now = find_session(memory_snapshot(log), who.account, wanted.session);
             wanted.expected = now && one.detail != 0 ? now->metadata_version : revision{one.detail};
             wanted.metadata = text("metadata");
+            wanted.epoch = epoch(wanted.session);
             return submit(std::move(wanted));
         }
         case 7:
@@ -187,6 +196,7 @@ private:
             wanted.expected = now ? now->agent_state_version : revision{};
             if (one.detail != 0)
                 wanted.state = text("state");
+            wanted.epoch = epoch(wanted.session);
             return submit(std::move(wanted));
         }
         case 9:
@@ -296,9 +306,21 @@ private:
             submit(wanted);
             return;
         }
+        case 33:
+        case 34:
+        {
+            auto wanted = about<lease_session>(who, session(one));
+            if (one.detail % 2 == 0)
+                wanted.expected = epoch(wanted.session);
+            if (submit(wanted))
+                epochs_[wanted.session] = last_revision(memory_snapshot(log), who.account).value();
+            return;
+        }
         default:
         {
             auto wanted = about<append_messages>(who, session(one));
+            if (one.detail % 4 != 0)
+                wanted.epoch = epoch(wanted.session);
             for (int i = 0; i <= one.detail; ++i)
                 wanted.items.push_back(
                     {"content", i % 2 == 0 ? std::optional(text("local") + std::to_string(i)) : std::nullopt,
@@ -310,6 +332,7 @@ private:
 
     std::array<principal, 8> actors_{};
     std::vector<session_id> sessions_;
+    std::map<session_id, revision> epochs_;
     std::vector<invitation_id> invitations_;
 };
 

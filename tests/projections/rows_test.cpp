@@ -39,6 +39,7 @@ TEST(rows, take_nothing_but_what_was_written)
 {
     expect_strict(totals_row{.last = revision{300}, .bytes = UINT64_MAX, .sessions = 1, .machines = 2, .devices = 3});
     expect_strict(invitation_row{new_id<account_id>()});
+    expect_strict(session_lease_row{.epoch = revision{300}});
     expect_strict(invitation_of_row{.id = new_id<invitation_id>(), .expires = 1'700'000'000'000});
     expect_strict(account_row{lsn{1}, {}});
     expect_strict(device_row{.id = new_id<device_id>(), .kind = log::device_kind::agent, .added = {9}, .named = {9}});

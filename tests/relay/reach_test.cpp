@@ -353,6 +353,7 @@ TEST_F(socket_reach_test, every_event)
          {{{"machineId", machine}, {"metadata", "x"}, {"expectedVersion", 1}}, "forbidden", "not-found"}},
         {"machine-update-state",
          {{{"machineId", machine}, {"daemonState", "x"}, {"expectedVersion", 0}}, "forbidden", "not-found"}},
+        {"session-lease", {{{"sid", live}}, "forbidden", "not-found"}},
         // These say nothing; whether something happened is seen in the account.
         {"session-alive", {{{"sid", ended}, {"time", now}}, "", ""}},
         {"session-end", {{{"sid", live}, {"time", now}}, "", ""}},

@@ -270,7 +270,7 @@ TEST(requests_test, messages_are_counted)
         return read_messages_request({{"messages", items}});
     };
     EXPECT_FALSE(many(0));
-    EXPECT_EQ(many(500)->size(), 500u);
+    EXPECT_EQ(many(500)->messages.size(), 500u);
     EXPECT_FALSE(many(501));
 }
 
@@ -317,6 +317,42 @@ TEST(requests_test, a_local_id_that_is_no_text_counts_as_none)
     for (const boost::json::value& bad :
          {boost::json::value(1), boost::json::value("true"), boost::json::value(boost::json::array())})
         EXPECT_EQ(read_message_event({{"sid", "s"}, {"message", "m"}, {"prove", bad}}).error(), errc::bad_request);
+}
+
+// Every reader of a write takes the epoch in the same form.
+TEST(requests_test, an_epoch_is_absent_or_a_number_of_the_log)
+{
+    using boost::json::value;
+    const boost::json::object message{{"sid", "s"}, {"message", "m"}};
+    const boost::json::object field{{"sid", "s"}, {"agentState", nullptr}, {"expectedVersion", 0}};
+    const boost::json::object post{{"messages", {{{"content", "c"}, {"localId", "l"}}}}};
+    const auto read = [&](const value& epoch) -> std::vector<result<std::optional<revision>>>
+    {
+        const auto with = [&](boost::json::object whole, const char* name)
+        {
+            whole[name] = epoch;
+            return whole;
+        };
+        const auto epoch_of = [](const auto& asked) { return asked.epoch; };
+        return {
+            read_message_event(with(message, "epoch")).transform(epoch_of),
+            read_field_update(with(field, "epoch"), "sid", "agentState", true).transform(epoch_of),
+            read_messages_request(with(post, "epoch")).transform(epoch_of),
+            read_lease_event(with({{"sid", "s"}}, "expectedEpoch"))
+                .transform([](const lease_event& asked) { return asked.expected; })};
+    };
+    for (const auto& got : read(7))
+        EXPECT_EQ(got.value(), revision{7});
+    for (const auto& got : read(0))
+        EXPECT_EQ(got.value(), revision{0});
+    for (const auto& got : read(nullptr))
+        EXPECT_EQ(got.value(), std::nullopt);
+    for (const value& bad : {value(-1), value("7"), value(0.5), value(9007199254740992.0), value(true)})
+        for (const auto& got : read(bad))
+            EXPECT_EQ(got.error(), errc::bad_request);
+    EXPECT_EQ(read_message_event(message)->epoch, std::nullopt);
+    EXPECT_FALSE(read_lease_event({{"expectedEpoch", 1}}));
+    EXPECT_FALSE(read_lease_event({{"sid", ""}}));
 }
 
 TEST(requests_test, deletion_of_an_account)

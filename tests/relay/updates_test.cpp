@@ -94,6 +94,9 @@ TEST_F(updates_test, session_fields_only_the_half_that_changed)
     EXPECT_EQ(
         body(happened(event_type::agent_state_changed, log::agent_state_changed{std::nullopt})),
         R"({"t":"update-session","id":")" + stream_text + R"(","agentState":{"value":null,"version":7}})");
+    EXPECT_EQ(
+        body(happened(event_type::session_leased)),
+        R"({"t":"update-session","id":")" + stream_text + R"(","epoch":7})");
 }
 
 TEST_F(updates_test, session_transitions)

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Client, Login, randomText, request } from '../support/client.ts';
 import { RawSocket } from '../support/raw.ts';
 import { Relay } from '../support/relay.ts';
-import { refusedAck } from '../support/refusals.ts';
+import { refused, refusedAck } from '../support/refusals.ts';
 import { waitFor } from '../support/wait.ts';
 
 const unknownId = '01890000-0000-7000-8000-000000000000';
@@ -411,6 +411,63 @@ describe('metadata and states', () => {
       }));
       assert.equal(new Set(versions).size, 80);
       assert.equal((await alice.must('GET', '/v1/sessions')).sessions.find(({ id }: any) => id === session.id).metadata, '80');
+    });
+  });
+});
+
+describe('the lease of a session', () => {
+  it('is taken from the epoch that is there, and what names another is refused', async () => {
+    const { id } = await alice.newSession();
+    const elsewhere = await Login.in(relay.url, alice.account);
+    await using([alice.connected(), alice.connected({ auth: { clientType: 'session-scoped', sessionId: id } }), elsewhere.connected()], async (writer: Client, reader: Client, other: Client) => {
+      const message = (fields: object) => writer.ask('message', { sid: id, message: 'm', ...fields });
+      assert.equal((await message({})).result, 'success', 'nobody ever took it');
+      const first = await writer.ask('session-lease', { sid: id });
+      assert.deepEqual(Object.keys(first).sort(), ['epoch', 'result']);
+      assert.deepEqual((await reader.update('the lease', ({ body }) => body['epoch'] !== undefined)).body, { t: 'update-session', id, epoch: first.epoch });
+      assert.deepEqual(await writer.ask('session-lease', { sid: id, expectedEpoch: 0 }), { result: 'version-mismatch', epoch: first.epoch });
+      const second = await writer.ask('session-lease', { sid: id, expectedEpoch: first.epoch });
+      assert.equal(second.result, 'success');
+      assert.ok(second.epoch > first.epoch);
+
+      const { seq } = (await alice.must('GET', `/v1/sessions/${id}`)).session;
+      const before = await alice.must('GET', `/v1/sessions/${id}`);
+      const post = (fields: object) => alice.post(`/v3/sessions/${id}/messages`, { messages: [{ content: 'm', localId: randomText() }], ...fields });
+      for (const named of [{}, { epoch: 0 }, { epoch: first.epoch }, { epoch: second.epoch + 1 }]) {
+        refusedAck(await message(named), 'stale-epoch');
+        refusedAck(await writer.ask('update-state', { sid: id, agentState: 's', expectedVersion: before.session.agentStateVersion, ...named }), 'stale-epoch');
+        refusedAck(await writer.ask('update-metadata', { sid: id, metadata: 's', expectedVersion: before.session.metadataVersion, ...named }), 'stale-epoch');
+        refused(await post(named), 409, 'stale-epoch');
+      }
+      assert.deepEqual((await alice.must('GET', `/v1/sessions/${id}`)).session, before.session, 'nothing of it is stored');
+
+      const named = { epoch: second.epoch };
+      assert.equal((await message(named)).seq, seq + 1);
+      assert.equal((await post(named)).status, 200);
+      assert.equal((await writer.ask('update-state', { sid: id, agentState: 's', expectedVersion: before.session.agentStateVersion, ...named })).result, 'success');
+      assert.equal((await writer.ask('update-metadata', { sid: id, metadata: 's', expectedVersion: before.session.metadataVersion, ...named })).result, 'success');
+      refusedAck(await other.ask('session-lease', { sid: id }), 'forbidden');
+      assert.equal((await other.ask('message', { sid: id, message: 'from a browser' })).result, 'success');
+      refusedAck(await message({ epoch: 'x' }), 'bad-request');
+      refusedAck(await writer.ask('session-lease', { sid: id, expectedEpoch: -1 }), 'bad-request');
+      refusedAck(await writer.ask('session-lease', { sid: unknownId }), 'not-found');
+    });
+  });
+
+  it('has one holder among racing ones', async () => {
+    const { id } = await alice.newSession();
+    await using(count(8).map(() => alice.connected()), async (...clients: Client[]) => {
+      let epoch = 0;
+      for (let round = 0; round < 5; ++round) {
+        const race = await Promise.all(clients.map((client) => client.ask('session-lease', { sid: id, expectedEpoch: epoch })));
+        const won = race.filter(({ result }) => result === 'success');
+        assert.equal(won.length, 1);
+        assert.ok(won[0].epoch > epoch);
+        epoch = won[0].epoch;
+        for (const ack of race) assert.equal(ack.epoch, epoch, 'losers learn the current one');
+      }
+      const said = await Promise.all(clients.map((client, at) => client.ask('message', { sid: id, message: 'm', epoch: at === 3 ? epoch : epoch - 1 })));
+      assert.deepEqual(said.map(({ result }) => result === 'success'), count(8).map((at) => at === 3));
     });
   });
 });

@@ -33,7 +33,7 @@ interface Answer<T> {
 const timeoutMs = 30_000;
 /** The words that the relay has for what went wrong (docs/protocol.md 2). */
 const relayCodes: ReadonlySet<unknown> = new Set([
-  "bad-request", "unauthorized", "forbidden", "revoked", "not-found", "conflict", "version-mismatch", "too-large", "rate-limited", "overloaded", "quota", "invitation-required", "registration-closed", "wrong-origin", "expired", "timeout", "closed", "unavailable", "internal",
+  "bad-request", "unauthorized", "forbidden", "revoked", "not-found", "conflict", "version-mismatch", "stale-epoch", "too-large", "rate-limited", "overloaded", "quota", "invitation-required", "registration-closed", "wrong-origin", "expired", "timeout", "closed", "unavailable", "internal",
 ]);
 
 export class Api {

@@ -77,7 +77,7 @@ export interface Versioned {
 export type UpdateBody =
   | { t: "new-message"; sid: string; message: WireMessage }
   | ({ t: "new-session" } & WireSession)
-  | { t: "update-session"; id: string; metadata?: Versioned; agentState?: Versioned }
+  | { t: "update-session"; id: string; metadata?: Versioned; agentState?: Versioned; epoch?: number }
   | { t: "delete-session"; sid: string; device?: string; signature?: string }
   | { t: "session-activity"; id: string; active: boolean; activeAt: number }
   | ({ t: "new-machine"; machineId: string } & Omit<WireMachine, "id">)

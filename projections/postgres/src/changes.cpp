@@ -91,6 +91,7 @@ struct changes::fold
     void operator()(on<type::agent_state_changed>) const { session().state_version = happened.header.rev.value; }
     void operator()(on<type::session_ended>) const { set_active(session(), /*active=*/false); }
     void operator()(on<type::session_resumed>) const { set_active(session(), /*active=*/true); }
+    void operator()(on<type::session_leased>) const { session(); } // who writes is the relay's business alone
 
     void operator()(on<type::machine_registered>) const {}
     void operator()(on<type::machine_metadata_changed>) const

@@ -54,6 +54,14 @@ device_claim read_device(field_reader& outer, std::string* sealed_name = nullptr
     return out;
 }
 
+/// Absent or null: empty.
+std::optional<revision> maybe_revision(field_reader& fields, std::string_view name)
+{
+    if (!fields.has(name))
+        return std::nullopt;
+    return revision{static_cast<std::uint64_t>(fields.integer(name, 0))};
+}
+
 std::optional<bytes> maybe_statement(field_reader& fields)
 {
     if (!fields.has("statement"))
@@ -227,10 +235,11 @@ result<session_request> read_session_request(const boost::json::object& from)
     return fields.finish(std::move(out));
 }
 
-result<std::vector<message_item>> read_messages_request(const boost::json::object& from)
+result<messages_request> read_messages_request(const boost::json::object& from)
 {
     field_reader fields(from);
-    std::vector<message_item> out;
+    messages_request out;
+    out.epoch = maybe_revision(fields, "epoch");
     const auto* items = fields.array("messages");
     if (items && (items->empty() || items->size() > limits::messages_per_post_max))
         fields.refuse(
@@ -238,14 +247,14 @@ result<std::vector<message_item>> read_messages_request(const boost::json::objec
             " must hold 1 to " + std::to_string(limits::messages_per_post_max) + " items");
     else if (items)
     {
-        out.reserve(items->size());
+        out.messages.reserve(items->size());
         for (const auto& value : *items)
         {
             const auto* object = value.if_object();
             if (!object)
                 return fail(errc::bad_request, "messages must hold objects");
             field_reader item(*object);
-            out.push_back({
+            out.messages.push_back({
                 std::string(item.name("content", limits::message_bytes_max)),
                 std::string(item.name("localId", limits::name_bytes_max)),
             });
@@ -331,6 +340,7 @@ result<message_event> read_message_event(const boost::json::object& from)
     const auto* local = from.if_contains("localId");
     if (local && local->is_string())
         out.local_id = owned(fields.maybe_text("localId", limits::name_bytes_max));
+    out.epoch = maybe_revision(fields, "epoch");
     out.prove = fields.maybe_boolean("prove").value_or(false);
     return fields.finish(std::move(out));
 }
@@ -347,6 +357,16 @@ read_field_update(const boost::json::object& from, std::string_view id_name, std
         out.value = std::string(fields.text(value_name, limits::state_bytes_max));
     const auto expected = fields.integer("expectedVersion", -1);
     out.expected = expected < 0 ? 0 : static_cast<std::uint64_t>(expected);
+    out.epoch = maybe_revision(fields, "epoch");
+    return fields.finish(std::move(out));
+}
+
+result<lease_event> read_lease_event(const boost::json::object& from)
+{
+    field_reader fields(from);
+    lease_event out;
+    out.sid = fields.name("sid", id_bytes_max);
+    out.expected = maybe_revision(fields, "expectedEpoch");
     return fields.finish(std::move(out));
 }
 

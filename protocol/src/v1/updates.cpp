@@ -38,6 +38,8 @@ void write_body(json_writer& out, const update_session& body)
     };
     half("metadata", body.metadata);
     half("agentState", body.agent_state);
+    if (body.epoch)
+        out.field("epoch", *body.epoch);
 }
 
 void write_body(json_writer& out, const delete_session& body)

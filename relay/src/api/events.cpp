@@ -39,7 +39,7 @@ const std::unordered_map<std::string_view, decltype(event_route::run)>& table()
 std::vector<event_route> all_events()
 {
     std::vector<event_route> out(std::begin(small), std::end(small));
-    for (const auto family : {message_events(), field_events(), presence_events(), rpc_events()})
+    for (const auto family : {message_events(), field_events(), lease_events(), presence_events(), rpc_events()})
         out.insert(out.end(), family.begin(), family.end());
     return out;
 }

@@ -21,6 +21,7 @@ struct event_route
 };
 std::span<const event_route> message_events();
 std::span<const event_route> field_events();
+std::span<const event_route> lease_events();
 std::span<const event_route> presence_events();
 std::span<const event_route> rpc_events();
 /// All of them: what sockets are heard on.

@@ -86,6 +86,7 @@ void update_metadata(connection& from, const boost::json::object* fields, ack re
         [](projections::change_session_metadata& wanted, const v1::field_update_event& asked)
         {
             wanted.session = parse_uuid<session_id>(asked.id).value_or(session_id{});
+            wanted.epoch = asked.epoch;
             wanted.metadata = *asked.value;
         });
 }
@@ -97,6 +98,7 @@ void update_state(connection& from, const boost::json::object* fields, ack reply
         [](projections::change_agent_state& wanted, const v1::field_update_event& asked)
         {
             wanted.session = parse_uuid<session_id>(asked.id).value_or(session_id{});
+            wanted.epoch = asked.epoch;
             wanted.state = asked.value;
         });
 }

@@ -90,6 +90,7 @@ void message(connection& from, const boost::json::object* fields, ack reply)
     auto wanted = std::make_shared<projections::append_messages>();
     wanted->who = from.who();
     wanted->session = parse_uuid<session_id>(asked->sid).value_or(session_id{});
+    wanted->epoch = asked->epoch;
     wanted->items.push_back(
         {std::move(asked->content), std::move(asked->local_id), message_id{make_uuid_v7(shared.clock.now())}});
     const bool prove = asked->prove;

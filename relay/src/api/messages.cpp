@@ -89,8 +89,9 @@ asio::awaitable<net::http_response> post_messages(call given)
     auto wanted = std::make_shared<projections::append_messages>();
     wanted->who = given.who;
     wanted->session = id_of<session_id>(given.segments[0]);
-    wanted->items.reserve(asked->size());
-    for (auto& item : *asked)
+    wanted->epoch = asked->epoch;
+    wanted->items.reserve(asked->messages.size());
+    for (auto& item : asked->messages)
         wanted->items.push_back({std::move(item.content), std::move(item.local_id), message_id{make_uuid_v7(now)}});
     const auto done = co_await shared.commits.append(wanted);
     if (!done)

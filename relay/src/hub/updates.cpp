@@ -161,9 +161,11 @@ v1::update_body body_of(const log::event& happened, update_lookup& lookup)
         break;
     case update::update_session:
         if (const auto* body = happened.as<log::session_metadata_changed>())
-            return v1::update_session{id(), v1::update_session::value_of{body->metadata, header.rev.value}, {}};
+            return v1::update_session{id(), v1::update_session::value_of{body->metadata, header.rev.value}, {}, {}};
         if (const auto* body = happened.as<log::agent_state_changed>())
-            return v1::update_session{id(), {}, v1::update_session::value_of{body->state, header.rev.value}};
+            return v1::update_session{id(), {}, v1::update_session::value_of{body->state, header.rev.value}, {}};
+        if (header.type == log::event_type::session_leased)
+            return v1::update_session{id(), {}, {}, header.rev.value};
         break;
     case update::session_activity:
         return v1::session_activity{id(), header.type == log::event_type::session_resumed, header.time};

@@ -45,6 +45,7 @@ enum class event_type : std::uint16_t
     session_deletion_signed = 23,
     invitation_made = 24,
     invitation_used = 25,
+    session_leased = 26,
 };
 
 /// The part of a record that outlives shredding.
@@ -314,6 +315,9 @@ constexpr event_description describe(event_type type) noexcept
         return of<no_body>("session_ended", session, changes, seal::subject, update::session_activity, rows::own);
     case event_type::session_resumed:
         return of<no_body>("session_resumed", session, changes, seal::subject, update::session_activity, rows::own);
+    // The lease's epoch is its revision: it rises by itself.
+    case event_type::session_leased:
+        return of<no_body>("session_leased", session, changes, seal::subject, update::update_session, rows::own);
     case event_type::session_deleted:
         return of<no_body>("session_deleted", session, ends, seal::account, update::delete_session, rows::own);
     case event_type::session_deletion_signed:

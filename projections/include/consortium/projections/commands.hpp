@@ -160,8 +160,24 @@ public:
     result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
 };
 
+/// Takes the session's writer lease (docs/protocol.md 3.4), which only the device that made it may. On success the
+/// epoch is the revision of the one event. errc::version_mismatch: `current` is not the one to be taken from.
+class lease_session final : public members_command
+{
+public:
+    session_id session;
+    std::optional<revision> expected; ///< the epoch that it is taken from, 0: none yet; empty: whichever it is
+
+    // Answer
+    revision current; ///< the epoch until now
+
+    std::size_t size() const override;
+    result<log::decision> decide(const log::view_reader& rows, unix_millis now) override;
+};
+
 /// Appends messages in the given order; a localId seen before in the session (or before in the request) returns the
-/// first message instead, whatever its content. errc::not_found, errc::forbidden (an agent in another's session).
+/// first message instead, whatever its content. errc::not_found, errc::forbidden (an agent in another's session),
+/// errc::stale_epoch.
 class append_messages final : public members_command
 {
 public:
@@ -172,6 +188,7 @@ public:
         message_id new_id;
     };
     session_id session;
+    std::optional<revision> epoch; ///< the lease that it is said under, if one is named
     std::vector<item> items;
 
     // Answer, one for each item
@@ -189,11 +206,12 @@ public:
 };
 
 /// errc::version_mismatch unless `expected` is the current version (0 and, from clients, -1: never written); `current`
-/// then holds what is. On success the new version is the revision of the one event.
+/// then holds what is. On success the new version is the revision of the one event. errc::stale_epoch.
 class change_session_metadata final : public members_command
 {
 public:
     session_id session;
+    std::optional<revision> epoch;
     revision expected;
     std::string metadata;
 
@@ -208,6 +226,7 @@ class change_agent_state final : public members_command
 {
 public:
     session_id session;
+    std::optional<revision> epoch;
     revision expected;
     std::optional<std::string> state;
 

@@ -7,8 +7,8 @@
 /// catch-up and methods all ask here.
 ///
 /// A person's devices reach everything of their account. An agent reaches the sessions and machines it made, their
-/// methods and what the account's stream says of them, and the list of devices. Nobody reaches another account:
-/// what is there is as unknown as what is nowhere.
+/// methods and what the account's stream says of them, and the list of devices. A session's lease is its maker's,
+/// whatever device that is. Nobody reaches another account: what is there is as unknown as what is nowhere.
 namespace consortium::projections
 {
 
@@ -17,6 +17,7 @@ enum class intent
     see,    ///< what another device of the account made is not there: errc::not_found
     write,  ///< what another device of the account made is errc::forbidden
     settle, ///< create, delete, sign out: as write, and errc::revoked if the device was revoked meanwhile
+    lease,  ///< to be who writes it: as settle, and what any other device of the account made is errc::forbidden
 };
 
 struct session_target

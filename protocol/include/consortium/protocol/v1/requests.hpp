@@ -105,6 +105,11 @@ struct message_item
     std::string content;
     std::string local_id;
 };
+struct messages_request
+{
+    std::optional<revision> epoch; ///< the lease that they are said under
+    std::vector<message_item> messages;
+};
 struct machine_request
 {
     std::string id;
@@ -115,7 +120,7 @@ struct machine_request
 /// Both of its members or none: a browser's word that the session shall be deleted.
 result<std::optional<signed_deletion>> read_session_deletion(const boost::json::object& from);
 result<session_request> read_session_request(const boost::json::object& from);
-result<std::vector<message_item>> read_messages_request(const boost::json::object& from);
+result<messages_request> read_messages_request(const boost::json::object& from);
 result<machine_request> read_machine_request(const boost::json::object& from);
 
 // Socket.IO.
@@ -150,6 +155,7 @@ struct message_event
     std::string sid;
     std::string content;
     std::optional<std::string> local_id;
+    std::optional<revision> epoch;
     bool prove = false; ///< the acknowledgement shall carry a proof
 };
 /// update-metadata, update-state, machine-update-metadata, machine-update-state
@@ -158,6 +164,12 @@ struct field_update_event
     std::string id;                   ///< session or machine
     std::optional<std::string> value; ///< null for agentState alone
     std::uint64_t expected = 0;       ///< -1 reads as 0
+    std::optional<revision> epoch;    ///< of a session's field
+};
+struct lease_event
+{
+    std::string sid;
+    std::optional<revision> expected; ///< the epoch that it is taken from
 };
 struct alive_event
 {
@@ -178,6 +190,7 @@ struct stream_event
 result<message_event> read_message_event(const boost::json::object& from);
 result<field_update_event> read_field_update(
     const boost::json::object& from, std::string_view id_name, std::string_view value_name, bool nullable);
+result<lease_event> read_lease_event(const boost::json::object& from);
 result<alive_event> read_alive_event(const boost::json::object& from, std::string_view id_name);
 result<std::string> read_rpc_method(const boost::json::object& from);
 /// `attachments`: so many came with the event.

@@ -25,6 +25,7 @@ struct update_session
     std::string id;
     std::optional<value_of> metadata;
     std::optional<value_of> agent_state;
+    std::optional<std::uint64_t> epoch; ///< its lease was taken
 };
 struct delete_session
 {
