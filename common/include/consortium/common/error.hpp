@@ -30,7 +30,7 @@ enum class errc
     cancelled,           ///< given up by the caller's side
     closed,              ///< the peer or the program is going away
     unavailable,         ///< refused for now (disk below its floor); reads go on
-    stale_epoch,         ///< sealed to keys that were replaced
+    stale_epoch,         ///< written under another lease than the session's
     locked,              ///< another process holds the directory
     wrong_secret,        ///< the master secret does not open the root key
     newer_version,       ///< written by a newer version of this program
