@@ -333,13 +333,17 @@ TEST(requests_test, an_epoch_is_absent_or_a_number_of_the_log)
             whole[name] = epoch;
             return whole;
         };
-        const auto epoch_of = [](const auto& asked) { return asked.epoch; };
+        const auto of = [](const auto& asked, auto epoch) -> result<std::optional<revision>>
+        {
+            if (!asked)
+                return std::unexpected(asked.error());
+            return *asked.*epoch;
+        };
         return {
-            read_message_event(with(message, "epoch")).transform(epoch_of),
-            read_field_update(with(field, "epoch"), "sid", "agentState", true).transform(epoch_of),
-            read_messages_request(with(post, "epoch")).transform(epoch_of),
-            read_lease_event(with({{"sid", "s"}}, "expectedEpoch"))
-                .transform([](const lease_event& asked) { return asked.expected; })};
+            of(read_message_event(with(message, "epoch")), &message_event::epoch),
+            of(read_field_update(with(field, "epoch"), "sid", "agentState", true), &field_update_event::epoch),
+            of(read_messages_request(with(post, "epoch")), &messages_request::epoch),
+            of(read_lease_event(with({{"sid", "s"}}, "expectedEpoch")), &lease_event::expected)};
     };
     for (const auto& got : read(7))
         EXPECT_EQ(got.value(), revision{7});
