@@ -1,8 +1,6 @@
 #include "commands/compact.hpp"
-#include "consortium/common/clock.hpp"
-#include "consortium/projections/views.hpp"
+#include "closed_log.hpp"
 #include "control_client.hpp"
-#include "deaf_sink.hpp"
 #include <iostream>
 
 namespace consortium::admin
@@ -12,17 +10,9 @@ namespace
 
 result<void> compact_closed_log(const source_options& source)
 {
-    const auto options = log_options_of(source);
-    if (!options)
-        return std::unexpected(options.error());
     deaf_sink sink;
     const system_clock_source clock;
-    const auto opened = log::open_log(*options, projections::rules(), sink, clock);
-    if (!opened)
-        return std::unexpected(opened.error());
-    auto done = (*opened)->compact();
-    (*opened)->close();
-    return done;
+    return with_closed_log(source, sink, clock, [](log::event_log& opened) { return opened.compact(); });
 }
 
 std::uint64_t size_of(const std::filesystem::path& directory)

@@ -1,4 +1,5 @@
 #include "commands/invite.hpp"
+#include "closed_log.hpp"
 #include "consortium/common/invitation.hpp"
 #include "consortium/common/qr_code.hpp"
 #include "consortium/log/when_healed.hpp"
@@ -32,28 +33,26 @@ private:
 
 result<boost::json::object> invite_closed_log(const invite_options& options)
 {
-    const auto where = log_options_of(options.source);
-    if (!where)
-        return std::unexpected(where.error());
     one_outcome sink;
     const system_clock_source clock;
-    const auto opened = log::open_log(*where, projections::rules(), sink, clock);
-    if (!opened)
-        return std::unexpected(opened.error());
     const auto made = make_invitation();
-    // The table may be new in this version, or damaged: it is made beside the log that was opened.
-    const auto readable = log::when_healed(
-        **opened, [&](const log::snapshot& at) { return projections::has_own_invitation(at, clock.now()); },
-        [](const error& why) { std::cerr << "Waiting: " << why.detail << ".\n"; });
-    if (!readable)
-        return std::unexpected(readable.error());
     const auto wanted = std::make_shared<projections::invite>();
     wanted->invitation = made.id;
     wanted->lifetime = options.lifetime;
-    auto done = (*opened)->submit(wanted);
-    if (done)
-        done = sink.wait();
-    (*opened)->close();
+    const auto done = with_closed_log(
+        options.source, sink, clock,
+        [&](log::event_log& opened) -> result<void>
+        {
+            // The table may be new in this version, or damaged: it is made beside the log that was opened.
+            const auto readable = log::when_healed(
+                opened, [&](const log::snapshot& at) { return projections::has_own_invitation(at, clock.now()); },
+                [](const error& why) { std::cerr << "Waiting: " << why.detail << ".\n"; });
+            if (!readable)
+                return std::unexpected(readable.error());
+            if (auto taken = opened.submit(wanted); !taken)
+                return taken;
+            return sink.wait();
+        });
     if (!done)
         return std::unexpected(done.error());
     return boost::json::object{{"code", made.code}, {"expiresAt", wanted->expires}};

@@ -1,9 +1,7 @@
 #include "commands/views.hpp"
-#include "consortium/common/clock.hpp"
+#include "closed_log.hpp"
 #include "consortium/common/printable.hpp"
-#include "consortium/projections/views.hpp"
 #include "control_client.hpp"
-#include "deaf_sink.hpp"
 #include <iostream>
 
 namespace consortium::admin
@@ -13,17 +11,11 @@ namespace
 
 result<boost::json::object> rebuild_in_closed_log(const views_options& options)
 {
-    const auto where = log_options_of(options.source);
-    if (!where)
-        return std::unexpected(where.error());
     deaf_sink sink;
     const system_clock_source clock;
-    const auto opened = log::open_log(*where, projections::rules(), sink, clock);
-    if (!opened)
-        return std::unexpected(opened.error());
-    const auto made =
-        (*opened)->rebuild_views(options.table.empty() ? std::nullopt : std::optional<std::string_view>(options.table));
-    (*opened)->close();
+    const auto table = options.table.empty() ? std::nullopt : std::optional<std::string_view>(options.table);
+    const auto made = with_closed_log(
+        options.source, sink, clock, [&](log::event_log& opened) { return opened.rebuild_views(table); });
     if (!made)
         return std::unexpected(made.error());
     return boost::json::object{{"tables", *made}};
